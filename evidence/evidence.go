@@ -1,0 +1,361 @@
+// Package evidence holds what was observed about one message, as plain
+// values. Checks fill it, policy.Decide judges it, and everything that is
+// written afterwards (Authentication-Results, log line, explanation, journal,
+// reports) is rendered from it. It does no I/O and imports the standard
+// library only.
+//
+// A zero field means "not looked up", which is never the same as the result
+// "none". Domains are lower-case A-labels without trailing dot, as
+// domain.Normalize returns them; text that came from outside and is not a
+// domain is kept as it was and must go through an escaping writer.
+package evidence
+
+import (
+	"net/netip"
+	"time"
+)
+
+// SchemaVersion is the version of Message. It grows when a field changes its
+// meaning; a new field alone does not change it.
+const SchemaVersion = 1
+
+// Result is a result word of RFC 8601 section 2.7. The empty Result means
+// that the check was not made.
+type Result string
+
+// The result words, spelled as on the wire.
+const (
+	NotChecked Result = ""
+	None       Result = "none"
+	Pass       Result = "pass"
+	Fail       Result = "fail"
+	SoftFail   Result = "softfail"
+	Neutral    Result = "neutral"
+	Policy     Result = "policy"
+	TempError  Result = "temperror"
+	PermError  Result = "permerror"
+)
+
+// Client is the SMTP client. Connection facts live here; a second message on
+// the same connection shares the value.
+type Client struct {
+	// Peer is who is connected to the MTA. It is invalid when the MTA did not
+	// say (unknown family, or alignd check without --ip).
+	Peer netip.Addr
+	// PeerName is the MTA's name for Peer, unverified; "[addr]" when unknown.
+	PeerName string
+	// HELO is the argument of HELO or EHLO, as received.
+	HELO string
+	// Original is the client found behind trusted relays; invalid when Peer
+	// is not a trusted relay. SPF, iprev and DMARC use IP(), which prefers it.
+	Original netip.Addr
+	// OriginalHELO is the HELO name that goes with Original, if known.
+	OriginalHELO string
+	// Relay is the configured id of the trusted relay that Peer is.
+	Relay string
+	// Hops counts the trusted hops that were skipped to find Original.
+	Hops int
+	// RelayProblem says why the original client was not found behind a
+	// trusted relay; empty when it was found, or nothing was to be found.
+	RelayProblem string
+}
+
+// IP is the address that the checks use: the original client behind trusted
+// relays, else the peer.
+func (c Client) IP() netip.Addr {
+	if c.Original.IsValid() {
+		return c.Original
+	}
+	return c.Peer
+}
+
+// HELOName is the HELO name that goes with IP.
+func (c Client) HELOName() string {
+	if c.Original.IsValid() {
+		return c.OriginalHELO
+	}
+	return c.HELO
+}
+
+// Recipient is one accepted RCPT TO.
+type Recipient struct {
+	// Address is the MTA's cleaned form ({rcpt_addr}) or else the argument of
+	// RCPT without angle brackets; as received otherwise.
+	Address string
+}
+
+// Message is everything observed about one message.
+type Message struct {
+	Schema  int       // SchemaVersion
+	QueueID string    // the MTA's; may be empty
+	Time    time.Time // when MAIL FROM came
+	MTA     string    // the MTA's own name, macro {j}
+	Client  Client
+
+	// AuthUser is the SASL login name ({auth_authen}); AuthType its mechanism.
+	// A message is authenticated when AuthType or AuthUser is not empty.
+	AuthUser, AuthType string
+
+	MailFrom       string // reverse-path without angle brackets; empty for <>
+	MailFromDomain string // normalized; empty for <> or when unusable
+	Recipients     []Recipient
+
+	From From // RFC5322.From
+	SPF  SPF
+	DKIM []Signature // in header order, topmost first
+	// DKIMSkipped counts signatures above the limit that were not tried.
+	DKIMSkipped int
+	ARC         ARC
+	// DMARC has one evaluation for each distinct Author Domain, in the order
+	// of From.Domains; it is empty when From gave none.
+	DMARC []DMARC
+	IPRev IPRev
+
+	Traces Traces
+
+	// Sample is the message's place 0-99 for pct and rollout percentages
+	// (HMAC, equal on each retry); -1 when it was not computed.
+	Sample int
+	// FirstSeen is when a message with the same key was first deferred;
+	// zero when it was not seen before.
+	FirstSeen time.Time
+
+	Size     int64 // octets of header and body as received from the MTA
+	Elapsed  time.Duration
+	Problems []string // what was cut short, e.g. "query budget spent"
+}
+
+// Authenticated reports whether the client logged in.
+func (m *Message) Authenticated() bool { return m.AuthUser != "" || m.AuthType != "" }
+
+// FromProblem says why RFC5322.From gives no single Author Domain.
+type FromProblem string
+
+// The ways a From can be unusable (RFC 9989 sections 5.3.1 and 11.5).
+const (
+	FromOK         FromProblem = ""
+	FromMissing    FromProblem = "missing"    // no From field
+	FromSeveral    FromProblem = "several"    // more than one From field
+	FromEmpty      FromProblem = "empty"      // a group without a mailbox
+	FromUnparsable FromProblem = "unparsable" // not an address list, or no usable domain
+	FromTooMany    FromProblem = "too many"   // more distinct domains than the limit
+)
+
+// From is what the RFC5322.From field(s) say.
+type From struct {
+	Fields  int      // number of From fields
+	Domains []string // distinct Author Domains of all fields, in order
+	Problem FromProblem
+	Detail  string // one sentence; may quote outside text
+}
+
+// SPFIdentity names the identity that SPF checked (RFC 7208 section 2).
+type SPFIdentity string
+
+// The two identities.
+const (
+	MailFromIdentity SPFIdentity = "mailfrom"
+	HELOIdentity     SPFIdentity = "helo"
+)
+
+// SPFCheck is one check_host() (RFC 7208 section 4).
+type SPFCheck struct {
+	Identity SPFIdentity
+	Domain   string // the domain checked; as received when it is unusable
+	Result   Result
+	// Mechanism is the directive that matched, as published, and
+	// MechanismDomain the domain whose record holds it (an include's target,
+	// say). Empty when no directive decided.
+	Mechanism, MechanismDomain string
+	// Explanation is the expanded exp= text of a fail: US-ASCII, printable.
+	Explanation string
+	Reason      string // why, for errors and for none
+	Lookups     int    // terms that caused DNS questions
+	Voids       int    // void lookups
+}
+
+// SPF holds both identities; nil means not looked up.
+type SPF struct {
+	MailFrom *SPFCheck
+	HELO     *SPFCheck
+}
+
+// Signature is one DKIM-Signature field (RFC 6376 section 3.5).
+type Signature struct {
+	Result   Result
+	Reason   string // constant text of ours; empty on a plain pass
+	Domain   string // SDID (d=), normalized; as received when it is unusable
+	Selector string // s=
+	// Identity is AUID (i=) with quoted-printable decoded, default "@"+SDID.
+	Identity  string
+	Algorithm string // a=, lower case
+	B         string // b= without white space, for header.b and comparison
+	// HeaderCanon and BodyCanon are "simple" or "relaxed".
+	HeaderCanon, BodyCanon string
+	SignedHeaders          []string // h=, lower case
+	Signed                 time.Time
+	Expires                time.Time
+	// Length is l=, or -1; Unsigned the octets of the canonical body beyond it.
+	Length, Unsigned int64
+	KeyBits          int
+	// Testing is the key's t=y flag: a failure counts no worse than no signature.
+	Testing bool
+	// PublicSuffix: SDID is a public suffix, so it aligns by equality only.
+	PublicSuffix bool
+}
+
+// ARC is the validation of the chain (RFC 8617 section 5.2).
+type ARC struct {
+	Result Result // none, pass or fail
+	Reason string // constant text of ours
+	// Temporary: the chain's only failure was a temporary DNS error.
+	Temporary  bool
+	Instances  int
+	OldestPass int
+	Sets       []ARCSet // by instance, 1 first; filled as far as it could be read
+}
+
+// ARCSet is one ARC Set.
+type ARCSet struct {
+	Instance int
+
+	SealDomain, SealSelector string // d= and s= of ARC-Seal
+	SealCV                   string // cv=
+	SealResult               Result // of the signature; NotChecked when not reached
+
+	MessageDomain, MessageSelector string // d= and s= of ARC-Message-Signature
+	MessageResult                  Result
+
+	// AAR is the ARC-Authentication-Results as read; nil when unreadable.
+	AAR *AuthResults
+}
+
+// AuthResults is what an Authentication-Results payload says (RFC 8601).
+type AuthResults struct {
+	ServID  string // authserv-id; empty when the writer left it out
+	Results []MethodResult
+}
+
+// MethodResult is one resinfo.
+type MethodResult struct {
+	Method     string // lower case
+	Result     string // lower case
+	Reason     string
+	Properties []Property
+}
+
+// Property is one propspec, e.g. {"header", "from", "example.com"}.
+type Property struct{ Type, Name, Value string }
+
+// Value returns the first property ptype.name, or "".
+func (m MethodResult) Value(ptype, name string) string {
+	for _, p := range m.Properties {
+		if p.Type == ptype && p.Name == name {
+			return p.Value
+		}
+	}
+	return ""
+}
+
+// DMARCPolicy is what a Domain Owner asks for (RFC 9989 section 4.7).
+type DMARCPolicy string
+
+// The policies, weakest first. The empty policy means absent.
+const (
+	PolicyAbsent     DMARCPolicy = ""
+	PolicyNone       DMARCPolicy = "none"
+	PolicyQuarantine DMARCPolicy = "quarantine"
+	PolicyReject     DMARCPolicy = "reject"
+)
+
+// Existence says whether the Author Domain exists in DNS (RFC 9989 section 3.2.13).
+type Existence string
+
+// The states of Existence.
+const (
+	ExistenceUnknown Existence = "" // not looked up, or the look-up failed
+	Exists           Existence = "exists"
+	NonExistent      Existence = "nonexistent" // NXDOMAIN
+)
+
+// Discovery is the method that finds record and Organizational Domain.
+type Discovery string
+
+// The two methods.
+const (
+	TreeWalk Discovery = "treewalk" // RFC 9989 section 4.10
+	PSL      Discovery = "psl"      // RFC 7489 section 6.6.3
+)
+
+// DMARC is the evaluation of one Author Domain.
+type DMARC struct {
+	AuthorDomain string
+	Result       Result // pass, fail, none, temperror, permerror
+	Reason       string // constant text of ours
+
+	Discovery    Discovery
+	PolicyDomain string // where the record was found; empty when there is none
+	OrgDomain    string // Organizational Domain of AuthorDomain; empty if not needed
+	Existence    Existence
+	Published    DMARCRecord
+
+	// Policy is the effective policy after sp, np and t, before pct.
+	// PolicyAbsent when there is no record.
+	Policy DMARCPolicy
+	// PolicyTag is the tag it came from: "p", "sp" or "np".
+	PolicyTag string
+
+	SPFAligned, DKIMAligned bool
+	// AlignedSPF and AlignedDKIM tell strict equality and order for reports:
+	// AlignedDKIM lists indexes into Message.DKIM of passing aligned signatures.
+	AlignedDKIM []int
+	// PolicyTemporary: the policy is unknown because of a temporary error.
+	// IdentifierTemporary: it is known, and an identifier that would align is
+	// unresolved. Both only with Result temperror.
+	PolicyTemporary, IdentifierTemporary bool
+
+	// Divergence is what the other discovery method would have said, when it
+	// was asked for and differs; nil otherwise.
+	Divergence *Divergence
+}
+
+// Divergence is the outcome by the other discovery method.
+type Divergence struct {
+	Discovery               Discovery
+	Result                  Result
+	PolicyDomain, OrgDomain string
+	Policy                  DMARCPolicy
+}
+
+// DMARCRecord is the published record that was selected, as parsed.
+type DMARCRecord struct {
+	Text        string // the record as published
+	P, SP, NP   DMARCPolicy
+	StrictDKIM  bool   // adkim=s
+	StrictSPF   bool   // aspf=s
+	Testing     bool   // t=y
+	HasTesting  bool   // a valid t tag is present: it wins over pct
+	Pct         int    // 0-100; 100 when absent
+	PSD         string // "y", "n" or "u"
+	FailureOpts string // fo
+	RUA, RUF    []string
+	Errors      []string // parse problems, for the report's error element
+}
+
+// IPRev is the reverse DNS check (RFC 8601 section 3).
+type IPRev struct {
+	Result Result   // pass, fail, temperror, permerror
+	Names  []string // forward-confirmed names, normalized
+	Reason string
+}
+
+// Traces are marks in the header that say how the message travelled; they are
+// used as corroborating signals only (RFC 9989 section 7.4).
+type Traces struct {
+	ListID    string // the List-Id's identifier, lower case, without angle brackets
+	List      bool   // List-Id, List-Post, List-Unsubscribe or Precedence: list/bulk
+	Resent    bool   // any Resent-* field
+	Forwarded bool   // X-Forwarded-To, X-Forwarded-For, ...
+	ARC       bool   // any ARC field
+	Received  int    // number of Received fields
+}

@@ -1,0 +1,104 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Lookuper answers DNS questions. *Resolver asks servers, *Zone a zone file,
+// and *Budget limits and records what one message asks.
+//
+// name is text: labels separated by dots, every other octet literal (no
+// presentation-format escapes), with or without a trailing dot, any case; a
+// name that DNS cannot carry gets ErrName. qtype is one of dns.TypeTXT, TypeA,
+// TypeAAAA, TypeMX and TypePTR.
+//
+// NXDOMAIN and NODATA are answers, not errors. An error is always an *Error.
+// Implementations are safe for concurrent use.
+type Lookuper interface {
+	Lookup(ctx context.Context, name string, qtype uint16) (*Answer, error)
+}
+
+// Answer is a complete answer. It is shared by all who asked and must not be
+// changed.
+type Answer struct {
+	Name  string // the name asked: lower case, no trailing dot
+	Type  uint16
+	RCode int // dns.RcodeSuccess or dns.RcodeNameError
+	// NameExists: the name asked exists in DNS, be it without records of this
+	// type; a CNAME there is enough, even when its target is NXDOMAIN.
+	NameExists bool
+
+	TXT   []string     // one entry a record, its strings joined (RFC 7208 section 3.3), raw octets
+	Addrs []netip.Addr // A or AAAA
+	MX    []MX         // in ascending preference
+	PTR   []string     // lower case, no trailing dot
+
+	Expires time.Time // zero: does not expire
+
+	memo sync.Map // kind -> parsed value
+}
+
+// MX is one mail exchange record. A null MX (RFC 7505) has Host "".
+type MX struct {
+	Preference uint16
+	Host       string // lower case, no trailing dot
+}
+
+// Void reports whether the answer has no records of the type asked.
+func (a *Answer) Void() bool {
+	return len(a.TXT) == 0 && len(a.Addrs) == 0 && len(a.MX) == 0 && len(a.PTR) == 0
+}
+
+// NXDomain reports whether the answer was a name error.
+func (a *Answer) NXDomain() bool { return a.RCode == dns.RcodeNameError }
+
+// Memo returns parse(a), computed at most a few times for each answer and kept
+// as long as the answer is cached; so a record is parsed once for its TTL.
+// kind must be a constant of the caller's own type.
+func Memo[T any](a *Answer, kind any, parse func(*Answer) T) T {
+	if v, ok := a.memo.Load(kind); ok {
+		return v.(T)
+	}
+	v, _ := a.memo.LoadOrStore(kind, parse(a))
+	return v.(T)
+}
+
+// What an Error wraps.
+var (
+	// ErrTemporary: SERVFAIL, REFUSED and other RCODEs, a timeout, no server,
+	// or an answer with a malformed record.
+	ErrTemporary = errors.New("temporary DNS failure")
+	// ErrBudget: refused by the message's own budget of queries; not temporary.
+	ErrBudget = errors.New("query budget of the message is spent")
+	// ErrName: DNS cannot carry the name (too long, empty label).
+	ErrName = errors.New("not a DNS name")
+)
+
+// Error is what Lookup returns.
+type Error struct {
+	Name string
+	Type uint16
+	Err  error // one of the above
+	Why  string
+}
+
+func (e *Error) Error() string {
+	s := fmt.Sprintf("looking up %s %q: %v", dns.TypeToString[e.Type], e.Name, e.Err)
+	if e.Why != "" {
+		s += ": " + e.Why
+	}
+	return s
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Temporary reports whether err is a temporary DNS failure. A spent budget is
+// not: the identifier is then simply not authenticated.
+func Temporary(err error) bool { return errors.Is(err, ErrTemporary) }

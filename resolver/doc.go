@@ -1,0 +1,2 @@
+// Package resolver asks DNS for all of alignd.
+package resolver
