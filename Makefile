@@ -1,0 +1,93 @@
+# make help tells what there is. The only prerequisites are a Go that is 1.26
+# or fetches it, make, and apt (Debian, Ubuntu).
+
+PREFIX     ?= /usr/local
+SYSCONFDIR ?= /etc
+UNITDIR    ?= $(SYSCONFDIR)/systemd/system
+DESTDIR    ?=
+FUZZTIME   ?= 30s
+BENCH      ?= .
+
+BINDIR = $(PREFIX)/bin
+MANDIR = $(PREFIX)/share/man
+# Root is needed to start a private Postfix; nothing else runs as root.
+ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.DEFAULT_GOAL := build
+.PHONY: help build demo test unit lint fmt e2e fuzz bench install uninstall clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## build/alignd
+	go build -trimpath -o build/ ./cmd/alignd
+
+demo: ## show alignd at work behind a private Postfix
+	@e2e/install mta
+	@go build -o build/ ./cmd/alignd ./e2e/demo
+	@$(ROOT) build/demo -alignd build/alignd
+
+test: ## everything: linters, unit tests with the race detector, cases through a real Postfix
+	e2e/install all
+	$(MAKE) --no-print-directory lint unit e2e
+
+lint:
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+
+unit:
+	CGO_ENABLED=1 go test -race ./...
+
+# The tests are built as the caller and run as root, with the daemon under the
+# race detector except where its memory is measured.
+e2e:
+	CGO_ENABLED=1 go build -race -o build/race/ ./cmd/alignd
+	go build -trimpath -o build/ ./cmd/alignd
+	go build -o build/ ./e2e/demo
+	@for pkg in $$(grep -rl --include=*_test.go ALIGND_E2E . | xargs -n1 dirname | sort -u); do \
+		test=$(CURDIR)/build/$$(echo $$pkg | tr -d . | tr / -).test; \
+		go test -c -o $$test $$pkg || exit 1; \
+		echo "e2e: $$pkg"; \
+		(cd $$pkg && $(ROOT) env ALIGND_E2E=1 ALIGND_BINARY=$(CURDIR)/build/alignd \
+			ALIGND_RACE_BINARY=$(CURDIR)/build/race/alignd ALIGND_DEMO=$(CURDIR)/build/demo \
+			$$test -test.timeout 15m) || exit 1; \
+	done
+
+fmt: ## gofmt all files
+	gofmt -w .
+
+fuzz: ## each fuzz target for FUZZTIME (30s)
+	@grep -ro --include=*_test.go '^func Fuzz[A-Za-z0-9_]*' . | while IFS=: read -r file func; do \
+		echo "$$file $${func#func }"; \
+		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)" </dev/null || exit 1; \
+	done
+
+bench: ## benchmarks with allocations; BENCH=regexp chooses
+	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+
+install: build ## binary, unit, man pages and a first configuration; creates the user alignd
+	install -D -m 0755 build/alignd $(DESTDIR)$(BINDIR)/alignd
+	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/alignd
+	sed 's|@BINDIR@|$(BINDIR)|' systemd/alignd.service > $(DESTDIR)$(UNITDIR)/alignd.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/alignd.service
+	@for page in $(wildcard docs/man/*.[1-8]); do \
+		install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
+	done
+	@conf=$(DESTDIR)$(SYSCONFDIR)/alignd/alignd.yaml; if [ -e $$conf ]; then echo "kept $$conf"; \
+		else build/alignd config defaults > $$conf && chmod 0644 $$conf && echo "wrote $$conf"; fi
+	@if [ -z "$(DESTDIR)" ] && ! getent passwd alignd >/dev/null; then \
+		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin alignd && \
+		echo "created the user alignd"; fi
+	@echo
+	@echo "Start it:            systemctl daemon-reload && systemctl enable --now alignd"
+	@echo "Then in main.cf:     smtpd_milters = inet:127.0.0.1:8890"
+	@echo "and, to let mail wait while alignd is away rather than pass unverified:"
+	@echo "                     milter_default_action = tempfail"
+
+uninstall: ## removes what install put in place; keeps configuration and user
+	rm -f $(DESTDIR)$(BINDIR)/alignd $(DESTDIR)$(UNITDIR)/alignd.service
+	@for page in $(wildcard docs/man/*.[1-8]); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
+
+clean: ## removes build/
+	rm -rf build
