@@ -1,0 +1,36 @@
+// Package policy decides what is done with a message, and says why.
+//
+// Decide is pure: it takes what was observed (evidence.Message) and what the
+// admin wants (Rules), and the same pair always gives the same Verdict. It
+// does no I/O, reads no clock and draws no random numbers; time, sample and
+// the first sight of a deferred message are Evidence. The daemon, alignd check
+// and the replay of yesterday's mail under other rules all call it.
+//
+// The standards: RFC 9989 sections 5.4, 7.2, 7.4 and 11.5 (disposition, test
+// mode, several Author Domains), RFC 7489 section 6.6.4 (pct), RFC 8617
+// sections 7.2 and 9 (use of ARC), RFC 7372 and RFC 7208 section 8.4 (replies),
+// RFC 9990 section 3.1.1 (override reasons). RFC 9989 section 7.4 wants p=reject
+// alone not to reject; the default here is what the large receivers do (strict)
+// and RejectMode Corroborated is the letter of the standard.
+//
+// The steps, in order; Verdict.Step names the one that decided:
+//
+//  1. not judged: authenticated and listed clients
+//  2. unusable From
+//  3. exceptions, block entries before allow entries, first match wins
+//  4. trusted ARC sealers
+//  5. the published policy with t and pct
+//  6. how it is honoured: per policy, Author Domain, recipient, rollout stage
+//  7. temporary errors, which are never a fail
+//
+// Two words are kept apart. The disposition (RFC 9989) is what became of the
+// message; the delivery is how the MTA is told. Outcomes are ordered deliver <
+// tag < hold < defer < refuse. A lenient entry lowers the outcome to at most
+// its action and a restrictive one raises it to at least its action, so an
+// allow entry never makes an outcome worse. Several Author Domains and several
+// recipients are each judged alone, and the worst outcome holds for all.
+//
+// A Spec is written by the admin (package config reads it) and turned into
+// Rules by Compile, which reports every fault with its file and line. Rules
+// are immutable and safe for concurrent use.
+package policy

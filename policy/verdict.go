@@ -1,0 +1,189 @@
+package policy
+
+// Disposition is what became of a message (RFC 9989 section 5.4).
+type Disposition string
+
+// The dispositions.
+const (
+	DispositionAccept     Disposition = "accept"
+	DispositionQuarantine Disposition = "quarantine"
+	DispositionReject     Disposition = "reject"
+	DispositionTempfail   Disposition = "tempfail"
+)
+
+// Delivery is how the MTA is told.
+type Delivery string
+
+// The deliveries, mildest first.
+const (
+	Deliver      Delivery = "deliver"
+	DeliverTag   Delivery = "tag"  // delivered with the tag field
+	DeliverHold  Delivery = "hold" // into the MTA's quarantine
+	DeliverDefer Delivery = "defer"
+	Refuse       Delivery = "refuse"
+)
+
+// severity orders deliveries; the zero Delivery counts as Deliver.
+func (d Delivery) severity() int {
+	switch d {
+	case DeliverTag:
+		return 1
+	case DeliverHold:
+		return 2
+	case DeliverDefer:
+		return 3
+	case Refuse:
+		return 4
+	}
+	return 0
+}
+
+// Requested is what the Domain Owner asked for this message: the effective
+// policy of a failing message, with t and pct; none in every other case.
+type Requested string
+
+// The requests.
+const (
+	RequestedNone       Requested = "none"
+	RequestedQuarantine Requested = "quarantine"
+	RequestedReject     Requested = "reject"
+)
+
+// Step names the step of the decision that decided.
+type Step string
+
+// The steps, in order, and the two ways in which no decision was reached.
+const (
+	StepNotJudged Step = "not judged"
+	StepFrom      Step = "unusable From"
+	StepException Step = "exception"
+	StepSealer    Step = "trusted sealer"
+	StepPolicy    Step = "published policy"
+	StepHandling  Step = "local handling"
+	StepTempError Step = "temporary error"
+	StepLimit     Step = "limit"
+	StepInternal  Step = "internal error"
+)
+
+// OverrideType is the reason type of an aggregate report (RFC 9990 section
+// 3.1.1.9 and appendix A). It is empty when the outcome is what was asked for.
+type OverrideType string
+
+// The types.
+const (
+	NoOverride               OverrideType = ""
+	OverrideLocalPolicy      OverrideType = "local_policy"
+	OverrideMailingList      OverrideType = "mailing_list"
+	OverrideTrustedForwarder OverrideType = "trusted_forwarder"
+	OverrideTestMode         OverrideType = "policy_test_mode"
+	OverrideOther            OverrideType = "other"
+)
+
+// Fact names something that Evidence does not hold because it was not looked up.
+type Fact string
+
+// The facts that a rule may need.
+const (
+	NoFact         Fact = ""
+	FactDMARC      Fact = "dmarc"
+	FactSPF        Fact = "spf"
+	FactARC        Fact = "arc"
+	FactIPRev      Fact = "iprev"
+	FactClient     Fact = "client address"
+	FactRecipients Fact = "recipients"
+	FactSample     Fact = "sample"
+)
+
+// Verdict is what is done with a message, and why. It is comparable by
+// reflect.DeepEqual; Signals is not shared with Rules.
+type Verdict struct {
+	Disposition Disposition
+	Delivery    Delivery
+	Requested   Requested
+
+	Step Step
+	// Rule is the id of the entry that decided, or "" where none did. File and
+	// Line say where the entry stands; they are zero for what is built in.
+	Rule string
+	File string
+	Line int
+	// Reason is one sentence for the admin. It may hold domains from Evidence
+	// and must go through an escaping writer.
+	Reason string
+
+	// Override and OverrideComment explain to the Domain Owner why the outcome
+	// is not what was asked for.
+	Override        OverrideType
+	OverrideComment string
+
+	// Reply is set for Refuse and DeliverDefer.
+	Reply Reply
+	// TagName and TagValue are set for DeliverTag.
+	TagName, TagValue string
+
+	// Decisive is the index of the evaluation in Message.DMARC that decided,
+	// -1 when there is none.
+	Decisive  int
+	NotJudged bool
+	// Monitor is what would have been done; zero unless the mode is monitor.
+	Monitor Outcome
+	// Stage of the rollout that limited or allowed the outcome; empty without rollout.
+	Stage StageName
+	// Recipient is the one whose Profile decided; empty when none did.
+	Recipient string
+	// TrustedSealer is d= of the ARC Sealer that vouches for the message,
+	// whether or not that changed the outcome; written as policy.arc.
+	TrustedSealer string
+	// Signals are those that corroborated a reject.
+	Signals []Signal
+	// Undecidable is a fact that a rule needed and that was not looked up. The
+	// verdict is then what holds as if that rule did not match.
+	Undecidable Fact
+}
+
+// Outcome is a disposition and the way it is delivered.
+type Outcome struct {
+	Disposition Disposition
+	Delivery    Delivery
+	Reply       Reply
+}
+
+// Reply is an SMTP reply: one line of printable US-ASCII, at most 512 octets
+// in all (RFC 5321 section 4.5.3.1.5). The zero Reply means none.
+type Reply struct {
+	Code     int
+	Enhanced string
+	Text     string
+}
+
+// worse reports whether v is a worse outcome than w.
+func (v *Verdict) worse(w *Verdict) bool { return v.Delivery.severity() > w.Delivery.severity() }
+
+// set makes v the outcome of an action, with quarantine carried out as as.
+func (v *Verdict) set(a, as Action) {
+	v.Disposition, v.Delivery = outcomeOf(a, as)
+}
+
+// by names the entry that decided.
+func (v *Verdict) by(step Step, id string, at Source) {
+	v.Step, v.Rule, v.File, v.Line = step, id, at.File, at.Line
+}
+
+// outcomeOf turns an action into disposition and delivery. The empty action
+// is Accept.
+func outcomeOf(a, as Action) (Disposition, Delivery) {
+	if a == Quarantine {
+		a = as
+	}
+	switch a {
+	case Tag:
+		return DispositionQuarantine, DeliverTag
+	case Hold:
+		return DispositionQuarantine, DeliverHold
+	case Tempfail:
+		return DispositionTempfail, DeliverDefer
+	case Reject:
+		return DispositionReject, Refuse
+	}
+	return DispositionAccept, Deliver
+}
