@@ -1,0 +1,320 @@
+package authres
+
+import (
+	"fmt"
+	"strings"
+
+	"alignd/evidence"
+)
+
+// Parse reads the value of an Authentication-Results field (RFC 8601 section
+// 2.2). Methods, results, ptypes and property names come back in lower case;
+// authserv-id, reasons and values as written, unquoted. A property without a
+// ptype (action=none) has the empty Type. Results that are not well-formed and
+// methods of an unknown version are left out.
+//
+// The error wraps ErrSyntax, ErrVersion or ErrTooLarge. With ErrVersion the
+// authserv-id was read and nothing else (section 2.2: stop there).
+func Parse(value []byte) (evidence.AuthResults, error) {
+	if len(value) > MaxField {
+		return evidence.AuthResults{}, ErrTooLarge
+	}
+	p := parser{lexer: lexer{s: string(value)}}
+	err := p.payload()
+	return p.out, err
+}
+
+// ParseAAR reads the value of an ARC-Authentication-Results field: "i=N;" and
+// then what Parse reads (RFC 8617 section 4.1.1). The instance is 1 to 50, or 0
+// with an error that wraps ErrInstance. Any other error is about the payload
+// behind a valid instance.
+func ParseAAR(value []byte) (int, evidence.AuthResults, error) {
+	if len(value) > MaxField {
+		return 0, evidence.AuthResults{}, fmt.Errorf("%w: %w", ErrInstance, ErrTooLarge)
+	}
+	p := parser{lexer: lexer{s: string(value)}}
+	n := p.instance()
+	if n == 0 {
+		return 0, evidence.AuthResults{}, ErrInstance
+	}
+	err := p.payload()
+	return n, p.out, err
+}
+
+type parser struct {
+	lexer
+	out evidence.AuthResults
+	// named: an authserv-id was written. odd: it came with something else than
+	// white space and a version around it, or something was left out.
+	named, odd bool
+}
+
+// maxInstance is the highest ARC instance (RFC 8617 section 4.2.1).
+const maxInstance = 50
+
+// instance reads "i=N;". The tag name is case-sensitive (RFC 8617 section 4.2.1).
+func (p *parser) instance() int {
+	if !p.cfws() || !p.take('i') || !p.cfws() || !p.take('=') || !p.cfws() {
+		return 0
+	}
+	start := p.i
+	for p.i < len(p.s) && isDigit(p.s[p.i]) {
+		p.i++
+	}
+	digits := p.s[start:p.i]
+	if len(digits) < 1 || len(digits) > 2 || !p.cfws() || !p.take(';') {
+		return 0
+	}
+	n := number(digits)
+	if n > maxInstance {
+		return 0
+	}
+	return n
+}
+
+// number converts digits; anything that does not fit is -1.
+func number(digits string) int {
+	n := 0
+	for i := 0; i < len(digits); i++ {
+		if n = 10*n + int(digits[i]-'0'); n > 1<<20 {
+			return -1
+		}
+	}
+	return n
+}
+
+func (p *parser) payload() error {
+	if err := p.servID(); err != nil {
+		return err
+	}
+	for !p.end() {
+		if p.named && !p.take(';') {
+			return fmt.Errorf("%w: text behind a result", ErrSyntax)
+		}
+		p.named = true // from here on each result has its semicolon
+		if !p.cfws() {
+			return errComment
+		}
+		if p.end() || p.at(';') {
+			continue
+		}
+		if err := p.resinfo(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var (
+	errComment = fmt.Errorf("%w: comment without end", ErrSyntax)
+	errQuoted  = fmt.Errorf("%w: quoted string without end", ErrSyntax)
+)
+
+// servID reads authserv-id and version. Microsoft leaves both out and begins
+// with the first result.
+func (p *parser) servID() error {
+	mark := p.i
+	if !p.cfws() {
+		return errComment
+	}
+	p.odd = strings.IndexByte(p.s[mark:p.i], '(') >= 0
+	if p.startsResult() {
+		p.odd = true
+		return nil
+	}
+	p.named = true
+	id, ok := "", true
+	if p.at('"') {
+		p.odd = true
+		if id, ok = p.quoted(); !ok {
+			return errQuoted
+		}
+	} else if id, ok = p.text(); !ok {
+		return fmt.Errorf("%w: control character", ErrSyntax)
+	}
+	if id == "" || !p.delimited() {
+		return fmt.Errorf("%w: no authserv-id", ErrSyntax)
+	}
+	p.out.ServID = id
+	return p.version()
+}
+
+// version reads what stands between authserv-id and the first semicolon.
+func (p *parser) version() error {
+	mark := p.i
+	if !p.cfws() {
+		return errComment
+	}
+	start := p.i
+	for p.i < len(p.s) && isDigit(p.s[p.i]) {
+		p.i++
+	}
+	version := p.s[start:p.i]
+	if version != "" && !p.delimited() {
+		return fmt.Errorf("%w: text behind the authserv-id", ErrSyntax)
+	}
+	if !p.cfws() {
+		return errComment
+	}
+	p.odd = p.odd || strings.IndexByte(p.s[mark:p.i], '(') >= 0
+	if !p.end() && !p.at(';') {
+		return fmt.Errorf("%w: text behind the authserv-id", ErrSyntax)
+	}
+	if version != "" && number(version) != 1 {
+		return ErrVersion
+	}
+	return nil
+}
+
+// startsResult looks whether "method=" or "method/version=" comes next.
+func (p *parser) startsResult() bool {
+	l := p.lexer
+	if l.keyword() == "" || !l.cfws() {
+		return false
+	}
+	if l.take('/') {
+		if !l.cfws() || l.keyword() == "" || !l.cfws() {
+			return false
+		}
+	}
+	return l.at('=')
+}
+
+// resinfo reads one result and goes on to its semicolon. One that is not
+// well-formed is left out; the error is for what makes the field unreadable.
+func (p *parser) resinfo() error {
+	mark := p.i
+	r, keep := evidence.MethodResult{}, false
+	ok := p.methodspec(&r, &keep) && p.propspecs(&r)
+	if ok {
+		if keep {
+			p.out.Results = append(p.out.Results, r)
+		}
+		if len(p.out.Results) > MaxResults || len(r.Properties) > MaxProperties {
+			p.out = evidence.AuthResults{}
+			return ErrTooLarge
+		}
+		return nil
+	}
+	p.odd = true
+	p.i = mark
+	if !p.skip() {
+		p.out.Results = nil
+		return fmt.Errorf("%w: comment or quoted string without end", ErrSyntax)
+	}
+	return nil
+}
+
+// methodspec reads "method/version=result", or "none". keep is false for what
+// is well-formed and says nothing: no-result and unknown method versions.
+func (p *parser) methodspec(r *evidence.MethodResult, keep *bool) bool {
+	r.Method = p.keyword()
+	if r.Method == "" || !p.cfws() {
+		return false
+	}
+	if r.Method == "none" && (p.end() || p.at(';')) {
+		return true
+	}
+	*keep = true
+	if p.take('/') {
+		if !p.cfws() {
+			return false
+		}
+		version := p.keyword()
+		if !all(version, isDigit) || !p.cfws() {
+			return false
+		}
+		*keep = number(version) == 1
+	}
+	if !p.take('=') || !p.cfws() {
+		return false
+	}
+	r.Result = p.keyword()
+	return r.Result != "" && p.delimited()
+}
+
+// propspecs reads reason and properties up to the semicolon.
+func (p *parser) propspecs(r *evidence.MethodResult) bool {
+	for {
+		if !p.cfws() {
+			return false
+		}
+		if p.end() || p.at(';') {
+			return true
+		}
+		ptype, name, ok := p.propname()
+		if !ok {
+			return false
+		}
+		value, ok := p.pvalue()
+		if !ok {
+			return false
+		}
+		if ptype == "" && name == "reason" {
+			if r.Reason == "" {
+				r.Reason = value
+			}
+			continue
+		}
+		if len(r.Properties) <= MaxProperties { // one more shows that there are too many
+			r.Properties = append(r.Properties, evidence.Property{Type: ptype, Name: name, Value: value})
+		}
+	}
+}
+
+// propname reads "ptype.property=" or "name=".
+func (p *parser) propname() (ptype, name string, ok bool) {
+	name = p.keyword()
+	if name == "" || !p.cfws() {
+		return "", "", false
+	}
+	if p.take('.') {
+		if !p.cfws() {
+			return "", "", false
+		}
+		ptype, name = name, p.keyword()
+		if name == "" || !p.cfws() {
+			return "", "", false
+		}
+	}
+	return ptype, name, p.take('=')
+}
+
+// pvalue reads a token, a quoted string or an address, and whatever else
+// writers put there unquoted. It may be empty.
+func (p *parser) pvalue() (string, bool) {
+	mark := p.i
+	if !p.cfws() {
+		return "", false
+	}
+	if p.i > mark && p.startsProperty() {
+		return "", true
+	}
+	if !p.at('"') {
+		v, ok := p.text()
+		return v, ok && p.delimited()
+	}
+	v, ok := p.quoted()
+	if !ok {
+		return "", false
+	}
+	if p.at('@') { // a local-part in quotes stays in quotes
+		domain, ok := p.text()
+		return `"` + requote.Replace(v) + `"` + domain, ok && p.delimited()
+	}
+	return v, p.delimited()
+}
+
+// requote spells the content of a quoted string in the one shortest way.
+var requote = strings.NewReplacer(`"`, `\"`, `\`, `\\`)
+
+// startsProperty looks whether a property of a registered ptype comes next: then
+// the value before it was left empty. A well-formed value has no bare "=".
+func (p *parser) startsProperty() bool {
+	l := p.lexer
+	switch l.keyword() {
+	case "smtp", "header", "body", "policy", "dns":
+		return l.take('.') && l.keyword() != "" && l.at('=')
+	}
+	return false
+}

@@ -1,0 +1,233 @@
+package authres
+
+import (
+	"net/netip"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"alignd/evidence"
+)
+
+func TestFormat(t *testing.T) {
+	tests := []struct {
+		name   string
+		header Header
+		want   string
+	}{
+		{name: "nothing checked, RFC 8601 section 2.2",
+			header: Header{ServID: "mx.example.org"},
+			want:   "mx.example.org; none"},
+		{name: "without authserv-id it is localhost", header: Header{}, want: "localhost; none"},
+		{name: "one result each line, folded below 78",
+			header: Header{ServID: "mx.example.org", Results: []Result{
+				{Method: "dkim", Value: "pass", Comment: "2048-bit key", Props: props("header", "d", "b.example", "header", "i", "@b.example", "header", "s", "sel", "header", "a", "rsa-sha256", "header", "b", "abcd/+12")},
+				{Method: "spf", Value: "pass", Props: props("smtp", "mailfrom", "b.example")},
+				{Method: "dmarc", Value: "fail", Reason: "no alignment", Props: props("header", "from", "c.example", "policy", "dmarc", "reject")},
+			}},
+			want: "mx.example.org;\n" +
+				"\tdkim=pass (2048-bit key) header.d=b.example header.i=@b.example\n" +
+				"\theader.s=sel header.a=rsa-sha256 header.b=\"abcd/+12\";\n" +
+				"\tspf=pass smtp.mailfrom=b.example;\n" +
+				"\tdmarc=fail reason=\"no alignment\" header.from=c.example\n" +
+				"\tpolicy.dmarc=reject"},
+		{name: "CRLF on request",
+			header: Header{ServID: "a.example", CRLF: true, Results: []Result{{Method: "spf", Value: "none"}}},
+			want:   "a.example;\r\n\tspf=none"},
+		{name: "IPv6 address is quoted, IPv4 address is a token",
+			header: Header{ServID: "a.example", Results: []Result{{Method: "iprev", Value: "fail", Props: props("policy", "iprev", "2001:db8::1", "policy", "iprev", "192.0.2.1")}}},
+			want:   "a.example;\n\tiprev=fail policy.iprev=\"2001:db8::1\" policy.iprev=192.0.2.1"},
+		{name: "address forms stand unquoted when the local part is a dot-atom",
+			header: Header{ServID: "a.example", Results: []Result{{Method: "auth", Value: "pass", Props: props("smtp", "auth", "b+c=d@e.example", "smtp", "auth", "b c@e.example", "smtp", "auth", "@e.example", "smtp", "auth", "a@b@c", "smtp", "auth", "b..c@d")}}},
+			want:   "a.example;\n\tauth=pass smtp.auth=b+c=d@e.example smtp.auth=\"b c@e.example\"\n\tsmtp.auth=@e.example smtp.auth=\"a@b@c\" smtp.auth=\"b..c@d\""},
+		{name: "line ends, NUL and other controls become question marks, never vanish",
+			header: Header{ServID: "a.example", Results: []Result{{Method: "dkim", Value: "fail", Comment: "x\r\ny: z\x00", Props: props("header", "d", "ban\x00k.example\r\nX: y")}}},
+			want:   "a.example;\n\tdkim=fail (x??y: z?) header.d=\"ban?k.example??X: y\""},
+		{name: "quote and backslash are escaped in values, parentheses in comments",
+			header: Header{ServID: "a.example", Results: []Result{{Method: "dkim", Value: "fail", Comment: `a(b)c\d`, Props: props("header", "s", `a"b\c`)}}},
+			want:   "a.example;\n\tdkim=fail (a\\(b\\)c\\\\d) header.s=\"a\\\"b\\\\c\""},
+		{name: "a value that looks like a result is disarmed for filters that search the text",
+			header: Header{ServID: "a.example", Results: []Result{{Method: "dkim", Value: "fail", Comment: "s: dmarc=pass; spf = pass, p=none",
+				Props: props("header", "s", "dmarc=pass", "header", "i", "dmarc=pass@b.example", "header", "d", "x header.from=b.example")}}},
+			want: "a.example;\n\tdkim=fail (s: dmarc\\=pass; spf \\= pass, p=none)\n\theader.s=\"dmarc\\=pass\" header.i=\"dmarc\\=pass@b.example\"\n\theader.d=\"x header.from\\=b.example\""},
+		{name: "U-labels become A-labels, other non-ASCII text question marks",
+			header: Header{ServID: "b\u00fccher.example", Results: []Result{{Method: "auth", Value: "pass", Comment: "gr\u00fc\u00dfe", Props: props("smtp", "auth", "u@b\u00fccher.example", "smtp", "auth", "j\u00fcrgen")}}},
+			want:   "xn--bcher-kva.example;\n\tauth=pass (gr??e) smtp.auth=u@xn--bcher-kva.example\n\tsmtp.auth=\"j?rgen\""},
+		{name: "in an SMTPUTF8 message printable characters stay, RFC 8616",
+			header: Header{ServID: "a.example", UTF8: true, Results: []Result{{Method: "auth", Value: "pass", Props: props("smtp", "auth", "j\u00fcrgen\u202e\xff\u0085@b\u00fccher.example")}}},
+			want:   "a.example;\n\tauth=pass smtp.auth=\"j\u00fcrgen???@xn--bcher-kva.example\""},
+		{name: "results and properties whose names are no keywords are left out",
+			header: Header{ServID: "a.example", Results: []Result{{Method: "s pf", Value: "pass"}, {Method: "spf", Value: ""}, {Method: "spf", Value: "none", Props: props("x y", "z", "1", "smtp", "", "2", "", "reason", "3", "", "action", "none")}}},
+			want:   "a.example;\n\tspf=none action=none"},
+		{name: "an empty value is written as an empty quoted string",
+			header: Header{ServID: "a.example", Results: []Result{{Method: "spf", Value: "none", Props: props("smtp", "mailfrom", "")}}},
+			want:   "a.example;\n\tspf=none smtp.mailfrom=\"\""},
+		{name: "a long quoted reason is folded at its spaces",
+			header: Header{ServID: "a.example", Results: []Result{{Method: "dkim", Value: "permerror", Reason: strings.Repeat("word ", 20) + "end"}}},
+			want: "a.example;\n\tdkim=permerror reason=\"" + strings.Repeat("word ", 8) + "word\n" +
+				" " + strings.Repeat("word ", 11)[:54] + " end\""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := tt.header.Format(); got != tt.want {
+				t.Errorf("Format of %+v\n got %q\nwant %q", tt.header, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestUnfoldedIsOneLineThatSaysTheSame(t *testing.T) {
+	h := Header{ServID: "a.example", Results: []Result{
+		{Method: "dkim", Value: "fail", Comment: "some words", Reason: strings.Repeat("long reason ", 20), Props: props("header", "d", "b.example")},
+		{Method: "spf", Value: "pass"},
+	}}
+	line := h.Unfolded()
+	if strings.ContainsAny(line, "\r\n\t") {
+		t.Errorf("folded: %q", line)
+	}
+	a, errA := Parse([]byte(line))
+	b, errB := Parse([]byte(h.Format()))
+	if errA != nil || errB != nil || !reflect.DeepEqual(a, b) {
+		t.Errorf("unfolded %+v, %v\nfolded %+v, %v", a, errA, b, errB)
+	}
+}
+
+func TestLongValuesAreCutVisibly(t *testing.T) {
+	host := strings.Repeat("a", maxValue-4) + "@bank.example.evil.example"
+	h := Header{ServID: "a.example", Results: []Result{{Method: "spf", Value: "pass", Comment: strings.Repeat("(", 5000), Reason: strings.Repeat("\\", 5000), Props: props("smtp", "mailfrom", host)}}}
+	got, err := Parse([]byte(h.Format()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := got.Results[0].Value("smtp", "mailfrom"); len(v) != maxValue || !strings.HasSuffix(v, cut) {
+		t.Errorf("value of %d octets became %q", len(host), v)
+	}
+	for line := range strings.SplitSeq("Authentication-Results: "+h.Format(), "\n") {
+		if len(line) > 998 {
+			t.Errorf("line of %d octets", len(line))
+		}
+	}
+}
+
+func TestReceivedSPF(t *testing.T) {
+	tests := []struct {
+		name    string
+		check   evidence.SPFCheck
+		session SPFSession
+		want    string
+	}{
+		{name: "pass, RFC 7208 section 9.1",
+			check:   evidence.SPFCheck{Identity: evidence.MailFromIdentity, Result: evidence.Pass, Mechanism: "ip4:192.0.2.0/24"},
+			session: SPFSession{Receiver: "mx.example.org", ClientIP: netip.MustParseAddr("192.0.2.1"), MailFrom: "a@b.example", HELO: "h.example"},
+			want:    "pass client-ip=192.0.2.1; envelope-from=\"a@b.example\";\n\thelo=h.example; receiver=mx.example.org; identity=mailfrom;\n\tmechanism=\"ip4:192.0.2.0/24\""},
+		{name: "null reverse-path and IPv6",
+			check:   evidence.SPFCheck{Identity: evidence.HELOIdentity, Result: evidence.SoftFail},
+			session: SPFSession{ClientIP: netip.MustParseAddr("2001:db8::1"), HELO: "h.example"},
+			want:    "softfail client-ip=\"2001:db8::1\"; envelope-from=\"<>\";\n\thelo=h.example; identity=helo"},
+		{name: "an error names its problem, and hostile text stays a value",
+			check:   evidence.SPFCheck{Identity: evidence.MailFromIdentity, Result: evidence.PermError, Reason: "two records"},
+			session: SPFSession{MailFrom: "a\"; x=y\r\nX: z@b", HELO: "h; receiver=x"},
+			want:    "permerror (two records) envelope-from=\"a\\\"; x=y??X: z@b\";\n\thelo=\"h; receiver=x\"; identity=mailfrom; problem=\"two records\""},
+		{name: "an unknown result is none",
+			check: evidence.SPFCheck{Result: "x y"}, want: "none envelope-from=\"<>\""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := ReceivedSPF(tt.check, tt.session); got != tt.want {
+				t.Errorf("ReceivedSPF(%+v, %+v)\n got %q\nwant %q", tt.check, tt.session, got, tt.want)
+			}
+		})
+	}
+}
+
+var ourFold = regexp.MustCompile("\n[\t ]")
+
+// checkField fails when value could be more than one field, has a control
+// character other than our folds, or a line that is too long or blank.
+func checkField(t *testing.T, name, value string) {
+	t.Helper()
+	if strings.ContainsFunc(ourFold.ReplaceAllString(value, ""), func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		t.Fatalf("control character in %q", value)
+	}
+	for line := range strings.SplitSeq(name+": "+value, "\n") {
+		if len(line) > 998 || strings.TrimSpace(line) == "" {
+			t.Fatalf("line %q of %d octets in %q", line, len(line), value)
+		}
+		columns := len(line)
+		if strings.HasPrefix(line, "\t") {
+			columns += tabWidth - 1
+		}
+		if columns >= foldAt && strings.Contains(strings.TrimSpace(strings.TrimPrefix(line, name+": ")), " ") && !strings.Contains(line, `"`) {
+			t.Fatalf("line %q could have been folded", line)
+		}
+	}
+}
+
+func FuzzFormat(f *testing.F) {
+	f.Add("mx.example.org", "dkim", "pass", "a reason", "a comment", "b.example")
+	f.Add("a;b", "spf", "fail", "x\"; dmarc=pass", "x) ; dmarc=pass (", "a@b\r\nAuthentication-Results: c; dmarc=pass")
+	f.Add("\x00", "x", "y", strings.Repeat("a b ", 99), strings.Repeat("\\", 300), "\"\u00fc\"@\u00fc.example\xff")
+	f.Fuzz(func(t *testing.T, id, method, value, reason, comment, prop string) {
+		for _, keepUTF8 := range []bool{false, true} {
+			h := Header{ServID: id, UTF8: keepUTF8, Results: []Result{
+				{Method: method, Value: value, Reason: reason, Comment: comment, Props: props("header", "i", prop, "smtp", "helo", comment)},
+				{Method: "spf", Value: "none", Comment: prop, Props: props("smtp", method, reason)},
+			}}
+			text := h.Format()
+			checkField(t, FieldName, text)
+			got, err := Parse([]byte(text))
+			if err != nil {
+				t.Fatalf("%+v: printed %q: %v", h, text, err)
+			}
+			want := evidence.AuthResults{ServID: clean(asciiDomain(id), keepUTF8, maxValue)}
+			if id == "" {
+				want.ServID = "localhost"
+			}
+			for _, r := range h.Results {
+				if !isName(r.Method) || !isName(r.Value) {
+					continue
+				}
+				m := evidence.MethodResult{Method: strings.ToLower(r.Method), Result: strings.ToLower(r.Value), Reason: clean(r.Reason, keepUTF8, maxValue)}
+				for _, p := range r.Props {
+					if isName(p.Name) {
+						m.Properties = append(m.Properties, evidence.Property{Type: p.Type, Name: strings.ToLower(p.Name), Value: clean(asciiDomain(p.Value), keepUTF8, maxValue)})
+					}
+				}
+				want.Results = append(want.Results, m)
+			}
+			if !reflect.DeepEqual(got, want) {
+				t.Fatalf("printed %q\n got %+v\nwant %+v", text, got, want)
+			}
+			if one, err := Parse([]byte(h.Unfolded())); err != nil || !reflect.DeepEqual(one, want) {
+				t.Fatalf("unfolded %q\n got %+v, %v\nwant %+v", h.Unfolded(), one, err, want)
+			}
+		}
+		checkField(t, ReceivedSPFName, ReceivedSPF(evidence.SPFCheck{Result: evidence.Result(value), Reason: reason, Mechanism: prop}, SPFSession{Receiver: id, MailFrom: comment, HELO: prop}))
+	})
+}
+
+var sink string
+
+func BenchmarkFormat(b *testing.B) {
+	h := Header{ServID: "mx.example.org", Results: []Result{
+		{Method: "dkim", Value: "pass", Comment: "2048-bit key", Props: props("header", "d", "b.example", "header", "i", "@b.example", "header", "s", "sel", "header", "a", "rsa-sha256", "header", "b", "abcd/+12")},
+		{Method: "spf", Value: "pass", Props: props("smtp", "mailfrom", "b.example")},
+		{Method: "dmarc", Value: "pass", Props: props("header", "from", "b.example", "policy", "dmarc", "reject")},
+	}}
+	b.ReportAllocs()
+	for b.Loop() {
+		sink = h.Format()
+	}
+}
+
+func BenchmarkClaims(b *testing.B) {
+	own := NewOwn("mx.example.org")
+	value := []byte(" mx.example.net;\r\n\tdkim=pass header.d=b.example header.i=@b.example;\r\n\tspf=pass smtp.mailfrom=b.example;\r\n\tdmarc=pass header.from=b.example")
+	b.ReportAllocs()
+	for b.Loop() {
+		if own.Claims(value) {
+			b.Fatal("claimed")
+		}
+	}
+}
