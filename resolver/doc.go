@@ -1,2 +1,57 @@
 // Package resolver asks DNS for all of alignd.
+//
+// A Resolver asks the recursive servers of the system or of the configuration,
+// a Zone answers from a zone file, and a Budget limits, remembers and lists
+// what one message asks. All three are a Lookuper; checks know no other.
+//
+//	r, err := resolver.New(resolver.Options{})
+//	b := resolver.NewBudget(r, resolver.BudgetOptions{})
+//	answer, err := b.Lookup(ctx, "_dmarc.example.com", dns.TypeTXT)
+//	record := resolver.Memo(answer, recordKind{}, parseRecord)
+//
+// # Answers
+//
+// An Answer is complete and exact, or there is none. Its records have the name
+// asked as their owner, or the end of the CNAME chain that starts there
+// (RFC 1034 section 3.6.2; at most 16 steps, asking again where one message
+// does not hold the whole chain). Other records in a message are not looked
+// at, so a server cannot slip in what nobody asked for. Text is raw octets,
+// the strings of one TXT record joined without separator. NXDOMAIN and NODATA
+// are answers and stay distinct.
+//
+// A set of records of which one is malformed, a message that announces more
+// records than it holds, and an NXDOMAIN that comes with records are temporary
+// errors: a set that lost a record silently could turn a verdict.
+//
+// # Errors
+//
+// Every error is an *Error and wraps ErrTemporary (SERVFAIL, REFUSED, silence,
+// a malformed answer, the caller's time is up), ErrBudget or ErrName.
+//
+// # Asking
+//
+// Questions go out over UDP with EDNS (RFC 6891, 1232 octets), over TCP when
+// the answer is truncated, without EDNS when a server does not know it. Each
+// has a random ID and a socket of its own, whose port the kernel draws (RFC
+// 5452 section 9); a datagram that differs in ID, opcode or question is
+// ignored and the real one awaited. Pooled sockets would save about 10 µs of a
+// question that costs 50 µs, and give whoever guesses one port many questions
+// to try, so there is no pool.
+//
+// A server that reports an error is not asked again for that question; one
+// that is silent is, and goes to the end of the list for 30 seconds. Callers
+// who ask the same at the same time share one question. It has its own
+// deadline and goes on when they give up, for the cache's sake.
+//
+// # Cache
+//
+// Answers live for the least TTL on their way, negative ones for the SOA's
+// (RFC 2308 section 5; 30 seconds without SOA record, see bareNegativeTTL),
+// within the bounds of Options. NXDOMAIN holds for all types of its name, but
+// is not extended to the names below it (a departure from RFC 8020, see
+// Resolver.denied). Temporary failures live for one second (RFC 9520 section
+// 3.2). A TTL of zero is not kept. The cache is otter (W-TinyLFU): memory is
+// bounded in octets, and a flood of names that are asked once does not drive
+// out those that are asked often. A record parsed through Memo lives as long
+// as its Answer.
 package resolver

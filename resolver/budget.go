@@ -1,0 +1,269 @@
+package resolver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Default numbers of questions for one message. RFC 7208 section 4.6.4 lets
+// one SPF check cause ten terms of up to ten address look-ups each; the rest
+// is for signatures, chain and policy. The numbers are ours.
+const (
+	DefaultMaxQueries = 150
+	DefaultReserved   = 30
+)
+
+// BudgetOptions bounds what one message may ask.
+type BudgetOptions struct {
+	// MaxQueries is how many distinct questions may be asked, answered from a
+	// cache or not; one more is refused with ErrBudget. Default DefaultMaxQueries.
+	MaxQueries int
+	// Reserved is how many more may be asked through Reserve. Default
+	// DefaultReserved; negative: none.
+	Reserved int
+	// Timed has the time of each question measured, for Question.Elapsed.
+	Timed bool
+}
+
+// Budget is a Lookuper for one message. It asks each question once: the
+// second asker gets the same answer or error, so that all checks of a message
+// see one DNS, and only distinct questions count. It also keeps the list of
+// questions for the explanation. It is safe for concurrent use.
+type Budget struct {
+	lookup Lookuper
+	opts   BudgetOptions
+
+	mu       sync.Mutex
+	asked    []asked // in order; bounded by the options, so short enough to search
+	refused  []key
+	refusals int
+	general  int // used of MaxQueries
+	reserved int // used of Reserved
+}
+
+// asked is one question and, once done, what came of it.
+type asked struct {
+	key     key
+	state   state
+	waiting chan struct{} // closed when state leaves busy; made by the second asker
+	answer  *Answer
+	err     error
+	elapsed time.Duration
+}
+
+type state uint8
+
+const (
+	idle state = iota // not asked, or its asker gave up
+	busy
+	done
+)
+
+// NewBudget returns a budget that asks lookup.
+func NewBudget(lookup Lookuper, opts BudgetOptions) *Budget {
+	if opts.MaxQueries <= 0 {
+		opts.MaxQueries = DefaultMaxQueries
+	}
+	if opts.Reserved == 0 {
+		opts.Reserved = DefaultReserved
+	}
+	return &Budget{lookup: lookup, opts: opts}
+}
+
+// Lookup implements Lookuper.
+func (b *Budget) Lookup(ctx context.Context, name string, qtype uint16) (*Answer, error) {
+	return b.ask(ctx, name, qtype, false)
+}
+
+// Reserve returns the same budget with the reserved share to draw on first. It
+// is for the Author Domain's own policy, which must be found whatever the
+// message made the other checks ask.
+func (b *Budget) Reserve() Lookuper { return reserve{b} }
+
+type reserve struct{ b *Budget }
+
+func (r reserve) Lookup(ctx context.Context, name string, qtype uint16) (*Answer, error) {
+	return r.b.ask(ctx, name, qtype, true)
+}
+
+func (b *Budget) ask(ctx context.Context, name string, qtype uint16, reserved bool) (*Answer, error) {
+	name, why := canonical(name)
+	k := key{name, qtype}
+	if why != "" {
+		return nil, &Error{Name: name, Type: qtype, Err: ErrName, Why: why}
+	}
+	for {
+		b.mu.Lock()
+		i := b.find(k)
+		if i < 0 {
+			if !b.admit(k, reserved) {
+				b.mu.Unlock()
+				return nil, &Error{Name: name, Type: qtype, Err: ErrBudget}
+			}
+			i = len(b.asked)
+			b.asked = append(b.asked, asked{key: k})
+		}
+		q := &b.asked[i]
+		switch q.state {
+		case done:
+			a, err := q.answer, q.err
+			b.mu.Unlock()
+			return a, err
+		case idle:
+			q.state = busy
+			b.mu.Unlock()
+			return b.run(ctx, i, k)
+		}
+		if q.waiting == nil {
+			q.waiting = make(chan struct{})
+		}
+		wait := q.waiting
+		b.mu.Unlock()
+		select {
+		case <-wait:
+		case <-ctx.Done():
+			return nil, temporary(k, "gave up waiting: "+context.Cause(ctx).Error())
+		}
+	}
+}
+
+func (b *Budget) find(k key) int {
+	for i := range b.asked {
+		if q := &b.asked[i]; q.key == k {
+			return i
+		}
+	}
+	return -1
+}
+
+// maxRefusedKept bounds the list of refused questions; all are counted.
+const maxRefusedKept = 20
+
+// admit takes one question out of the budget.
+func (b *Budget) admit(k key, reserved bool) bool {
+	switch {
+	case reserved && b.reserved < b.opts.Reserved:
+		b.reserved++
+	case b.general < b.opts.MaxQueries:
+		b.general++
+	default:
+		b.refusals++
+		if len(b.refused) < maxRefusedKept {
+			b.refused = append(b.refused, k)
+		}
+		return false
+	}
+	return true
+}
+
+// run asks question i, outside the lock. A failure that came because this
+// asker's own time was up is not handed to others: the next one asks again.
+func (b *Budget) run(ctx context.Context, i int, k key) (a *Answer, err error) {
+	var start time.Time
+	if b.opts.Timed {
+		start = time.Now()
+	}
+	defer func() {
+		if a == nil && err == nil { // a panic on its way up
+			err = temporary(k, "internal error")
+		}
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		q := &b.asked[i]
+		q.answer, q.err, q.state = a, err, done
+		if err != nil && ctx.Err() != nil {
+			q.state = idle
+		}
+		if b.opts.Timed {
+			q.elapsed += time.Since(start)
+		}
+		if q.waiting != nil {
+			close(q.waiting)
+			q.waiting = nil
+		}
+	}()
+	return b.lookup.Lookup(ctx, k.name, k.qtype)
+}
+
+// Used is how many distinct questions were asked.
+func (b *Budget) Used() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.asked)
+}
+
+// Refused is how many times a question was refused for want of budget.
+func (b *Budget) Refused() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refusals
+}
+
+// Question is one question of a message and its outcome, for people.
+type Question struct {
+	Name    string // canonical; may hold any octet
+	Type    string // "TXT"
+	Outcome string // "NOERROR", "NODATA", "NXDOMAIN", "refused by budget", "pending", or an error's reason
+	Answers []string
+	Elapsed time.Duration // zero unless BudgetOptions.Timed
+}
+
+// Questions lists what was asked, in order, then what was refused (the first
+// 20 of them). Answers are text, TXT as raw octets.
+func (b *Budget) Questions() []Question {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	list := make([]Question, 0, len(b.asked)+len(b.refused))
+	for i := range b.asked {
+		q := &b.asked[i]
+		list = append(list, Question{
+			Name: q.key.name, Type: dns.TypeToString[q.key.qtype],
+			Outcome: q.outcome(), Answers: q.answer.strings(), Elapsed: q.elapsed,
+		})
+	}
+	for _, k := range b.refused {
+		list = append(list, Question{Name: k.name, Type: dns.TypeToString[k.qtype], Outcome: "refused by budget"})
+	}
+	return list
+}
+
+func (q *asked) outcome() string {
+	var e *Error
+	switch {
+	case errors.As(q.err, &e) && e.Why != "":
+		return e.Why
+	case q.err != nil:
+		return q.err.Error()
+	case q.answer == nil:
+		return "pending"
+	case q.answer.NXDomain():
+		return "NXDOMAIN"
+	case q.answer.Void():
+		return "NODATA"
+	}
+	return "NOERROR"
+}
+
+// strings gives the records as text.
+func (a *Answer) strings() []string {
+	if a == nil {
+		return nil
+	}
+	list := slices.Clone(a.TXT)
+	for _, ip := range a.Addrs {
+		list = append(list, ip.String())
+	}
+	for _, mx := range a.MX {
+		list = append(list, fmt.Sprintf("%d %s.", mx.Preference, mx.Host))
+	}
+	for _, host := range a.PTR {
+		list = append(list, host+".")
+	}
+	return list
+}

@@ -1,0 +1,280 @@
+package resolver_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"alignd/resolver"
+	"alignd/resolver/dnsserver"
+)
+
+var zoneText = `
+example.com       60  TXT   "v=spf1 " "-all"
+example.com       60  MX    10 mx.example.com
+example.com       60  SOA   ns.example.com admin.example.com 1 2 3 4 120
+mx.example.com    60  A     192.0.2.1
+zero.example.com  0   TXT   "ttl zero"
+alias.example.com 30  CNAME mx.example.com
+dangling.example.com 60 CNAME nothing.example.com
+loop1.example.com 60  CNAME loop2.example.com
+loop2.example.com 60  CNAME loop1.example.com
+broken.example.com    SERVFAIL
+slow.example.com      TIMEOUT
+big.example.com   60  TXT "` + big + `"
+xn--bcher-kva.example.com 60 TXT "u-label"
+odd\ \"n\\ame\195\040.example.com 60 TXT "odd octets"
+`
+
+var big = strings.Repeat("0123456789", 400)
+
+// clock is a clock that a test moves.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *clock) Advance(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.now = c.now.Add(d)
+}
+
+func serve(t testing.TB, src string) *dnsserver.Server {
+	t.Helper()
+	z, err := resolver.ParseZone(strings.NewReader(src), "zone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := dnsserver.ServeZone(z, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func newResolver(t testing.TB, opts resolver.Options) *resolver.Resolver {
+	t.Helper()
+	if opts.Timeout == 0 {
+		opts.Timeout = 100 * time.Millisecond
+		opts.Attempts = 1
+	}
+	r, err := resolver.New(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Close)
+	return r
+}
+
+// show gives an outcome in one line.
+func show(a *resolver.Answer, err error) string {
+	var e *resolver.Error
+	switch {
+	case errors.As(err, &e):
+		return fmt.Sprintf("%v: %s", e.Err, e.Why)
+	case err != nil:
+		return "not an *Error: " + err.Error()
+	}
+	s := dns.RcodeToString[a.RCode]
+	if a.NameExists {
+		s += " exists"
+	}
+	for _, v := range a.TXT {
+		s += fmt.Sprintf(" %q", v)
+	}
+	for _, v := range a.Addrs {
+		s += " " + v.String()
+	}
+	for _, v := range a.MX {
+		s += fmt.Sprintf(" %d %s", v.Preference, v.Host)
+	}
+	for _, v := range a.PTR {
+		s += " " + v
+	}
+	return s
+}
+
+func TestLookup(t *testing.T) {
+	server := serve(t, zoneText)
+	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}})
+	tests := []struct {
+		name, ask string
+		qtype     uint16
+		want      string // a prefix for errors
+	}{
+		{"strings of one TXT record are joined", "Example.COM.", dns.TypeTXT, `NOERROR exists "v=spf1 -all"`},
+		{"MX", "example.com", dns.TypeMX, "NOERROR exists 10 mx.example.com"},
+		{"a CNAME is followed", "alias.example.com", dns.TypeA, "NOERROR exists 192.0.2.1"},
+		{"a CNAME to a name without the type", "alias.example.com", dns.TypeTXT, "NOERROR exists"},
+		{"a CNAME to nowhere exists and is NXDOMAIN", "dangling.example.com", dns.TypeTXT, "NXDOMAIN exists"},
+		{"NXDOMAIN", "nothing.example.com", dns.TypeTXT, "NXDOMAIN"},
+		{"NODATA", "mx.example.com", dns.TypeTXT, "NOERROR exists"},
+		{"SERVFAIL is temporary", "broken.example.com", dns.TypeTXT, "temporary DNS failure: SERVFAIL from 127.0.0.1:"},
+		{"silence is temporary", "slow.example.com", dns.TypeTXT, "temporary DNS failure: timeout from 127.0.0.1:"},
+		{"an answer longer than a datagram comes over TCP", "big.example.com", dns.TypeTXT, fmt.Sprintf("NOERROR exists %q", big)},
+		{"a U-label is asked as an A-label (RFC 8616)", "Bücher.example.com", dns.TypeTXT, `NOERROR exists "u-label"`},
+		{"odd octets in a name are asked as they are", "odd \"n\\ame\xc3(.example.com", dns.TypeTXT, `NOERROR exists "odd octets"`},
+		{"an empty label is no name", "a..example.com", dns.TypeTXT, "not a DNS name: empty label"},
+		{"another type is not asked", "example.com", dns.TypeSOA, "temporary DNS failure: record type is not supported"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := show(r.Lookup(t.Context(), tt.ask, tt.qtype))
+			if got != tt.want && !(strings.HasSuffix(tt.want, ":") && strings.HasPrefix(got, tt.want)) {
+				t.Errorf("%s %q\n got %s\nwant %s", dns.TypeToString[tt.qtype], tt.ask, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestCacheKeepsAnswersForTheirTTL(t *testing.T) {
+	tests := []struct {
+		name, ask string
+		qtype     uint16
+		within    time.Duration // still cached then
+		beyond    time.Duration // asked again then
+	}{
+		{"an answer lives for its TTL", "example.com", dns.TypeTXT, 59 * time.Second, 61 * time.Second},
+		{"behind a CNAME the least TTL counts", "alias.example.com", dns.TypeA, 29 * time.Second, 31 * time.Second},
+		{"NXDOMAIN lives for the SOA's MINIMUM", "nothing.example.com", dns.TypeTXT, 119 * time.Second, 121 * time.Second},
+		{"MaxTTL cuts", "long.example.org", dns.TypeTXT, 59 * time.Minute, 61 * time.Minute},
+		{"NegativeTTL cuts", "no.example.org", dns.TypeTXT, 9 * time.Minute, 11 * time.Minute},
+		{"a failure lives for a second", "broken.example.com", dns.TypeTXT, 900 * time.Millisecond, 1100 * time.Millisecond},
+		{"TTL zero is not kept", "zero.example.com", dns.TypeTXT, -1, 0},
+	}
+	src := zoneText + `
+example.org      86400 SOA ns.example.com admin.example.com 1 2 3 4 86400
+long.example.org 86400 TXT "long"
+`
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			server := serve(t, strings.Replace(src, "example.com       60  SOA", "example.com      300  SOA", 1))
+			c := &clock{now: time.Unix(1e9, 0)}
+			r := newResolver(t, resolver.Options{
+				Servers: []string{server.Addr()}, Clock: c.Now, MaxTTL: time.Hour, NegativeTTL: 10 * time.Minute,
+			})
+			ask := func(want int) {
+				t.Helper()
+				_, _ = r.Lookup(t.Context(), tt.ask, tt.qtype)
+				if got := server.Queries(); got != want {
+					t.Errorf("after %v: %d queries, want %d", c.Now().Sub(time.Unix(1e9, 0)), got, want)
+				}
+			}
+			ask(1)
+			if tt.within >= 0 {
+				c.Advance(tt.within)
+				ask(1)
+				c.Advance(-tt.within)
+			}
+			c.Advance(tt.beyond)
+			ask(2)
+		})
+	}
+}
+
+func TestNXDOMAINHoldsForAllTypes(t *testing.T) {
+	server := serve(t, zoneText)
+	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}})
+	for _, qtype := range []uint16{dns.TypeTXT, dns.TypeA, dns.TypeMX, dns.TypeA} {
+		a, err := r.Lookup(t.Context(), "nothing.example.com", qtype)
+		if err != nil || !a.NXDomain() || a.NameExists || a.Type != qtype {
+			t.Errorf("%s: %+v, %v", dns.TypeToString[qtype], a, err)
+		}
+	}
+	if n := server.Queries(); n != 1 {
+		t.Errorf("%d queries, want 1", n)
+	}
+}
+
+func TestCacheIsBounded(t *testing.T) {
+	server := serve(t, "*.example.com 3600 TXT \""+strings.Repeat("x", 200)+"\"\n")
+	tests := []struct {
+		name string
+		opts resolver.Options
+		most int
+	}{
+		{"by entries", resolver.Options{CacheSize: 50}, 50},
+		{"by octets", resolver.Options{CacheBytes: 64 << 10}, 64},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.opts.Servers = []string{server.Addr()}
+			r := newResolver(t, tt.opts)
+			for i := range 500 {
+				if _, err := r.Lookup(t.Context(), fmt.Sprintf("n%d.example.com", i), dns.TypeTXT); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(50 * time.Millisecond) // eviction runs beside
+			if n := r.Stats().Entries; n > tt.most+10 {
+				t.Errorf("%d entries, want about %d", n, tt.most)
+			}
+		})
+	}
+}
+
+func TestQuestionsUnderWayAreShared(t *testing.T) {
+	server := serve(t, zoneText)
+	server.SetDelay(50 * time.Millisecond)
+	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}, Timeout: time.Second})
+
+	impatient, cancel := context.WithCancel(t.Context())
+	first := make(chan error)
+	go func() {
+		_, err := r.Lookup(impatient, "example.com", dns.TypeTXT)
+		first <- err
+	}()
+	time.Sleep(10 * time.Millisecond)
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if a, err := r.Lookup(t.Context(), "example.com", dns.TypeTXT); err != nil || a.Void() {
+				t.Errorf("a patient caller got %v, %v", a, err)
+			}
+		})
+	}
+	cancel()
+	if err := <-first; !resolver.Temporary(err) {
+		t.Errorf("the caller who gave up got %v, want a temporary error", err)
+	}
+	wg.Wait()
+	if n := server.Queries(); n != 1 {
+		t.Errorf("%d queries, want 1", n)
+	}
+}
+
+func TestCloseEndsQuestionsUnderWay(t *testing.T) {
+	server := serve(t, zoneText)
+	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}, Timeout: 10 * time.Second, Attempts: 3})
+	result := make(chan error)
+	go func() {
+		_, err := r.Lookup(t.Context(), "slow.example.com", dns.TypeTXT)
+		result <- err
+	}()
+	time.Sleep(20 * time.Millisecond)
+	start := time.Now()
+	r.Close()
+	if err := <-result; !resolver.Temporary(err) {
+		t.Errorf("got %v, want a temporary error", err)
+	}
+	if d := time.Since(start); d > time.Second {
+		t.Errorf("Close took %v", d)
+	}
+	if _, err := r.Lookup(t.Context(), "example.com", dns.TypeTXT); !resolver.Temporary(err) {
+		t.Errorf("after Close: got %v, want a temporary error", err)
+	}
+}
