@@ -10,6 +10,7 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -175,6 +176,25 @@ func (p *Postfix) Sink() *Sink { return p.sink }
 func (p *Postfix) Queue() (string, error) {
 	out, err := p.run("postqueue", "-p")
 	return string(out), err
+}
+
+// Held reports whether the message with this queue ID is on hold, as a
+// milter's quarantine leaves it.
+func (p *Postfix) Held(queueID string) (bool, error) {
+	queue, err := p.Queue()
+	return strings.Contains(queue, queueID+"!"), err
+}
+
+// Release lets a message go that is on hold.
+func (p *Postfix) Release(queueID string) error {
+	out, err := p.run("postsuper", "-H", queueID)
+	if err == nil {
+		out, err = p.run("postqueue", "-i", queueID)
+	}
+	if err != nil {
+		return fmt.Errorf("releasing %s: %w: %s", queueID, err, out)
+	}
+	return nil
 }
 
 // Log is the mail log so far; empty when there is none.
