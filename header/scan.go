@@ -1,0 +1,158 @@
+package header
+
+import "strings"
+
+// token is a lexical token of RFC 5322 section 3.2.
+type token int
+
+const (
+	tokEnd       token = iota
+	tokWord            // an atom, or what is shown like one
+	tokQuoted          // a quoted string
+	tokDot             // .
+	tokAt              // @
+	tokOpen            // <
+	tokClose           // >
+	tokComma           // ,
+	tokSemicolon       // ;
+	tokColon           // :
+)
+
+// scanner cuts a field value into tokens. White space, folds and comments
+// between them are skipped.
+type scanner struct {
+	text []byte
+	at   int    // the next octet
+	tok  token  // the last token
+	bad  string // why scanning ended early; constant text
+}
+
+// fail notes the first problem. Scanning ends there.
+func (s *scanner) fail(what string) {
+	if s.bad == "" {
+		s.bad = what
+	}
+}
+
+// next returns the next token; after a failure tokEnd.
+func (s *scanner) next() token {
+	s.tok = s.scan()
+	if s.bad != "" {
+		s.tok = tokEnd
+	}
+	return s.tok
+}
+
+func (s *scanner) scan() token {
+	s.skip()
+	if s.bad != "" || s.at == len(s.text) {
+		return tokEnd
+	}
+	switch s.text[s.at] {
+	case '"':
+		s.quotedRun('"', "a quoted string")
+		return tokQuoted
+	case '.':
+		s.at++
+		return tokDot
+	case '@':
+		s.at++
+		return tokAt
+	case '<':
+		s.at++
+		return tokOpen
+	case '>':
+		s.at++
+		return tokClose
+	case ',':
+		s.at++
+		return tokComma
+	case ';':
+		s.at++
+		return tokSemicolon
+	case ':':
+		s.at++
+		return tokColon
+	}
+	s.word()
+	return tokWord
+}
+
+// specials end a word. The brackets, the closing parenthesis and the backslash
+// are specials of RFC 5322 too, but are seen in unquoted display names.
+const specials = "\"(.@<>,;: \t\r\n"
+
+// word skips an atom with whatever else is seen in display names. A backslash
+// before a special would mean one thing to a strict reader and another one to
+// a reader that takes it as a quoted pair.
+func (s *scanner) word() {
+	for ; s.at < len(s.text) && strings.IndexByte(specials, s.text[s.at]) < 0; s.at++ {
+		if s.text[s.at] == '\\' && s.at+1 < len(s.text) && strings.IndexByte("\"()<>@,;:\\", s.text[s.at+1]) >= 0 {
+			s.fail("a backslash outside of quotes")
+			return
+		}
+	}
+}
+
+// atom returns the atom here, empty if there is none.
+func (s *scanner) atom() []byte {
+	start := s.at
+	for s.at < len(s.text) && isAtext(s.text[s.at]) {
+		s.at++
+	}
+	return s.text[start:s.at]
+}
+
+// isAtext: RFC 5322 section 3.2.3 and, for UTF-8, RFC 6532 section 3.2.
+func isAtext(c byte) bool {
+	return c > ' ' && c != 0x7f && strings.IndexByte("()<>[]:;@\\,.\"", c) < 0
+}
+
+// skip skips white space, folds and comments (CFWS).
+func (s *scanner) skip() {
+	for s.at < len(s.text) {
+		switch s.text[s.at] {
+		case ' ', '\t', '\r', '\n':
+			s.at++
+		case '(':
+			s.comment()
+		default:
+			return
+		}
+	}
+}
+
+// comment skips a comment; comments nest (RFC 5322 section 3.2.2).
+func (s *scanner) comment() {
+	depth := 0
+	for ; s.at < len(s.text); s.at++ {
+		switch s.text[s.at] {
+		case '\\':
+			s.at++
+		case '(':
+			depth++
+		case ')':
+			if depth--; depth == 0 {
+				s.at++
+				return
+			}
+		}
+	}
+	s.at = len(s.text) // a backslash may have led beyond
+	s.fail("a comment that is not closed")
+}
+
+// quotedRun skips from the opening octet here to the unquoted octet end.
+func (s *scanner) quotedRun(end byte, what string) {
+	for s.at++; s.at < len(s.text); s.at++ {
+		switch s.text[s.at] {
+		case '\\':
+			s.at++
+		case end:
+			s.at++
+			return
+		}
+	}
+	s.at = len(s.text)
+	s.fail(what + " that is not closed")
+}

@@ -1,0 +1,136 @@
+package dmarc
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+
+	"github.com/miekg/dns"
+
+	"alignd/evidence"
+	"alignd/resolver"
+)
+
+// found is what DNS says at _dmarc.<name>.
+type found struct {
+	rec     *Record // nil: no record at this name
+	several bool    // several records, which counts as none (RFC 9989 section 4.10)
+	exists  bool    // the name asked exists, and therefore its parent does
+	err     error   // nil, or wrapping resolver.ErrTemporary or resolver.ErrBudget
+}
+
+// asker asks each name once for one evaluation. Safe for concurrent use.
+type asker struct {
+	lk resolver.Lookuper
+
+	mu    sync.Mutex
+	asked []*question
+}
+
+type question struct {
+	name string
+	once sync.Once
+	found
+}
+
+// ask returns what is published for name.
+func (a *asker) ask(ctx context.Context, name string) *found {
+	q := a.question(name)
+	q.once.Do(func() { q.found = fetch(ctx, a.lk, name) })
+	return &q.found
+}
+
+func (a *asker) question(name string) *question {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, q := range a.asked { // at most 8 for each identifier
+		if q.name == name {
+			return q
+		}
+	}
+	q := &question{name: name}
+	a.asked = append(a.asked, q)
+	return q
+}
+
+// memoKey is the kind of the parsed records kept with an answer.
+type memoKey struct{}
+
+// kept is what one TXT answer holds of DMARC.
+type kept struct {
+	rec     *Record
+	several bool
+}
+
+func fetch(ctx context.Context, lk resolver.Lookuper, name string) found {
+	ans, err := lk.Lookup(ctx, "_dmarc."+name, dns.TypeTXT)
+	switch {
+	case errors.Is(err, resolver.ErrName):
+		return found{} // too long with the prefix: nothing can be published there
+	case err != nil:
+		return found{err: err}
+	}
+	k := resolver.Memo(ans, memoKey{}, keep)
+	return found{rec: k.rec, several: k.several, exists: ans.NameExists}
+}
+
+// keep drops what is no DMARC record; two or more that are count as none
+// (RFC 9989 section 4.10 steps 2 and 6).
+func keep(ans *resolver.Answer) kept {
+	var k kept
+	for _, txt := range ans.TXT {
+		if _, ok := cutVersion(txt); !ok {
+			continue
+		}
+		if k.rec != nil {
+			return kept{several: true}
+		}
+		rec, _ := ParseRecord(txt) // it starts with v=DMARC1
+		k.rec = &rec
+	}
+	return k
+}
+
+// lookExistence asks whether name exists: only NXDOMAIN for the name itself says
+// that it does not (RFC 9989 section 3.2.13).
+func (a *asker) lookExistence(ctx context.Context, name string) evidence.Existence {
+	ans, err := a.lk.Lookup(ctx, name, dns.TypeA)
+	switch {
+	case err != nil:
+		return evidence.ExistenceUnknown
+	case ans.NXDomain() && !ans.NameExists:
+		return evidence.NonExistent
+	default:
+		return evidence.Exists
+	}
+}
+
+// task is a goroutine whose owner waits for it; a panic in it reaches the
+// owner, who knows which message it was.
+type task struct {
+	done     chan struct{}
+	panicked any
+}
+
+func spawn(f func()) *task {
+	t := &task{done: make(chan struct{})}
+	go func() {
+		defer close(t.done)
+		defer func() {
+			if p := recover(); p != nil {
+				t.panicked = fmt.Errorf("%v\n%s", p, debug.Stack())
+			}
+		}()
+		f()
+	}()
+	return t
+}
+
+func (t *task) wait() {
+	<-t.done
+	if t.panicked != nil {
+		panic(t.panicked)
+	}
+}

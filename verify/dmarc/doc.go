@@ -1,0 +1,50 @@
+// Package dmarc evaluates DMARC for one Author Domain: it finds the policy
+// record and the Organizational Domain, tells which Authenticated Identifiers
+// are aligned, and gives result and effective policy as evidence.
+//
+// It follows RFC 9989 (DNS Tree Walk) by default and RFC 7489 (Public Suffix
+// List) on request; there is no version switch in DNS, so the receiver picks
+// the method. One parser reads the records of both.
+//
+// # Use
+//
+// Start is called when the header is complete: it asks for what is surely
+// needed while the body still comes. Finish is called when SPF and DKIM are
+// known. Both belong to one message; different messages are independent.
+//
+// # Questions
+//
+// The DNS Tree Walk asks the names of RFC 9989 section 4.10, in order, and no
+// others. It goes no further than needed: when the Author Domain has its own
+// record, nothing above it is asked unless a passing identifier that differs
+// from the Author Domain could be aligned in relaxed mode. One walk from the
+// Author Domain gives both the policy record and the Organizational Domain.
+// Walks of different identifiers run side by side, and a name is asked once.
+//
+// # Departures and readings
+//
+//   - A record without p and without a usable rua gives result "none"
+//     (section 4.10.1), although section 4.7 reads as p=none; mail is treated
+//     alike either way.
+//   - A record whose policy makes it unusable still counts as a record for the
+//     walk and for the Organizational Domain.
+//   - A duplicate p, sp or np with another value makes that tag invalid; of
+//     any other duplicate tag the first one counts. RFC 9989 does not say.
+//   - With Options.PSLGuard, a record at a single-label name or at a suffix of
+//     the ICANN section of the Public Suffix List counts as psd=y unless it
+//     says psd=n, so that registrants are never aligned with each other by a
+//     careless record of their registry (section 11.8).
+//   - RFC 7489 requires p, as the second tag; its records are read by the
+//     rules of RFC 9989 all the same, and np and t are honoured in both
+//     methods.
+//   - pct is parsed and left to the policy (RFC 9989 Appendix A.6).
+//
+// # Failures
+//
+// A bad record or a failing name server is evidence, not an error. A temporary
+// failure gives temperror only where the answer could have changed the result:
+// PolicyTemporary when the policy is unknown, IdentifierTemporary when an
+// identifier that would be aligned is unresolved. A question refused by the
+// message's own budget is not temporary: the identifier is not aligned, and a
+// policy that could not be asked for is permerror.
+package dmarc

@@ -1,0 +1,79 @@
+package dmarc
+
+import (
+	"net/url"
+	"strings"
+
+	"alignd/domain"
+)
+
+// maxURIs is how many reporting URIs of one tag are kept; ours. RFC 9989 asks
+// to report to each, so the number bounds what a record can make us send.
+const maxURIs = 20
+
+// uris splits rua or ruf at its commas (a comma inside a URI is
+// percent-encoded, RFC 9989 section 4.7) and returns the mailto URIs and the
+// valid ones of other schemes.
+func (p *parser) uris(name, value string) (mailto, other []string) {
+	for item := range strings.SplitSeq(value, ",") {
+		item = cutSize(trim(item))
+		scheme, ok := scheme(item)
+		switch {
+		case !ok || scheme == "mailto" && !plausibleMailto(item):
+			p.problem("invalid URI " + quote(item) + " in tag " + name)
+		case len(mailto)+len(other) == maxURIs:
+			p.problem("too many URIs in tag " + name)
+			return mailto, other
+		case scheme == "mailto":
+			mailto = append(mailto, item)
+		default:
+			other = append(other, item)
+		}
+	}
+	return mailto, other
+}
+
+// cutSize drops the obsolete size limit "!10m" (section 4.8, obs-dmarc-uri).
+func cutSize(uri string) string {
+	i := strings.LastIndexByte(uri, '!')
+	if i < 0 {
+		return uri
+	}
+	size := uri[i+1:]
+	if n := len(size); n > 1 && strings.IndexByte("kmgtKMGT", size[n-1]) >= 0 {
+		size = size[:n-1]
+	}
+	if size == "" || strings.Trim(size, "0123456789") != "" {
+		return uri
+	}
+	return uri[:i]
+}
+
+// scheme returns the lower-case scheme of an absolute URI (RFC 3986). A bare
+// "!" must be percent-encoded here.
+func scheme(uri string) (string, bool) {
+	if strings.ContainsAny(uri, "! \"<>\\^`{|}") {
+		return "", false
+	}
+	u, err := url.Parse(uri)
+	if err != nil || u.Scheme == "" || u.Opaque == "" && u.Host == "" && u.Path == "" {
+		return "", false
+	}
+	return u.Scheme, true
+}
+
+// plausibleMailto reports whether the URI has one address with a local part
+// and a domain that DNS can carry (RFC 6068 section 2, RFC 8616 section 6).
+func plausibleMailto(uri string) bool {
+	address, _, _ := strings.Cut(uri[len("mailto:"):], "?")
+	address, err := url.PathUnescape(address)
+	if err != nil || !isTagValue(address) || strings.ContainsAny(address, " <>") {
+		return false
+	}
+	at := strings.LastIndexByte(address, '@')
+	if at < 1 {
+		return false
+	}
+	_, err = domain.Normalize(address[at+1:])
+	return err == nil
+}

@@ -1,0 +1,288 @@
+package dmarc
+
+import (
+	"context"
+	"strings"
+
+	"golang.org/x/net/publicsuffix"
+
+	"alignd/domain"
+)
+
+// maxLabels is the number of labels from which the walk jumps, so that it asks
+// at most eight names. RFC 9989 section 4.10.
+const maxLabels = 8
+
+// discovered is the policy record of an Author Domain.
+type discovered struct {
+	rec    *Record // nil: none
+	domain string  // where rec was found
+	// org is the Organizational Domain of the Author Domain as far as it is
+	// known without another question, else empty.
+	org string
+	// problems are for the report, when a record is used in spite of them.
+	problems []string
+	// own is what was found at the Author Domain itself.
+	own *found
+	err error // nil, or as in found
+}
+
+// method finds policy record and Organizational Domain: by DNS Tree Walk or
+// by Public Suffix List. Implementations are safe for concurrent use.
+type method interface {
+	// discover finds the policy record and asks no more than that needs.
+	discover(ctx context.Context, author string) discovered
+	// orgDomain finds the Organizational Domain of name.
+	orgDomain(ctx context.Context, name string) (string, error)
+	// sameOrg reports whether author and id, which differ, have one
+	// Organizational Domain. org is that of author, or empty if not known yet.
+	sameOrg(ctx context.Context, author, org, id string) (bool, error)
+}
+
+// treeWalk is the DNS Tree Walk of RFC 9989 section 4.10.
+type treeWalk struct {
+	*asker
+	guard bool // see Options.PSLGuard
+}
+
+// next is the name asked after name in a walk from start; empty at the end.
+// A start of eight or more labels is followed by its seven right-most ones,
+// any other name by its parent.
+func next(start, name string) string {
+	if name == start {
+		if n := strings.Count(start, ".") + 1; n > maxLabels {
+			return lastLabels(start, maxLabels-1)
+		}
+	}
+	return domain.Parent(name)
+}
+
+// lastLabels returns the n right-most labels of name, which has more.
+func lastLabels(name string, n int) string {
+	i := len(name)
+	for ; n > 0; n-- {
+		i = strings.LastIndexByte(name[:i], '.')
+	}
+	return name[i+1:]
+}
+
+// step is one name of a walk, with the psd value that steers it.
+type step struct {
+	name string
+	rec  *Record
+	psd  string
+}
+
+// walk asks from start upward and stops at psd=y or psd=n.
+func (t *treeWalk) walk(ctx context.Context, start string) (steps []step, problems []string, err error) {
+	for name := start; name != ""; name = next(start, name) {
+		f := t.ask(ctx, name)
+		if f.err != nil {
+			return nil, nil, f.err
+		}
+		if f.several {
+			problems = append(problems, "several DMARC records at "+name+", ignored")
+		}
+		s := step{name, f.rec, t.psd(name, f.rec)}
+		steps = append(steps, s)
+		if s.psd != "u" {
+			break
+		}
+	}
+	return steps, problems, nil
+}
+
+// psd is the psd value of the record at name. The guard reads an undecided
+// one at a public suffix as psd=y (RFC 9989 section 11.8).
+func (t *treeWalk) psd(name string, rec *Record) string {
+	switch {
+	case rec == nil:
+		return "u"
+	case rec.PSD == "u" && t.guard && isSuffix(name):
+		return "y"
+	default:
+		return rec.PSD
+	}
+}
+
+// isSuffix reports whether name has one label or is in the ICANN section of
+// the Public Suffix List.
+func isSuffix(name string) bool {
+	if !strings.Contains(name, ".") {
+		return true
+	}
+	suffix, icann := publicsuffix.PublicSuffix(name)
+	return icann && suffix == name
+}
+
+// org is the Organizational Domain of start after a whole walk (RFC 9989
+// section 4.10.2).
+func (t *treeWalk) org(start string, steps []step) string {
+	last := steps[len(steps)-1]
+	switch {
+	case last.psd == "n":
+		return last.name
+	case last.psd == "y" && last.name != start:
+		org := oneLonger(start, last.name)
+		for t.guard && org != start && isSuffix(org) {
+			org = oneLonger(start, org)
+		}
+		return org
+	}
+	org := start // without any record
+	for _, s := range steps {
+		if s.rec != nil {
+			org = s.name // the shortest name is the last one
+		}
+	}
+	return org
+}
+
+// oneLonger returns the part of name that is one label longer than parent.
+func oneLonger(name, parent string) string {
+	below := name[:len(name)-len(parent)-1]
+	return name[strings.LastIndexByte(below, '.')+1:]
+}
+
+// discover implements RFC 9989 section 4.10.1 with one walk.
+func (t *treeWalk) discover(ctx context.Context, author string) discovered {
+	own := t.ask(ctx, author)
+	if own.err != nil {
+		return discovered{own: own, err: own.err}
+	}
+	if own.rec != nil {
+		d := discovered{own: own, rec: own.rec, domain: author}
+		if t.psd(author, own.rec) != "u" || domain.Parent(author) == "" {
+			d.org = author
+		}
+		return d
+	}
+	steps, problems, err := t.walk(ctx, author)
+	if err != nil {
+		return discovered{own: own, err: err}
+	}
+	d := discovered{own: own, org: t.org(author, steps), problems: problems}
+	d.rec, d.domain = policyStep(steps, d.org)
+	return d
+}
+
+// policyStep picks the record at the Organizational Domain, else the one at
+// the PSD that ended the walk.
+func policyStep(steps []step, org string) (*Record, string) {
+	for _, s := range steps {
+		if s.name == org && s.rec != nil {
+			return s.rec, s.name
+		}
+	}
+	if last := steps[len(steps)-1]; last.psd == "y" {
+		return last.rec, last.name
+	}
+	return nil, ""
+}
+
+func (t *treeWalk) orgDomain(ctx context.Context, name string) (string, error) {
+	steps, _, err := t.walk(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	return t.org(name, steps), nil
+}
+
+// sameOrg asks only for what can decide: an id that is neither the
+// Organizational Domain of author nor below it cannot share it, and below a
+// PSD each name has its own. While the walk of author is not finished, that of
+// a related id runs beside it.
+func (t *treeWalk) sameOrg(ctx context.Context, author, org, id string) (bool, error) {
+	common := commonSuffix(author, id)
+	if common == "" {
+		return false, nil
+	}
+	if f := t.ask(ctx, author); common == author && t.psd(author, f.rec) == "y" {
+		return false, nil
+	}
+	if org == "" && !isSuffix(common) {
+		return t.bothWalks(ctx, author, id)
+	}
+	if org == "" {
+		var err error
+		if org, err = t.orgDomain(ctx, author); err != nil {
+			return false, err
+		}
+	}
+	if id != org && !domain.IsBelow(id, org) {
+		return false, nil
+	}
+	idOrg, err := t.orgDomain(ctx, id)
+	return idOrg == org, err
+}
+
+// bothWalks compares the Organizational Domains of author and id. Either one
+// alone may show that they differ, even when the other is unknown.
+func (t *treeWalk) bothWalks(ctx context.Context, author, id string) (bool, error) {
+	var org string
+	var err error
+	side := spawn(func() { org, err = t.orgDomain(ctx, author) })
+	idOrg, idErr := t.orgDomain(ctx, id)
+	side.wait()
+	switch {
+	case err == nil && id != org && !domain.IsBelow(id, org):
+		return false, nil
+	case idErr == nil && author != idOrg && !domain.IsBelow(author, idOrg):
+		return false, nil
+	case err != nil:
+		return false, err
+	default:
+		return idErr == nil && idOrg == org, idErr
+	}
+}
+
+// commonSuffix returns the labels that a and b share at their right ends.
+func commonSuffix(a, b string) string {
+	i := 0 // octets compared from the right
+	cut := 0
+	for i < len(a) && i < len(b) && a[len(a)-1-i] == b[len(b)-1-i] {
+		if a[len(a)-1-i] == '.' {
+			cut = i
+		}
+		i++
+	}
+	if (i == len(a) || a[len(a)-1-i] == '.') && (i == len(b) || b[len(b)-1-i] == '.') {
+		cut = i
+	}
+	return a[len(a)-cut:]
+}
+
+// suffixList is the discovery of RFC 7489 section 6.6.3.
+type suffixList struct{ *asker }
+
+// discover asks the Author Domain, then its Organizational Domain. Several
+// records end it: DMARC is not applied.
+func (l suffixList) discover(ctx context.Context, author string) discovered {
+	d := discovered{org: suffixOrg(author), own: l.ask(ctx, author)}
+	f, name := d.own, author
+	if f.err == nil && f.rec == nil && !f.several && d.org != author {
+		f, name = l.ask(ctx, d.org), d.org
+	}
+	if d.rec, d.err = f.rec, f.err; d.rec != nil {
+		d.domain = name
+	}
+	return d
+}
+
+func (l suffixList) orgDomain(_ context.Context, name string) (string, error) {
+	return suffixOrg(name), nil
+}
+
+func (l suffixList) sameOrg(_ context.Context, _, org, id string) (bool, error) {
+	return suffixOrg(id) == org, nil
+}
+
+// suffixOrg is the public suffix and one label more (RFC 7489 section 3.2); a
+// public suffix is its own Organizational Domain.
+func suffixOrg(name string) string {
+	org, err := publicsuffix.EffectiveTLDPlusOne(name)
+	if err != nil {
+		return name
+	}
+	return org
+}
