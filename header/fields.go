@@ -1,8 +1,16 @@
 // Package header holds the header section of a message as it came: raw fields
 // in order, with an index by name, and the Author Domains of RFC5322.From.
+//
+// Fields is filled by Add (from a milter session) or by Read (from a file).
+// Nothing is interpreted on the way in: what a signature covers is the octets
+// that arrived. Two things are evened out, because no MTA keeps them: line
+// ends inside a field are CRLF, and the CRLF that ends a field is left off.
 package header
 
-import "bytes"
+import (
+	"bytes"
+	"hash/maphash"
+)
 
 // Fields is the header section of one message, topmost field first. Field
 // bytes live in one buffer that Reset reuses. The zero value is ready to use.
@@ -10,9 +18,27 @@ import "bytes"
 type Fields struct {
 	buf   []byte
 	spans []span
+
+	// The index by name. table is open addressing over names, a power of two
+	// long and at most half full; it holds an index into names plus one.
+	table []int32
+	names []name
+	seed  maphash.Seed
+	lower []byte // scratch: the name being looked up, lower case
 }
 
-type span struct{ start, colon, end int32 }
+type span struct {
+	start, colon, end int32
+	name              int32 // index into names
+	above             int32 // next field upward with the same name, or -1
+}
+
+// name is one distinct field name.
+type name struct {
+	hash  uint64
+	last  int32 // the bottom-most field with this name
+	count int32
+}
 
 // Field is one header field. Raw is "Name:value" with folds as CRLF and
 // without the final CRLF; it is valid until the Fields it came from is Reset.
@@ -27,9 +53,11 @@ func (f Field) Name() []byte { return f.Raw[:f.colon] }
 // Value returns the bytes after the colon, as received.
 func (f Field) Value() []byte { return f.Raw[f.colon+1:] }
 
-// Is reports whether the field has this name, case-insensitively.
+// Is reports whether the field has this name, case-insensitively. White space
+// before the colon (RFC 5322 section 4.5) is no part of the name.
 func (f Field) Is(name string) bool {
-	return len(name) == f.colon && bytes.EqualFold(f.Raw[:f.colon], []byte(name))
+	got := trimRight(f.Raw[:f.colon])
+	return len(name) == len(got) && bytes.EqualFold(got, []byte(name))
 }
 
 // Add appends a field. value is what follows the colon, leading space
@@ -52,7 +80,66 @@ func (h *Fields) Add(name, value []byte) {
 		value = value[i+1:]
 	}
 	h.buf = append(h.buf, value...)
-	h.spans = append(h.spans, span{int32(start), int32(colon), int32(len(h.buf))})
+	h.spans = append(h.spans, span{start: int32(start), colon: int32(colon), end: int32(len(h.buf))})
+	h.index(len(h.spans) - 1)
+}
+
+// index enters field i, the last one added.
+func (h *Fields) index(i int) {
+	if len(h.table) == 0 {
+		h.table = make([]int32, 64)
+		h.seed = maphash.MakeSeed() // senders must not be able to choose collisions
+	}
+	s := &h.spans[i]
+	h.lower = appendLower(h.lower[:0], trimRight(h.buf[s.start:s.colon]))
+	sum := maphash.Bytes(h.seed, h.lower)
+	slot, id := h.find(sum, h.lower)
+	if id < 0 {
+		id = len(h.names)
+		h.names = append(h.names, name{hash: sum, last: -1})
+		h.table[slot] = int32(id) + 1
+	}
+	n := &h.names[id]
+	s.name, s.above = int32(id), n.last
+	n.last = int32(i)
+	n.count++
+	if 2*len(h.names) > len(h.table) {
+		h.grow()
+	}
+}
+
+// find returns the slot where a lower-case name is or belongs, and its id, -1
+// when it is not there.
+func (h *Fields) find(sum uint64, lower []byte) (slot, id int) {
+	mask := len(h.table) - 1
+	for slot = int(sum) & mask; ; slot = (slot + 1) & mask {
+		id = int(h.table[slot]) - 1
+		if id < 0 {
+			return slot, -1
+		}
+		n := &h.names[id]
+		if n.hash == sum && equalLower(h.nameOf(int(n.last)), lower) {
+			return slot, id
+		}
+	}
+}
+
+func (h *Fields) grow() {
+	h.table = make([]int32, 2*len(h.table))
+	mask := len(h.table) - 1
+	for id := range h.names {
+		slot := int(h.names[id].hash) & mask
+		for h.table[slot] != 0 {
+			slot = (slot + 1) & mask
+		}
+		h.table[slot] = int32(id) + 1
+	}
+}
+
+// nameOf is the name of field i without trailing white space.
+func (h *Fields) nameOf(i int) []byte {
+	s := h.spans[i]
+	return trimRight(h.buf[s.start:s.colon])
 }
 
 // Len is the number of fields.
@@ -64,13 +151,36 @@ func (h *Fields) At(i int) Field {
 	return Field{Raw: h.buf[s.start:s.end:s.end], colon: int(s.colon - s.start)}
 }
 
+// Names is the number of distinct field names; their ids count from 0.
+func (h *Fields) Names() int { return len(h.names) }
+
+// NameID returns the id of a field name, or -1 when no field has it. lower
+// must be in lower case.
+func (h *Fields) NameID(lower []byte) int {
+	if len(h.table) == 0 {
+		return -1
+	}
+	_, id := h.find(maphash.Bytes(h.seed, lower), lower)
+	return id
+}
+
+// Last is the position of the bottom-most field whose name has this id.
+func (h *Fields) Last(id int) int { return int(h.names[id].last) }
+
+// Above is the position of the next field upward with the same name as field
+// i, or -1.
+func (h *Fields) Above(i int) int { return int(h.spans[i].above) }
+
 // Named returns the positions of the fields with this name, topmost first.
 func (h *Fields) Named(name string) []int {
-	var at []int
-	for i := range h.spans {
-		if h.At(i).Is(name) {
-			at = append(at, i)
-		}
+	var few [64]byte
+	id := h.NameID(appendLower(few[:0], []byte(name)))
+	if id < 0 {
+		return nil
+	}
+	at := make([]int, h.names[id].count)
+	for n, i := len(at)-1, h.Last(id); i >= 0; n, i = n-1, h.Above(i) {
+		at[n] = i
 	}
 	return at
 }
@@ -79,4 +189,40 @@ func (h *Fields) Named(name string) []int {
 func (h *Fields) Size() int { return len(h.buf) }
 
 // Reset empties h and keeps its memory for the next message.
-func (h *Fields) Reset() { h.buf, h.spans = h.buf[:0], h.spans[:0] }
+func (h *Fields) Reset() {
+	h.buf, h.spans, h.names = h.buf[:0], h.spans[:0], h.names[:0]
+	clear(h.table)
+}
+
+func trimRight(b []byte) []byte {
+	for len(b) > 0 && (b[len(b)-1] == ' ' || b[len(b)-1] == '\t') {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+func appendLower(dst, b []byte) []byte {
+	for _, c := range b {
+		dst = append(dst, lowerByte(c))
+	}
+	return dst
+}
+
+func equalLower(b, lower []byte) bool {
+	if len(b) != len(lower) {
+		return false
+	}
+	for i, c := range b {
+		if lowerByte(c) != lower[i] {
+			return false
+		}
+	}
+	return true
+}
+
+func lowerByte(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		c += 'a' - 'A'
+	}
+	return c
+}
