@@ -1,0 +1,383 @@
+package dkim
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"hash"
+	"math"
+	"math/bits"
+	"slices"
+	"sync"
+)
+
+// Body canonicalizes and hashes the body of one message for all signatures,
+// DKIM and ARC together: once for each canonicalization in use, whatever the
+// number of signatures and of l= values. The zero value is ready to use.
+//
+// Line ends are CRLF; the caller passes the body as SMTP carries it, in chunks
+// of any size. Signatures are registered before the first Write, and results
+// asked for after the last. Not safe for concurrent use.
+type Body struct {
+	simple  *simpleBody
+	relaxed *relaxedBody
+	ended   bool
+}
+
+// Write takes the next octets of the body. It never fails.
+func (b *Body) Write(p []byte) (int, error) {
+	if b.simple != nil {
+		b.simple.write(p)
+	}
+	if b.relaxed != nil {
+		b.relaxed.write(p)
+	}
+	return len(p), nil
+}
+
+// Register makes b hash what p needs. It must be called before Write.
+func (b *Body) Register(p *Params) {
+	if p.BodyRelaxed {
+		if b.relaxed == nil {
+			b.relaxed = relaxedBodies.Get().(*relaxedBody)
+			b.relaxed.reset()
+		}
+		b.relaxed.out.want(p.Length)
+		return
+	}
+	if b.simple == nil {
+		b.simple = &simpleBody{out: digests{hash: sha256.New()}}
+	}
+	b.simple.out.want(p.Length)
+}
+
+// Reset makes b ready for another message and gives its memory back.
+func (b *Body) Reset() {
+	if b.relaxed != nil {
+		relaxedBodies.Put(b.relaxed)
+	}
+	*b = Body{}
+}
+
+// finish ends the canonical body, once.
+func (b *Body) finish() {
+	if b.ended {
+		return
+	}
+	b.ended = true
+	if b.simple != nil {
+		b.simple.finish()
+	}
+	if b.relaxed != nil {
+		b.relaxed.finish()
+	}
+}
+
+// BodyResult compares a registered signature with the body.
+type BodyResult struct {
+	Verified bool
+	Short    bool  // the canonical body is shorter than l=
+	Size     int64 // octets of the canonical body
+	Unsigned int64 // octets of it beyond l=
+}
+
+// Result ends the body and says what p's bh= is worth.
+func (b *Body) Result(p *Params) BodyResult {
+	b.finish()
+	d := &digests{}
+	switch {
+	case p.BodyRelaxed && b.relaxed != nil:
+		d = &b.relaxed.out
+	case !p.BodyRelaxed && b.simple != nil:
+		d = &b.simple.out
+	}
+	sum, ok := d.sum(p.Length)
+	r := BodyResult{Size: d.size, Verified: ok && string(sum[:]) == string(p.bodyHash)}
+	switch {
+	case p.Length < 0:
+	case p.Length > d.size:
+		r.Short, r.Verified = true, false
+	default:
+		r.Unsigned = d.size - p.Length
+	}
+	return r
+}
+
+// digests hashes one canonical body. An l= is a prefix, so one running hash
+// serves all of them: its value is taken when the prefix is complete.
+type digests struct {
+	hash    hash.Hash
+	size    int64   // octets so far
+	whole   bool    // somebody wants all of it
+	lengths []int64 // distinct l= values, ascending, once writing begins
+	sums    [][sha256.Size]byte
+	total   [sha256.Size]byte
+}
+
+func (d *digests) want(length int64) {
+	if length < 0 {
+		d.whole = true
+		return
+	}
+	if i, found := slices.BinarySearch(d.lengths, length); !found {
+		d.lengths = slices.Insert(d.lengths, i, length)
+	}
+}
+
+func (d *digests) write(p []byte) {
+	for len(d.sums) < len(d.lengths) {
+		next := d.lengths[len(d.sums)] - d.size
+		if next > int64(len(p)) {
+			break
+		}
+		d.hash.Write(p[:next])
+		d.size += next
+		p = p[next:]
+		d.take()
+	}
+	d.size += int64(len(p))
+	if d.whole || len(d.sums) < len(d.lengths) {
+		d.hash.Write(p)
+	}
+}
+
+func (d *digests) take() {
+	var s [sha256.Size]byte
+	d.hash.Sum(s[:0])
+	d.sums = append(d.sums, s)
+}
+
+func (d *digests) finish() {
+	d.write(nil) // l=0 of an empty body
+	d.hash.Sum(d.total[:0])
+}
+
+func (d *digests) sum(length int64) ([sha256.Size]byte, bool) {
+	if length < 0 {
+		return d.total, d.whole
+	}
+	i, found := slices.BinarySearch(d.lengths, length)
+	if !found || i >= len(d.sums) {
+		return [sha256.Size]byte{}, false
+	}
+	return d.sums[i], true
+}
+
+// crlfs is what a run of empty lines is written from.
+var crlfs = func() (b [512]byte) {
+	for i := range b {
+		b[i] = "\r\n"[i&1]
+	}
+	return b
+}()
+
+func writeLines(w func([]byte), n int64) {
+	for n > 0 {
+		m := min(n, int64(len(crlfs)/2))
+		w(crlfs[:2*m])
+		n -= m
+	}
+}
+
+// simpleBody is RFC 6376 section 3.4.3: empty lines at the end are ignored,
+// and there is always a final CRLF.
+type simpleBody struct {
+	out   digests
+	lines int64 // line ends seen and not yet written
+	cr    bool  // and then a CR
+}
+
+func (s *simpleBody) write(p []byte) {
+	if s.cr && len(p) > 0 {
+		s.cr = false
+		if p[0] == '\n' {
+			s.lines++
+			p = p[1:]
+		} else {
+			s.flush()
+			s.out.write(crlfs[:1])
+		}
+	}
+	n := len(p)
+	if n > 0 && p[n-1] == '\r' {
+		s.cr = true
+		n--
+	}
+	var lines int64
+	for n >= 2 && p[n-1] == '\n' && p[n-2] == '\r' {
+		n, lines = n-2, lines+1
+	}
+	if n > 0 {
+		s.flush()
+		s.out.write(p[:n])
+	}
+	s.lines += lines
+}
+
+func (s *simpleBody) flush() {
+	writeLines(s.out.write, s.lines)
+	s.lines = 0
+}
+
+func (s *simpleBody) finish() {
+	if s.cr {
+		s.flush()
+		s.out.write(crlfs[:1])
+	}
+	s.out.write(crlfs[:2])
+	s.out.finish()
+}
+
+// relaxedBody is RFC 6376 section 3.4.4: white space at the end of a line is
+// dropped, other runs of it become one space, empty lines at the end are
+// ignored, and what is left ends in CRLF, unless nothing is left.
+//
+// Canonical octets collect in block, so that the hash works on long runs.
+type relaxedBody struct {
+	out   digests
+	lines int64 // line ends seen and not yet written
+	space bool  // then white space
+	cr    bool  // then a CR
+	n     int   // octets in block
+	block [4 << 10]byte
+}
+
+var relaxedBodies = sync.Pool{New: func() any {
+	return &relaxedBody{out: digests{hash: sha256.New()}}
+}}
+
+func (r *relaxedBody) reset() {
+	h := r.out.hash
+	h.Reset()
+	r.out = digests{hash: h}
+	r.lines, r.space, r.cr, r.n = 0, false, false, 0
+}
+
+func (r *relaxedBody) write(p []byte) {
+	if r.cr && len(p) > 0 {
+		r.cr = false
+		if p[0] == '\n' {
+			r.lineEnd()
+			p = p[1:]
+		} else {
+			r.text(crlfs[:1])
+		}
+	}
+	for len(p) > 0 {
+		if r.space && isWSP(p[0]) {
+			p = p[1:]
+			continue
+		}
+		if n := plain(p); n > 0 {
+			r.text(p[:n])
+			p = p[n:]
+			continue
+		}
+		switch {
+		case p[0] != '\r':
+			r.space = true
+			p = p[1:]
+		case len(p) == 1:
+			r.cr = true
+			return
+		case p[1] == '\n':
+			r.lineEnd()
+			p = p[2:]
+		default:
+			r.text(p[:1])
+			p = p[1:]
+		}
+	}
+}
+
+func (r *relaxedBody) lineEnd() {
+	r.space = false
+	r.lines++
+}
+
+// text writes what was held back, then p.
+func (r *relaxedBody) text(p []byte) {
+	if r.lines == 1 {
+		r.put(crlfs[:2])
+	} else if r.lines > 1 {
+		writeLines(r.put, r.lines)
+	}
+	if r.space {
+		r.put(space)
+	}
+	r.lines, r.space = 0, false
+	r.put(p)
+}
+
+var space = []byte{' '}
+
+func (r *relaxedBody) put(p []byte) {
+	if len(p) > len(r.block)-r.n {
+		r.out.write(r.block[:r.n])
+		r.n = 0
+		if len(p) >= len(r.block) {
+			r.out.write(p)
+			return
+		}
+	}
+	r.n += copy(r.block[r.n:], p)
+}
+
+func (r *relaxedBody) finish() {
+	if r.cr {
+		r.text(crlfs[:1])
+	}
+	if r.n > 0 || r.out.size > 0 {
+		r.put(crlfs[:2])
+	}
+	r.out.write(r.block[:r.n])
+	r.n = 0
+	r.out.finish()
+}
+
+// Patterns for plain: one octet in all eight places.
+const (
+	ones  = math.MaxUint64 / 255
+	highs = ones << 7
+)
+
+// zeros marks with the high bit each octet of x that is zero, exactly.
+func zeros(x uint64) uint64 { return ^((x&^highs + ^uint64(highs)) | x | ^uint64(highs)) }
+
+// plain returns how many octets from the start of p stay as they are in
+// relaxed form: it stops at a TAB, a CR, and at a space that another white
+// space, a CR or the end of p follows. It looks at eight octets at a time:
+// TAB and CR differ in one bit only.
+func plain(p []byte) int {
+	i := 0
+	for ; i+9 <= len(p); i += 8 {
+		w := binary.LittleEndian.Uint64(p[i:])
+		ctl := zeros((w &^ (ones * 4)) ^ ones*9)
+		sp := zeros(w ^ ones*' ')
+		if ctl|sp == 0 {
+			continue
+		}
+		next := (ctl | sp) >> 8
+		switch p[i+8] {
+		case ' ', '\t', '\r':
+			next |= 1 << 63
+		}
+		if stop := ctl | sp&next; stop != 0 {
+			return i + bits.TrailingZeros64(stop)/8
+		}
+	}
+	for ; i < len(p); i++ {
+		switch p[i] {
+		case '\t', '\r':
+			return i
+		case ' ':
+			if i+1 == len(p) {
+				return i
+			}
+			switch p[i+1] {
+			case ' ', '\t', '\r':
+				return i
+			}
+		}
+	}
+	return i
+}

@@ -1,0 +1,101 @@
+package dkim
+
+import (
+	"context"
+	"crypto/sha256"
+
+	"alignd/evidence"
+	"alignd/header"
+	"alignd/resolver"
+)
+
+// Check is one DKIM-Signature or ARC-Message-Signature under verification.
+type Check struct {
+	Params  *Params
+	Problem *Problem // found before any look-up; nothing is started then
+	Outcome Outcome  // valid after Wait
+
+	body *Body
+	done chan any // carries what the look-up panicked with, then closed
+}
+
+// NewCheck parses a field and makes every check that needs no DNS.
+func NewCheck(kind Kind, f header.Field, opt Options) *Check {
+	p, bad := Parse(kind, f)
+	if bad == nil {
+		bad = p.checkTimes(opt.Now, opt.Skew)
+	}
+	return &Check{Params: p, Problem: bad}
+}
+
+// Start registers the body and begins to fetch the key and to verify the
+// header, unless there is a Problem. Wait must be called.
+func (c *Check) Start(ctx context.Context, fields *header.Fields, body *Body, lk resolver.Lookuper) {
+	if c.Problem != nil {
+		return
+	}
+	c.body = body
+	body.Register(c.Params)
+	c.run(func() {
+		keys := FetchKeys(ctx, lk, c.Params)
+		c.Outcome = keys.Verify(c.Params, func() *[sha256.Size]byte {
+			return headerDigest(fields, c.Params)
+		})
+	})
+}
+
+// run does work on the side. A panic there comes out of Wait, where the
+// message's own guard stands.
+func (c *Check) run(work func()) {
+	c.done = make(chan any, 1)
+	go func() {
+		defer close(c.done)
+		defer func() {
+			if r := recover(); r != nil {
+				c.done <- r
+			}
+		}()
+		work()
+	}()
+}
+
+// Wait waits until Outcome is there.
+func (c *Check) Wait() {
+	if c.done == nil {
+		return
+	}
+	if r, panicked := <-c.done; panicked {
+		panic(r)
+	}
+}
+
+// Result is the verdict on header and body together, after Wait and after the
+// last Write to the Body.
+func (c *Check) Result(opt Options) (Problem, BodyResult) {
+	if c.Problem != nil {
+		return *c.Problem, BodyResult{}
+	}
+	b := c.body.Result(c.Params)
+	switch {
+	case c.Outcome.Problem != nil:
+		return *c.Outcome.Problem, b
+	case b.Short:
+		return Problem{evidence.Fail, "body is shorter than l="}, b
+	case !b.Verified && !c.Outcome.Verified:
+		return Problem{evidence.Fail, "neither header nor body verified"}, b
+	case !b.Verified:
+		return Problem{evidence.Fail, "body hash did not verify"}, b
+	case !c.Outcome.Verified:
+		return Problem{evidence.Fail, "signature did not verify"}, b
+	case c.Outcome.weak(c.Params):
+		return Problem{evidence.Policy, "RSA key below 1024 bits"}, b
+	case b.Unsigned > 0 && !opt.enough(c.Params.Length, b.Size):
+		return Problem{evidence.Policy, "octets beyond l= are not signed"}, b
+	}
+	return Problem{Result: evidence.Pass}, b
+}
+
+// enough reports whether l= covers what AcceptLength asks for.
+func (o Options) enough(length, size int64) bool {
+	return o.AcceptLength && float64(length)*100 >= float64(size)*float64(o.MinLengthPercent)
+}

@@ -1,0 +1,556 @@
+package dkim
+
+import (
+	"bytes"
+	"encoding/base64"
+	"math"
+	"strings"
+	"time"
+
+	"alignd/domain"
+	"alignd/evidence"
+	"alignd/header"
+)
+
+// Kind is the kind of signature field.
+type Kind uint8
+
+// The kinds. The ARC ones are DKIM-Signature with the changes of RFC 8617
+// sections 4.1.2 and 4.1.3.
+const (
+	Signature        Kind = iota // DKIM-Signature
+	MessageSignature             // ARC-Message-Signature: i= is the instance, v= unknown
+	Seal                         // ARC-Seal: no body, no h=, has cv=
+)
+
+// Problem says why a signature does not verify.
+type Problem struct {
+	Result evidence.Result
+	Reason string // constant text
+}
+
+func malformed(reason string) *Problem    { return &Problem{evidence.Neutral, reason} }
+func unacceptable(reason string) *Problem { return &Problem{evidence.PermError, reason} }
+
+// Params is one signature field, parsed. It keeps slices of the field.
+type Params struct {
+	Kind  Kind
+	Field header.Field
+
+	Domain    string // SDID, normalized; as received when unusable
+	Selector  string // as received
+	Identity  string // AUID, decoded; Signature only
+	Algorithm string // lower case
+	B         string // without white space
+	Signed    time.Time
+	Expires   time.Time
+
+	HeaderRelaxed, BodyRelaxed bool
+	Names                      []string // h=, lower case
+	Length                     int64    // l=, or -1
+
+	Instance int    // ARC: i=; 0 when absent or unusable
+	CV       string // Seal: cv=, lower case
+
+	keyName        string // DNS name of the key
+	ed25519        bool
+	strictIdentity bool // i= is below d=, not equal (matters to t=s)
+	signature      []byte
+	bodyHash       []byte
+	blank          [2]int // the value of b= as offsets into Field.Raw
+}
+
+// algorithms that verify here. rsa-sha1 is known and refused (RFC 8301
+// section 3.1).
+const (
+	rsaSHA256     = "rsa-sha256"
+	ed25519SHA256 = "ed25519-sha256" // RFC 8463 section 3
+	rsaSHA1       = "rsa-sha1"
+)
+
+// Parse reads a signature field and makes the checks that need neither DNS nor
+// clock. Params is filled as far as the field could be read, also when there
+// is a Problem. Steps are those of RFC 6376 section 6.1.1.
+func Parse(kind Kind, f header.Field) (*Params, *Problem) {
+	p := &Params{Kind: kind, Field: f, Length: -1}
+	tags, err := parseTags(f.Value())
+	if err != nil {
+		return p, malformed(err.Error())
+	}
+	// Every tag is read, so that evidence names the signature; the first
+	// problem in the order of this list is the one reported.
+	var first *Problem
+	for _, read := range [...]func(*Params, tagList) *Problem{
+		(*Params).readVersion,
+		(*Params).readInstance,
+		(*Params).readDomain,
+		(*Params).readSelector,
+		(*Params).readB,
+		(*Params).readAlgorithm,
+		(*Params).readHeaderNames,
+		(*Params).readBodyHash,
+		(*Params).readCanonicalization,
+		(*Params).readIdentity,
+		(*Params).readTimes,
+		(*Params).readLength,
+		(*Params).readQuery,
+		(*Params).readCV,
+	} {
+		if bad := read(p, tags); bad != nil && first == nil {
+			first = bad
+		}
+	}
+	return p, first
+}
+
+func (p *Params) readVersion(tags tagList) *Problem {
+	if p.Kind != Signature {
+		return nil // RFC 8617 section 4.1.2: not defined, so ignored
+	}
+	v, ok := tags.get("v")
+	switch {
+	case !ok:
+		return unacceptable("required tag v= is missing")
+	case string(v.value) != "1":
+		return unacceptable("version is not 1")
+	}
+	return nil
+}
+
+// readInstance reads i= of ARC fields: 1*2DIGIT, from 1 to 50 (RFC 8617
+// section 4.2.1).
+func (p *Params) readInstance(tags tagList) *Problem {
+	if p.Kind == Signature {
+		return nil
+	}
+	i, ok := tags.get("i")
+	if !ok {
+		return unacceptable("required tag i= is missing")
+	}
+	if p.Instance = ParseInstance(i.value); p.Instance == 0 {
+		return malformed("instance is not a number from 1 to 50")
+	}
+	return nil
+}
+
+// MaxInstance is the highest instance of an ARC Set. RFC 8617 section 4.2.1.
+const MaxInstance = 50
+
+// ParseInstance reads the value of an ARC instance tag; 0 when it is none.
+func ParseInstance(value []byte) int {
+	if len(value) == 0 || len(value) > 2 {
+		return 0
+	}
+	n := 0
+	for _, c := range value {
+		if c < '0' || c > '9' {
+			return 0
+		}
+		n = 10*n + int(c-'0')
+	}
+	if n > MaxInstance {
+		return 0
+	}
+	return n
+}
+
+// readDomain reads d=: domain-name, at least two labels (RFC 6376 section
+// 3.5), U-labels allowed (RFC 8616 section 5).
+func (p *Params) readDomain(tags tagList) *Problem {
+	d, ok := tags.get("d")
+	if !ok {
+		return unacceptable("required tag d= is missing")
+	}
+	p.Domain = string(d.value)
+	name, err := domain.Normalize(p.Domain)
+	if err != nil || strings.HasSuffix(p.Domain, ".") {
+		return malformed("d= is not a domain name")
+	}
+	p.Domain = name
+	if !strings.Contains(name, ".") {
+		return malformed("d= is a single label")
+	}
+	return nil
+}
+
+func (p *Params) readSelector(tags tagList) *Problem {
+	s, ok := tags.get("s")
+	if !ok {
+		return unacceptable("required tag s= is missing")
+	}
+	p.Selector = string(s.value)
+	name, err := domain.Normalize(p.Selector)
+	if err != nil || strings.HasSuffix(p.Selector, ".") {
+		return malformed("s= is not a selector")
+	}
+	p.keyName = name + "._domainkey." + p.Domain
+	return nil
+}
+
+func (p *Params) readB(tags tagList) *Problem {
+	b, ok := tags.get("b")
+	if !ok {
+		return unacceptable("required tag b= is missing")
+	}
+	base := len(p.Field.Raw) - len(p.Field.Value())
+	p.blank = [2]int{base + b.start, base + b.end}
+	text := stripFWS(b.value)
+	p.B = string(text)
+	if p.signature, ok = decodeBase64(text); !ok {
+		return malformed("b= is not base64")
+	}
+	return nil
+}
+
+func (p *Params) readAlgorithm(tags tagList) *Problem {
+	a, ok := tags.get("a")
+	if !ok {
+		return unacceptable("required tag a= is missing")
+	}
+	switch p.Algorithm = keyword(a.value, rsaSHA256, ed25519SHA256, rsaSHA1); p.Algorithm {
+	case rsaSHA256:
+	case ed25519SHA256:
+		p.ed25519 = true
+	case rsaSHA1:
+		return unacceptable("rsa-sha1 is not accepted")
+	default:
+		p.Algorithm = strings.ToLower(string(a.value))
+		return unacceptable("unknown algorithm")
+	}
+	return nil
+}
+
+// readHeaderNames reads h=: hdr-name *( [FWS] ":" [FWS] hdr-name ).
+func (p *Params) readHeaderNames(tags tagList) *Problem {
+	h, ok := tags.get("h")
+	if p.Kind == Seal {
+		if ok {
+			return unacceptable("a seal has no h= tag") // RFC 8617 section 4.1.3
+		}
+		return nil
+	}
+	if !ok {
+		return unacceptable("required tag h= is missing")
+	}
+	names, ok := splitNames(h.value)
+	if !ok {
+		return malformed("h= is not a list of field names")
+	}
+	p.Names = names
+	for _, n := range names {
+		if n == "from" {
+			return nil
+		}
+	}
+	return unacceptable("From is not signed") // RFC 6376 section 5.4
+}
+
+func (p *Params) readBodyHash(tags tagList) *Problem {
+	if p.Kind == Seal {
+		return nil
+	}
+	bh, ok := tags.get("bh")
+	if !ok {
+		return unacceptable("required tag bh= is missing")
+	}
+	if p.bodyHash, ok = decodeBase64(stripFWS(bh.value)); !ok {
+		return malformed("bh= is not base64")
+	}
+	return nil
+}
+
+// readCanonicalization reads c=: header ["/" body]. Both default to simple;
+// a seal is always relaxed (RFC 8617 section 5.1.1).
+func (p *Params) readCanonicalization(tags tagList) *Problem {
+	if p.Kind == Seal {
+		p.HeaderRelaxed = true
+		return nil
+	}
+	c, ok := tags.get("c")
+	if !ok {
+		return nil
+	}
+	head, body, both := bytes.Cut(c.value, []byte("/"))
+	switch keyword(head, "simple", "relaxed") {
+	case "simple":
+	case "relaxed":
+		p.HeaderRelaxed = true
+	default:
+		return unacceptable("unknown header canonicalization")
+	}
+	if !both {
+		return nil
+	}
+	switch keyword(body, "simple", "relaxed") {
+	case "simple":
+	case "relaxed":
+		p.BodyRelaxed = true
+	default:
+		return unacceptable("unknown body canonicalization")
+	}
+	return nil
+}
+
+// readIdentity reads i=: [ Local-part ] "@" domain-name in
+// dkim-quoted-printable; the domain is d= or below it.
+func (p *Params) readIdentity(tags tagList) *Problem {
+	if p.Kind != Signature {
+		return nil
+	}
+	i, ok := tags.get("i")
+	if !ok {
+		p.Identity = "@" + p.Domain
+		return nil
+	}
+	p.Identity = string(i.value)
+	decoded, ok := decodeQP(i.value)
+	if !ok {
+		return malformed("i= is not dkim-quoted-printable")
+	}
+	p.Identity = string(decoded)
+	at := bytes.LastIndexByte(decoded, '@')
+	if at < 0 {
+		return malformed("i= has no @")
+	}
+	name, err := domain.Normalize(string(decoded[at+1:]))
+	if err != nil {
+		return malformed("i= has no domain name")
+	}
+	if name == p.Domain {
+		return nil
+	}
+	if !domain.IsBelow(name, p.Domain) {
+		return unacceptable("i= is outside d=")
+	}
+	p.strictIdentity = true
+	return nil
+}
+
+func (p *Params) readTimes(tags tagList) *Problem {
+	signed, ok := readTime(tags, "t")
+	if !ok {
+		return malformed("t= is not a number")
+	}
+	p.Signed = signed
+	if p.Kind == Seal {
+		return nil // x= is not defined for a seal
+	}
+	expires, ok := readTime(tags, "x")
+	if !ok {
+		return malformed("x= is not a number")
+	}
+	p.Expires = expires
+	if !signed.IsZero() && !expires.IsZero() && !expires.After(signed) && expires != never {
+		return unacceptable("x= is not after t=")
+	}
+	return nil
+}
+
+// never stands for times of more than 12 digits, which RFC 6376 section 3.5
+// allows to be taken as infinite.
+var never = time.Unix(999_999_999_999, 0)
+
+// readTime returns the zero time when the tag is absent, and also for 0,
+// which no signer means.
+func readTime(tags tagList, name string) (time.Time, bool) {
+	t, ok := tags.get(name)
+	if !ok {
+		return time.Time{}, true
+	}
+	n, ok := parseNumber(t.value)
+	switch {
+	case !ok:
+		return time.Time{}, false
+	case len(t.value) > 12 && n > never.Unix():
+		return never, true
+	}
+	return time.Unix(n, 0), true
+}
+
+// readLength reads l=: 1*76DIGIT. What does not fit 63 bits is longer than any
+// body.
+func (p *Params) readLength(tags tagList) *Problem {
+	if p.Kind == Seal {
+		return nil
+	}
+	l, ok := tags.get("l")
+	if !ok {
+		return nil
+	}
+	n, ok := parseNumber(l.value)
+	if !ok || len(l.value) > 76 {
+		return malformed("l= is not a number")
+	}
+	p.Length = n
+	return nil
+}
+
+// readQuery reads q=: a colon-separated list that must offer dns/txt.
+func (p *Params) readQuery(tags tagList) *Problem {
+	q, ok := tags.get("q")
+	if !ok || p.Kind == Seal {
+		return nil
+	}
+	for _, method := range bytes.Split(q.value, []byte(":")) {
+		if keyword(trimFWS(method), "dns/txt") != "" {
+			return nil
+		}
+	}
+	return unacceptable("unknown query method")
+}
+
+// readCV reads cv= of a seal (RFC 8617 section 4.1.3).
+func (p *Params) readCV(tags tagList) *Problem {
+	if p.Kind != Seal {
+		return nil
+	}
+	cv, ok := tags.get("cv")
+	if !ok {
+		return unacceptable("required tag cv= is missing")
+	}
+	if p.CV = keyword(cv.value, "none", "pass", "fail"); p.CV == "" {
+		p.CV = string(cv.value)
+		return malformed("cv= is not none, pass or fail")
+	}
+	return nil
+}
+
+// checkTimes compares t= and x= with the clock. RFC 6376 section 3.5 lets us
+// ignore what is expired or from the future.
+func (p *Params) checkTimes(now time.Time, skew time.Duration) *Problem {
+	if !p.Expires.IsZero() && now.After(p.Expires.Add(skew)) {
+		return unacceptable("signature has expired")
+	}
+	if !p.Signed.IsZero() && p.Signed.After(now.Add(skew)) {
+		return unacceptable("signed in the future")
+	}
+	return nil
+}
+
+// keyword returns which of the words value is, compared case-insensitively,
+// or "".
+func keyword(value []byte, words ...string) string {
+	for _, w := range words {
+		if len(w) == len(value) && bytes.EqualFold(value, []byte(w)) {
+			return w
+		}
+	}
+	return ""
+}
+
+// parseNumber reads digits; a number above 63 bits becomes the largest one.
+func parseNumber(b []byte) (int64, bool) {
+	if len(b) == 0 {
+		return 0, false
+	}
+	var n int64
+	for _, c := range b {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		if n > (math.MaxInt64-9)/10 {
+			n = math.MaxInt64 / 10 // stays there
+			continue
+		}
+		n = 10*n + int64(c-'0')
+	}
+	if n >= math.MaxInt64/10 {
+		n = math.MaxInt64
+	}
+	return n, true
+}
+
+func decodeBase64(b []byte) ([]byte, bool) {
+	if len(b) == 0 {
+		return nil, false
+	}
+	out := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
+	n, err := base64.StdEncoding.Decode(out, b)
+	return out[:n], err == nil
+}
+
+// splitNames reads a colon-separated list of field names into lower case; all
+// share one string.
+func splitNames(list []byte) ([]string, bool) {
+	lower := strings.Builder{}
+	lower.Grow(len(list))
+	count := 1
+	for _, c := range stripAroundColons(list) {
+		switch {
+		case c == ':':
+			count++
+		case c <= ' ' || c >= 0x7f:
+			return nil, false
+		case 'A' <= c && c <= 'Z':
+			c += 'a' - 'A'
+		}
+		lower.WriteByte(c)
+	}
+	names := make([]string, 0, count)
+	rest, more := lower.String(), true
+	for more {
+		var n string
+		if n, rest, more = strings.Cut(rest, ":"); n == "" {
+			return nil, false
+		}
+		names = append(names, n)
+	}
+	return names, true
+}
+
+// stripAroundColons removes the FWS next to colons; white space elsewhere
+// stays and is then refused.
+func stripAroundColons(list []byte) []byte {
+	out := make([]byte, 0, len(list))
+	for i := 0; i < len(list); {
+		if !isSpace(list[i]) {
+			out = append(out, list[i])
+			i++
+			continue
+		}
+		j := i
+		for j < len(list) && isSpace(list[j]) {
+			j++
+		}
+		if j < len(list) && list[j] != ':' && len(out) > 0 && out[len(out)-1] != ':' {
+			out = append(out, ' ')
+		}
+		i = j
+	}
+	return out
+}
+
+// decodeQP decodes dkim-quoted-printable (RFC 6376 section 2.11), in which
+// white space is ignored.
+func decodeQP(b []byte) ([]byte, bool) {
+	out := make([]byte, 0, len(b))
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case isSpace(c):
+		case c != '=':
+			out = append(out, c)
+		case i+2 >= len(b):
+			return nil, false
+		default:
+			hi, lo := hexDigit(b[i+1]), hexDigit(b[i+2])
+			if hi < 0 || lo < 0 {
+				return nil, false
+			}
+			out = append(out, byte(hi<<4|lo))
+			i += 2
+		}
+	}
+	return out, true
+}
+
+func hexDigit(c byte) int {
+	switch {
+	case '0' <= c && c <= '9':
+		return int(c - '0')
+	case 'A' <= c && c <= 'F':
+		return int(c-'A') + 10
+	case 'a' <= c && c <= 'f':
+		return int(c-'a') + 10
+	}
+	return -1
+}

@@ -1,0 +1,197 @@
+package dkim
+
+import "errors"
+
+// MaxTags is the most tags one list may have. The number is ours; RFC 6376
+// defines 14 for a signature. A longer list is malformed.
+const MaxTags = 64
+
+// What parseTags complains about.
+var (
+	errTagSyntax    = errors.New("malformed tag list")
+	errTagDuplicate = errors.New("duplicate tag")
+	errTagMany      = errors.New("too many tags")
+)
+
+// tag is one tag-spec of a tag-list (RFC 6376 section 3.2).
+type tag struct {
+	name  string
+	value []byte // without surrounding white space; FWS inside is kept
+	// The octets between "=" and ";" as offsets into the list.
+	start, end int
+}
+
+type tagList []tag
+
+// parseTags reads a tag-list. Values alias list.
+//
+//	tag-list = tag-spec *( ";" tag-spec ) [ ";" ]
+//	tag-spec = [FWS] tag-name [FWS] "=" [FWS] tag-value [FWS]
+func parseTags(list []byte) (tagList, error) {
+	tags := make(tagList, 0, 12)
+	for i := 0; ; {
+		i = skipFWS(list, i)
+		if i == len(list) {
+			break
+		}
+		start := i
+		for i < len(list) && isTagName(list[i], i == start) {
+			i++
+		}
+		name := list[start:i]
+		if i = skipFWS(list, i); len(name) == 0 || i == len(list) || list[i] != '=' {
+			return nil, errTagSyntax
+		}
+		i++
+		t := tag{name: tagName(name), start: i}
+		if i = valueEnd(list, i); i < 0 {
+			return nil, errTagSyntax
+		}
+		t.end = i
+		t.value = trimFWS(list[t.start:t.end])
+		if _, twice := tags.get(t.name); twice {
+			return nil, errTagDuplicate
+		}
+		if len(tags) == MaxTags {
+			return nil, errTagMany
+		}
+		tags = append(tags, t)
+		if i < len(list) {
+			i++ // the semicolon
+		}
+	}
+	if len(tags) == 0 {
+		return nil, errTagSyntax
+	}
+	return tags, nil
+}
+
+// get returns the value of a tag.
+func (l tagList) get(name string) (tag, bool) {
+	for _, t := range l {
+		if t.name == name {
+			return t, true
+		}
+	}
+	return tag{}, false
+}
+
+// valueEnd returns where the value that begins at i ends: at a semicolon or
+// the end of the list. It is -1 when an octet may not stand in a value.
+func valueEnd(list []byte, i int) int {
+	for i < len(list) && list[i] != ';' {
+		c := list[i]
+		switch {
+		case c > ' ' && c != 0x7f || c == ' ' || c == '\t':
+			i++
+		case c == '\r' && isFold(list, i):
+			i += 3
+		default:
+			return -1
+		}
+	}
+	return i
+}
+
+// skipFWS returns the position after the folding white space at i.
+func skipFWS(b []byte, i int) int {
+	for i < len(b) {
+		switch {
+		case b[i] == ' ' || b[i] == '\t':
+			i++
+		case b[i] == '\r' && isFold(b, i):
+			i += 3
+		case b[i] == '\r' && i+2 == len(b) && b[i+1] == '\n':
+			return len(b)
+		default:
+			return i
+		}
+	}
+	return i
+}
+
+// isFold reports whether CRLF and white space stand at i.
+func isFold(b []byte, i int) bool {
+	return i+2 < len(b) && b[i+1] == '\n' && (b[i+2] == ' ' || b[i+2] == '\t')
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+
+// trimFWS trims white space from a value that valueEnd accepted.
+func trimFWS(b []byte) []byte {
+	for len(b) > 0 && isSpace(b[0]) {
+		b = b[1:]
+	}
+	for len(b) > 0 && isSpace(b[len(b)-1]) {
+		b = b[:len(b)-1]
+	}
+	return b
+}
+
+// stripFWS removes all white space, as for base64 (RFC 6376 section 2.10).
+// The result may alias b.
+func stripFWS(b []byte) []byte {
+	for i, c := range b {
+		if !isSpace(c) {
+			continue
+		}
+		out := append(make([]byte, 0, len(b)), b[:i]...)
+		for _, c := range b[i:] {
+			if !isSpace(c) {
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+	return b
+}
+
+// tag-name = ALPHA *ALNUMPUNC
+func isTagName(c byte, first bool) bool {
+	if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' {
+		return true
+	}
+	return !first && ('0' <= c && c <= '9' || c == '_')
+}
+
+// tagName makes a string; those of one or two letters that are defined cost
+// no allocation.
+func tagName(b []byte) string {
+	switch string(b) {
+	case "v":
+		return "v"
+	case "a":
+		return "a"
+	case "b":
+		return "b"
+	case "bh":
+		return "bh"
+	case "c":
+		return "c"
+	case "cv":
+		return "cv"
+	case "d":
+		return "d"
+	case "h":
+		return "h"
+	case "i":
+		return "i"
+	case "k":
+		return "k"
+	case "l":
+		return "l"
+	case "p":
+		return "p"
+	case "q":
+		return "q"
+	case "s":
+		return "s"
+	case "t":
+		return "t"
+	case "x":
+		return "x"
+	case "z":
+		return "z"
+	}
+	return string(b)
+}
