@@ -1,6 +1,425 @@
 package policy
 
-// Rules is a Spec made ready for Decide.
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Rules is a Spec made ready for Decide. It is immutable.
 type Rules struct {
-	spec Spec
+	mode      Mode
+	handling  Handling
+	notJudged NotJudged
+	networks  prefixTable
+	from      FromActions
+	permError Action
+
+	domains     []DomainRule
+	domainIndex map[pattern]int32
+	profiles    []Profile
+	profileOf   map[pattern]int32
+	delimiters  string
+
+	own        []OwnDomains
+	ownIndex   map[pattern]int32
+	noRecord   NoRecord
+	tempErrors TempErrors
+
+	block, allow exceptions
+	entries      []Exception
+	sealers      []sealer
+	sealerIndex  map[pattern][]int32
+	relays       map[string]Relay
+
+	tag     TagField
+	replies replies
+	onError Action
+	iprev   bool
 }
+
+// EntryError is one fault of a Spec.
+type EntryError struct {
+	Source Source
+	Entry  string // e.g. `exception "vendor"`; a key where it is no entry
+	Msg    string // what is wrong, and what is wanted
+}
+
+func (e *EntryError) Error() string {
+	s := e.Entry + ": " + e.Msg
+	if e.Source.File != "" {
+		s = fmt.Sprintf("%s:%d: %s", e.Source.File, e.Source.Line, s)
+	}
+	return s
+}
+
+// Errors are all faults of a Spec, in the order of its fields.
+type Errors []*EntryError
+
+func (e Errors) Error() string {
+	lines := make([]string, len(e))
+	for i, err := range e {
+		lines[i] = err.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives each fault to errors.As.
+func (e Errors) Unwrap() []error {
+	list := make([]error, len(e))
+	for i, err := range e {
+		list[i] = err
+	}
+	return list
+}
+
+// Defaults are the Rules without any configuration: p=reject is refused with
+// 550 5.7.26, p=quarantine is tagged.
+func Defaults() *Rules {
+	rules, err := Compile(Spec{})
+	if err != nil {
+		panic("policy: the built-in defaults are invalid: " + err.Error())
+	}
+	return rules
+}
+
+// Compile checks spec and indexes it. The error is of type Errors and holds
+// every fault. The slices of spec must not be changed afterwards.
+func Compile(spec Spec) (*Rules, error) {
+	c := compiler{rules: &Rules{}}
+	c.settings(&spec)
+	c.clients(&spec)
+	c.overrides(&spec)
+	c.ownDomains(&spec)
+	c.trustedSealers(&spec)
+	c.exceptions(&spec)
+	c.trustedRelays(&spec)
+	c.repliesOf(&spec)
+	if len(c.errs) > 0 {
+		return nil, c.errs
+	}
+	return c.rules, nil
+}
+
+// Expired returns the exceptions that no longer match at now, for a warning.
+func (r *Rules) Expired(now time.Time) []Exception {
+	var out []Exception
+	for _, e := range r.entries {
+		if e.expired(now) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// NeedsIPRev reports whether a rule looks at reverse DNS.
+func (r *Rules) NeedsIPRev() bool { return r.iprev }
+
+// TagName is the header field that marks quarantined mail, for deleting it
+// from incoming mail.
+func (r *Rules) TagName() string { return r.tag.Name }
+
+// expired reports whether the entry no longer matches at now.
+func (e *Exception) expired(now time.Time) bool {
+	return !e.NeverExpires && !now.Before(e.Expires)
+}
+
+// compiler builds Rules and gathers faults.
+type compiler struct {
+	rules *Rules
+	errs  Errors
+}
+
+// entryRef names an entry in a fault.
+type entryRef struct {
+	kind, id string
+	at       Source
+}
+
+func (c *compiler) fault(e entryRef, format string, args ...any) {
+	name := e.kind
+	if e.id != "" {
+		name = fmt.Sprintf("%s %q", e.kind, e.id)
+	}
+	c.errs = append(c.errs, &EntryError{Source: e.at, Entry: name, Msg: fmt.Sprintf(format, args...)})
+}
+
+// oneOf reports a value that is not in want; def stands for the empty value.
+func oneOf[T ~string](c *compiler, e entryRef, key string, value *T, def T, want ...T) {
+	if *value == "" {
+		*value = def
+		return
+	}
+	if !slices.Contains(want, *value) {
+		words := make([]string, len(want))
+		for i, w := range want {
+			words[i] = string(w)
+		}
+		c.fault(e, "%s: %q is not one of %s", key, string(*value), strings.Join(words, ", "))
+	}
+}
+
+var anyAction = []Action{Accept, Tag, Hold, Quarantine, Tempfail, Reject}
+
+func (c *compiler) settings(spec *Spec) {
+	r := c.rules
+	none := entryRef{kind: "policy"}
+	r.mode = spec.Mode
+	oneOf(c, none, "mode", &r.mode, Enforce, Enforce, Monitor)
+
+	r.from = spec.From
+	from := entryRef{kind: "from"}
+	oneOf(c, from, "missing", &r.from.Missing, Reject, anyAction...)
+	oneOf(c, from, "several", &r.from.Several, Reject, anyAction...)
+	oneOf(c, from, "too_many", &r.from.TooMany, Reject, anyAction...)
+	oneOf(c, from, "empty", &r.from.Empty, Tag, anyAction...)
+	oneOf(c, from, "unparsable", &r.from.Unparsable, Tag, anyAction...)
+
+	r.permError = spec.PermError
+	oneOf(c, none, "on_permerror", &r.permError, Accept, anyAction...)
+	r.onError = spec.OnError
+	oneOf(c, none, "on_error", &r.onError, Tempfail, Tempfail, Accept, Tag)
+
+	r.noRecord = spec.NoRecord
+	noRecord := entryRef{kind: "no_record"}
+	oneOf(c, noRecord, "unauthenticated", &r.noRecord.Unauthenticated, Accept, anyAction...)
+	oneOf(c, noRecord, "spf_fail", &r.noRecord.SPFFail, Accept, anyAction...)
+
+	r.tempErrors = spec.TempErrors
+	temp := entryRef{kind: "temperror"}
+	oneOf(c, temp, "policy_unknown", &r.tempErrors.PolicyUnknown, Accept, Accept, Tag, Tempfail)
+	oneOf(c, temp, "unresolved", &r.tempErrors.Unresolved, Tempfail, Accept, Tag, Tempfail)
+	if r.tempErrors.For == 0 {
+		r.tempErrors.For = DefaultTempErrorFor
+	}
+	if r.tempErrors.For < 0 {
+		c.fault(temp, "temperror_for: must not be negative; set unresolved to accept to never defer")
+	}
+
+	r.handling = spec.Handling
+	c.handling(entryRef{kind: "policy"}, &r.handling)
+	h := &r.handling
+	h.merge(Handling{Reject: Reject, Quarantine: Quarantine, None: Accept, RejectMode: Strict,
+		Signals: Signals(), Pct: PctHonor, QuarantineAs: Tag})
+}
+
+// DefaultTempErrorFor is how long the same message is deferred for temporary
+// errors. Ours; below the 5 days after which a client gives up (RFC 5321
+// section 4.5.4.1) and long enough for a DNS outage.
+const DefaultTempErrorFor = 4 * time.Hour
+
+// merge fills the empty fields of h from wider.
+func (h *Handling) merge(wider Handling) {
+	fill(&h.Reject, wider.Reject)
+	fill(&h.Quarantine, wider.Quarantine)
+	fill(&h.None, wider.None)
+	fill(&h.RejectMode, wider.RejectMode)
+	fill(&h.Pct, wider.Pct)
+	fill(&h.QuarantineAs, wider.QuarantineAs)
+	if h.Signals == nil {
+		h.Signals = wider.Signals
+	}
+	if h.Rollout == nil {
+		h.Rollout = wider.Rollout
+	}
+}
+
+func fill[T ~string](to *T, from T) {
+	if *to == "" {
+		*to = from
+	}
+}
+
+// action is what is done where the policy is req; "" when h leaves it open.
+func (h *Handling) action(req Requested) Action {
+	switch req {
+	case RequestedReject:
+		return h.Reject
+	case RequestedQuarantine:
+		return h.Quarantine
+	}
+	return h.None
+}
+
+// handling checks one Handling; empty fields stay empty.
+func (c *compiler) handling(e entryRef, h *Handling) {
+	oneOf(c, e, "reject", &h.Reject, "", anyAction...)
+	oneOf(c, e, "quarantine", &h.Quarantine, "", anyAction...)
+	oneOf(c, e, "none", &h.None, "", anyAction...)
+	oneOf(c, e, "reject_mode", &h.RejectMode, "", Strict, Corroborated)
+	oneOf(c, e, "pct", &h.Pct, "", PctHonor, PctZeroAsTest, PctIgnore)
+	oneOf(c, e, "quarantine_as", &h.QuarantineAs, "", Tag, Hold, Reject)
+	for _, s := range h.Signals {
+		oneOf(c, e, "signals", &s, "", Signals()...)
+	}
+	if h.Signals != nil && len(h.Signals) == 0 && h.RejectMode == Corroborated {
+		c.fault(e, "signals: an empty list means that nothing is ever rejected; name one of %v", Signals())
+	}
+	if h.RejectMode == Corroborated {
+		c.rules.iprev = true
+	}
+	c.rollout(e, h.Rollout)
+}
+
+func (c *compiler) rollout(e entryRef, stages []Stage) {
+	var last time.Time
+	for _, s := range stages {
+		if s.Source != (Source{}) {
+			e.at = s.Source
+		}
+		if s.Name == "" {
+			c.fault(e, "stage: is missing; one of monitor, tag, quarantine, reject")
+		}
+		oneOf(c, e, "stage", &s.Name, "", StageMonitor, StageTag, StageQuarantine, StageReject)
+		if s.Percent < 0 || s.Percent > 100 {
+			c.fault(e, "percent: %d is not between 1 and 100", s.Percent)
+		}
+		if s.Start.Before(last) {
+			c.fault(e, "start: stages must be in the order of their dates")
+		}
+		last = s.Start
+	}
+}
+
+func (c *compiler) clients(spec *Spec) {
+	r := c.rules
+	r.notJudged = spec.NotJudged
+	r.notJudged.Networks = slices.Clone(spec.NotJudged.Networks)
+	for i := range r.notJudged.Networks {
+		n := &r.notJudged.Networks[i]
+		e := entryRef{"not_judged", n.ID, n.Source}
+		if !n.Prefix.IsValid() {
+			c.fault(e, "network is missing")
+			continue
+		}
+		if n.Prefix.Bits() == 0 {
+			c.fault(e, "%s is every client; use mode: monitor to act on no mail", n.Prefix)
+			continue
+		}
+		if n.ID == "" {
+			n.ID = n.Prefix.String()
+		}
+		r.networks.add(n.Prefix, int32(i))
+	}
+}
+
+// domainSet parses patterns with parse; the result is nil without patterns.
+func (c *compiler) domainSet(e entryRef, key string, list []string, parse func(string) (pattern, error)) set {
+	if len(list) == 0 {
+		return nil
+	}
+	s := make(set, len(list))
+	for _, text := range list {
+		p, err := parse(text)
+		if err != nil {
+			c.fault(e, "%s: %q %v", key, text, err)
+			continue
+		}
+		s[p] = struct{}{}
+	}
+	return s
+}
+
+// index files value under each pattern; the first entry to name one keeps it.
+// Where twice is not nil it is called for a pattern that is filed already.
+func index(to map[pattern]int32, s set, value int32, twice func(pattern)) {
+	for p := range s {
+		if _, ok := to[p]; !ok {
+			to[p] = value
+		} else if twice != nil {
+			twice(p)
+		}
+	}
+}
+
+func (c *compiler) overrides(spec *Spec) {
+	r := c.rules
+	r.delimiters = spec.ExtensionDelimiters
+	r.domains = slices.Clone(spec.Domains)
+	r.domainIndex = map[pattern]int32{}
+	for i := range r.domains {
+		d := &r.domains[i]
+		e := entryRef{"domain rule", d.ID, d.Source}
+		if len(d.AuthorDomains) == 0 {
+			c.fault(e, "author_domains: is missing")
+			continue
+		}
+		fill(&d.ID, d.AuthorDomains[0])
+		c.handling(e, &d.Handling)
+		s := c.domainSet(e, "author_domains", d.AuthorDomains, parseDomain)
+		index(r.domainIndex, s, int32(i), func(p pattern) {
+			c.fault(e, "author_domains: %q stands in domain rule %q already", p, r.domains[r.domainIndex[p]].ID)
+		})
+	}
+	r.profiles = slices.Clone(spec.Profiles)
+	r.profileOf = map[pattern]int32{}
+	for i := range r.profiles {
+		p := &r.profiles[i]
+		e := entryRef{"profile", p.ID, p.Source}
+		if len(p.Recipients) == 0 {
+			c.fault(e, "recipients: is missing")
+			continue
+		}
+		fill(&p.ID, p.Recipients[0])
+		c.handling(e, &p.Handling)
+		index(r.profileOf, c.domainSet(e, "recipients", p.Recipients, parseAddress), int32(i), nil)
+	}
+}
+
+func (c *compiler) ownDomains(spec *Spec) {
+	r := c.rules
+	r.own = slices.Clone(spec.Own)
+	r.ownIndex = map[pattern]int32{}
+	for i := range r.own {
+		o := &r.own[i]
+		e := entryRef{"own", o.ID, o.Source}
+		if len(o.Domains) == 0 {
+			c.fault(e, "domains: is missing")
+			continue
+		}
+		fill(&o.ID, o.Domains[0])
+		oneOf(c, e, "action", &o.Action, Reject, anyAction...)
+		s := c.domainSet(e, "domains", o.Domains, parseDomain)
+		if _, ok := s[pattern{kind: anyDomain}]; ok {
+			c.fault(e, `domains: "*" would make every sender one of ours`)
+		}
+		index(r.ownIndex, s, int32(i), nil)
+	}
+}
+
+func (c *compiler) trustedRelays(spec *Spec) {
+	c.rules.relays = make(map[string]Relay, len(spec.Relays))
+	for _, y := range spec.Relays {
+		e := entryRef{"relay", y.ID, y.Source}
+		if y.ID == "" {
+			c.fault(e, "id: is missing")
+			continue
+		}
+		if _, ok := c.rules.relays[y.ID]; ok {
+			c.fault(e, "id: is used twice")
+		}
+		oneOf(c, e, "reject", &y.Reject, Quarantine, Accept, Tag, Hold, Quarantine, Reject)
+		oneOf(c, e, "tempfail", &y.Tempfail, Tempfail, Accept, Tag, Hold, Tempfail)
+		c.rules.relays[y.ID] = y
+	}
+}
+
+// String spells a pattern as it is written in a Spec.
+func (p pattern) String() string {
+	switch p.kind {
+	case belowDomain, listSuffix:
+		return "." + p.name
+	case orgDomain:
+		return "org:" + p.name
+	case anyDomain:
+		return "*"
+	case nullPath:
+		return "<>"
+	}
+	return p.name
+}
+
+// isUniversal reports whether a network holds every client of its family.
+func isUniversal(p netip.Prefix) bool { return unmapPrefix(p).Bits() <= 0 }

@@ -123,7 +123,7 @@ type Spec struct {
 	Tag     TagField
 	Replies Replies
 	// OnError is done when alignd itself failed on a message: Tempfail (the
-	// default), Accept, Tag or Reject.
+	// default), Accept or Tag.
 	OnError Action
 }
 
@@ -356,6 +356,7 @@ type Replies struct {
 	From      ReplyTemplate // default 550 5.6.0
 	Block     ReplyTemplate // default 550 5.7.1
 	TempError ReplyTemplate // default 451 4.7.1
+	Defer     ReplyTemplate // default 451 4.7.1; where Tempfail is what the admin chose
 	Limit     ReplyTemplate // default 550 5.7.1
 	Internal  ReplyTemplate // default 451 4.3.0
 	// URL fills {url}; it may hold {domain} and {token}.

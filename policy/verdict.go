@@ -1,5 +1,7 @@
 package policy
 
+import "strconv"
+
 // Disposition is what became of a message (RFC 9989 section 5.4).
 type Disposition string
 
@@ -125,7 +127,8 @@ type Verdict struct {
 	// -1 when there is none.
 	Decisive  int
 	NotJudged bool
-	// Monitor is what would have been done; zero unless the mode is monitor.
+	// Monitor is what would have been done without mode monitor or the rollout
+	// stage that held the outcome back; zero when neither did.
 	Monitor Outcome
 	// Stage of the rollout that limited or allowed the outcome; empty without rollout.
 	Stage StageName
@@ -186,4 +189,12 @@ func outcomeOf(a, as Action) (Disposition, Delivery) {
 		return DispositionReject, Refuse
 	}
 	return DispositionAccept, Deliver
+}
+
+// String is the reply as a client sees it; empty for the zero Reply.
+func (r Reply) String() string {
+	if r.Code == 0 {
+		return ""
+	}
+	return strconv.Itoa(r.Code) + " " + r.Enhanced + " " + r.Text
 }

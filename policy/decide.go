@@ -1,0 +1,336 @@
+package policy
+
+import (
+	"alignd/evidence"
+)
+
+// decision is one message on its way to a verdict.
+type decision struct {
+	ev    *evidence.Message
+	rules *Rules
+	// audiences are the distinct Profiles of the recipients.
+	audiences []audience
+	few       [4]audience
+}
+
+// audience is a Profile that at least one recipient has.
+type audience struct {
+	profile   int32 // index into Rules.profiles, or -1
+	recipient string
+}
+
+// ruling is a Verdict in the making.
+type ruling struct {
+	Verdict
+	reply  replyKind
+	domain string // for {domain}
+	why    string // for {reason}: nothing internal
+	rank   int    // of the evaluation, to choose between equal outcomes
+}
+
+// Decide turns what was observed about one message into what the MTA is told.
+// It is pure and safe for concurrent use.
+func Decide(ev *evidence.Message, rules *Rules) Verdict {
+	d := decision{ev: ev, rules: rules}
+	d.chooseProfiles()
+	if id, at, ok := d.notJudged(); ok {
+		return d.letThrough(id, at)
+	}
+	floor, final := d.unusableFrom()
+	if final {
+		floor.Decisive = d.worstEvaluation()
+		return d.finish(&floor)
+	}
+	worst := d.judge(0)
+	for i := 1; i < len(ev.DMARC); i++ {
+		if next := d.judge(i); next.beats(&worst) {
+			worst = next
+		}
+	}
+	if floor.worse(&worst.Verdict) {
+		floor.Decisive, floor.Requested = worst.Decisive, worst.Requested
+		worst = floor
+	}
+	return d.finish(&worst)
+}
+
+// beats reports whether r is the one that decides: the worse outcome, then the
+// worse evaluation, then the one that came first.
+func (r *ruling) beats(other *ruling) bool {
+	if a, b := r.Delivery.severity(), other.Delivery.severity(); a != b {
+		return a > b
+	}
+	return r.rank > other.rank
+}
+
+// judge takes one Author Domain through steps 3 to 7.
+func (d *decision) judge(i int) ruling {
+	var dm *evidence.DMARC
+	if i < len(d.ev.DMARC) {
+		dm = &d.ev.DMARC[i]
+	}
+	r := d.handled(dm)
+	r.Decisive, r.rank = i, rank(dm)
+	if dm == nil {
+		r.Decisive = -1
+	}
+	before := r.Verdict
+	d.trustSealers(&r, dm)
+	d.except(&r, &before, dm)
+	return r
+}
+
+// handled is steps 5 to 7 under the strictest Profile among the recipients.
+func (d *decision) handled(dm *evidence.DMARC) ruling {
+	worst := d.baseline(dm, d.audiences[0])
+	for _, a := range d.audiences[1:] {
+		if next := d.baseline(dm, a); next.worse(&worst.Verdict) {
+			worst = next
+		}
+	}
+	return worst
+}
+
+// chooseProfiles finds the distinct Profiles of the recipients. Without
+// recipients, or for those without a Profile, it is profile -1.
+func (d *decision) chooseProfiles() {
+	d.audiences = d.few[:0]
+	if len(d.rules.profiles) > 0 {
+		for i := range d.ev.Recipients {
+			d.addAudience(d.ev.Recipients[i].Address)
+		}
+	}
+	if len(d.audiences) == 0 {
+		d.audiences = append(d.audiences, audience{profile: -1})
+	}
+}
+
+func (d *decision) addAudience(address string) {
+	found := int32(-1)
+	for p := range addressKeys(address, d.rules.delimiters) {
+		if i, ok := d.rules.profileOf[p]; ok && (found < 0 || i < found) {
+			found = i
+		}
+	}
+	for _, a := range d.audiences {
+		if a.profile == found {
+			return
+		}
+	}
+	d.audiences = append(d.audiences, audience{found, address})
+}
+
+// notJudged is step 1: it names the entry by which the client is not judged.
+// Behind a trusted relay the original client counts; when that was not found
+// the message is judged, as the relay's address says nothing about it.
+func (d *decision) notJudged() (id string, at Source, ok bool) {
+	r, c := d.rules, &d.ev.Client
+	if d.ev.Authenticated() && !r.notJudged.JudgeAuthenticated {
+		return "authenticated", Source{}, true
+	}
+	if c.Relay != "" && !c.Original.IsValid() {
+		return "", Source{}, false
+	}
+	ip := c.IP()
+	if ip.IsValid() && ip.Unmap().IsLoopback() && !r.notJudged.JudgeLoopback {
+		return "loopback", Source{}, true
+	}
+	if i := r.networks.first(ip); i >= 0 {
+		n := &r.notJudged.Networks[i]
+		return n.ID, n.Source, true
+	}
+	return "", Source{}, false
+}
+
+// letThrough accepts a message of a client that is not judged. What the Domain
+// Owner asked for stays in the verdict.
+func (d *decision) letThrough(id string, at Source) Verdict {
+	v := Verdict{Disposition: DispositionAccept, Delivery: Deliver, Requested: RequestedNone, NotJudged: true}
+	v.by(StepNotJudged, id, at)
+	v.Reason = "The client is not judged (" + id + ")."
+	v.Decisive = d.worstEvaluation()
+	if v.Decisive >= 0 {
+		v.Requested = d.handled(&d.ev.DMARC[v.Decisive]).Requested
+	}
+	if v.Requested != RequestedNone {
+		v.Override, v.OverrideComment = OverrideLocalPolicy, "client not judged"
+	}
+	return v
+}
+
+// rank orders evaluations by how bad they are (RFC 9989 section 11.5: the
+// strictest policy among those that fail): a fail by its policy, then
+// temperror, permerror, none, pass.
+func rank(dm *evidence.DMARC) int {
+	if dm == nil {
+		return 0
+	}
+	switch dm.Result {
+	case evidence.Fail:
+		switch dm.Policy {
+		case evidence.PolicyReject:
+			return 7
+		case evidence.PolicyQuarantine:
+			return 6
+		}
+		return 5
+	case evidence.TempError:
+		return 4
+	case evidence.PermError:
+		return 3
+	case evidence.Pass:
+		return 1
+	}
+	return 2
+}
+
+// worstEvaluation is the index of the worst evaluation, -1 without any.
+func (d *decision) worstEvaluation() int {
+	worst := -1
+	for i := range d.ev.DMARC {
+		if worst < 0 || rank(&d.ev.DMARC[i]) > rank(&d.ev.DMARC[worst]) {
+			worst = i
+		}
+	}
+	return worst
+}
+
+// fromText says in words what is wrong with From, for log and reply.
+var fromText = map[evidence.FromProblem]string{
+	evidence.FromMissing:    "the message has no From field",
+	evidence.FromSeveral:    "the message has several From fields",
+	evidence.FromEmpty:      "the From field names no mailbox",
+	evidence.FromUnparsable: "the From field is not a list of addresses with domains",
+	evidence.FromTooMany:    "the From field names too many domains",
+}
+
+// unusableFrom is step 2. final means that the outcome is settled; otherwise
+// it is the least that is done, and the domains that there are get judged.
+func (d *decision) unusableFrom() (floor ruling, final bool) {
+	floor.Disposition, floor.Delivery, floor.Requested = DispositionAccept, Deliver, RequestedNone
+	a := Accept
+	switch d.ev.From.Problem {
+	case evidence.FromOK:
+		return floor, false
+	case evidence.FromMissing:
+		a = d.rules.from.Missing
+	case evidence.FromSeveral:
+		a = d.rules.from.Several
+	case evidence.FromTooMany:
+		a = d.rules.from.TooMany
+	case evidence.FromEmpty:
+		a = d.rules.from.Empty
+	default:
+		a = d.rules.from.Unparsable
+	}
+	floor.set(a, d.rules.handling.QuarantineAs)
+	floor.by(StepFrom, "from", Source{})
+	floor.why = fromText[d.ev.From.Problem]
+	if floor.why == "" {
+		floor.why = "the From field is unusable"
+	}
+	floor.Reason = "No Author Domain: " + floor.why + "."
+	floor.reply = replyFrom
+	return floor, floor.Delivery.severity() >= DeliverDefer.severity()
+}
+
+// trustSealers is step 4.
+func (d *decision) trustSealers(r *ruling, dm *evidence.DMARC) {
+	if dm == nil || dm.Result == evidence.Pass {
+		return
+	}
+	v, ok := d.vouch(dm)
+	if !ok {
+		if len(d.rules.sealers) > 0 && d.ev.ARC.Result == evidence.NotChecked && r.Delivery != Deliver {
+			r.Undecidable = FactARC
+		}
+		return
+	}
+	set := &d.ev.ARC.Sets[v.at]
+	if v.temporary {
+		if r.Delivery != Deliver && r.Delivery != DeliverDefer {
+			d.waitForChain(r, v)
+		}
+		return
+	}
+	r.TrustedSealer = set.SealDomain
+	r.Monitor = Outcome{}
+	if r.Delivery == Deliver {
+		return
+	}
+	r.set(Accept, Tag)
+	r.by(StepSealer, v.by.ID, v.by.Source)
+	r.Recipient, r.Signals = "", nil
+	r.Reason = "The trusted ARC sealer " + set.SealDomain + " received " + dm.AuthorDomain + " authenticated."
+	r.Override, r.OverrideComment = NoOverride, ""
+	if dm.Result == evidence.Fail && r.Requested != RequestedNone {
+		r.Override, r.OverrideComment = OverrideLocalPolicy, v.comment(&d.ev.ARC)
+	}
+}
+
+// waitForChain handles a chain of trusted sealers that could not be validated
+// for a temporary DNS error and would have decided: it is a temporary error.
+func (d *decision) waitForChain(r *ruling, v voucher) {
+	d.deferFor(r, d.rules.tempErrors.Unresolved)
+	r.by(StepTempError, v.by.ID, v.by.Source)
+	r.Recipient, r.Signals, r.Monitor = "", nil, Outcome{}
+	r.Reason = "The chain of the trusted ARC sealer " + d.ev.ARC.Sets[v.at].SealDomain + " could not be validated for now" + d.patience(r)
+	r.Override, r.OverrideComment = NoOverride, ""
+	if r.Delivery == Deliver {
+		r.Override, r.OverrideComment = OverrideOther, "temperror"
+	}
+}
+
+// except is step 3. before is the outcome without trusted sealers. A block
+// entry raises the outcome to at least its action; an allow entry lowers it to
+// at most its action. An entry that changes nothing decides nothing.
+func (d *decision) except(r *ruling, before *Verdict, dm *evidence.DMARC) {
+	x, fact := d.rules.block.find(d, dm)
+	if x != nil {
+		to := d.excepted(x, dm)
+		if to.worse(&r.Verdict) {
+			to.Requested, to.Decisive, to.rank = r.Requested, r.Decisive, r.rank
+			to.TrustedSealer = r.TrustedSealer
+			*r = to
+		}
+		return
+	}
+	if fact != NoFact && r.Delivery != Refuse {
+		r.Undecidable = fact
+	}
+	if before.Delivery == Deliver && r.Monitor == (Outcome{}) {
+		return
+	}
+	if x, fact = d.rules.allow.find(d, dm); x == nil {
+		if fact != NoFact && r.Delivery != Deliver {
+			r.Undecidable = fact
+		}
+		return
+	}
+	to := d.excepted(x, dm)
+	if before.worse(&to.Verdict) && !to.worse(&r.Verdict) {
+		to.Requested, to.Decisive, to.rank, to.Stage = r.Requested, r.Decisive, r.rank, r.Stage
+		to.TrustedSealer = r.TrustedSealer
+		*r = to
+	}
+	if r.Monitor.Delivery.severity() > to.Delivery.severity() {
+		r.Monitor = Outcome{}
+	}
+}
+
+// excepted is the outcome that an exception wants.
+func (d *decision) excepted(x *exception, dm *evidence.DMARC) ruling {
+	var r ruling
+	r.set(x.Action, d.rules.handling.QuarantineAs)
+	r.by(StepException, x.ID, x.Source)
+	r.Reason = "Exception " + x.ID
+	if x.Exception.Reason != "" {
+		r.Reason += ": " + x.Exception.Reason
+	}
+	r.Override, r.OverrideComment = x.Override, "exception "+clean(x.ID, 100)
+	r.reply, r.why = replyBlock, "local policy"
+	if dm != nil {
+		r.domain = dm.AuthorDomain
+	}
+	return r
+}

@@ -1,0 +1,137 @@
+package policy
+
+import "alignd/evidence"
+
+// finish turns a ruling into the verdict: relay, override, mode, reply, tag.
+func (d *decision) finish(r *ruling) Verdict {
+	d.behindRelay(r)
+	d.override(&r.Verdict)
+	d.complete(r)
+	return r.Verdict
+}
+
+// behindRelay replaces what a trusted relay would have to turn into a bounce.
+func (d *decision) behindRelay(r *ruling) {
+	id := d.ev.Client.Relay
+	if id == "" || r.Delivery.severity() < DeliverDefer.severity() {
+		return
+	}
+	y, ok := d.rules.relays[id]
+	if !ok {
+		y = Relay{Reject: Quarantine, Tempfail: Tempfail}
+	}
+	a, as := y.Tempfail, Tag
+	if r.Delivery == Refuse {
+		a, as = y.Reject, d.rules.handling.QuarantineAs
+		if as == Reject {
+			as = Tag
+		}
+	}
+	before := r.Delivery
+	if r.set(a, as); r.Delivery != before {
+		r.Reason += " Behind the trusted relay " + id + " it is not refused, as the relay would bounce it."
+	}
+}
+
+// override explains an outcome that is not what was asked for. Exceptions,
+// sealers and temporary errors have said why already; a message that is
+// deferred is not reported.
+func (d *decision) override(v *Verdict) {
+	if v.Disposition == DispositionTempfail {
+		v.Override, v.OverrideComment = NoOverride, ""
+		return
+	}
+	if v.Disposition == disposition(v.Requested) {
+		switch v.Step {
+		case StepException, StepSealer:
+			v.Override, v.OverrideComment = NoOverride, ""
+		}
+		return
+	}
+	switch v.Step {
+	case StepException, StepTempError:
+		if v.Override != NoOverride {
+			return
+		}
+	case StepSealer:
+		if v.Override == OverrideLocalPolicy {
+			return
+		}
+	}
+	v.Override, v.OverrideComment = OverrideLocalPolicy, d.localComment(v)
+}
+
+// localComment is a short code for reports; it reveals no configuration.
+func (d *decision) localComment(v *Verdict) string {
+	switch {
+	case d.ev.Client.Relay != "" && v.Requested == RequestedReject && v.Disposition == DispositionQuarantine:
+		return "trusted relay"
+	case v.Stage != "" && v.Monitor != (Outcome{}):
+		return "rollout stage " + string(v.Stage)
+	case v.Step == StepFrom:
+		return "unusable From"
+	}
+	return "local policy"
+}
+
+// complete holds the verdict back in monitor mode and adds what delivering it
+// needs.
+func (d *decision) complete(r *ruling) {
+	v := &r.Verdict
+	if v.Monitor.Delivery.severity() >= DeliverDefer.severity() {
+		v.Monitor.Reply = d.reply(r, v.Monitor.Delivery)
+	}
+	if v.Delivery.severity() >= DeliverDefer.severity() {
+		v.Reply = d.reply(r, v.Delivery)
+	}
+	if d.rules.mode == Monitor {
+		if v.Monitor == (Outcome{}) {
+			v.Monitor = Outcome{v.Disposition, v.Delivery, v.Reply}
+		}
+		v.Disposition, v.Delivery, v.Reply = DispositionAccept, Deliver, Reply{}
+		v.Override, v.OverrideComment = NoOverride, ""
+		if v.Requested != RequestedNone {
+			v.Override, v.OverrideComment = OverrideLocalPolicy, "monitor mode"
+		}
+	}
+	if v.Delivery == DeliverTag {
+		v.TagName, v.TagValue = d.rules.tag.Name, d.rules.tag.Value
+	}
+}
+
+// reply renders the reply for a delivery, with a template of its class.
+func (d *decision) reply(r *ruling, how Delivery) Reply {
+	kind := r.reply
+	if how == DeliverDefer && kind != replyTempError && kind != replyInternal {
+		kind = replyDefer
+	}
+	return d.rules.replies.render(kind, values{domain: r.domain, reason: r.why, token: d.ev.QueueID})
+}
+
+// Failed is the verdict on a message that alignd itself failed on. In monitor
+// mode it is accepted.
+func (r *Rules) Failed(ev *evidence.Message) Verdict {
+	g := ruling{reply: replyInternal, why: "internal error"}
+	g.set(r.onError, Tag)
+	g.by(StepInternal, "on_error", Source{})
+	g.Reason = "alignd failed while it judged the message."
+	return r.without(ev, &g)
+}
+
+// OverLimit is the verdict on a message that is above one of our limits and so
+// cannot be judged. why is one sentence for the log. In monitor mode it is accepted.
+func (r *Rules) OverLimit(ev *evidence.Message, why string) Verdict {
+	g := ruling{reply: replyLimit, why: "the message exceeds a limit"}
+	g.set(Reject, Tag)
+	g.by(StepLimit, "limit", Source{})
+	g.Reason = why
+	return r.without(ev, &g)
+}
+
+// without completes a verdict that was reached without evaluations.
+func (r *Rules) without(ev *evidence.Message, g *ruling) Verdict {
+	d := decision{ev: ev, rules: r}
+	g.Requested, g.Decisive = RequestedNone, -1
+	d.complete(g)
+	return g.Verdict
+}

@@ -1,0 +1,425 @@
+package policy
+
+import (
+	"slices"
+	"strconv"
+
+	"alignd/evidence"
+)
+
+// setting is how mail of one Author Domain to one audience is handled.
+type setting struct {
+	Handling
+	domain  *DomainRule // nil when none matches
+	profile *Profile    // nil when none matches
+	to      string      // a recipient with that profile
+}
+
+// setting merges the global Handling, the Author Domain's and the recipient's.
+func (d *decision) setting(dm *evidence.DMARC, a audience) setting {
+	var s setting
+	if a.profile >= 0 {
+		s.profile, s.to = &d.rules.profiles[a.profile], a.recipient
+		s.merge(s.profile.Handling)
+	}
+	if len(d.rules.domains) > 0 {
+		for p := range authorKeys(dm.AuthorDomain, dm.OrgDomain) {
+			if i, ok := d.rules.domainIndex[p]; ok {
+				s.domain = &d.rules.domains[i]
+				s.merge(s.domain.Handling)
+				break
+			}
+		}
+	}
+	s.merge(d.rules.handling)
+	return s
+}
+
+// credit names the entry whose part of the setting, as chosen by has, holds.
+func (s *setting) credit(v *Verdict, has func(*Handling) bool) {
+	switch {
+	case s.profile != nil && has(&s.profile.Handling):
+		v.Rule, v.File, v.Line = s.profile.ID, s.profile.Source.File, s.profile.Source.Line
+		v.Recipient = s.to
+	case s.domain != nil && has(&s.domain.Handling):
+		v.Rule, v.File, v.Line = s.domain.ID, s.domain.Source.File, s.domain.Source.Line
+	}
+}
+
+// baseline is steps 5 to 7 for one Author Domain and one audience. dm is nil
+// when there is no evaluation.
+func (d *decision) baseline(dm *evidence.DMARC, a audience) ruling {
+	var r ruling
+	r.Disposition, r.Delivery, r.Requested, r.Step = DispositionAccept, Deliver, RequestedNone, StepPolicy
+	if dm == nil {
+		r.Reason = "There is no Author Domain to judge."
+		if d.ev.From.Problem == evidence.FromOK {
+			r.Undecidable = FactDMARC
+		}
+		return r
+	}
+	r.domain, r.reply = dm.AuthorDomain, replyDMARC
+	r.why = "no aligned identifier was authenticated"
+	if dm.Result == evidence.Pass {
+		r.Reason = dm.AuthorDomain + " passes DMARC."
+		return r
+	}
+	s := d.setting(dm, a)
+	switch dm.Result {
+	case evidence.Fail:
+		d.failed(&r, dm, &s)
+	case evidence.TempError:
+		d.tempError(&r, dm, &s)
+	case evidence.PermError:
+		r.set(d.rules.permError, s.QuarantineAs)
+		r.Reason = "The DMARC record for " + dm.AuthorDomain + " cannot be used."
+		if r.Delivery != Deliver {
+			r.by(StepHandling, "on_permerror", Source{})
+		}
+		d.raise(&r, dm, &s)
+		s.limit(d, &r)
+	case evidence.None:
+		d.unpublished(&r, dm, &s)
+	default:
+		r.Undecidable = FactDMARC
+		r.Reason = "DMARC was not evaluated for " + dm.AuthorDomain + "."
+	}
+	return r
+}
+
+// failed is steps 5 and 6 for a message that fails.
+func (d *decision) failed(r *ruling, dm *evidence.DMARC, s *setting) {
+	r.Requested = d.requested(r, dm, s.Pct)
+	a := s.action(r.Requested)
+	if r.Requested == RequestedReject && a == Reject && s.RejectMode == Corroborated {
+		if r.Signals = d.corroborate(r, dm, s.Signals); len(r.Signals) == 0 {
+			a = Quarantine
+		}
+	}
+	r.set(a, s.QuarantineAs)
+	r.Reason = dm.AuthorDomain + " fails DMARC and asks for " + string(r.Requested)
+	switch {
+	case r.Disposition == disposition(r.Requested):
+		r.Reason += "."
+	case a == Quarantine && s.action(r.Requested) == Reject:
+		r.Step = StepHandling
+		r.Reason += "; no other signal corroborates a rejection."
+	default:
+		r.Step = StepHandling
+		r.Reason += "; handled as " + string(a) + " here."
+	}
+	s.credit(&r.Verdict, func(h *Handling) bool { return h.action(r.Requested) != "" })
+	d.raise(r, dm, s)
+	s.limit(d, r)
+}
+
+// requested is step 5: the effective policy, after t (already in Policy) and
+// pct. It notes why it is less than what is published.
+func (d *decision) requested(r *ruling, dm *evidence.DMARC, mode PctMode) Requested {
+	rec := &dm.Published
+	req := Requested(dm.Policy)
+	if req != RequestedReject && req != RequestedQuarantine {
+		req = RequestedNone
+	}
+	if rec.Testing && publishedPolicy(dm) != evidence.PolicyNone {
+		r.Override = OverrideTestMode
+		return req
+	}
+	if rec.HasTesting || rec.Pct >= 100 || rec.Pct < 0 || req == RequestedNone {
+		return req
+	}
+	switch mode {
+	case PctIgnore:
+		return req
+	case PctZeroAsTest:
+		if rec.Pct > 0 {
+			return req
+		}
+	default:
+		if d.ev.Sample < 0 && rec.Pct > 0 {
+			r.Undecidable = FactSample
+			return req
+		}
+		if d.ev.Sample >= 0 && d.ev.Sample < rec.Pct {
+			return req
+		}
+	}
+	// RFC 7489 section 6.6.4; RFC 9990 has no type for it.
+	r.Override, r.OverrideComment = OverrideOther, "sampled_out pct="+strconv.Itoa(rec.Pct)
+	if req == RequestedReject {
+		return RequestedQuarantine
+	}
+	return RequestedNone
+}
+
+// publishedPolicy is the policy of the tag that applies, before t.
+func publishedPolicy(dm *evidence.DMARC) evidence.DMARCPolicy {
+	p := dm.Published.P
+	switch dm.PolicyTag {
+	case "sp":
+		p = dm.Published.SP
+	case "np":
+		p = dm.Published.NP
+	}
+	if p == evidence.PolicyAbsent {
+		p = evidence.PolicyNone
+	}
+	return p
+}
+
+// disposition is the one that carries out a request.
+func disposition(req Requested) Disposition {
+	switch req {
+	case RequestedReject:
+		return DispositionReject
+	case RequestedQuarantine:
+		return DispositionQuarantine
+	}
+	return DispositionAccept
+}
+
+// ownDomain returns the entry that makes the Author Domain one of ours.
+func (d *decision) ownDomain(dm *evidence.DMARC) *OwnDomains {
+	if len(d.rules.own) == 0 {
+		return nil
+	}
+	for p := range authorKeys(dm.AuthorDomain, dm.OrgDomain) {
+		if i, ok := d.rules.ownIndex[p]; ok {
+			return &d.rules.own[i]
+		}
+	}
+	return nil
+}
+
+// raise protects our own domains from spoofing.
+func (d *decision) raise(r *ruling, dm *evidence.DMARC, s *setting) {
+	own := d.ownDomain(dm)
+	if own == nil {
+		return
+	}
+	var to Verdict
+	to.set(own.Action, s.QuarantineAs)
+	if !to.worse(&r.Verdict) {
+		return
+	}
+	r.Disposition, r.Delivery = to.Disposition, to.Delivery
+	r.by(StepHandling, own.ID, own.Source)
+	r.Recipient = ""
+	r.Reason = dm.AuthorDomain + " is one of our own domains, and the message is not authenticated."
+}
+
+// limit holds an outcome back to what the rollout stage allows.
+func (s *setting) limit(d *decision, r *ruling) {
+	if s.Rollout == nil {
+		return
+	}
+	stage, missing := s.stage(d.ev)
+	r.Stage = stage
+	if missing != NoFact {
+		r.Undecidable = missing
+	}
+	var most Verdict
+	switch stage {
+	case StageMonitor:
+		most.set(Accept, Tag)
+	case StageTag:
+		most.set(Tag, Tag)
+	case StageQuarantine:
+		most.set(Quarantine, s.QuarantineAs)
+	default:
+		return
+	}
+	if !r.worse(&most) {
+		return
+	}
+	if r.Delivery == DeliverDefer { // not a fail: never marked as one
+		if stage == StageQuarantine {
+			return
+		}
+		most.set(Accept, Tag)
+	}
+	r.Monitor = Outcome{Disposition: r.Disposition, Delivery: r.Delivery}
+	r.Disposition, r.Delivery = most.Disposition, most.Delivery
+	r.by(StepHandling, "rollout", Source{})
+	s.credit(&r.Verdict, func(h *Handling) bool { return h.Rollout != nil })
+	r.Reason += " The rollout is at the stage " + string(stage) + "."
+}
+
+// stage is the one that holds: the last that has begun, or the one before it
+// for the share of the mail that it does not cover yet.
+func (s *setting) stage(ev *evidence.Message) (StageName, Fact) {
+	name, fact := StageMonitor, NoFact
+	for _, g := range s.Rollout {
+		if ev.Time.Before(g.Start) {
+			break
+		}
+		if g.Percent > 0 && g.Percent < 100 {
+			if ev.Sample < 0 {
+				fact = FactSample
+			}
+			if ev.Sample < 0 || ev.Sample >= g.Percent {
+				continue
+			}
+		}
+		name, fact = g.Name, NoFact
+	}
+	return name, fact
+}
+
+// unpublished is local policy for an Author Domain without a DMARC record.
+func (d *decision) unpublished(r *ruling, dm *evidence.DMARC, s *setting) {
+	r.Reason = dm.AuthorDomain + " publishes no DMARC policy."
+	if d.authenticated(dm) {
+		return
+	}
+	no := &d.rules.noRecord
+	if r.set(no.Unauthenticated, s.QuarantineAs); r.Delivery != Deliver {
+		r.by(StepHandling, "no_record.unauthenticated", Source{})
+		r.Reason = dm.AuthorDomain + " publishes no DMARC policy, and the message is not authenticated."
+	}
+	if no.SPFFail != Accept {
+		d.spfFail(r, no.SPFFail, s.QuarantineAs)
+	}
+	d.raise(r, dm, s)
+	s.limit(d, r)
+}
+
+// spfFail is what receivers that check SPF only do (RFC 7208 section 8.4; the
+// reply is RFC 7372 section 3.2).
+func (d *decision) spfFail(r *ruling, a, as Action) {
+	check := d.ev.SPF.MailFrom
+	if check == nil && d.ev.MailFrom == "" {
+		check = d.ev.SPF.HELO
+	}
+	if check == nil {
+		r.Undecidable = FactSPF
+		return
+	}
+	var to Verdict
+	if to.set(a, as); check.Result != evidence.Fail || r.worse(&to) {
+		return
+	}
+	r.Disposition, r.Delivery = to.Disposition, to.Delivery
+	r.by(StepHandling, "no_record.spf_fail", Source{})
+	r.Reason = r.domain + " publishes no DMARC policy, and SPF fails for " + check.Domain + "."
+	r.reply, r.domain, r.why = replySPF, check.Domain, "SPF fail"
+}
+
+// authenticated reports whether a passing identifier belongs to the Author
+// Domain's family, for domains whose alignment was not computed.
+func (d *decision) authenticated(dm *evidence.DMARC) bool {
+	if dm.SPFAligned || dm.DKIMAligned {
+		return true
+	}
+	if s := d.ev.SPF.MailFrom; s != nil && s.Result == evidence.Pass && family(s.Domain, dm) {
+		return true
+	}
+	return slices.ContainsFunc(d.ev.DKIM, func(s evidence.Signature) bool {
+		return s.Result == evidence.Pass && (s.Domain == dm.AuthorDomain || !s.PublicSuffix && family(s.Domain, dm))
+	})
+}
+
+// tempError is step 7: a temporary error is never a fail (RFC 9989 sections
+// 5.3.6 and 7.2, RFC 7489 section 6.6.2).
+func (d *decision) tempError(r *ruling, dm *evidence.DMARC, s *setting) {
+	r.Step, r.reply, r.why = StepTempError, replyTempError, "a DNS lookup failed temporarily"
+	known := dm.IdentifierTemporary || !dm.PolicyTemporary && dm.Policy != evidence.PolicyAbsent
+	own := d.ownDomain(dm)
+	switch {
+	case known:
+		r.Reason = "An identifier that would align with " + dm.AuthorDomain + " could not be resolved for now"
+		if !d.wouldAct(dm, s) {
+			r.Reason += "; it would be accepted anyway."
+			return
+		}
+		d.deferFor(r, d.rules.tempErrors.Unresolved)
+		r.Override, r.OverrideComment = OverrideOther, "temperror"
+	case own != nil && own.Action != Accept:
+		r.Reason = "The DMARC policy of our own domain " + dm.AuthorDomain + " could not be looked up for now"
+		d.deferFor(r, d.rules.tempErrors.Unresolved)
+	default:
+		r.Reason = "The DMARC policy of " + dm.AuthorDomain + " could not be looked up for now"
+		d.deferFor(r, d.rules.tempErrors.PolicyUnknown)
+	}
+	r.Reason += d.patience(r)
+	s.limit(d, r)
+	if r.Delivery == DeliverDefer {
+		r.Override, r.OverrideComment = NoOverride, ""
+	}
+}
+
+// wouldAct reports whether a failing message would be treated worse than
+// accepted, so that its unresolved identifier matters.
+func (d *decision) wouldAct(dm *evidence.DMARC, s *setting) bool {
+	var r ruling
+	d.failed(&r, dm, s)
+	return r.Delivery != Deliver
+}
+
+// deferFor applies an action for temporary errors; a message that has been
+// deferred for long enough is accepted.
+func (d *decision) deferFor(r *ruling, a Action) {
+	if a == Tempfail && d.waited() {
+		a = Accept
+	}
+	r.set(a, Tag)
+	r.reply, r.why = replyTempError, "a DNS lookup failed temporarily"
+}
+
+// waited reports whether the message was first deferred long enough ago.
+func (d *decision) waited() bool {
+	first := d.ev.FirstSeen
+	return !first.IsZero() && d.ev.Time.Sub(first) >= d.rules.tempErrors.For
+}
+
+// patience ends the sentence about a temporary error.
+func (d *decision) patience(r *ruling) string {
+	if r.Delivery == Deliver && d.waited() {
+		return "; it was deferred long enough and is accepted."
+	}
+	return "."
+}
+
+// corroborate returns the signals, out of wanted, that speak for a rejection
+// beside the policy (RFC 9989 section 7.4).
+func (d *decision) corroborate(r *ruling, dm *evidence.DMARC, wanted []Signal) []Signal {
+	var fired []Signal
+	for _, s := range wanted {
+		if d.fires(r, dm, s) {
+			fired = append(fired, s)
+		}
+	}
+	if len(fired) > 0 && (r.Undecidable == FactIPRev || r.Undecidable == FactSPF) {
+		r.Undecidable = NoFact
+	}
+	return fired
+}
+
+func (d *decision) fires(r *ruling, dm *evidence.DMARC, s Signal) bool {
+	ev := d.ev
+	switch s {
+	case SignalDirect:
+		t := &ev.Traces
+		return !t.List && t.ListID == "" && !t.Resent && !t.Forwarded && !t.ARC
+	case SignalNoSignature:
+		return !slices.ContainsFunc(ev.DKIM, func(s evidence.Signature) bool {
+			return s.Result == evidence.Fail && family(s.Domain, dm)
+		})
+	case SignalSPFFail:
+		if ev.SPF.MailFrom == nil && ev.MailFrom != "" {
+			r.Undecidable = FactSPF
+			return false
+		}
+		return ev.SPF.MailFrom != nil && ev.SPF.MailFrom.Result == evidence.Fail && family(ev.SPF.MailFrom.Domain, dm)
+	case SignalNonExistent:
+		return dm.Existence == evidence.NonExistent
+	case SignalOwn:
+		return d.ownDomain(dm) != nil
+	case SignalNoReverse:
+		if ev.IPRev.Result == evidence.NotChecked {
+			r.Undecidable = FactIPRev
+		}
+		return ev.IPRev.Result == evidence.Fail || ev.IPRev.Result == evidence.PermError
+	}
+	return false
+}

@@ -1,0 +1,271 @@
+package policy
+
+import (
+	"errors"
+	"iter"
+	"strings"
+)
+
+// patternKind says what a pattern compares.
+type patternKind uint8
+
+const (
+	exactDomain patternKind = iota
+	belowDomain             // any domain below it
+	orgDomain               // any domain with this Organizational Domain
+	anyDomain
+	fullAddress // local part and domain
+	nullPath    // the null reverse-path
+	listSuffix  // any List-Id below it
+)
+
+// pattern is one parsed pattern. It is a map key: what an observation can
+// match is a handful of patterns, so a set of any size is asked by look-ups.
+type pattern struct {
+	kind patternKind
+	name string
+}
+
+var (
+	errPatternEmpty  = errors.New("is empty")
+	errPatternDomain = errors.New("is not a domain in lower-case A-labels (letters, digits, '-', '_' and '.')")
+	errPatternAt     = errors.New("is an address where a domain is wanted")
+	errPatternOrg    = errors.New(`"org:" is for Author Domains only`)
+	errPatternAny    = errors.New(`"*" holds for anybody, so it proves nothing`)
+	errPatternTLD    = errors.New("holds for anybody who registers a name there, so it proves nothing")
+)
+
+// parseDomain parses a domain pattern. Case and one trailing dot are forgiven.
+func parseDomain(s string) (pattern, error) {
+	s = strings.ToLower(strings.TrimSpace(s))
+	p := pattern{kind: exactDomain, name: s}
+	switch {
+	case s == "":
+		return p, errPatternEmpty
+	case s == "*":
+		return pattern{kind: anyDomain}, nil
+	case strings.HasPrefix(s, "org:"):
+		p = pattern{kind: orgDomain, name: s[len("org:"):]}
+	case strings.HasPrefix(s, "."):
+		p = pattern{kind: belowDomain, name: s[1:]}
+	case strings.Contains(s, "@"):
+		return p, errPatternAt
+	}
+	p.name = strings.TrimSuffix(p.name, ".")
+	if !isDomain(p.name) {
+		return p, errPatternDomain
+	}
+	return p, nil
+}
+
+// parseProof parses a domain pattern that is to prove something.
+func parseProof(s string) (pattern, error) {
+	p, err := parseDomain(s)
+	switch {
+	case err != nil:
+		return p, err
+	case p.kind == orgDomain:
+		return p, errPatternOrg
+	case p.kind == anyDomain:
+		return p, errPatternAny
+	case p.kind == belowDomain && !strings.Contains(p.name, "."):
+		return p, errPatternTLD
+	}
+	return p, nil
+}
+
+// parsePlain parses a domain pattern where no Organizational Domain is known.
+func parsePlain(s string) (pattern, error) {
+	p, err := parseDomain(s)
+	if err == nil && p.kind == orgDomain {
+		err = errPatternOrg
+	}
+	return p, err
+}
+
+// parseAddress parses an address pattern.
+func parseAddress(s string) (pattern, error) {
+	s = strings.TrimSpace(s)
+	if s == "<>" {
+		return pattern{kind: nullPath}, nil
+	}
+	local, domain, ok := cutAddress(s)
+	if !ok {
+		return parsePlain(s)
+	}
+	if local == "" { // "@example.com" is a way to write the domain
+		return parsePlain(domain)
+	}
+	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
+	if domain == "" || strings.ContainsAny(domain, " \t<>,;\"") {
+		return pattern{}, errPatternDomain
+	}
+	return pattern{kind: fullAddress, name: strings.ToLower(local) + "@" + domain}, nil
+}
+
+// parseList parses a List-Id identifier, exact or ".suffix". It need not be a
+// domain (RFC 2919 section 2).
+func parseList(s string) (pattern, error) {
+	s = strings.ToLower(strings.Trim(strings.TrimSpace(s), "<>"))
+	switch {
+	case s == "" || s == ".":
+		return pattern{}, errPatternEmpty
+	case s == "*":
+		return pattern{kind: anyDomain}, nil
+	case s[0] == '.':
+		return pattern{kind: listSuffix, name: s[1:]}, nil
+	}
+	return pattern{kind: exactDomain, name: s}, nil
+}
+
+// isDomain reports whether s is a normalized domain: labels of 1-63 octets,
+// 253 in all (RFC 1035 section 2.3.4).
+func isDomain(s string) bool {
+	if s == "" || len(s) > 253 {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if label == "" || len(label) > 63 {
+			return false
+		}
+		for i := 0; i < len(label); i++ {
+			c := label[i]
+			if !('a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_') {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// isBelow reports whether name is a proper subdomain of parent.
+func isBelow(name, parent string) bool {
+	return parent != "" && len(name) > len(parent) &&
+		strings.HasSuffix(name, parent) && name[len(name)-len(parent)-1] == '.'
+}
+
+// cutAddress splits at the last "@" (RFC 5321 section 4.1.2: a quoted local
+// part may hold one).
+func cutAddress(s string) (local, domain string, ok bool) {
+	at := strings.LastIndexByte(s, '@')
+	if at < 0 {
+		return s, "", false
+	}
+	return s[:at], s[at+1:], true
+}
+
+// maxParents is how many parents of a name are compared; DNS allows 126.
+const maxParents = 127
+
+// domainKeys yields every pattern that a domain matches, most specific first,
+// without those for its Organizational Domain.
+func domainKeys(name string) iter.Seq[pattern] {
+	return func(yield func(pattern) bool) {
+		if name != "" && !yield(pattern{exactDomain, name}) {
+			return
+		}
+		parent := name
+		for range maxParents {
+			dot := strings.IndexByte(parent, '.')
+			if dot < 0 {
+				break
+			}
+			parent = parent[dot+1:]
+			if !yield(pattern{belowDomain, parent}) {
+				return
+			}
+		}
+		yield(pattern{kind: anyDomain})
+	}
+}
+
+// authorKeys is domainKeys with the patterns for the Organizational Domain org,
+// which is "" when it was not looked up.
+func authorKeys(name, org string) iter.Seq[pattern] {
+	return func(yield func(pattern) bool) {
+		for p := range domainKeys(name) {
+			if p.kind == anyDomain && !orgKeys(name, org, yield) {
+				return
+			}
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+func orgKeys(name, org string, yield func(pattern) bool) bool {
+	if org != "" {
+		return yield(pattern{orgDomain, org})
+	}
+	for range maxParents {
+		if name == "" {
+			break
+		}
+		if !yield(pattern{orgDomain, name}) {
+			return false
+		}
+		_, name, _ = strings.Cut(name, ".")
+	}
+	return true
+}
+
+// addressKeys yields every pattern that an address matches. delimiters end the
+// local part (Spec.ExtensionDelimiters).
+func addressKeys(address, delimiters string) iter.Seq[pattern] {
+	return func(yield func(pattern) bool) {
+		if address == "" {
+			_ = yield(pattern{kind: nullPath}) && yield(pattern{kind: anyDomain})
+			return
+		}
+		address = strings.ToLower(address)
+		local, domain, ok := cutAddress(address)
+		domain = strings.TrimSuffix(domain, ".")
+		if ok && !yield(pattern{fullAddress, local + "@" + domain}) {
+			return
+		}
+		if ok && delimiters != "" {
+			if at := strings.IndexAny(local, delimiters); at > 0 && !yield(pattern{fullAddress, local[:at] + "@" + domain}) {
+				return
+			}
+		}
+		for p := range domainKeys(domain) {
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// listKeys yields every pattern that a List-Id matches.
+func listKeys(id string) iter.Seq[pattern] {
+	return func(yield func(pattern) bool) {
+		if id == "" || !yield(pattern{exactDomain, id}) {
+			return
+		}
+		for range maxParents {
+			dot := strings.IndexByte(id, '.')
+			if dot < 0 {
+				break
+			}
+			id = id[dot+1:]
+			if !yield(pattern{listSuffix, id}) {
+				return
+			}
+		}
+		yield(pattern{kind: anyDomain})
+	}
+}
+
+// set is a condition with any of its patterns; the nil set is no condition.
+type set map[pattern]struct{}
+
+// hasAny reports whether one of keys is in the set.
+func (s set) hasAny(keys iter.Seq[pattern]) bool {
+	for p := range keys {
+		if _, ok := s[p]; ok {
+			return true
+		}
+	}
+	return false
+}
