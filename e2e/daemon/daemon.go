@@ -66,6 +66,8 @@ func (d *Daemon) Start() error {
 		args = append(args, "--config", d.Config)
 	}
 	cmd := exec.Command(d.Binary, args...)
+	// Under systemd the caller's own variables would change the log's form.
+	cmd.Env = append(os.Environ(), "JOURNAL_STREAM=", "NOTIFY_SOCKET=")
 	cmd.Stdout, cmd.Stderr = &d.log, &d.log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting alignd: %w", err)

@@ -165,9 +165,16 @@ func (p *Postfix) Addr(line string) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.ports[line]))
 }
 
-// Dir is the instance's directory. It is readable by everybody, so a milter's
-// socket may live there.
+// Dir is the instance's directory.
 func (p *Postfix) Dir() string { return p.dir }
+
+// SocketName is the milter address "unix:"+SocketName as Postfix reads it: a
+// relative name is below the queue directory, as for a chrooted smtpd.
+const SocketName = "milter.sock"
+
+// SocketPath is where a milter must listen to be found at SocketName. Postfix
+// drops root before it connects, so the socket needs a mode that lets it in.
+func (p *Postfix) SocketPath() string { return filepath.Join(p.dir, "spool", SocketName) }
 
 // Sink is where all accepted mail ends.
 func (p *Postfix) Sink() *Sink { return p.sink }
