@@ -1,0 +1,211 @@
+package milter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"runtime/debug"
+	"time"
+
+	protocol "github.com/emersion/go-milter"
+)
+
+// dialogue is one connection of the MTA: one SMTP session, or several one after
+// the other (QUIT_NC). It belongs to one goroutine, but for nc and progress.
+type dialogue struct {
+	srv    *Server
+	nc     net.Conn
+	in     frameReader
+	out    []byte // reused for responses
+	conn   Conn
+	cancel context.CancelFunc // of conn.ctx
+
+	negotiated bool
+	session    Session // nil before CONNECT and after a panic
+	client     Connect // told again to the Session that follows a panic
+	connected  bool
+	helo       string
+	greeted    bool
+
+	msg      message
+	current  protocol.Code // the event at work; a panic is then the Session's
+	deadline bool          // the read deadline of the present phase is set
+	ignored  bool          // an unknown command was logged
+	progress *progress     // while a verdict is awaited
+}
+
+// message is what the server itself keeps about the message in progress.
+type message struct {
+	stage       stage
+	headers     int
+	headerBytes int
+	recipients  int
+	envelope    int // octets
+	body        int64
+	refusal     string // the limit it went over; nothing of it is passed on
+	failed      bool   // its Session panicked; nothing of it is passed on
+}
+
+// stage is how far a message has come.
+type stage int
+
+const (
+	stageNone stage = iota
+	stageEnvelope
+	stageHeader
+	stageBody // after end of header
+)
+
+// Reasons for which a dialogue ends that are no failure.
+var (
+	errQuit    = errors.New("MTA says QUIT")
+	errDrained = errors.New("server is shutting down")
+)
+
+// serve leads the dialogue to its end.
+func (d *dialogue) serve() {
+	defer d.srv.remove(d)
+	defer d.nc.Close()
+	defer d.finish()
+	if err := d.negotiate(); err != nil {
+		d.logEnd(err)
+		return
+	}
+	d.deadline = false
+	for d.converse() {
+	}
+}
+
+// converse handles events until the dialogue ends. After a panic in the Session
+// it returns true: the dialogue can go on.
+func (d *dialogue) converse() (again bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			again = d.afterPanic(p)
+		}
+	}()
+	for {
+		d.current = 0
+		cmd, data, err := d.in.next()
+		if err == nil {
+			d.current = protocol.Code(cmd)
+			err = d.event(d.current, data)
+		}
+		if err != nil {
+			d.logEnd(err)
+			return false
+		}
+	}
+}
+
+// finish tells the Session of its end.
+func (d *dialogue) finish() {
+	d.stopProgress()
+	d.cancel()
+	d.abort()
+	d.closeSession()
+	d.in.close()
+}
+
+// closeSession ends the Session; the next one starts with CONNECT or, after a
+// panic, with MAIL.
+func (d *dialogue) closeSession() {
+	if session := d.session; session != nil {
+		d.session = nil
+		d.shielded("close", session.Close)
+	}
+}
+
+// shielded calls a method of the Session that answers no event. It reports false
+// after a panic.
+func (d *dialogue) shielded(what string, call func()) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.logPanic(what, p)
+		}
+	}()
+	call()
+	return true
+}
+
+// afterPanic answers the event that panicked and reports whether the dialogue
+// can go on.
+func (d *dialogue) afterPanic(p any) bool {
+	d.stopProgress()
+	d.logPanic(eventName(d.current), p)
+	if d.current == 0 {
+		return false // not the Session's, and the connection cannot be trusted
+	}
+	event := d.current
+	d.msg.failed = d.msg.stage != stageNone
+	d.closeSession()
+	var err error
+	if event == protocol.CodeEOB && d.msg.failed {
+		err = d.conclude(Response{Reply: d.srv.opt.OnPanic})
+	} else {
+		err = d.answer(event)
+	}
+	if err != nil {
+		d.logEnd(err)
+		return false
+	}
+	return true
+}
+
+func (d *dialogue) logPanic(what string, p any) {
+	d.srv.log.Error("panic in a session", "conn_id", d.conn.id, "queue_id", d.conn.QueueID(),
+		"stage", what, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+}
+
+// logEnd tells why the dialogue ended, as loud as it matters.
+func (d *dialogue) logEnd(err error) {
+	log := d.srv.log.With("conn_id", d.conn.id, "err", err)
+	lost := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+	switch {
+	case d.msg.stage != stageNone:
+		log.Warn("connection ended within a message", "queue_id", d.conn.QueueID())
+	case errors.Is(err, errQuit), errors.Is(err, errDrained), lost:
+		log.Debug("connection ended")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		log.Info("connection timed out")
+	default:
+		log.Warn("connection ended by an error")
+	}
+}
+
+// write sends octets in one write.
+func (d *dialogue) write(data []byte) error {
+	if err := d.nc.SetWriteDeadline(time.Now().Add(d.srv.opt.Timeouts.Write)); err != nil {
+		return err
+	}
+	_, err := d.nc.Write(data)
+	return err
+}
+
+// paced is the dialogue's connection as the frame reader sees it: each read has
+// the deadline of its phase. A deadline is set only where bytes are awaited, and
+// once for a frame, or for the whole content of a message.
+type paced dialogue
+
+func (p *paced) Read(b []byte) (int, error) {
+	d := (*dialogue)(p)
+	wait := d.srv.opt.Timeouts.Idle
+	switch {
+	case !d.negotiated:
+		wait = d.srv.opt.Timeouts.Negotiate
+	case d.msg.stage >= stageHeader:
+		wait = d.srv.opt.Timeouts.Content
+	case d.in.buffered() == 0:
+		d.deadline = false
+	}
+	if !d.deadline {
+		if err := d.nc.SetReadDeadline(time.Now().Add(wait)); err != nil {
+			return 0, err
+		}
+		d.deadline = true
+	}
+	return d.nc.Read(b)
+}

@@ -1,0 +1,173 @@
+package milter
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/iotest"
+)
+
+func TestFrameReader(t *testing.T) {
+	whole := func(sizes ...int) []byte {
+		var b []byte
+		for i, n := range sizes {
+			b = appendFrame(b, byte('A'+i), strings.Repeat(string(rune('a'+i)), n))
+		}
+		return b
+	}
+	tests := []struct {
+		name   string
+		stream []byte
+		want   []int // sizes of contents
+		err    error
+	}{
+		{"an empty stream ends between frames", nil, nil, io.EOF},
+		{"frames without content", whole(0, 0), []int{0, 0}, io.EOF},
+		{"a frame that fills the small buffer", whole(smallBuffer-5, 1), []int{smallBuffer - 5, 1}, io.EOF},
+		{"a frame one octet over the small buffer", whole(3, smallBuffer-4, 1), []int{3, smallBuffer - 4, 1}, io.EOF},
+		{"whole body chunks between small frames", whole(10, 65535, 20, 65535, 65535, 1), []int{10, 65535, 20, 65535, 65535, 1}, io.EOF},
+		{"a frame at the limit, then small ones", whole(1<<20-1, 5, 5000), []int{1<<20 - 1, 5, 5000}, io.EOF},
+		{"a frame over the limit", whole(1, 1<<20), []int{1}, errLongFrame},
+		{"the largest length there is", []byte{255, 255, 255, 255, 'A'}, nil, errLongFrame},
+		{"a length of zero is refused at once", []byte{0, 0, 0, 0}, nil, errEmptyFrame},
+		{"a stream cut in the length", []byte{0, 0, 0}, nil, io.ErrUnexpectedEOF},
+		{"a stream cut before the command", []byte{0, 0, 0, 1}, nil, io.ErrUnexpectedEOF},
+		{"a stream cut in the content", whole(7, 9)[:18], []int{7}, io.ErrUnexpectedEOF},
+	}
+	readers := map[string]func(io.Reader) io.Reader{
+		"at once":     func(r io.Reader) io.Reader { return r },
+		"by octet":    iotest.OneByteReader,
+		"by halves":   iotest.HalfReader,
+		"err at once": iotest.DataErrReader,
+	}
+	for _, tt := range tests {
+		for how, wrap := range readers {
+			t.Run(tt.name+" "+how, func(t *testing.T) {
+				f := frameReader{src: wrap(bytes.NewReader(tt.stream)), max: 1 << 20}
+				defer f.close()
+				for i, size := range tt.want {
+					cmd, data, err := f.next()
+					if err != nil || cmd != byte('A'+i) || !bytes.Equal(data, bytes.Repeat([]byte{byte('a' + i)}, size)) {
+						t.Fatalf("frame %d: got %q, %d octets, %v; want %d octets", i, cmd, len(data), err, size)
+					}
+					f.release()
+				}
+				if _, _, err := f.next(); !errors.Is(err, tt.err) {
+					t.Errorf("after the frames: got %v, want %v", err, tt.err)
+				}
+			})
+		}
+	}
+}
+
+func TestFrameReaderDoesNotTrustTheLength(t *testing.T) {
+	claim := binary.BigEndian.AppendUint32(nil, 1<<28)
+	f := frameReader{src: io.MultiReader(bytes.NewReader(claim), strings.NewReader(strings.Repeat("x", 1000))), max: 1 << 30}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	_, _, err := f.next()
+	runtime.ReadMemStats(&after)
+	if !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatalf("got %v, want %v", err, io.ErrUnexpectedEOF)
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 4*bigBuffer {
+		t.Errorf("a frame of 256 MiB that ends after 1,000 octets took %d octets of memory", got)
+	}
+}
+
+func TestFrameReaderReturnsToTheSmallBuffer(t *testing.T) {
+	for _, size := range []int{10, smallBuffer, 65535, bigBuffer, 500_000} {
+		stream := appendFrame(appendFrame(nil, 'B', strings.Repeat("x", size)), 'E', "rest")
+		f := frameReader{src: bytes.NewReader(stream), max: 1 << 20}
+		if _, _, err := f.next(); err != nil {
+			t.Fatal(err)
+		}
+		f.release()
+		if len(f.buf) != smallBuffer || f.big != nil {
+			t.Errorf("after a frame of %d octets: buffer has %d, want %d", size, len(f.buf), smallBuffer)
+		}
+		if cmd, data, err := f.next(); cmd != 'E' || string(data) != "rest" || err != nil {
+			t.Errorf("after a frame of %d octets: got %q %q %v, want what was read ahead", size, cmd, data, err)
+		}
+	}
+}
+
+func TestFrameReaderGivesUpOnAReaderThatReadsNothing(t *testing.T) {
+	f := frameReader{src: nothing{}, max: 100}
+	if _, _, err := f.next(); !errors.Is(err, io.ErrNoProgress) {
+		t.Errorf("got %v, want %v", err, io.ErrNoProgress)
+	}
+}
+
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error) { return 0, nil }
+
+// FuzzFrameReader: the frames that come out, written again, are the stream that
+// went in, however it was cut into pieces.
+func FuzzFrameReader(f *testing.F) {
+	f.Add(appendFrame(appendFrame(nil, 'A', ""), 'B', "body"), 3)
+	f.Add(appendFrame(nil, 'B', strings.Repeat("x", 5000)), 4096)
+	f.Add([]byte{0, 0, 0, 0}, 1)
+	f.Add([]byte{255, 255, 255, 255, 'A'}, 2)
+	f.Add([]byte{0, 0, 0, 5, 'M', '<', '>'}, 1)
+	f.Fuzz(func(t *testing.T, stream []byte, piece int) {
+		const limit = 100 << 10
+		r := frameReader{src: &pieces{stream, min(max(piece, 1), 1<<20)}, max: limit}
+		defer r.close()
+		var again []byte
+		for {
+			cmd, data, err := r.next()
+			if err != nil {
+				checkRest(t, stream[len(again):], limit, err)
+				return
+			}
+			again = appendFrame(again, cmd, string(data))
+			if !bytes.HasPrefix(stream, again) {
+				t.Fatalf("frames written again differ from the stream")
+			}
+			if cmd == 'E' {
+				r.release()
+			}
+		}
+	})
+}
+
+// checkRest tells whether err is the right one for what follows the last frame.
+func checkRest(t *testing.T, rest []byte, limit uint32, err error) {
+	want := io.EOF
+	if len(rest) >= frameHeader {
+		switch n := binary.BigEndian.Uint32(rest); {
+		case n == 0:
+			want = errEmptyFrame
+		case n > limit:
+			want = errLongFrame
+		default:
+			want = io.ErrUnexpectedEOF
+		}
+	} else if len(rest) > 0 {
+		want = io.ErrUnexpectedEOF
+	}
+	if !errors.Is(err, want) {
+		t.Fatalf("with %d octets left: got %v, want %v", len(rest), err, want)
+	}
+}
+
+// pieces is a reader that gives a few octets at a time.
+type pieces struct {
+	data []byte
+	size int
+}
+
+func (p *pieces) Read(b []byte) (int, error) {
+	if len(p.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(b[:min(len(b), p.size)], p.data)
+	p.data = p.data[n:]
+	return n, nil
+}

@@ -1,0 +1,386 @@
+package milter
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+
+	protocol "github.com/emersion/go-milter"
+)
+
+// event handles one frame.
+func (d *dialogue) event(code protocol.Code, data []byte) error {
+	var err error
+	switch code {
+	case protocol.CodeMacro:
+		d.macro(data)
+		return nil
+	case protocol.CodeHeader:
+		err = d.header(data)
+	case protocol.CodeBody:
+		err = d.body(data)
+	case protocol.CodeConn:
+		err = d.connect(data)
+	case protocol.CodeHelo:
+		err = d.hello(data)
+	case protocol.CodeMail:
+		err = d.mail(data)
+	case protocol.CodeRcpt:
+		err = d.rcpt(data)
+	case protocol.CodeEOH:
+		err = d.endOfHeader()
+	case protocol.CodeEOB:
+		return d.endOfMessage(data)
+	case protocol.CodeAbort:
+		return d.forget()
+	case protocol.CodeQuit:
+		return errQuit
+	case protocol.CodeQuitNewConn:
+		return d.newConnection()
+	case protocol.CodeOptNeg:
+		return errors.New("second option negotiation")
+	case protocol.CodeData, codeUnknown:
+	default:
+		d.unknown(code)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return d.answer(code)
+}
+
+// answer tells the MTA to go on, where it waits for that.
+func (d *dialogue) answer(code protocol.Code) error {
+	silence, hasReply := silences[code]
+	if !hasReply || d.conn.options&silence != 0 {
+		return nil
+	}
+	return d.write(continueFrame)
+}
+
+var continueFrame = appendFrame(nil, byte(protocol.ActContinue), "")
+
+func (d *dialogue) macro(data []byte) {
+	if !d.conn.macros.set(data) {
+		d.srv.log.Warn("macros over the limit are dropped", "conn_id", d.conn.id,
+			"stage", eventName(protocol.Code(data[0])), "octets", len(data), "limit", maxMacros)
+	}
+}
+
+// unknown ignores a command as libmilter does. Whether the MTA waits for a reply
+// cannot be known.
+func (d *dialogue) unknown(code protocol.Code) {
+	if !d.ignored {
+		d.ignored = true
+		d.srv.log.Warn("unknown command is ignored", "conn_id", d.conn.id, "command", eventName(code))
+	}
+}
+
+// connect starts an SMTP session.
+func (d *dialogue) connect(data []byte) error {
+	client, ok := parseConnect(data)
+	if !ok {
+		return malformed(protocol.CodeConn)
+	}
+	if err := d.forget(); err != nil {
+		return err
+	}
+	d.closeSession()
+	d.conn.macros.begin(macroConnect)
+	d.client, d.connected = client, true
+	d.helo, d.greeted = "", false
+	d.open()
+	return nil
+}
+
+// open makes a Session and tells it what the connection is known for.
+func (d *dialogue) open() {
+	session := d.srv.opt.Handler(&d.conn)
+	if session == nil {
+		panic("handler returned no session")
+	}
+	d.session = session
+	if !d.connected { // an MTA that skips CONNECT knows nothing of the client
+		d.client = Connect{Family: protocol.FamilyUnknown}
+	}
+	session.Connect(d.client)
+	if d.greeted {
+		session.Helo(d.helo)
+	}
+}
+
+// hello may come again, with STARTTLS or within a transaction, which it ends
+// (RFC 5321 section 4.1.4).
+func (d *dialogue) hello(data []byte) error {
+	if !terminated(data) {
+		return malformed(protocol.CodeHelo)
+	}
+	if err := d.forget(); err != nil {
+		return err
+	}
+	d.conn.macros.begin(macroHelo)
+	d.helo, d.greeted = string(clip(data[:len(data)-1])), true
+	if d.session == nil {
+		d.open()
+		return nil
+	}
+	d.session.Helo(d.helo)
+	return nil
+}
+
+// mail starts a message. Sendmail sends no ABORT before it.
+func (d *dialogue) mail(data []byte) error {
+	if !terminated(data) {
+		return malformed(protocol.CodeMail)
+	}
+	if d.msg.stage == stageNone {
+		if !d.srv.begin(d) {
+			return errDrained
+		}
+	} else {
+		d.abort()
+	}
+	d.msg = message{stage: stageEnvelope}
+	d.conn.macros.begin(macroMail)
+	if d.session == nil {
+		d.open()
+	}
+	if d.envelope(data) {
+		raw, args := parsePath(data)
+		d.session.Mail(Mail{Raw: raw, Address: mailbox(raw), Args: args})
+	}
+	return nil
+}
+
+func (d *dialogue) rcpt(data []byte) error {
+	if d.msg.stage != stageEnvelope {
+		return misplaced(protocol.CodeRcpt)
+	}
+	if !terminated(data) {
+		return malformed(protocol.CodeRcpt)
+	}
+	d.msg.recipients++
+	if within(d, "recipients", d.msg.recipients, d.srv.opt.MaxRecipients) && d.envelope(data) {
+		raw, args := parsePath(data)
+		d.session.Rcpt(Rcpt{Raw: raw, Address: mailbox(raw), Args: args})
+	}
+	return nil
+}
+
+// envelope reports whether a command of the envelope is within the limits.
+func (d *dialogue) envelope(data []byte) bool {
+	d.msg.envelope += len(data)
+	return within(d, "envelope octets", d.msg.envelope, d.srv.opt.MaxEnvelopeBytes) &&
+		within(d, "ESMTP arguments", bytes.Count(data, nul)-1, maxArgs)
+}
+
+func (d *dialogue) header(data []byte) error {
+	if d.msg.stage != stageEnvelope && d.msg.stage != stageHeader {
+		return misplaced(protocol.CodeHeader)
+	}
+	d.content(stageHeader)
+	d.msg.headers++
+	d.msg.headerBytes += len(data)
+	if !within(d, "header fields", d.msg.headers, d.srv.opt.MaxHeaders) ||
+		!within(d, "header octets", d.msg.headerBytes, d.srv.opt.MaxHeaderBytes) {
+		return nil
+	}
+	name, value, ok := parseHeader(data, d.conn.LeadingSpace())
+	if !ok {
+		return malformed(protocol.CodeHeader)
+	}
+	d.session.Header(name, value)
+	return nil
+}
+
+func (d *dialogue) endOfHeader() error {
+	if d.msg.stage != stageEnvelope && d.msg.stage != stageHeader {
+		return misplaced(protocol.CodeEOH)
+	}
+	d.content(stageBody)
+	if d.listening() {
+		d.session.EndOfHeader()
+	}
+	return nil
+}
+
+func (d *dialogue) body(data []byte) error {
+	switch d.msg.stage {
+	case stageNone:
+		return misplaced(protocol.CodeBody)
+	case stageEnvelope, stageHeader: // the MTA left end of header out
+		if err := d.endOfHeader(); err != nil {
+			return err
+		}
+	}
+	d.msg.body += int64(len(data))
+	limit := d.srv.opt.MaxBody
+	if limit > 0 && !within(d, "body octets", d.msg.body, limit) {
+		return nil
+	}
+	if len(data) > 0 && d.listening() {
+		d.session.Body(data)
+	}
+	return nil
+}
+
+// endOfMessage may carry the last piece of the body.
+func (d *dialogue) endOfMessage(data []byte) error {
+	if d.msg.stage == stageNone {
+		return misplaced(protocol.CodeEOB)
+	}
+	if err := d.body(data); err != nil {
+		return err
+	}
+	if d.msg.failed {
+		return d.conclude(Response{Reply: d.srv.opt.OnPanic})
+	}
+	if d.msg.refusal != "" {
+		return d.conclude(Response{Reply: d.srv.opt.OnLimit})
+	}
+	d.startProgress()
+	response := d.session.EndOfMessage(d.conn.ctx)
+	if err := d.stopProgress(); err != nil {
+		return fmt.Errorf("while a verdict was awaited: %w", err)
+	}
+	return d.conclude(response)
+}
+
+// conclude answers the message and ends it.
+func (d *dialogue) conclude(response Response) error {
+	out, err := d.appendResponse(d.out[:0], response)
+	if err != nil {
+		d.srv.log.Error("response cannot be sent", "conn_id", d.conn.id, "queue_id", d.conn.QueueID(),
+			"err", err, "reply", d.srv.opt.OnPanic.String())
+		out = d.srv.opt.OnPanic.append(d.out[:0])
+	}
+	d.current = 0 // from here on a panic is ours, and a second reply would be one too many
+	if err := d.write(out); err != nil {
+		return err
+	}
+	if d.out = out; cap(out) > smallBuffer {
+		d.out = nil
+	}
+	return d.endMessage()
+}
+
+func (d *dialogue) appendResponse(dst []byte, r Response) ([]byte, error) {
+	if err := CheckReply(r.Reply); err != nil {
+		return nil, err
+	}
+	if r.Reply.Delivers() {
+		var err error
+		dst, err = appendEdits(dst, r.Edits, d.conn.actions, d.conn.LeadingSpace())
+		if err != nil {
+			return nil, err
+		}
+	}
+	return r.Reply.append(dst), nil
+}
+
+// forget ends the message in progress, if there is one, without a verdict.
+func (d *dialogue) forget() error {
+	if d.msg.stage == stageNone {
+		return nil
+	}
+	d.abort()
+	return d.endMessage()
+}
+
+// abort tells the Session that its message is over, unless it knows that.
+func (d *dialogue) abort() {
+	if d.msg.stage == stageNone || !d.listening() {
+		return
+	}
+	if !d.shielded("abort", d.session.Abort) {
+		d.msg.failed = true
+		d.closeSession()
+	}
+}
+
+// endMessage goes back to the state between messages and lets go of memory.
+func (d *dialogue) endMessage() error {
+	d.msg = message{}
+	d.deadline = false
+	d.conn.macros.end(macroMail)
+	d.in.release()
+	if !d.srv.end(d) {
+		return errDrained
+	}
+	return nil
+}
+
+// newConnection is QUIT_NC: the next frame is a CONNECT without negotiation.
+func (d *dialogue) newConnection() error {
+	if err := d.forget(); err != nil {
+		return err
+	}
+	d.closeSession()
+	d.client, d.connected = Connect{}, false
+	d.helo, d.greeted = "", false
+	d.conn.macros.end(macroConnect)
+	return nil
+}
+
+// content moves to a stage of the message's content, whose time runs from its
+// first frame.
+func (d *dialogue) content(next stage) {
+	if d.msg.stage == stageEnvelope {
+		d.deadline = false
+	}
+	d.msg.stage = next
+}
+
+// listening reports whether the Session is to hear more of the message.
+func (d *dialogue) listening() bool {
+	return d.session != nil && !d.msg.failed && d.msg.refusal == ""
+}
+
+// within reports whether the Session is to hear of an event that brought a count
+// to n. Over the limit the message is refused: its end will say so.
+func within[T int | int64](d *dialogue, what string, n, limit T) bool {
+	if !d.listening() || n <= limit {
+		return d.listening()
+	}
+	d.srv.log.Warn("message is refused, it is over a limit", "conn_id", d.conn.id,
+		"queue_id", d.conn.QueueID(), "what", what, "limit", limit)
+	d.abort()
+	d.msg.refusal = what
+	return false
+}
+
+func malformed(code protocol.Code) error {
+	return fmt.Errorf("malformed frame: %s", eventName(code))
+}
+
+func misplaced(code protocol.Code) error {
+	return fmt.Errorf("frame out of order: %s", eventName(code))
+}
+
+// eventName is a command for logs.
+func eventName(code protocol.Code) string {
+	switch code {
+	case 0:
+		return "reading"
+	case protocol.CodeConn:
+		return "connect"
+	case protocol.CodeHelo:
+		return "helo"
+	case protocol.CodeMail:
+		return "mail"
+	case protocol.CodeRcpt:
+		return "rcpt"
+	case protocol.CodeHeader:
+		return "header"
+	case protocol.CodeEOH:
+		return "end of header"
+	case protocol.CodeBody:
+		return "body"
+	case protocol.CodeEOB:
+		return "end of message"
+	case protocol.CodeAbort:
+		return "abort"
+	}
+	return fmt.Sprintf("%q", byte(code))
+}

@@ -1,0 +1,108 @@
+package milter
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	protocol "github.com/emersion/go-milter"
+)
+
+// Protocol versions. Version 2 is the oldest with all commands that a verdict
+// needs; 6 is the newest there is.
+const (
+	minVersion = 2
+	maxVersion = 6
+)
+
+// Codes that the imported vocabulary lacks.
+const (
+	codeUnknown = 'U' // SMFIC_UNKNOWN: an SMTP command that the MTA does not know
+	actProgress = 'p' // SMFIR_PROGRESS
+)
+
+// wantedActions is what a filter of ours may do to a message.
+const wantedActions = protocol.OptAddHeader | protocol.OptChangeHeader |
+	protocol.OptQuarantine | protocol.OptSetSymList
+
+// wantedOptions: no events that nobody looks at, no replies before end of
+// message, and header values as they were.
+const wantedOptions = protocol.OptNoUnknown | protocol.OptNoData |
+	protocol.OptNoConnReply | protocol.OptNoHeloReply | protocol.OptNoMailReply |
+	protocol.OptNoRcptReply | protocol.OptNoDataReply | protocol.OptNoUnknownReply |
+	protocol.OptNoHeaderReply | protocol.OptNoEOHReply | protocol.OptNoBodyReply |
+	protocol.OptHeaderLeadingSpace
+
+// MacroList asks the MTA for the macros of one stage, in place of those that it
+// would send by itself.
+type MacroList struct {
+	Stage protocol.Stage
+	Names string // divided by spaces: "j {daemon_name}"
+}
+
+// DefaultMacros are the macros that a filter of inbound mail has use for.
+// Postfix sends those of end of header before each field and those of end of
+// message before each body chunk, so these lists are short.
+func DefaultMacros() []MacroList {
+	return []MacroList{
+		{protocol.StageConnect, "j {daemon_name} {client_addr} {client_name} {client_ptr}"},
+		{protocol.StageHelo, "{tls_version}"},
+		{protocol.StageMailFrom, "i {auth_type} {auth_authen} {mail_addr}"},
+		{protocol.StageRcptTo, "i {rcpt_addr}"},
+		{protocol.StageEOH, "i"},
+		{protocol.StageEOM, "i"},
+	}
+}
+
+var errNotNegotiated = errors.New("first frame is no option negotiation")
+
+// negotiate reads the MTA's offer and answers with a part of it.
+func (d *dialogue) negotiate() error {
+	cmd, data, err := d.in.next()
+	if err != nil {
+		return err
+	}
+	if protocol.Code(cmd) != protocol.CodeOptNeg {
+		return errNotNegotiated
+	}
+	if len(data) < 12 {
+		return fmt.Errorf("option negotiation has %d octets", len(data))
+	}
+	version := binary.BigEndian.Uint32(data)
+	if version < minVersion {
+		return fmt.Errorf("MTA offers protocol version %d, at least %d is needed", version, minVersion)
+	}
+	c := &d.conn
+	c.version = min(version, maxVersion)
+	c.actions = protocol.OptAction(binary.BigEndian.Uint32(data[4:])) & wantedActions
+	c.options = protocol.OptProtocol(binary.BigEndian.Uint32(data[8:])) & wantedOptions
+	d.negotiated = true
+	return d.write(appendAnswer(nil, c, d.srv.opt.Macros))
+}
+
+func appendAnswer(dst []byte, c *Conn, lists []MacroList) []byte {
+	dst, start := openFrame(dst, byte(protocol.CodeOptNeg))
+	dst = binary.BigEndian.AppendUint32(dst, c.version)
+	dst = binary.BigEndian.AppendUint32(dst, uint32(c.actions))
+	dst = binary.BigEndian.AppendUint32(dst, uint32(c.options))
+	if c.actions&protocol.OptSetSymList != 0 {
+		for _, list := range lists {
+			dst = binary.BigEndian.AppendUint32(dst, uint32(list.Stage))
+			dst = appendString(dst, list.Names)
+		}
+	}
+	return closeFrame(dst, start)
+}
+
+// silences maps each event to the bit that takes its reply away.
+var silences = map[protocol.Code]protocol.OptProtocol{
+	protocol.CodeConn:   protocol.OptNoConnReply,
+	protocol.CodeHelo:   protocol.OptNoHeloReply,
+	protocol.CodeMail:   protocol.OptNoMailReply,
+	protocol.CodeRcpt:   protocol.OptNoRcptReply,
+	protocol.CodeData:   protocol.OptNoDataReply,
+	protocol.CodeHeader: protocol.OptNoHeaderReply,
+	protocol.CodeEOH:    protocol.OptNoEOHReply,
+	protocol.CodeBody:   protocol.OptNoBodyReply,
+	codeUnknown:         protocol.OptNoUnknownReply,
+}

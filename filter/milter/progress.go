@@ -1,0 +1,58 @@
+package milter
+
+import (
+	"sync"
+	"time"
+)
+
+// progress tells the MTA every so often that a verdict is under way. Its ticks
+// come from another goroutine; after stop there are none.
+type progress struct {
+	d *dialogue
+
+	mu    sync.Mutex
+	timer *time.Timer
+	done  bool
+	err   error
+}
+
+var progressFrame = appendFrame(nil, actProgress, "")
+
+func (d *dialogue) startProgress() {
+	p := &progress{d: d}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.timer = time.AfterFunc(d.srv.opt.ProgressInterval, p.tick)
+	d.progress = p
+}
+
+// tick sends one sign of life. When that fails the MTA is gone: the Session's
+// context ends, so that it can give up.
+func (p *progress) tick() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.done {
+		return
+	}
+	if p.err = p.d.write(progressFrame); p.err != nil {
+		p.done = true
+		p.d.cancel()
+		return
+	}
+	p.timer.Reset(p.d.srv.opt.ProgressInterval)
+}
+
+// stopProgress waits for a tick that is being sent. An error means that the
+// connection is lost, and that nothing may be written any more.
+func (d *dialogue) stopProgress() error {
+	p := d.progress
+	if p == nil {
+		return nil
+	}
+	d.progress = nil
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.done = true
+	p.timer.Stop()
+	return p.err
+}

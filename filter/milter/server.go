@@ -1,0 +1,223 @@
+package milter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Options configure a Server. A zero value of a field means its default, except
+// where the field says otherwise.
+type Options struct {
+	// Handler makes the Session of a new SMTP session, in the goroutine that
+	// will call it. Required.
+	Handler func(*Conn) Session
+	// Logger gets lifecycle, refused messages and failures; nil is the default
+	// logger.
+	Logger *slog.Logger
+
+	// MaxConns is how many connections are served at once, 1000. Further ones
+	// wait in the listeners' backlogs.
+	MaxConns int
+	// MaxPacket is the longest frame in octets, 1 MiB. A longer one ends the
+	// connection.
+	MaxPacket int
+
+	// Limits of one message. A message over one of them is answered with OnLimit
+	// at its end; the rest of it is read and dropped.
+	MaxHeaders       int   // fields, 5000
+	MaxHeaderBytes   int   // names and values together in octets, 2 MiB
+	MaxRecipients    int   // 10000
+	MaxEnvelopeBytes int   // MAIL and RCPT together in octets, 1 MiB
+	MaxBody          int64 // octets; 0 is no limit, as the MTA has its own
+
+	Timeouts Timeouts
+	// ProgressInterval is how often the MTA is told that a verdict is under
+	// way, 3 s. Sendmail waits 10 s between two signs of life.
+	ProgressInterval time.Duration
+	// Settle is how long no message must have begun or ended before Shutdown
+	// closes the sessions that are idle, 300 ms: the MTA's QUIT and the next
+	// message of a busy client come within.
+	Settle time.Duration
+
+	// OnPanic answers a message whose Session failed, 451 4.3.0.
+	OnPanic Reply
+	// OnLimit answers a message over a limit, 550 5.7.1.
+	OnLimit Reply
+
+	// Macros is what the MTA is asked to send, DefaultMacros.
+	Macros []MacroList
+}
+
+// Timeouts end a connection when the MTA lets it wait longer.
+type Timeouts struct {
+	// Negotiate is the time from the connection to the end of the offer, 30 s.
+	Negotiate time.Duration
+	// Idle is the longest wait for a frame between messages and within the
+	// envelope, where the SMTP client sets the pace, 7210 s as in libmilter:
+	// ending such a connection costs the client a 451.
+	Idle time.Duration
+	// Content is the time from the first header field to the end of the
+	// message, where the MTA sets the pace, 10 min.
+	Content time.Duration
+	// Write is the longest time for one write, 30 s.
+	Write time.Duration
+}
+
+// fill puts the defaults in place of zero values.
+func (o *Options) fill() {
+	setDefault(&o.Logger, slog.Default())
+	setDefault(&o.MaxConns, 1000)
+	setDefault(&o.MaxPacket, 1<<20)
+	setDefault(&o.MaxHeaders, 5000)
+	setDefault(&o.MaxHeaderBytes, 2<<20)
+	setDefault(&o.MaxRecipients, 10000)
+	setDefault(&o.MaxEnvelopeBytes, 1<<20)
+	setDefault(&o.Timeouts.Negotiate, 30*time.Second)
+	setDefault(&o.Timeouts.Idle, 7210*time.Second)
+	setDefault(&o.Timeouts.Content, 10*time.Minute)
+	setDefault(&o.Timeouts.Write, 30*time.Second)
+	setDefault(&o.ProgressInterval, 3*time.Second)
+	setDefault(&o.Settle, 300*time.Millisecond)
+	setDefault(&o.OnPanic, Text(451, "4.3.0", "Temporary failure, please try again later"))
+	setDefault(&o.OnLimit, Text(550, "5.7.1", "Message exceeds the limits of this server"))
+	if o.Macros == nil {
+		o.Macros = DefaultMacros()
+	}
+}
+
+func setDefault[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+// ErrServerClosed is what Serve returns after Shutdown.
+var ErrServerClosed = errors.New("milter server is shut down")
+
+// Server accepts connections of MTAs. Its methods are safe for concurrent use.
+type Server struct {
+	opt    Options
+	log    *slog.Logger
+	lastID atomic.Uint64
+	ctx    context.Context // of all connections; ended when they are cut off
+	cut    context.CancelFunc
+
+	mu        sync.Mutex
+	changed   *sync.Cond // something below has changed
+	phase     phase
+	listeners map[net.Listener]struct{}
+	conns     map[*dialogue]bool // true while in a message
+	messages  int                // how many of conns are true
+	moved     time.Time          // when a message last began or ended
+}
+
+// New returns a Server, or an error for options that cannot work.
+func New(opt Options) (*Server, error) {
+	if opt.Handler == nil {
+		return nil, errors.New("milter server without a handler")
+	}
+	opt.fill()
+	if err := CheckReply(opt.OnPanic); err != nil {
+		return nil, fmt.Errorf("reply to a failed message: %w", err)
+	}
+	if err := CheckReply(opt.OnLimit); err != nil {
+		return nil, fmt.Errorf("reply to a message over a limit: %w", err)
+	}
+	s := &Server{
+		opt:       opt,
+		log:       opt.Logger,
+		listeners: make(map[net.Listener]struct{}),
+		conns:     make(map[*dialogue]bool),
+	}
+	s.changed = sync.NewCond(&s.mu)
+	s.ctx, s.cut = context.WithCancel(context.Background())
+	return s, nil
+}
+
+// Serve accepts connections from ln until Shutdown, which makes it return
+// ErrServerClosed, or until ln fails. It closes ln. Several calls may run at
+// once; each but one may go over MaxConns by one connection.
+func (s *Server) Serve(ln net.Listener) error {
+	defer ln.Close()
+	if !s.listen(ln) {
+		return ErrServerClosed
+	}
+	defer s.unlisten(ln)
+	var pause time.Duration
+	for s.waitForRoom() {
+		nc, err := ln.Accept()
+		var temporary interface{ Temporary() bool }
+		switch {
+		case err == nil:
+			pause = 0
+			s.start(nc)
+		case s.stopping():
+			return ErrServerClosed
+		case errors.As(err, &temporary) && temporary.Temporary(): // out of descriptors, mostly
+			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
+			s.log.Error("cannot accept a connection", "err", err, "pause_ms", pause.Milliseconds())
+			time.Sleep(pause)
+		default:
+			return fmt.Errorf("accepting connections on %s: %w", ln.Addr(), err)
+		}
+	}
+	return ErrServerClosed
+}
+
+func (s *Server) listen(ln net.Listener) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase != serving {
+		return false
+	}
+	s.listeners[ln] = struct{}{}
+	return true
+}
+
+func (s *Server) unlisten(ln net.Listener) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.listeners, ln)
+}
+
+func (s *Server) stopping() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.phase != serving
+}
+
+// waitForRoom returns when one more connection may be served, or false when the
+// server is shutting down.
+func (s *Server) waitForRoom() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.phase == serving && len(s.conns) >= s.opt.MaxConns {
+		s.log.Warn("connection limit reached, further MTA connections wait", "limit", s.opt.MaxConns)
+	}
+	for s.phase == serving && len(s.conns) >= s.opt.MaxConns {
+		s.changed.Wait()
+	}
+	return s.phase == serving
+}
+
+// start serves nc in a goroutine of its own, for which Shutdown waits.
+func (s *Server) start(nc net.Conn) {
+	d := &dialogue{srv: s, nc: nc}
+	d.conn.id = strconv.FormatUint(s.lastID.Add(1), 10)
+	d.conn.ctx, d.cancel = context.WithCancel(s.ctx)
+	d.in = frameReader{src: (*paced)(d), max: s.opt.MaxPacket}
+	if !s.add(d) {
+		d.cancel()
+		nc.Close()
+		return
+	}
+	go d.serve()
+}
