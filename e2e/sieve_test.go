@@ -1,0 +1,102 @@
+package e2e
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"alignd/e2e/daemon"
+	"alignd/e2e/fakemta"
+	"alignd/e2e/mta"
+)
+
+const sieveScript = "../testdata/sieve/junk.sieve"
+
+// TestSieveFilesMarkedMail gives what alignd delivered to a real Sieve
+// interpreter with the example script.
+func TestSieveFilesMarkedMail(t *testing.T) {
+	if _, err := exec.LookPath("sieve-test"); err != nil {
+		if os.Getenv("ALIGND_E2E") != "" {
+			t.Fatal(err)
+		}
+		t.Skip("left out: the Sieve example (needs sieve-test of dovecot-sieve; make test installs it)")
+	}
+	addr, err := daemon.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	const zone = `
+_dmarc.example.com  TXT "v=DMARC1; p=quarantine"
+_dmarc.example.net  TXT "v=DMARC1; p=none"
+`
+	serve(t, raceBinary(t), "inet:"+addr, zone, "")
+	for _, c := range []struct{ name, message, folder string }{
+		{"a spoofed domain with p=quarantine goes to Junk", "From: a@example.com\n\nx\n", "Junk"},
+		{"a spoofed domain with p=none stays in INBOX", "From: a@example.net\n\nx\n", "INBOX"},
+		{"a mark that came with the message is not believed", "X-Alignd-Disposition: quarantine\nFrom: a@example.net\n\nx\n", "INBOX"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			delivered := deliver(t, addr, c.message)
+			if got := sieve(t, delivered); !strings.Contains(got, "store message in folder: "+c.folder) {
+				t.Errorf("want %s, got %s\n%s", c.folder, got, delivered)
+			}
+		})
+	}
+}
+
+// deliver sends a message through the stand-in MTA and returns it as edited.
+func deliver(t *testing.T, addr, message string) []byte {
+	t.Helper()
+	s := fakemta.Dial(fakemta.Options{Network: "tcp", Address: addr}, mta.Peer{Addr: netip.MustParseAddr("198.51.100.66")})
+	defer s.Close()
+	for _, cmd := range []string{"EHLO x.example", "MAIL FROM:<x@x.example>", "RCPT TO:<bob@here.test>"} {
+		if reply := s.Command(cmd); reply.Code != 250 {
+			t.Fatalf("%s: %s", cmd, reply)
+		}
+	}
+	r := s.Data([]byte(message))
+	if r.Delivered == nil {
+		t.Fatalf("not delivered: %s", r.Reply)
+	}
+	return r.Delivered
+}
+
+// sieve runs the example script over a message and returns what it would do.
+// Dovecot refuses to work as root, so root becomes nobody.
+func sieve(t *testing.T, message []byte) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "alignd-sieve-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	script, mail := filepath.Join(dir, "junk.sieve"), filepath.Join(dir, "message")
+	copyFile(t, sieveScript, script)
+	if err := os.WriteFile(mail, bytes.ReplaceAll(message, []byte("\r\n"), []byte("\n")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	uid, gid := os.Getuid(), os.Getgid()
+	attr := &syscall.SysProcAttr{}
+	if uid == 0 {
+		uid, gid = 65534, 65534
+		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
+	}
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("sieve-test", "-c", "/dev/null",
+		"-o", fmt.Sprintf("mail_uid=%d", uid), "-o", fmt.Sprintf("mail_gid=%d", gid), "-o", "first_valid_uid=1",
+		"-o", "mail_home="+dir, "-o", "mail_location=maildir:"+dir+"/mail", script, mail)
+	cmd.SysProcAttr = attr
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("sieve-test: %v\n%s", err, out)
+	}
+	return string(out)
+}
