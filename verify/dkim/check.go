@@ -9,7 +9,7 @@ import (
 	"alignd/resolver"
 )
 
-// Check is one DKIM-Signature or ARC-Message-Signature under verification.
+// Check is one signature field under verification.
 type Check struct {
 	Params  *Params
 	Problem *Problem // found before any look-up; nothing is started then
@@ -36,17 +36,19 @@ func (c *Check) Start(ctx context.Context, fields *header.Fields, body *Body, lk
 	}
 	c.body = body
 	body.Register(c.Params)
-	c.run(func() {
-		keys := FetchKeys(ctx, lk, c.Params)
-		c.Outcome = keys.Verify(c.Params, func() *[sha256.Size]byte {
-			return headerDigest(fields, c.Params)
-		})
-	})
+	c.run(ctx, lk, func() *[sha256.Size]byte { return headerDigest(fields, c.Params) })
 }
 
-// run does work on the side. A panic there comes out of Wait, where the
-// message's own guard stands.
-func (c *Check) run(work func()) {
+// StartSeal is Start for a Seal, whose hash is over ARC fields only.
+func (c *Check) StartSeal(ctx context.Context, digest *[sha256.Size]byte, lk resolver.Lookuper) {
+	if c.Problem == nil {
+		c.run(ctx, lk, func() *[sha256.Size]byte { return digest })
+	}
+}
+
+// run fetches the key and verifies on the side. A panic there comes out of
+// Wait, where the message's own guard stands.
+func (c *Check) run(ctx context.Context, lk resolver.Lookuper, digest func() *[sha256.Size]byte) {
 	c.done = make(chan any, 1)
 	go func() {
 		defer close(c.done)
@@ -55,7 +57,7 @@ func (c *Check) run(work func()) {
 				c.done <- r
 			}
 		}()
-		work()
+		c.Outcome = FetchKeys(ctx, lk, c.Params).Verify(c.Params, digest)
 	}()
 }
 
@@ -75,6 +77,9 @@ func (c *Check) Result(opt Options) (Problem, BodyResult) {
 	if c.Problem != nil {
 		return *c.Problem, BodyResult{}
 	}
+	if c.Params.Kind == Seal {
+		return c.sealResult(), BodyResult{}
+	}
 	b := c.body.Result(c.Params)
 	switch {
 	case c.Outcome.Problem != nil:
@@ -93,6 +98,18 @@ func (c *Check) Result(opt Options) (Problem, BodyResult) {
 		return Problem{evidence.Policy, "octets beyond l= are not signed"}, b
 	}
 	return Problem{Result: evidence.Pass}, b
+}
+
+func (c *Check) sealResult() Problem {
+	switch {
+	case c.Outcome.Problem != nil:
+		return *c.Outcome.Problem
+	case !c.Outcome.Verified:
+		return Problem{evidence.Fail, "signature did not verify"}
+	case c.Outcome.weak(c.Params):
+		return Problem{evidence.Policy, "RSA key below 1024 bits"}
+	}
+	return Problem{Result: evidence.Pass}
 }
 
 // enough reports whether l= covers what AcceptLength asks for.

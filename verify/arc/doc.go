@@ -1,0 +1,26 @@
+// Package arc validates the Authenticated Received Chain of a message (RFC
+// 8617 section 5.2) on the core of package dkim: the same parser, keys and
+// body hashes.
+//
+// Start is called at the end of the header, Finish after the body. The outcome
+// is none, pass or fail; every error is a permanent fail (section 5.2.1), and
+// evidence.ARC.Reason says which. Two things are kept apart all the same: each
+// set's own results, and Temporary, which says that nothing but a temporary
+// DNS failure was in the way.
+//
+// All keys of the chain are asked for at once. Verification is linear in the
+// header: seals are hashed in one pass over the chain, as the input of one is
+// the beginning of the input of the next, and the body is hashed once.
+//
+// # Choices where the RFC leaves one
+//
+// The grammar is that of DKIM, taken as strictly; so a signature field with a
+// duplicate tag makes the chain fail. An ARC-Message-Signature older than the
+// newest must have a readable instance; what else is wrong with it counts for
+// oldest-pass only, as its content is vouched for by the seals. The newest one
+// fails when its h= names ARC-Seal (section 4.1.2), lacks From (RFC 6376
+// section 5.4), when it has expired, or when l= leaves octets unsigned. An
+// ARC-Authentication-Results must begin with its instance; whether the rest of
+// it can be read does not matter to validation. t= of a seal is not compared
+// with the clock. d= and s= of a set's two signatures need not be equal.
+package arc
