@@ -58,21 +58,30 @@ type Client struct {
 	// RelayProblem says why the original client was not found behind a
 	// trusted relay; empty when it was found, or nothing was to be found.
 	RelayProblem string
+	// Unknown: the original client was not found, and Peer must not stand in
+	// for it, so IP and HELOName give nothing.
+	Unknown bool
 }
 
 // IP is the address that the checks use: the original client behind trusted
-// relays, else the peer.
+// relays, else the peer. It is invalid when the client is unknown.
 func (c Client) IP() netip.Addr {
-	if c.Original.IsValid() {
+	switch {
+	case c.Original.IsValid():
 		return c.Original
+	case c.Unknown:
+		return netip.Addr{}
 	}
 	return c.Peer
 }
 
 // HELOName is the HELO name that goes with IP.
 func (c Client) HELOName() string {
-	if c.Original.IsValid() {
+	switch {
+	case c.Original.IsValid():
 		return c.OriginalHELO
+	case c.Unknown:
+		return ""
 	}
 	return c.HELO
 }
@@ -358,4 +367,14 @@ type Traces struct {
 	Forwarded bool   // X-Forwarded-To, X-Forwarded-For, ...
 	ARC       bool   // any ARC field
 	Received  int    // number of Received fields
+}
+
+// ReportedSPF is the one check that is written to Authentication-Results and
+// counts for DMARC: MAIL FROM, or HELO for the null reverse-path (RFC 7208
+// section 2.4). It is nil when that identity was not checked.
+func (m *Message) ReportedSPF() *SPFCheck {
+	if m.MailFrom != "" {
+		return m.SPF.MailFrom
+	}
+	return m.SPF.HELO
 }

@@ -1,0 +1,207 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alignd/config"
+	"alignd/evidence"
+	"alignd/header"
+	"alignd/resolver"
+	"alignd/verify"
+)
+
+// checkFlags are what a message file does not tell.
+type checkFlags struct {
+	json       bool
+	config     string
+	dns        string
+	zone       string
+	ip         string
+	helo       string
+	mailFrom   string
+	rcpt       []string
+	authservID string
+	now        int64
+}
+
+func checkCommand() *cobra.Command {
+	var f checkFlags
+	c := &cobra.Command{
+		Use:   "check [flags] MESSAGE|-",
+		Short: "Explain what the filter would say of a message",
+		Long: `Explain what the filter would say of a message in a file, or on standard input (-).
+
+Lines may end with LF or CRLF. Exit status 0 means that a verdict was reached,
+whatever it is; 2 means wrong usage or unreadable input.
+
+--zone answers from a zone file (RFC 1035) instead of DNS. A name that is not in
+it does not exist. Besides records it knows "NAME SERVFAIL" and "NAME TIMEOUT".`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			return runCheck(c.Context(), &f, args[0], c.InOrStdin(), c.OutOrStdout())
+		},
+	}
+	flags := c.Flags()
+	flags.BoolVar(&f.json, "json", false, "print one JSON object instead of the explanation")
+	flags.StringVar(&f.config, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	flags.StringVar(&f.dns, "dns", "", "DNS server to ask, HOST:PORT")
+	flags.StringVar(&f.zone, "zone", "", "zone file to answer from instead of DNS")
+	flags.StringVar(&f.ip, "ip", "", "address of the SMTP client; without it SPF is none")
+	flags.StringVar(&f.helo, "helo", "", "name that the client gave in HELO or EHLO")
+	flags.StringVar(&f.mailFrom, "mail-from", "", "reverse-path; empty or <> is the null reverse-path")
+	flags.StringArrayVar(&f.rcpt, "rcpt", nil, "recipient; may be repeated")
+	flags.StringVar(&f.authservID, "authserv-id", "", "authserv-id of the field (default: the host name)")
+	flags.Int64Var(&f.now, "now", 0, "time of the check in seconds since 1970 (default: now)")
+	c.MarkFlagsMutuallyExclusive("dns", "zone")
+	return c
+}
+
+func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, out io.Writer) error {
+	env, err := f.envelope()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	if f.now != 0 {
+		now = time.Unix(f.now, 0)
+	}
+	cfg, err := f.loadConfig()
+	if err != nil {
+		return err
+	}
+	lookup, closeLookup, err := f.lookuper(cfg)
+	if err != nil {
+		return err
+	}
+	defer closeLookup()
+	input, err := openMessage(file, stdin)
+	if err != nil {
+		return err
+	}
+	defer input.Close()
+
+	s := settings(cfg)
+	opt := s.Verify
+	opt.Now = func() time.Time { return now }
+	opt.Budget.Timed = true
+	host := f.hostName()
+	opt.Receiver = host
+	m := verify.Begin(ctx, lookup, &opt, env)
+	defer m.Release()
+	if err := feed(m, input); err != nil {
+		return fmt.Errorf("reading the message: %w", err)
+	}
+	ev := m.Finish(ctx)
+	ev.MTA = host
+	for _, r := range f.rcpt {
+		ev.Recipients = append(ev.Recipients, evidence.Recipient{Address: trimPath(r)})
+	}
+	j := s.Judge(ev, m.Fields(), nil)
+	if !f.json {
+		return explain(out, &j, m.Questions())
+	}
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(newReport(ev, &j.Verdict, j.Results.Unfolded()))
+}
+
+func (f *checkFlags) envelope() (verify.Envelope, error) {
+	env := verify.Envelope{MailFrom: trimPath(f.mailFrom)}
+	env.Client.HELO = f.helo
+	if f.ip == "" {
+		return env, nil
+	}
+	ip, err := verify.ClientIP(f.ip)
+	if err != nil {
+		return env, fmt.Errorf("--ip: %w", err)
+	}
+	env.Client.Peer = ip
+	return env, nil
+}
+
+// trimPath takes the angle brackets off a path.
+func trimPath(path string) string {
+	if rest, ok := strings.CutPrefix(path, "<"); ok {
+		return strings.TrimSuffix(rest, ">")
+	}
+	return path
+}
+
+func (f *checkFlags) loadConfig() (*config.Config, error) {
+	cfg, err := config.Load(f.config)
+	if err != nil {
+		return nil, err
+	}
+	if f.authservID != "" {
+		cfg.AuthservID = f.authservID
+	}
+	return cfg, nil
+}
+
+func (f *checkFlags) hostName() string {
+	if host, err := os.Hostname(); err == nil && host != "" {
+		return host
+	}
+	return "localhost"
+}
+
+// lookuper answers from the zone file, the named server, or the configured ones.
+func (f *checkFlags) lookuper(cfg *config.Config) (resolver.Lookuper, func(), error) {
+	if f.zone != "" {
+		r, err := os.Open(f.zone)
+		if err != nil {
+			return nil, nil, err
+		}
+		defer r.Close()
+		zone, err := resolver.ParseZone(r, f.zone)
+		return zone, func() {}, err
+	}
+	opt := resolverOptions(cfg, nil)
+	if f.dns != "" {
+		opt.Servers = []string{f.dns}
+	}
+	dns, err := resolver.New(opt)
+	if err != nil {
+		return nil, nil, err
+	}
+	return dns, func() { dns.Close() }, nil
+}
+
+func openMessage(file string, stdin io.Reader) (io.ReadCloser, error) {
+	if file == "-" {
+		return io.NopCloser(stdin), nil
+	}
+	return os.Open(file)
+}
+
+// feed runs a message file through the checks as the milter events would.
+func feed(m *verify.Message, r io.Reader) error {
+	fields, body, err := header.Read(bufio.NewReaderSize(r, 64<<10), header.Limits{})
+	if err != nil {
+		return err
+	}
+	for i := range fields.Len() {
+		f := fields.At(i)
+		m.Header(f.Name(), f.Value())
+	}
+	m.EndOfHeader()
+	_, err = io.Copy(bodyWriter{m}, body)
+	return err
+}
+
+// bodyWriter is the Body event as an io.Writer.
+type bodyWriter struct{ m *verify.Message }
+
+func (w bodyWriter) Write(p []byte) (int, error) {
+	w.m.Body(p)
+	return len(p), nil
+}

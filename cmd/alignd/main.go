@@ -1,0 +1,71 @@
+// Command alignd verifies inbound mail between Postfix or Sendmail and the
+// mailbox: SPF, DKIM, ARC and DMARC, as one milter.
+//
+//	alignd serve             run the filter
+//	alignd check MESSAGE     explain what the filter would say of a message
+//	alignd config check FILE tell what is wrong with a configuration
+//	alignd config defaults   print the whole default configuration, annotated
+//
+// Exit status: 0 done; 1 the daemon failed at its work; 2 wrong usage,
+// unreadable input or a faulty configuration.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the Makefile (-ldflags -X main.version=...).
+var version = "0.1.0-dev"
+
+// Exit statuses that scripts rely on.
+const (
+	exitFailure = 1
+	exitUsage   = 2
+)
+
+// failure is an error of alignd's own work rather than of its input.
+type failure struct{ err error }
+
+func (f failure) Error() string { return f.err.Error() }
+func (f failure) Unwrap() error { return f.err }
+
+func main() {
+	if err := command().Execute(); err != nil {
+		fmt.Fprintf(os.Stderr, "alignd: %v\n", err)
+		var f failure
+		if errors.As(err, &f) {
+			os.Exit(exitFailure)
+		}
+		os.Exit(exitUsage)
+	}
+}
+
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "alignd",
+		Short:         "Verify inbound mail: SPF, DKIM, ARC and DMARC in one milter",
+		Version:       versionText(),
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New("say what to do: serve, check or config (see alignd --help)")
+		},
+	}
+	root.SetVersionTemplate("alignd {{.Version}}\n")
+	root.CompletionOptions.HiddenDefaultCmd = true
+	root.AddCommand(serveCommand(), checkCommand(), configCommand())
+	return root
+}
+
+func versionText() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return version + " (" + info.GoVersion + ")"
+	}
+	return version
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"fmt"
+
+	"alignd/evidence"
+	"alignd/filter"
+	"alignd/policy"
+)
+
+// checkReport is what `alignd check --json` prints. Scripts rely on these
+// keys; more may be added.
+type checkReport struct {
+	SPF                   spfReport         `json:"spf"`
+	HELO                  *spfReport        `json:"helo,omitempty"`
+	DKIM                  []dkimReport      `json:"dkim"`
+	DKIMSkipped           int               `json:"dkim_skipped"`
+	ARC                   arcReport         `json:"arc"`
+	From                  fromReport        `json:"from"`
+	DMARC                 dmarcReport       `json:"dmarc"`
+	IPRev                 *iprevReport      `json:"iprev,omitempty"`
+	Disposition           dispositionReport `json:"disposition"`
+	AuthenticationResults string            `json:"authentication_results"`
+}
+
+type spfReport struct {
+	Result          evidence.Result      `json:"result"`
+	Domain          string               `json:"domain"`
+	Identity        evidence.SPFIdentity `json:"identity"`
+	Mechanism       string               `json:"mechanism"`
+	MechanismDomain string               `json:"mechanism_domain"`
+	Explanation     string               `json:"explanation"`
+	Reason          string               `json:"reason"`
+}
+
+type dkimReport struct {
+	Result    evidence.Result `json:"result"`
+	Domain    string          `json:"domain"`
+	Selector  string          `json:"selector"`
+	Identity  string          `json:"identity"`
+	Algorithm string          `json:"algorithm"`
+	B         string          `json:"b"`
+	Reason    string          `json:"reason"`
+	KeyBits   int             `json:"key_bits,omitempty"`
+	Testing   bool            `json:"testing,omitempty"`
+	Aligned   bool            `json:"aligned"`
+}
+
+type arcReport struct {
+	Result     evidence.Result `json:"result"`
+	Reason     string          `json:"reason"`
+	Instances  int             `json:"instances"`
+	OldestPass int             `json:"oldest_pass"`
+	Seals      []sealReport    `json:"seals"`
+}
+
+type sealReport struct {
+	Instance int                   `json:"instance"`
+	Domain   string                `json:"domain"`
+	Selector string                `json:"selector"`
+	CV       string                `json:"cv"`
+	Result   evidence.Result       `json:"result"`
+	Message  evidence.Result       `json:"message_signature_result"`
+	AAR      *evidence.AuthResults `json:"authentication_results,omitempty"`
+}
+
+type fromReport struct {
+	Fields  int                  `json:"fields"`
+	Domains []string             `json:"domains"`
+	Problem evidence.FromProblem `json:"problem"`
+	Detail  string               `json:"detail"`
+}
+
+type dmarcReport struct {
+	Result       evidence.Result      `json:"result"`
+	FromDomain   string               `json:"from_domain"`
+	PolicyDomain string               `json:"policy_domain"`
+	OrgDomain    string               `json:"org_domain"`
+	Policy       evidence.DMARCPolicy `json:"policy"`
+	PolicyTag    string               `json:"policy_tag"`
+	SPFAligned   bool                 `json:"spf_aligned"`
+	DKIMAligned  bool                 `json:"dkim_aligned"`
+	Pct          int                  `json:"pct"`
+	Testing      bool                 `json:"testing"`
+	Discovery    evidence.Discovery   `json:"discovery"`
+	Divergence   *evidence.Divergence `json:"divergence,omitempty"`
+	Record       string               `json:"record"`
+	Reason       string               `json:"reason"`
+}
+
+type iprevReport struct {
+	Result evidence.Result `json:"result"`
+	Names  []string        `json:"names"`
+	Reason string          `json:"reason"`
+}
+
+type dispositionReport struct {
+	Action    policy.Disposition  `json:"action"`
+	Delivery  policy.Delivery     `json:"delivery"`
+	Requested policy.Requested    `json:"requested"`
+	Step      policy.Step         `json:"step"`
+	Rule      string              `json:"rule"`
+	Reason    string              `json:"reason"`
+	Override  policy.OverrideType `json:"override"`
+	Reply     string              `json:"reply"`
+}
+
+func newReport(ev *evidence.Message, v *policy.Verdict, results string) checkReport {
+	d := filter.Decisive(ev, v)
+	r := checkReport{
+		SPF:         spfOf(ev.ReportedSPF()),
+		DKIM:        []dkimReport{},
+		DKIMSkipped: ev.DKIMSkipped,
+		ARC:         arcOf(&ev.ARC),
+		From:        fromReport{ev.From.Fields, nonNil(ev.From.Domains), ev.From.Problem, ev.From.Detail},
+		DMARC:       dmarcOf(d),
+		Disposition: dispositionReport{
+			Action: v.Disposition, Delivery: v.Delivery, Requested: v.Requested,
+			Step: v.Step, Rule: v.Rule, Reason: v.Reason, Override: v.Override, Reply: replyText(v.Reply),
+		},
+		AuthenticationResults: results,
+	}
+	if ev.MailFrom != "" && ev.SPF.HELO != nil {
+		helo := spfOf(ev.SPF.HELO)
+		r.HELO = &helo
+	}
+	for i := range ev.DKIM {
+		r.DKIM = append(r.DKIM, dkimOf(&ev.DKIM[i]))
+	}
+	if d != nil {
+		for _, i := range d.AlignedDKIM {
+			r.DKIM[i].Aligned = true
+		}
+	}
+	if ev.IPRev.Result != evidence.NotChecked {
+		r.IPRev = &iprevReport{ev.IPRev.Result, nonNil(ev.IPRev.Names), ev.IPRev.Reason}
+	}
+	return r
+}
+
+func nonNil(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+func spfOf(c *evidence.SPFCheck) spfReport {
+	if c == nil {
+		return spfReport{Result: evidence.None, Identity: evidence.MailFromIdentity}
+	}
+	return spfReport{c.Result, c.Domain, c.Identity, c.Mechanism, c.MechanismDomain, c.Explanation, c.Reason}
+}
+
+func dkimOf(s *evidence.Signature) dkimReport {
+	return dkimReport{
+		Result: s.Result, Domain: s.Domain, Selector: s.Selector, Identity: s.Identity,
+		Algorithm: s.Algorithm, B: s.B, Reason: s.Reason, KeyBits: s.KeyBits, Testing: s.Testing,
+	}
+}
+
+func arcOf(a *evidence.ARC) arcReport {
+	r := arcReport{Result: a.Result, Reason: a.Reason, Instances: a.Instances, OldestPass: a.OldestPass, Seals: []sealReport{}}
+	for _, s := range a.Sets {
+		r.Seals = append(r.Seals, sealReport{s.Instance, s.SealDomain, s.SealSelector, s.SealCV, s.SealResult, s.MessageResult, s.AAR})
+	}
+	return r
+}
+
+func dmarcOf(d *evidence.DMARC) dmarcReport {
+	if d == nil { // no Author Domain: RFC 9989 section 5.3.1
+		return dmarcReport{Result: evidence.PermError, Policy: evidence.PolicyNone, Pct: 100}
+	}
+	r := dmarcReport{
+		Result: d.Result, FromDomain: d.AuthorDomain, PolicyDomain: d.PolicyDomain, OrgDomain: d.OrgDomain,
+		Policy: d.Policy, PolicyTag: d.PolicyTag, SPFAligned: d.SPFAligned, DKIMAligned: d.DKIMAligned,
+		Pct: d.Published.Pct, Testing: d.Published.Testing, Discovery: d.Discovery, Divergence: d.Divergence,
+		Record: d.Published.Text, Reason: d.Reason,
+	}
+	if d.Policy == evidence.PolicyAbsent { // no record
+		r.Policy, r.Pct = evidence.PolicyNone, 100
+	}
+	return r
+}
+
+func replyText(r policy.Reply) string {
+	if r == (policy.Reply{}) {
+		return ""
+	}
+	return fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)
+}

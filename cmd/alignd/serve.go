@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+
+	"alignd/config"
+	"alignd/filter"
+	"alignd/filter/milter"
+	"alignd/resolver"
+)
+
+func serveCommand() *cobra.Command {
+	var file string
+	var listen []string
+	c := &cobra.Command{
+		Use:   "serve",
+		Short: "Run the filter in the foreground",
+		Long: `Run the filter in the foreground, logging to standard error.
+
+SIGTERM and SIGINT drain: messages in progress are finished, then idle sessions
+are closed, within the option drain. SIGHUP reads the configuration again.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			d, err := newDaemon(file, listen)
+			if err != nil {
+				return err
+			}
+			return d.run()
+		},
+	}
+	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	c.Flags().StringArrayVar(&listen, "listen", nil, "unix:PATH or inet:HOST:PORT, instead of the option listen; may be repeated")
+	return c
+}
+
+// daemon is a running alignd.
+type daemon struct {
+	file   string
+	cfg    *config.Config // as of the start; drain follows reloads
+	log    *slog.Logger
+	level  *slog.LevelVar
+	dns    *resolver.Resolver
+	filter *filter.Filter
+	server *milter.Server
+	places []string
+}
+
+func newDaemon(file string, listen []string) (*daemon, error) {
+	cfg, err := config.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	d := &daemon{file: file, cfg: cfg, level: new(slog.LevelVar), places: cfg.Listen}
+	if len(listen) > 0 {
+		d.places = listen
+	}
+	d.level.Set(logLevel(cfg))
+	d.log = newLogger(os.Stderr, d.level)
+	if d.dns, err = resolver.New(resolverOptions(cfg, d.log)); err != nil {
+		return nil, failure{fmt.Errorf("setting up DNS: %w", err)}
+	}
+	d.filter = filter.New(d.dns, d.log, settings(cfg))
+	if d.server, err = milter.New(milterOptions(cfg, d.filter.Session, d.log)); err != nil {
+		return nil, failure{err}
+	}
+	return d, nil
+}
+
+// run serves until a signal ends it.
+func (d *daemon) run() error {
+	defer d.dns.Close()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+	defer signal.Stop(signals)
+
+	failed := make(chan error, len(d.places))
+	if err := d.listen(failed); err != nil {
+		return failure{err}
+	}
+	d.warn(d.cfg)
+	d.log.Info("alignd started", "version", version, "listen", d.places, "mode", d.cfg.Mode)
+	d.notify(sd.SdNotifyReady)
+	for {
+		select {
+		case err := <-failed:
+			d.drain()
+			return failure{err}
+		case s := <-signals:
+			if s == syscall.SIGHUP {
+				d.reload()
+				continue
+			}
+			d.log.Info("alignd stops", "signal", s.String(), "drain", d.cfg.Drain.Duration.String())
+			d.drain()
+			return nil
+		}
+	}
+}
+
+// listen opens every place before any is served, so that a fault is told
+// before the MTA sees half a daemon.
+func (d *daemon) listen(failed chan<- error) error {
+	var all []net.Listener
+	for _, place := range d.places {
+		l, err := milter.Listen(place, milter.SocketOptions{
+			Mode: os.FileMode(d.cfg.SocketMode), Group: d.cfg.SocketGroup,
+		})
+		if err != nil {
+			for _, open := range all {
+				open.Close()
+			}
+			return err
+		}
+		all = append(all, l)
+	}
+	for _, l := range all {
+		go func() {
+			if err := d.server.Serve(l); !errors.Is(err, milter.ErrServerClosed) {
+				failed <- err
+			}
+		}()
+	}
+	return nil
+}
+
+// reload reads the configuration again. All of it is taken, or on a fault
+// nothing; messages in progress keep what they began with.
+func (d *daemon) reload() {
+	d.notify(sd.SdNotifyReloading)
+	defer d.notify(sd.SdNotifyReady)
+	cfg, err := config.Load(d.file)
+	if err != nil {
+		d.log.Error("configuration not reloaded, the old one stays", "err", err)
+		return
+	}
+	if what := needsRestart(d.cfg, cfg); len(what) > 0 {
+		d.log.Warn("changed options need a restart", "options", what)
+	}
+	d.cfg = cfg
+	d.level.Set(logLevel(cfg))
+	d.filter.SetSettings(settings(cfg))
+	d.warn(cfg)
+	d.log.Info("configuration reloaded", "mode", cfg.Mode)
+}
+
+// drain ends in an orderly way within the option drain.
+func (d *daemon) drain() {
+	d.notify(sd.SdNotifyStopping)
+	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.Drain.Duration)
+	defer cancel()
+	if err := d.server.Shutdown(ctx); err != nil {
+		d.log.Warn("sessions were cut off", "err", err)
+		return
+	}
+	d.log.Info("alignd stopped")
+}
+
+func (d *daemon) warn(cfg *config.Config) {
+	for _, w := range cfg.Warnings {
+		d.log.Warn("configuration", "at", w.Position.String(), "problem", w.Text)
+	}
+}
+
+// notify tells systemd, if it started us (sd_notify(3)).
+func (d *daemon) notify(state string) {
+	if _, err := sd.SdNotify(false, state); err != nil {
+		d.log.Warn("cannot notify systemd", "err", err)
+	}
+}

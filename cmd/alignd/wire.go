@@ -1,0 +1,134 @@
+package main
+
+import (
+	"log/slog"
+	"reflect"
+
+	"alignd/config"
+	"alignd/evidence"
+	"alignd/filter"
+	"alignd/filter/milter"
+	"alignd/policy"
+	"alignd/resolver"
+	"alignd/verify"
+	"alignd/verify/dkim"
+	"alignd/verify/dmarc"
+	"alignd/verify/relay"
+	"alignd/verify/spf"
+)
+
+// settings is what messages are judged with under a configuration.
+func settings(cfg *config.Config) *filter.Settings {
+	secret := []byte(cfg.SamplingSecret)
+	if len(secret) == 0 {
+		secret = filter.DefaultSecret()
+	}
+	return &filter.Settings{
+		Rules:          cfg.Rules,
+		Verify:         verifyOptions(cfg),
+		AuthservID:     cfg.AuthservID,
+		OwnIDs:         cfg.OwnAuthservIDs,
+		Strip:          filter.Strip(cfg.Strip),
+		TagName:        cfg.Tag.Name,
+		ReceivedSPF:    cfg.ReceivedSPF,
+		SamplingSecret: secret,
+	}
+}
+
+func verifyOptions(cfg *config.Config) verify.Options {
+	return verify.Options{
+		DKIM: dkim.Options{
+			MaxSignatures:    cfg.DKIM.MaxSignatures,
+			Skew:             cfg.DKIM.ClockSkew.Duration,
+			AcceptLength:     cfg.DKIM.AcceptLength,
+			MinLengthPercent: cfg.DKIM.MinLengthPercent,
+		},
+		SPF: spf.Limits{Voids: cfg.SPF.MaxVoidLookups, Timeout: cfg.SPF.Timeout.Duration},
+		DMARC: dmarc.Options{
+			Discovery: evidence.Discovery(cfg.Discovery),
+			Compare:   cfg.CompareDiscovery,
+			PSLGuard:  cfg.PSLGuard,
+		},
+		IPRev:          cfg.NeedsIPRev(),
+		Relays:         relays(cfg),
+		MaxFromDomains: cfg.From.MaxDomains,
+		Timeout:        cfg.Limits.MessageTimeout.Duration,
+		Budget:         resolver.BudgetOptions{MaxQueries: cfg.DNS.MaxQueries},
+	}
+}
+
+func relays(cfg *config.Config) *relay.Options {
+	opt := new(relay.Options)
+	for _, r := range cfg.TrustedRelays {
+		opt.Relays = append(opt.Relays, relay.Relay{
+			ID: r.ID, Peers: config.Prefixes(r.Peers), Skip: config.Prefixes(r.Skip),
+			PrivateHops: r.PrivateHops, MaxHops: r.MaxHops, OnParseFailure: r.OnParseFailure,
+		})
+	}
+	return opt
+}
+
+func resolverOptions(cfg *config.Config, log *slog.Logger) resolver.Options {
+	return resolver.Options{
+		Servers:    cfg.DNS.Servers,
+		Timeout:    cfg.DNS.Timeout.Duration,
+		Attempts:   cfg.DNS.Attempts,
+		CacheBytes: int(cfg.DNS.CacheSize),
+		Logger:     log,
+	}
+}
+
+func milterOptions(cfg *config.Config, handler func(*milter.Conn) milter.Session, log *slog.Logger) milter.Options {
+	over := cfg.Rules.OverLimit(&evidence.Message{}, "the message exceeds a limit of this server")
+	failed := cfg.Rules.Failed(&evidence.Message{})
+	return milter.Options{
+		Handler:        handler,
+		Logger:         log,
+		MaxConns:       cfg.Limits.Connections,
+		MaxHeaders:     cfg.Limits.Fields,
+		MaxHeaderBytes: int(cfg.Limits.HeaderSize),
+		MaxRecipients:  cfg.Limits.Recipients,
+		MaxBody:        int64(cfg.Limits.MessageSize),
+		OnLimit:        reply(over),
+		OnPanic:        reply(failed),
+	}
+}
+
+// reply is how the MTA is told a verdict that needs no edits.
+func reply(v policy.Verdict) milter.Reply {
+	if v.Reply == (policy.Reply{}) {
+		return milter.Accept
+	}
+	return milter.Text(v.Reply.Code, v.Reply.Enhanced, v.Reply.Text)
+}
+
+func logLevel(cfg *config.Config) slog.Level {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		return slog.LevelInfo // the configuration allows only words that slog knows
+	}
+	return l
+}
+
+// needsRestart names the options that differ and that a reload does not take up.
+func needsRestart(old, new *config.Config) []string {
+	var names []string
+	for _, o := range []struct {
+		name     string
+		old, new any
+	}{
+		{"listen", old.Listen, new.Listen},
+		{"socket_mode", old.SocketMode, new.SocketMode},
+		{"socket_group", old.SocketGroup, new.SocketGroup},
+		{"dns", old.DNS, new.DNS},
+		{"limits", old.Limits, new.Limits},
+		{"replies.limit", old.Replies.Limit, new.Replies.Limit},
+		{"replies.internal", old.Replies.Internal, new.Replies.Internal},
+		{"on_error", old.OnError, new.OnError},
+	} {
+		if !reflect.DeepEqual(o.old, o.new) {
+			names = append(names, o.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,305 @@
+package config
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"alignd/policy"
+)
+
+// Position is a place in a configuration file. Line and Column count from 1;
+// the zero Position stands for a default.
+type Position struct {
+	File         string
+	Line, Column int
+}
+
+func (p Position) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+// Problem is one fault of a configuration, with its place.
+type Problem struct {
+	Position
+	Text string
+}
+
+func (p Problem) Error() string { return p.Position.String() + ": " + p.Text }
+
+// Problems are all faults found in one go, in the order of the files.
+type Problems []Problem
+
+func (ps Problems) Error() string {
+	lines := make([]string, len(ps))
+	for i, p := range ps {
+		lines[i] = p.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// decoder fills Go values from YAML nodes strictly: unknown and duplicate
+// keys, wrong types and values that a field's type refuses are Problems.
+// It notes where each value stands, so that later checks can name the place.
+type decoder struct {
+	file     string
+	problems Problems
+	at       map[any]Position    // address of a field or entry -> its place
+	keys     map[string]Position // key with its path, "tag.name" -> its place
+	sources  map[policy.Source]Position
+	aliases  int
+}
+
+func newDecoder(file string) *decoder {
+	return &decoder{file: file, at: map[any]Position{}, keys: map[string]Position{}, sources: map[policy.Source]Position{}}
+}
+
+// maxAliases ends files whose aliases multiply or contain themselves. The
+// number is ours.
+const maxAliases = 10_000
+
+var textType = reflect.TypeFor[encoding.TextUnmarshaler]()
+
+func (d *decoder) pos(n *yaml.Node) Position {
+	return Position{File: d.file, Line: n.Line, Column: n.Column}
+}
+
+func (d *decoder) problem(n *yaml.Node, format string, args ...any) {
+	d.problems = append(d.problems, Problem{d.pos(n), fmt.Sprintf(format, args...)})
+}
+
+// document decodes a whole file. An empty file changes nothing.
+func (d *decoder) document(data []byte, into any) {
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		d.problems = append(d.problems, syntaxProblem(d.file, err))
+		return
+	}
+	if len(doc.Content) == 0 {
+		return
+	}
+	d.value(doc.Content[0], reflect.ValueOf(into).Elem(), "", "")
+}
+
+// syntaxProblem takes the line out of the library's error, which has no column.
+func syntaxProblem(file string, err error) Problem {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	p := Problem{Position{File: file, Line: 1, Column: 1}, "not YAML: " + text}
+	if rest, ok := strings.CutPrefix(text, "line "); ok {
+		if num, why, ok := strings.Cut(rest, ": "); ok {
+			if line, err := strconv.Atoi(num); err == nil {
+				p.Line, p.Text = line, "not YAML: "+why
+			}
+		}
+	}
+	return p
+}
+
+// value decodes n into v. tag is the struct tag of the field that v is or is an
+// item of: oneof lists the words allowed, is names a check, min and max bound
+// a number.
+func (d *decoder) value(n *yaml.Node, v reflect.Value, key string, tag reflect.StructTag) {
+	if n.Kind == yaml.AliasNode {
+		if d.aliases++; d.aliases > maxAliases {
+			d.problem(n, "%s: more than %d aliases are followed in one file", key, maxAliases)
+			return
+		}
+		n = n.Alias
+	}
+	if v.CanAddr() {
+		d.at[v.Addr().Interface()] = d.pos(n)
+		if v.Addr().Type().Implements(textType) {
+			d.text(n, v.Addr().Interface().(encoding.TextUnmarshaler), key, tag)
+			return
+		}
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		d.mapping(n, v, key)
+	case reflect.Slice:
+		d.sequence(n, v, key, tag)
+	default:
+		d.scalar(n, v, key, tag)
+	}
+}
+
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+// text hands a scalar to a type that parses itself; its error says what is allowed.
+func (d *decoder) text(n *yaml.Node, into encoding.TextUnmarshaler, key string, tag reflect.StructTag) {
+	if n.Kind != yaml.ScalarNode || isNull(n) {
+		d.problem(n, "%s: want a single value, not %s", key, kindName(n))
+		return
+	}
+	if err := into.UnmarshalText([]byte(n.Value)); err != nil {
+		d.problem(n, "%s: %v", key, err)
+		return
+	}
+	if m, ok := into.(measure); ok {
+		if err := m.within(tag.Get("min"), tag.Get("max")); err != nil {
+			d.problem(n, "%s: %v", key, err)
+		}
+	}
+}
+
+func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
+	if isNull(n) {
+		return // "section:" with all its keys commented out
+	}
+	if n.Kind != yaml.MappingNode {
+		d.problem(n, "%s: want keys and values, not %s", orFile(key), kindName(n))
+		return
+	}
+	fields := fieldsOf(v.Type())
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, val := n.Content[i], n.Content[i+1]
+		at, ok := fields[k.Value]
+		switch {
+		case !ok:
+			d.problem(k, "unknown key %q%s; allowed: %s", k.Value, within(key), strings.Join(keysOf(fields), ", "))
+		case seen[k.Value]:
+			d.problem(k, "key %q stands twice%s", k.Value, within(key))
+		default:
+			seen[k.Value] = true
+			d.keys[join(key, k.Value)] = d.pos(k)
+			d.value(val, v.FieldByIndex(at.Index), join(key, k.Value), at.Tag)
+		}
+	}
+}
+
+func (d *decoder) sequence(n *yaml.Node, v reflect.Value, key string, tag reflect.StructTag) {
+	if isNull(n) {
+		v.SetZero()
+		return
+	}
+	if n.Kind == yaml.ScalarNode && v.Type().Elem().Kind() == reflect.String {
+		n = &yaml.Node{Kind: yaml.SequenceNode, Line: n.Line, Column: n.Column, Content: []*yaml.Node{n}} // one item needs no brackets
+	}
+	if n.Kind != yaml.SequenceNode {
+		d.problem(n, "%s: want a list, not %s", key, kindName(n))
+		return
+	}
+	// Made at its full size at once: places are noted by address.
+	s := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+	v.Set(s)
+	for i, item := range n.Content {
+		d.value(item, v.Index(i), fmt.Sprintf("%s[%d]", key, i), tag)
+	}
+}
+
+func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string, tag reflect.StructTag) {
+	if n.Kind != yaml.ScalarNode || isNull(n) {
+		d.problem(n, "%s: want a single value, not %s", key, kindName(n))
+		return
+	}
+	var err error
+	switch v.Kind() {
+	case reflect.String:
+		var s string
+		if s, err = checkedText(n.Value, tag); err == nil {
+			v.SetString(s)
+		}
+	case reflect.Bool:
+		if n.Tag != "!!bool" {
+			err = fmt.Errorf("%q is neither true nor false", n.Value)
+		}
+		v.SetBool(strings.EqualFold(n.Value, "true"))
+	case reflect.Int:
+		var i int64
+		if i, err = strconv.ParseInt(n.Value, 10, 32); err != nil || n.Tag != "!!int" {
+			err = fmt.Errorf("%q is not a whole number", n.Value)
+		} else if err = between(int(i), tag); err == nil {
+			v.SetInt(i)
+		}
+	default:
+		panic("config: field of unsupported type " + v.Type().String())
+	}
+	if err != nil {
+		d.problem(n, "%s: %v", key, err)
+	}
+}
+
+// checkedText applies the tags oneof and is to a value.
+func checkedText(s string, tag reflect.StructTag) (string, error) {
+	if words := strings.Fields(tag.Get("oneof")); len(words) > 0 && !slices.Contains(words, s) {
+		return "", fmt.Errorf("%q is not allowed; allowed: %s", s, strings.Join(words, ", "))
+	}
+	if check := checks[tag.Get("is")]; check != nil {
+		return check(s)
+	}
+	return s, nil
+}
+
+func between(i int, tag reflect.StructTag) error {
+	low, errLow := strconv.Atoi(tag.Get("min"))
+	high, errHigh := strconv.Atoi(tag.Get("max"))
+	if errLow == nil && i < low || errHigh == nil && i > high {
+		return fmt.Errorf("%d is out of range; allowed: %d to %d", i, low, high)
+	}
+	return nil
+}
+
+// fieldsOf maps the YAML keys of a struct type to its fields; the fields of an
+// embedded struct count as the struct's own.
+func fieldsOf(t reflect.Type) map[string]reflect.StructField {
+	fields := map[string]reflect.StructField{}
+	for _, f := range reflect.VisibleFields(t) {
+		if key := f.Tag.Get("yaml"); key != "" && key != "-" {
+			fields[key] = f
+		}
+	}
+	return fields
+}
+
+func keysOf(fields map[string]reflect.StructField) []string {
+	keys := make([]string, 0, len(fields))
+	for k := range fields {
+		keys = append(keys, k)
+	}
+	sort.Strings(keys)
+	return keys
+}
+
+func kindName(n *yaml.Node) string {
+	switch {
+	case isNull(n):
+		return "nothing"
+	case n.Kind == yaml.MappingNode:
+		return "keys and values"
+	case n.Kind == yaml.SequenceNode:
+		return "a list"
+	default:
+		return strconv.Quote(n.Value)
+	}
+}
+
+func join(key, sub string) string {
+	if key == "" {
+		return sub
+	}
+	return key + "." + sub
+}
+
+func within(key string) string {
+	if key == "" {
+		return ""
+	}
+	return " in " + key
+}
+
+func orFile(key string) string {
+	if key == "" {
+		return "the file"
+	}
+	return key
+}

@@ -1,0 +1,172 @@
+package config
+
+import (
+	"bufio"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+//go:embed defaults.yaml
+var defaultText []byte
+
+// DefaultText is the whole default configuration with the description of each
+// option.
+func DefaultText() []byte { return slices.Clone(defaultText) }
+
+// Load reads a configuration. An empty path means DefaultFile, or the defaults
+// if that does not exist. The error is Problems, or says why the file cannot
+// be read.
+func Load(path string) (*Config, error) {
+	if path == "" {
+		if _, err := os.Stat(DefaultFile); errors.Is(err, fs.ErrNotExist) {
+			return Parse(nil, "", time.Now())
+		}
+		path = DefaultFile
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the configuration: %w", err)
+	}
+	return Parse(data, path, time.Now())
+}
+
+// Parse reads a configuration from data; file is its name, which relative
+// names in it are resolved against. now decides what has expired.
+func Parse(data []byte, file string, now time.Time) (*Config, error) {
+	cfg := new(Config)
+	base := newDecoder("defaults.yaml")
+	base.document(defaultText, cfg)
+	if len(base.problems) > 0 {
+		return nil, base.problems // a fault of the binary; its test shows it
+	}
+	d := newDecoder(file)
+	d.document(data, cfg)
+	d.includeExceptions(cfg)
+	d.includeRecipients(cfg)
+	if len(d.problems) == 0 {
+		d.validate(cfg, now)
+	}
+	if len(d.problems) == 0 {
+		d.compile(cfg)
+	}
+	if len(d.problems) > 0 {
+		return nil, d.problems
+	}
+	return cfg, nil
+}
+
+// includeExceptions puts the entries of each named file in the place of the
+// entry that names it.
+func (d *decoder) includeExceptions(cfg *Config) {
+	if !slices.ContainsFunc(cfg.Exceptions, func(e Exception) bool { return e.File != "" }) {
+		return
+	}
+	lists := make([]*[]Exception, len(cfg.Exceptions))
+	total := 0
+	for i := range cfg.Exceptions {
+		lists[i] = d.exceptionFile(&cfg.Exceptions[i])
+		total += len(*lists[i])
+	}
+	all := make([]Exception, 0, total) // at its full size: places go by address
+	for _, list := range lists {
+		for i := range *list {
+			e := &(*list)[i]
+			all = append(all, *e)
+			d.move(e, &all[len(all)-1])
+		}
+	}
+	cfg.Exceptions = all
+}
+
+// exceptionFile returns the entry itself, or the entries of the file it names.
+func (d *decoder) exceptionFile(e *Exception) *[]Exception {
+	if e.File == "" {
+		list := []Exception{*e}
+		d.move(e, &list[0])
+		return &list
+	}
+	at := d.at[&e.File]
+	if e.ID != "" || e.Action != "" || e.Reason != "" {
+		d.problems = append(d.problems, Problem{at, "file: an entry that names a file holds nothing else"})
+	}
+	file := besides(d.file, e.File)
+	data, err := os.ReadFile(file)
+	if err != nil {
+		d.problems = append(d.problems, Problem{at, "file: " + err.Error()})
+		return new([]Exception)
+	}
+	holder := new(struct {
+		Exceptions []Exception `yaml:"exceptions"`
+	})
+	sub := &decoder{file: file, at: d.at, keys: d.keys, sources: d.sources}
+	sub.document(data, holder)
+	for i := range holder.Exceptions {
+		if inner := &holder.Exceptions[i]; inner.File != "" {
+			sub.problems = append(sub.problems, Problem{d.at[&inner.File], "file: a file of exceptions cannot name another file"})
+		}
+	}
+	d.problems = append(d.problems, sub.problems...)
+	return &holder.Exceptions
+}
+
+// move notes the places of an entry and its fields under its new address.
+func (d *decoder) move(from, to *Exception) {
+	for _, pair := range [][2]any{
+		{from, to}, {&from.Expires, &to.Expires}, {&from.Action, &to.Action}, {&from.Kind, &to.Kind}, {&from.ID, &to.ID},
+	} {
+		if at, ok := d.at[pair[0]]; ok {
+			d.at[pair[1]] = at
+		}
+	}
+}
+
+// includeRecipients adds the addresses of a profile's file, one a line; empty
+// lines and lines that begin with "#" do not count.
+func (d *decoder) includeRecipients(cfg *Config) {
+	for i := range cfg.Profiles {
+		p := &cfg.Profiles[i]
+		if p.File == "" {
+			continue
+		}
+		file := besides(d.file, p.File)
+		f, err := os.Open(file)
+		if err != nil {
+			d.problems = append(d.problems, Problem{d.at[&p.File], "file: " + err.Error()})
+			continue
+		}
+		lines := bufio.NewScanner(f)
+		for n := 1; lines.Scan(); n++ {
+			line := strings.TrimSpace(lines.Text())
+			if line == "" || line[0] == '#' {
+				continue
+			}
+			pattern, err := addressPattern(line)
+			if err != nil {
+				d.problems = append(d.problems, Problem{Position{file, n, 1}, err.Error()})
+				continue
+			}
+			p.Recipients = append(p.Recipients, pattern)
+		}
+		if err := errors.Join(lines.Err(), f.Close()); err != nil {
+			d.problems = append(d.problems, Problem{d.at[&p.File], "file: " + err.Error()})
+		}
+	}
+}
+
+// besides resolves name against the folder of file.
+func besides(file, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(file), name)
+}
+
+// NeedsIPRev reports whether reverse names are to be looked up.
+func (c *Config) NeedsIPRev() bool { return c.IPRev || c.Rules.NeedsIPRev() }

@@ -1,0 +1,103 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"alignd/policy"
+)
+
+// validate finds what each value alone cannot tell: contradictions between
+// options and faults of entries. What policy.Compile finds is left to compile.
+func (d *decoder) validate(c *Config, now time.Time) {
+	if c.DKIM.MinLengthPercent > 0 && !c.DKIM.AcceptLength {
+		d.fault(&c.DKIM.MinLengthPercent, "dkim.min_length_percent has no effect while dkim.accept_length is false; set accept_length: true or leave it out")
+	}
+	if len(c.Listen) == 0 {
+		d.fault(&c.Listen, "listen: name at least one place, such as inet:127.0.0.1:8890")
+	}
+	if strings.EqualFold(c.Tag.Name, "Authentication-Results") || strings.EqualFold(c.Tag.Name, "Received") {
+		d.fault(&c.Tag.Name, "tag.name: %s has a meaning of its own, and incoming fields of the tag's name are deleted; choose a name of your own, such as X-Alignd-Disposition", c.Tag.Name)
+	}
+	if c.DNS.Timeout.Duration > c.Limits.MessageTimeout.Duration {
+		d.fault(&c.DNS.Timeout, "dns.timeout (%v) is longer than limits.message_timeout (%v), so no question would be asked twice", c.DNS.Timeout, c.Limits.MessageTimeout)
+	}
+	for i := range c.NotJudged.Networks {
+		if n := &c.NotJudged.Networks[i]; n.Bits() == 0 {
+			d.fault(n, "not_judged.networks: %v is every client, so nothing would be judged; use mode: monitor to only watch", n)
+		}
+	}
+	for i := range c.TrustedRelays {
+		r := &c.TrustedRelays[i]
+		if len(r.Peers) == 0 {
+			d.fault(r, "trusted_relays: entry %q has no peers; name the addresses it connects from", r.ID)
+		}
+		for k := range r.Peers {
+			if n := &r.Peers[k]; n.Bits() == 0 {
+				d.fault(n, "trusted_relays: peers %v is every client, and each would choose the address that SPF checks", n)
+			}
+		}
+	}
+	for i := range c.Profiles {
+		if p := &c.Profiles[i]; len(p.Recipients) == 0 {
+			d.fault(p, "profiles: entry %q has no recipients; name some, or a file that does", p.ID)
+		}
+	}
+	d.expiry(c, now)
+}
+
+// expiry warns of exceptions that no longer match, and soon will not.
+func (d *decoder) expiry(c *Config, now time.Time) {
+	const soon = 14 * 24 * time.Hour
+	for i := range c.Exceptions {
+		e := &c.Exceptions[i]
+		switch left := e.Expires.Sub(now); {
+		case e.NeverExpires || e.Expires.IsZero():
+		case left <= 0:
+			d.warning(c, &e.Expires, "exception %q expired on %s and no longer matches", e.ID, e.Expires.Format(time.DateOnly))
+		case left < soon:
+			d.warning(c, &e.Expires, "exception %q expires on %s", e.ID, e.Expires.Format(time.DateOnly))
+		}
+	}
+}
+
+// fault notes a Problem at the place of a value, named by its address.
+func (d *decoder) fault(value any, format string, args ...any) {
+	d.problems = append(d.problems, Problem{d.where(value), fmt.Sprintf(format, args...)})
+}
+
+func (d *decoder) warning(c *Config, value any, format string, args ...any) {
+	c.Warnings = append(c.Warnings, Problem{d.where(value), fmt.Sprintf(format, args...)})
+}
+
+// where is the place of a value; that of the file where it is a default.
+func (d *decoder) where(value any) Position {
+	if at, ok := d.at[value]; ok {
+		return at
+	}
+	return Position{File: d.file}
+}
+
+// compile makes the Rules and turns what policy finds into Problems.
+func (d *decoder) compile(c *Config) {
+	rules, err := policy.Compile(d.spec(c))
+	var faults policy.Errors
+	switch {
+	case errors.As(err, &faults):
+		for _, f := range faults {
+			at, ok := d.sources[f.Source]
+			if !ok {
+				at = d.keys[f.Entry] // no entry of a list: a key
+			}
+			if at.File == "" {
+				at.File = d.file
+			}
+			d.problems = append(d.problems, Problem{at, f.Entry + ": " + f.Msg})
+		}
+	case err != nil:
+		d.problems = append(d.problems, Problem{Position{File: d.file}, err.Error()})
+	}
+	c.Rules = rules
+}

@@ -1,0 +1,269 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	"alignd/domain"
+)
+
+// measure is a value with a unit that can be held against bounds.
+type measure interface {
+	within(low, high string) error
+}
+
+// UnmarshalText reads a time span with its unit.
+func (d *Duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	if err != nil {
+		return fmt.Errorf("%q is not a time span with its unit, such as 500ms, 30s or 4h", text)
+	}
+	d.Duration = v
+	return nil
+}
+
+func (d *Duration) within(low, high string) error {
+	if low == "" {
+		return nil
+	}
+	var l, h Duration
+	if err := errors.Join(l.UnmarshalText([]byte(low)), h.UnmarshalText([]byte(high))); err != nil {
+		panic(err) // a struct tag of ours
+	}
+	if d.Duration < l.Duration || d.Duration > h.Duration {
+		return fmt.Errorf("%v is out of range; allowed: %s to %s", d.Duration, low, high)
+	}
+	return nil
+}
+
+// UnmarshalText reads a day or an RFC 3339 time.
+func (t *Time) UnmarshalText(text []byte) error {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if v, err := time.Parse(layout, string(text)); err == nil {
+			t.Time = v.UTC()
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is neither a day such as 2026-01-31 nor a time such as 2026-01-31T12:00:00Z", text)
+}
+
+var sizeUnits = []struct {
+	suffix string
+	octets int64
+}{{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30}, {"TiB", 1 << 40}, {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1}}
+
+// UnmarshalText reads a number of octets with its unit; 0 needs none.
+func (s *Size) UnmarshalText(text []byte) error {
+	number, unit := string(text), int64(0)
+	for _, u := range sizeUnits {
+		if rest, ok := strings.CutSuffix(number, u.suffix); ok {
+			number, unit = strings.TrimSpace(rest), u.octets
+			break
+		}
+	}
+	v, err := strconv.ParseInt(number, 10, 64)
+	if err != nil || v < 0 || unit == 0 && v != 0 || unit != 0 && v > (1<<62)/unit {
+		return fmt.Errorf("%q is not a size with its unit, such as 512KiB or 10MiB", text)
+	}
+	*s = Size(v * unit)
+	return nil
+}
+
+func (s *Size) within(low, high string) error {
+	if low == "" {
+		return nil
+	}
+	var l, h Size
+	if err := errors.Join(l.UnmarshalText([]byte(low)), h.UnmarshalText([]byte(high))); err != nil {
+		panic(err) // a struct tag of ours
+	}
+	if *s < l || *s > h {
+		return fmt.Errorf("out of range; allowed: %s to %s", low, high)
+	}
+	return nil
+}
+
+// UnmarshalText reads an octal mode.
+func (m *FileMode) UnmarshalText(text []byte) error {
+	v, err := strconv.ParseUint(strings.TrimPrefix(string(text), "0o"), 8, 32)
+	if err != nil || v > 0o777 {
+		return fmt.Errorf("%q is not an octal file mode such as 0660", text)
+	}
+	*m = FileMode(v)
+	return nil
+}
+
+// UnmarshalText reads an address or a prefix. Bits beyond the prefix length
+// are an error, as they mostly are a slip.
+func (n *Network) UnmarshalText(text []byte) error {
+	s := string(text)
+	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
+		ip = ip.Unmap()
+		n.Prefix = netip.PrefixFrom(ip, ip.BitLen())
+		return nil
+	}
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		return fmt.Errorf("%q is neither an IP address nor a network such as 192.0.2.0/24 or 2001:db8::/32", s)
+	}
+	if p.Masked() != p {
+		return fmt.Errorf("%q has bits beyond its length; the network is %s", s, p.Masked())
+	}
+	n.Prefix = p
+	return nil
+}
+
+func (n Network) String() string {
+	if n.IsSingleIP() {
+		return n.Addr().String()
+	}
+	return n.Prefix.String()
+}
+
+// checks are what the struct tag is can name; each returns the value in the
+// spelling that is used inside.
+var checks = map[string]func(string) (string, error){
+	"listen":          listenAddress,
+	"domain":          optional(domainName),
+	"domain_pattern":  domainPattern,
+	"author_pattern":  authorPattern,
+	"address_pattern": addressPattern,
+	"server":          server,
+	"field_name":      fieldName,
+	"field_value":     fieldValue,
+	"delimiters":      delimiters,
+}
+
+func optional(check func(string) (string, error)) func(string) (string, error) {
+	return func(s string) (string, error) {
+		if s == "" {
+			return s, nil
+		}
+		return check(s)
+	}
+}
+
+func listenAddress(s string) (string, error) {
+	if path, ok := strings.CutPrefix(s, "unix:"); ok && path != "" {
+		return s, nil
+	}
+	if addr, ok := strings.CutPrefix(s, "inet:"); ok {
+		if _, port, err := net.SplitHostPort(addr); err == nil && isPort(port) {
+			return s, nil
+		}
+	}
+	return "", fmt.Errorf("%q is not a place to listen; allowed: inet:HOST:PORT and unix:PATH", s)
+}
+
+func isPort(s string) bool {
+	_, err := strconv.ParseUint(s, 10, 16)
+	return err == nil
+}
+
+func domainName(s string) (string, error) {
+	d, err := domain.Normalize(s)
+	if err != nil {
+		return "", fmt.Errorf("%q is not a domain: %v", s, err)
+	}
+	return d, nil
+}
+
+// domainPattern is a domain, ".example.com" for all below it, or "*".
+func domainPattern(s string) (string, error) {
+	if s == "*" {
+		return s, nil
+	}
+	rest, below := strings.CutPrefix(s, ".")
+	d, err := domain.Normalize(rest)
+	if err != nil {
+		return "", fmt.Errorf("%q is not a domain pattern; allowed: example.com, .example.com (all below it) and *", s)
+	}
+	if below {
+		return "." + d, nil
+	}
+	return d, nil
+}
+
+// authorPattern is a domainPattern or "org:example.com".
+func authorPattern(s string) (string, error) {
+	if org, ok := strings.CutPrefix(s, "org:"); ok {
+		d, err := domainName(org)
+		return "org:" + d, err
+	}
+	p, err := domainPattern(s)
+	if err != nil {
+		return "", fmt.Errorf("%q is not an Author Domain pattern; allowed: example.com, .example.com (all below it), org:example.com (its Organizational Domain) and *", s)
+	}
+	return p, nil
+}
+
+// addressPattern is an address, a domainPattern for its domain, "<>" or "*".
+func addressPattern(s string) (string, error) {
+	if s == "<>" {
+		return s, nil
+	}
+	at := strings.LastIndexByte(s, '@')
+	if at < 0 {
+		p, err := domainPattern(s)
+		if err != nil {
+			return "", fmt.Errorf("%q is not an address pattern; allowed: user@example.com, example.com, .example.com, <> and *", s)
+		}
+		return p, nil
+	}
+	d, err := domain.Normalize(s[at+1:])
+	if err != nil || at == 0 {
+		return "", fmt.Errorf("%q is not an address such as user@example.com", s)
+	}
+	return strings.ToLower(s[:at]) + "@" + d, nil
+}
+
+// server is HOST, HOST:PORT or [IPv6]:PORT; the host is an address.
+func server(s string) (string, error) {
+	if ip, err := netip.ParseAddr(strings.Trim(s, "[]")); err == nil {
+		return net.JoinHostPort(ip.String(), "53"), nil
+	}
+	if ap, err := netip.ParseAddrPort(s); err == nil {
+		return ap.String(), nil
+	}
+	return "", fmt.Errorf("%q is not a DNS server; allowed: an IP address, with a port if it is not 53, such as 127.0.0.1:5353", s)
+}
+
+// fieldName is a header field's name: RFC 5322 section 3.6.8.
+func fieldName(s string) (string, error) {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c <= ' ' || c > '~' || c == ':' {
+			return "", fmt.Errorf("%q is not the name of a header field", s)
+		}
+	}
+	if s == "" || len(s) > 70 {
+		return "", fmt.Errorf("%q is not the name of a header field of 1 to 70 characters", s)
+	}
+	return s, nil
+}
+
+// fieldValue is one short line of printable US-ASCII.
+func fieldValue(s string) (string, error) {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < ' ' || c > '~' {
+			return "", fmt.Errorf("%q is not one line of printable US-ASCII", s)
+		}
+	}
+	if s == "" || len(s) > 200 {
+		return "", fmt.Errorf("%q is not a value of 1 to 200 characters", s)
+	}
+	return s, nil
+}
+
+func delimiters(s string) (string, error) {
+	for _, c := range s {
+		if !strings.ContainsRune("+-_=.#", c) {
+			return "", fmt.Errorf("%q is not a set of delimiters; allowed: any of + - _ = . #, or empty for none", s)
+		}
+	}
+	return s, nil
+}

@@ -1,0 +1,125 @@
+// Package filter is one SMTP session as alignd sees it: what the MTA told us,
+// what we tell it. It feeds verify with the events of package milter, asks
+// policy.Decide, and renders evidence and verdict as header edits, reply and
+// log line. It decides nothing itself.
+//
+// Each message is judged with one snapshot of Settings, taken at MAIL FROM;
+// SetSettings replaces it for the messages that begin later.
+package filter
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"alignd/authres"
+	"alignd/evidence"
+	"alignd/filter/milter"
+	"alignd/header"
+	"alignd/policy"
+	"alignd/resolver"
+	"alignd/verify"
+)
+
+// Strip says which incoming Authentication-Results fields are deleted.
+type Strip string
+
+// The values of Strip (RFC 8601 section 5).
+const (
+	StripOwn  Strip = "own"  // those that claim an id of ours
+	StripAll  Strip = "all"  // every one
+	StripNone Strip = "none" // none; only for hosts behind a border of our own
+)
+
+// Settings are what one message is judged with. They are read only.
+type Settings struct {
+	Rules  *policy.Rules
+	Verify verify.Options
+	// AuthservID is written to Authentication-Results; empty means the MTA's
+	// own name, macro {j}.
+	AuthservID string
+	// OwnIDs are further authserv-ids of ours, whose fields are stripped.
+	OwnIDs []string
+	Strip  Strip
+	// TagName is the field that carries the disposition; incoming fields of
+	// that name are always deleted.
+	TagName string
+	// ReceivedSPF adds a Received-SPF field (RFC 7208 section 9.1).
+	ReceivedSPF bool
+	// SamplingSecret keys the sample of pct and rollout percentages.
+	SamplingSecret []byte
+}
+
+// ServID is the authserv-id for an MTA that calls itself mta.
+func (s *Settings) ServID(mta string) string {
+	if s.AuthservID != "" {
+		return s.AuthservID
+	}
+	return mta
+}
+
+// own is the set of ids whose fields are stripped for an MTA named mta.
+func (s *Settings) own(mta string) authres.Own {
+	return authres.NewOwn(append([]string{s.ServID(mta)}, s.OwnIDs...)...)
+}
+
+// Filter makes the sessions of a milter.Server.
+type Filter struct {
+	lookup   resolver.Lookuper
+	log      *slog.Logger
+	settings atomic.Pointer[Settings]
+	seen     *firstSeen
+}
+
+// New returns a Filter that asks DNS through lk and writes its log to log.
+func New(lk resolver.Lookuper, log *slog.Logger, s *Settings) *Filter {
+	f := &Filter{lookup: lk, log: log, seen: newFirstSeen(maxFirstSeen)}
+	f.settings.Store(s)
+	return f
+}
+
+// SetSettings replaces the settings for messages that begin from now on.
+func (f *Filter) SetSettings(s *Settings) { f.settings.Store(s) }
+
+// Session is a milter.Options.Handler.
+func (f *Filter) Session(c *milter.Conn) milter.Session {
+	return &session{filter: f, conn: c}
+}
+
+// Judgement is the outcome for one message.
+type Judgement struct {
+	Evidence *evidence.Message
+	Verdict  policy.Verdict
+	Results  authres.Header // the Authentication-Results field
+	key      messageKey
+}
+
+// Judge completes the evidence with what needs the site's secret and decides.
+// firstSeen tells when a key was first deferred; nil for never.
+func (s *Settings) Judge(ev *evidence.Message, fields *header.Fields, firstSeen func(key [32]byte) time.Time) Judgement {
+	key := keyOf(s.SamplingSecret, ev, fields)
+	ev.Sample = key.sample()
+	if firstSeen != nil {
+		ev.FirstSeen = firstSeen(key)
+	}
+	v := policy.Decide(ev, s.Rules)
+	return Judgement{Evidence: ev, Verdict: v, Results: Results(s.ServID(ev.MTA), ev, &v), key: key}
+}
+
+// judge runs the end of one message in the daemon.
+func (f *Filter) judge(s *Settings, ev *evidence.Message, fields *header.Fields) Judgement {
+	j := s.Judge(ev, fields, func(k [32]byte) time.Time { return f.seen.Of(k) })
+	if j.Verdict.Disposition == policy.DispositionTempfail {
+		f.seen.Deferred(j.key, ev.Time)
+	}
+	return j
+}
+
+// logMessage writes the one line that tells a message's whole story.
+func (f *Filter) logMessage(j *Judgement) {
+	if !f.log.Enabled(context.Background(), slog.LevelInfo) {
+		return
+	}
+	f.log.LogAttrs(context.Background(), slog.LevelInfo, "message judged", logAttrs(j)...)
+}

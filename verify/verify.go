@@ -1,0 +1,248 @@
+// Package verify runs one message through all the checks, fed as a stream, and
+// gives the evidence.
+//
+// SPF starts at MAIL FROM, DKIM keys, ARC keys and the DMARC records are asked
+// at the end of the header while the body is still coming, and the body is
+// hashed as it comes and never held. Behind a trusted relay the client is
+// known only after the header, so SPF and iprev start there.
+//
+// Nothing here fails a message: what DNS or the sender did wrong is evidence.
+// A panic in one of the checks is carried to Finish and raised there, in the
+// caller's goroutine, which answers for the message.
+package verify
+
+import (
+	"context"
+	"net/netip"
+	"sync"
+	"time"
+
+	"alignd/authres"
+	"alignd/domain"
+	"alignd/evidence"
+	"alignd/header"
+	"alignd/resolver"
+	"alignd/verify/arc"
+	"alignd/verify/dkim"
+	"alignd/verify/dmarc"
+	"alignd/verify/iprev"
+	"alignd/verify/relay"
+	"alignd/verify/spf"
+)
+
+// Options say how to verify. They are read only once a Message has begun.
+type Options struct {
+	DKIM  dkim.Options
+	SPF   spf.Limits
+	DMARC dmarc.Options
+	// IPRev asks for the reverse name of the client; off unless a rule needs it.
+	IPRev bool
+	// Relays are trusted to tell the original client; nil for none.
+	Relays *relay.Options
+	// MaxFromDomains limits the Author Domains evaluated of one message.
+	// Zero means 4 (RFC 9989 section 11.5 asks for a small number).
+	MaxFromDomains int
+	// Timeout is the time from end of body to the evidence; zero means 20 s,
+	// what RFC 7208 section 4.6.4 wants SPF to be given at least.
+	Timeout time.Duration
+	// Budget limits the DNS questions of one message.
+	Budget resolver.BudgetOptions
+	// Receiver is our own host name, for SPF's %{r}.
+	Receiver string
+	// Now is the clock; nil means time.Now.
+	Now func() time.Time
+}
+
+// defaultTimeout is ours: below the 30 s that Postfix waits for a command and
+// not below the 20 s of RFC 7208 section 4.6.4.
+const defaultTimeout = 20 * time.Second
+
+// Envelope is what the MTA tells before the header.
+type Envelope struct {
+	Client   evidence.Client
+	MailFrom string // reverse-path without angle brackets; empty for <>
+}
+
+// Message is one message on its way through the checks. It is used by one
+// goroutine; calls come in the order of the milter events.
+type Message struct {
+	opt    *Options
+	ctx    context.Context
+	cancel context.CancelFunc
+	budget *resolver.Budget
+	work   group
+
+	fields header.Fields
+	body   dkim.Body
+	size   int64
+	ended  bool // the header has ended
+
+	ev   evidence.Message
+	dkim *dkim.Verification
+	arc  *arc.Validation
+	// dmarc has one evaluation for each Author Domain.
+	dmarc []*dmarc.Evaluation
+}
+
+var pool = sync.Pool{New: func() any { return new(Message) }}
+
+// Begin starts verification at MAIL FROM. The caller must call Release.
+func Begin(ctx context.Context, lk resolver.Lookuper, opt *Options, env Envelope) *Message {
+	m := pool.Get().(*Message)
+	m.opt = opt
+	m.ctx, m.cancel = context.WithCancel(ctx)
+	m.budget = resolver.NewBudget(lk, opt.Budget)
+	m.ev = evidence.Message{
+		Schema:   evidence.SchemaVersion,
+		Time:     m.now(),
+		Client:   env.Client,
+		MailFrom: env.MailFrom,
+		Sample:   -1,
+	}
+	if d, err := domain.Normalize(spf.Domain(env.MailFrom)); err == nil {
+		m.ev.MailFromDomain = d
+	}
+	if !m.behindRelay() {
+		m.startClientChecks()
+	}
+	return m
+}
+
+func (m *Message) now() time.Time {
+	if m.opt.Now != nil {
+		return m.opt.Now()
+	}
+	return time.Now()
+}
+
+func (m *Message) behindRelay() bool {
+	return m.opt.Relays.Trusts(m.ev.Client.Peer)
+}
+
+// startClientChecks starts what needs the client's address: both SPF
+// identities (RFC 7208 section 2.3 recommends HELO too) and iprev.
+func (m *Message) startClientChecks() {
+	client := m.ev.Client
+	check := spf.Check{
+		IP: client.IP(), HELO: client.HELOName(), MailFrom: m.ev.MailFrom,
+		Receiver: m.opt.Receiver, Now: m.ev.Time, Limits: m.opt.SPF,
+	}
+	if check.MailFrom == "" { // RFC 7208 section 2.4: postmaster@HELO
+		m.work.Go(func() {
+			res := spf.MailFrom(m.ctx, m.budget, check)
+			m.ev.SPF.HELO = &res
+		})
+	} else {
+		m.work.Go(func() {
+			res := spf.MailFrom(m.ctx, m.budget, check)
+			m.ev.SPF.MailFrom = &res
+		})
+		m.work.Go(func() {
+			res := spf.HELO(m.ctx, m.budget, check)
+			m.ev.SPF.HELO = &res
+		})
+	}
+	if m.opt.IPRev {
+		m.work.Go(func() { m.ev.IPRev = iprev.Check(m.ctx, m.budget, client.IP()) })
+	}
+}
+
+// Header adds a field; value is what follows the colon, as received.
+func (m *Message) Header(name, value []byte) { m.fields.Add(name, value) }
+
+// Fields is the header as received so far.
+func (m *Message) Fields() *header.Fields { return &m.fields }
+
+// EndOfHeader starts the checks that need the header. It does not wait.
+func (m *Message) EndOfHeader() {
+	m.ended = true
+	m.ev.From = header.AuthorDomains(&m.fields, m.maxFromDomains())
+	m.ev.Traces = header.TraceMarks(&m.fields)
+	if m.behindRelay() {
+		m.ev.Client = m.opt.Relays.Find(m.ev.Client, &m.fields)
+		m.startClientChecks()
+	}
+	policies := m.budget.Reserve() // what a sender adds cannot use this share up
+	for _, d := range m.ev.From.Domains {
+		m.dmarc = append(m.dmarc, dmarc.Start(m.ctx, policies, d, m.opt.DMARC))
+	}
+	opt := m.opt.DKIM
+	opt.AuthorDomains = m.ev.From.Domains
+	opt.Now = m.ev.Time
+	m.dkim = dkim.Start(m.ctx, &m.fields, &m.body, m.budget, opt)
+	m.arc = arc.Start(m.ctx, &m.fields, &m.body, m.budget, arc.Options{DKIM: opt, ParseAAR: authres.ParseAAR})
+}
+
+func (m *Message) maxFromDomains() int {
+	if m.opt.MaxFromDomains > 0 {
+		return m.opt.MaxFromDomains
+	}
+	return 4
+}
+
+// Body takes the next octets of the body, CRLF line ends as on the wire.
+func (m *Message) Body(p []byte) {
+	m.size += int64(len(p))
+	m.body.Write(p)
+}
+
+// Finish waits for the checks and returns the evidence, which stays valid
+// after Release. Look-ups that are not answered within Options.Timeout, or
+// before ctx ends, are temporary errors.
+func (m *Message) Finish(ctx context.Context) *evidence.Message {
+	if !m.ended {
+		m.EndOfHeader()
+	}
+	timeout := m.opt.Timeout
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	timer := time.AfterFunc(timeout, m.cancel)
+	defer timer.Stop()
+	defer context.AfterFunc(ctx, m.cancel)()
+
+	m.ev.DKIM, m.ev.DKIMSkipped = m.dkim.Finish(m.ctx)
+	m.ev.ARC = m.arc.Finish(m.ctx)
+	m.work.Wait()
+	ids := dmarc.Identifiers{SPF: m.ev.ReportedSPF(), DKIM: m.ev.DKIM}
+	for _, d := range m.dmarc {
+		m.ev.DMARC = append(m.ev.DMARC, d.Finish(m.ctx, ids))
+	}
+	m.ev.Size = m.size + int64(m.fields.Size()) + 2*int64(m.fields.Len()+1)
+	m.ev.Elapsed = m.now().Sub(m.ev.Time)
+	ev := m.ev
+	return &ev
+}
+
+// Questions lists the DNS questions asked so far, if Options.Budget records them.
+func (m *Message) Questions() []resolver.Question { return m.budget.Questions() }
+
+// Release ends all work for the message and keeps its memory for another one.
+func (m *Message) Release() {
+	m.cancel()
+	m.work.wait()
+	if m.dkim != nil {
+		m.dkim.Close()
+	}
+	if m.arc != nil {
+		m.arc.Close()
+	}
+	for _, d := range m.dmarc {
+		d.Abandon()
+	}
+	clear(m.dmarc)
+	m.fields.Reset()
+	m.body.Reset()
+	*m = Message{fields: m.fields, body: m.body, dmarc: m.dmarc[:0]}
+	pool.Put(m)
+}
+
+// ClientIP parses an address for an Envelope; IPv4-mapped addresses become
+// IPv4, as RFC 7208 section 5 wants them treated.
+func ClientIP(s string) (netip.Addr, error) {
+	ip, err := netip.ParseAddr(s)
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	return ip.Unmap().WithZone(""), nil
+}
