@@ -102,7 +102,7 @@ func ParseRecord(txt string) (*Record, error) {
 		return nil, &SyntaxError{Why: fmt.Sprintf("record longer than %d octets", MaxRecord)}
 	}
 	rest := txt[len(Version):]
-	rec := &Record{Terms: make([]Term, 0, strings.Count(rest, " "))}
+	rec := &Record{Terms: make([]Term, 0, min(strings.Count(rest, " "), 16))}
 	for rest != "" {
 		var text string
 		if text, rest, _ = strings.Cut(rest, " "); text == "" {
@@ -114,7 +114,10 @@ func ParseRecord(txt string) (*Record, error) {
 		}
 		rec.Terms = append(rec.Terms, t)
 	}
-	return rec, rec.index()
+	if err := rec.index(); err != nil {
+		return nil, err
+	}
+	return rec, nil
 }
 
 // index finds the modifiers that may appear only once (RFC 7208 section 6).
@@ -188,33 +191,53 @@ func (t *Term) print(b *strings.Builder) {
 type selection struct {
 	record *Record
 	err    error
+	bulky  bool // not kept: read it again
 }
 
 type selectionKey struct{}
 
 // selected picks and parses the SPF record of a TXT answer (RFC 7208 sections
-// 4.5 and 4.6), once for as long as the answer is cached.
+// 4.5 and 4.6), once for as long as the answer is cached. A record that takes
+// much more memory than its text, as none does that is meant to work, is
+// parsed at each use: the cache bounds itself by the text.
 func selected(a *resolver.Answer) selection {
-	return resolver.Memo(a, selectionKey{}, selectRecord)
+	s := resolver.Memo(a, selectionKey{}, func(a *resolver.Answer) selection {
+		s, txt := selectRecord(a)
+		if s.record != nil && s.record.weight() > 8*len(txt)+1024 {
+			return selection{bulky: true}
+		}
+		return s
+	})
+	if s.bulky {
+		s, _ = selectRecord(a)
+	}
+	return s
 }
 
-func selectRecord(a *resolver.Answer) selection {
-	found := ""
+func selectRecord(a *resolver.Answer) (s selection, found string) {
 	for _, txt := range a.TXT {
 		if !IsRecord(txt) {
 			continue
 		}
 		if found != "" {
-			return selection{err: &SyntaxError{Why: "several SPF records"}}
+			return selection{err: &SyntaxError{Why: "several SPF records"}}, found
 		}
 		found = txt
 	}
-	if found == "" {
-		return selection{}
+	if found != "" {
+		s.record, s.err = ParseRecord(found)
 	}
-	rec, err := ParseRecord(found)
-	if err != nil {
-		return selection{err: err}
+	return s, found
+}
+
+// weight estimates the octets that r occupies beside its text.
+func (r *Record) weight() int {
+	const term, target, part = 64, 64, 56 // sizes of Term, DomainSpec and piece
+	n := cap(r.Terms) * term
+	for i := range r.Terms {
+		if d := r.Terms[i].Target; d != nil {
+			n += target + cap(d.pieces)*part
+		}
 	}
-	return selection{record: rec}
+	return n
 }

@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"alignd/resolver"
 )
 
 func TestParseRecord(t *testing.T) {
@@ -92,6 +94,26 @@ func TestParseRecord(t *testing.T) {
 				t.Errorf("ParseRecord(%q): %v", tt.txt, err)
 			case tt.want != "" && rec.String() != tt.want:
 				t.Errorf("ParseRecord(%q) prints %q, want %q", tt.txt, rec, tt.want)
+			}
+		})
+	}
+}
+
+func TestParsedRecordIsKept(t *testing.T) {
+	for _, tt := range []struct {
+		name, txt string
+		kept      bool
+	}{
+		{"a usual record is parsed once", "v=spf1 include:_spf.example.net ip4:192.0.2.0/24 exists:%{ir}.%{v}.%{d2} -all", true},
+		{"a long list of networks is parsed once", "v=spf1" + strings.Repeat(" ip4:192.0.2.0/24", 400) + " -all", true},
+		{"thousands of tiny terms are not kept", "v=spf1" + strings.Repeat(" a", 4000), false},
+		{"thousands of macros are not kept", "v=spf1 a:" + strings.Repeat("%{d}", 2000), false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			a := &resolver.Answer{TXT: []string{tt.txt}}
+			first, second := selected(a), selected(a)
+			if first.err != nil || first.record == nil || (first.record == second.record) != tt.kept {
+				t.Errorf("records %p and %p, %v; kept should be %v", first.record, second.record, first.err, tt.kept)
 			}
 		})
 	}
