@@ -1,0 +1,152 @@
+package policy
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"alignd/evidence"
+)
+
+// seal is one ARC Set by domain whose results are the given resinfo, each
+// written as "method=result ptype.name=value ...".
+func seal(i int, domain string, results ...string) evidence.ARCSet {
+	a := &evidence.AuthResults{ServID: "mx." + domain}
+	for _, r := range results {
+		words := strings.Fields(r)
+		method, result, _ := strings.Cut(words[0], "=")
+		m := evidence.MethodResult{Method: method, Result: result}
+		for _, w := range words[1:] {
+			k, v, _ := strings.Cut(w, "=")
+			ptype, name, _ := strings.Cut(k, ".")
+			m.Properties = append(m.Properties, evidence.Property{Type: ptype, Name: name, Value: v})
+		}
+		a.Results = append(a.Results, m)
+	}
+	return evidence.ARCSet{Instance: i, SealDomain: domain, SealSelector: "s1", SealResult: evidence.Pass,
+		MessageDomain: domain, MessageSelector: "s1", MessageResult: evidence.Pass, AAR: a}
+}
+
+func sealed(result evidence.Result, sets ...evidence.ARCSet) func(*evidence.Message) {
+	return func(m *evidence.Message) {
+		m.ARC = evidence.ARC{Result: result, Instances: len(sets), Sets: sets}
+	}
+}
+
+const vouches = "dmarc=pass header.from=bank.example"
+
+func TestTrustedSealers(t *testing.T) {
+	lists := Sealer{ID: "lists", Domains: []string{"lists.example"}}
+	both := []Sealer{lists, {ID: "fwd", Domains: []string{".fwd.example", "fwd.example"}}}
+	narrowed := func(f func(*Sealer)) []Sealer { s := lists; f(&s); return []Sealer{s} }
+	with2 := func(f func(*evidence.ARCSet)) evidence.ARCSet {
+		s := seal(1, "lists.example", vouches)
+		f(&s)
+		return s
+	}
+	for _, row := range []struct {
+		name    string
+		sealers []Sealer
+		f       func(*evidence.Message)
+		by      string // TrustedSealer
+	}{
+		{"a trusted sealer that found dmarc=pass", both, sealed("pass", seal(1, "lists.example", vouches)), "lists.example"},
+		{"a sealer nobody trusts", both, sealed("pass", seal(1, "spammer.example", vouches)), ""},
+		{"a chain that fails proves nothing (RFC 8617 section 5.2)", both, sealed("fail", seal(1, "lists.example", vouches)), ""},
+		{"a spammer's set below a trusted one is not read", both, sealed("pass", seal(1, "spammer.example", vouches), seal(2, "lists.example", "dmarc=fail header.from=bank.example")), ""},
+		{"a trusted set below an untrusted one is not reached", both, sealed("pass", seal(1, "lists.example", vouches), seal(2, "spammer.example", vouches)), ""},
+		{"trust runs on without a gap", both, sealed("pass", seal(1, "lists.example", vouches), seal(2, "fwd.example", "arc=pass")), "lists.example"},
+		{"a subdomain where the entry says so", both, sealed("pass", seal(1, "a.fwd.example", vouches)), "a.fwd.example"},
+		{"a subdomain where it does not", both, sealed("pass", seal(1, "a.lists.example", vouches)), ""},
+		{"an older trusted set that is silent lets the newer one speak", both, sealed("pass", seal(1, "fwd.example", "dmarc=none"), seal(2, "lists.example", vouches)), "lists.example"},
+		{"an older trusted set that found a fail is believed", both, sealed("pass", seal(1, "fwd.example", "dmarc=fail header.from=bank.example"), seal(2, "lists.example", vouches)), ""},
+		{"the sealed header.from is another domain", both, sealed("pass", seal(1, "lists.example", "dmarc=pass header.from=spammer.example")), ""},
+		{"the sealed header.from is compared without case", both, sealed("pass", seal(1, "lists.example", "dmarc=pass header.from=BANK.example.")), "lists.example"},
+		{"no sealed header.from", both, sealed("pass", seal(1, "lists.example", "dmarc=pass")), ""},
+		{"d= of the message signature differs", both, sealed("pass", with2(func(s *evidence.ARCSet) { s.MessageDomain = "spammer.example" })), ""},
+		{"results of somebody else's authserv-id", both, sealed("pass", with2(func(s *evidence.ARCSet) { s.AAR.ServID = "mx.spammer.example" })), ""},
+		{"authserv-id as listed", narrowed(func(s *Sealer) { s.ServIDs = []string{"mx.other.example"} }), sealed("pass", with2(func(s *evidence.ARCSet) { s.AAR.ServID = "mx.other.example" })), "lists.example"},
+		{"results that cannot be read", both, sealed("pass", with2(func(s *evidence.ARCSet) { s.AAR = nil })), ""},
+		{"sets that do not count from 1", both, sealed("pass", seal(2, "lists.example", vouches)), ""},
+		{"an aligned DKIM pass is not enough by default", both, sealed("pass", seal(1, "lists.example", "dkim=pass header.d=bank.example")), ""},
+		{"an aligned DKIM pass where that is required", narrowed(func(s *Sealer) { s.Require = RequireAligned }), sealed("pass", seal(1, "lists.example", "dkim=pass header.d=mail.bank.example")), "lists.example"},
+		{"a strange DKIM pass where an aligned one is required", narrowed(func(s *Sealer) { s.Require = RequireAligned }), sealed("pass", seal(1, "lists.example", "dkim=pass header.d=example")), ""},
+		{"an aligned SPF pass needs the same sealed From", narrowed(func(s *Sealer) { s.Require = RequireAligned }), sealed("pass", seal(1, "lists.example", "spf=pass smtp.mailfrom=a@bank.example")), ""},
+		{"an aligned SPF pass with the same sealed From", narrowed(func(s *Sealer) { s.Require = RequireAligned }),
+			sealed("pass", seal(1, "lists.example", "dmarc=none header.from=bank.example", "spf=pass smtp.mailfrom=a@bank.example")), "lists.example"},
+		{"scope: selector", narrowed(func(s *Sealer) { s.Selectors = []string{"s2"} }), sealed("pass", seal(1, "lists.example", vouches)), ""},
+		{"scope: Author Domain", narrowed(func(s *Sealer) { s.AuthorDomains = []string{"other.example"} }), sealed("pass", seal(1, "lists.example", vouches)), ""},
+		{"scope: client of the newest set", narrowed(func(s *Sealer) { s.Clients = nets("198.51.100.0/24") }), sealed("pass", seal(1, "lists.example", vouches)), ""},
+		{"scope: recipients", narrowed(func(s *Sealer) { s.Recipients = []string{"there.example"} }), sealed("pass", seal(1, "lists.example", vouches)), ""},
+		{"oldest-pass guard: unchanged since", narrowed(func(s *Sealer) { s.Unmodified = true }), sealed("pass", seal(1, "lists.example", vouches)), "lists.example"},
+		{"oldest-pass guard: changed since", append(narrowed(func(s *Sealer) { s.Unmodified = true }), both[1]), func(m *evidence.Message) {
+			sealed("pass", seal(1, "lists.example", vouches), seal(2, "fwd.example"))(m)
+			m.ARC.OldestPass = 2
+		}, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			v := Decide(change(message(failing("reject")), row.f), rulesOf(t, Spec{Sealers: row.sealers}))
+			if v.TrustedSealer != row.by || (v.Delivery == Deliver) != (row.by != "") {
+				t.Errorf("got %q %s, want %q", v.TrustedSealer, v.Delivery, row.by)
+			}
+			if row.by != "" && (v.Step != StepSealer || v.Override != OverrideLocalPolicy || !strings.HasPrefix(v.OverrideComment, "arc=pass as[")) {
+				t.Errorf("got %+v", v)
+			}
+		})
+	}
+}
+
+func TestTrustedSealerOverrideIsWrittenOnlyWhenItDecided(t *testing.T) {
+	rules := rulesOf(t, Spec{Sealers: []Sealer{{Domains: []string{"lists.example"}}}})
+	set := seal(1, "lists.example", vouches, "spf=pass smtp.remote-ip=203.0.113.9")
+	v := Decide(change(message(failing("reject")), sealed("pass", set)), rules)
+	if want := "arc=pass as[1].d=lists.example as[1].s=s1 remote-ip[1]=203.0.113.9"; v.OverrideComment != want {
+		t.Errorf("comment (RFC 8617 section 7.2.2):\n got %q\nwant %q", v.OverrideComment, want)
+	}
+	v = Decide(change(message(failing("none")), sealed("pass", set)), rules)
+	if v.TrustedSealer != "lists.example" || v.Override != NoOverride || v.Step != StepPolicy {
+		t.Errorf("p=none: got %+v", v)
+	}
+	block := rulesOf(t, Spec{Sealers: []Sealer{{ID: "l", Domains: []string{"lists.example"}}},
+		Exceptions: []Exception{entry(Reject, Scope{}, Proof{Sealers: []string{"l"}})}})
+	if v = Decide(change(message(failing("none")), sealed("pass", set)), block); v.Delivery != Refuse || v.Rule != "x" {
+		t.Errorf("a block entry by sealer: got %+v", v)
+	}
+}
+
+func TestTrustedChainWithATemporaryErrorIsNeverRejected(t *testing.T) {
+	rules := rulesOf(t, Spec{Sealers: []Sealer{{Domains: []string{"lists.example"}}}})
+	temporary := func(sets ...evidence.ARCSet) *evidence.Message {
+		ev := change(message(failing("reject")), sealed("fail", sets...))
+		ev.ARC.Temporary = true
+		return ev
+	}
+	ev := temporary(seal(1, "lists.example", vouches))
+	if v := Decide(ev, rules); v.Delivery != DeliverDefer || v.Step != StepTempError || v.TrustedSealer != "" {
+		t.Errorf("got %+v", v)
+	}
+	ev.FirstSeen = now.Add(-5 * time.Hour)
+	if v := Decide(ev, rules); v.Delivery != Deliver || v.Override != OverrideLocalPolicy && v.Override != OverrideOther {
+		t.Errorf("after temperror_for: got %+v", v)
+	}
+	for name, ev := range map[string]*evidence.Message{
+		"a sealer that is not trusted": temporary(seal(1, "spammer.example"), seal(2, "lists.example", vouches)),
+		"a chain that would not vouch": temporary(seal(1, "lists.example", "dmarc=none")),
+	} {
+		if v := Decide(ev, rules); v.Delivery != Refuse {
+			t.Errorf("%s: got %+v", name, v)
+		}
+	}
+}
+
+func TestLongChainsStayBounded(t *testing.T) {
+	var sets []evidence.ARCSet
+	for i := range 50 {
+		sets = append(sets, seal(i+1, fmt.Sprintf("%s%02d.lists.example", strings.Repeat("a", 60), i), vouches))
+	}
+	v := Decide(change(message(failing("reject")), sealed("pass", sets...)), rulesOf(t, Spec{Sealers: []Sealer{{Domains: []string{".lists.example"}}}}))
+	if v.Delivery != Deliver || len(v.OverrideComment) > 1500 {
+		t.Errorf("got %s and a comment of %d octets", v.Delivery, len(v.OverrideComment))
+	}
+}
