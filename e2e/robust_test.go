@@ -99,7 +99,7 @@ func TestPostfixLargeMessageInBoundedMemory(t *testing.T) {
 	if rss > maxRSS {
 		t.Errorf("largest resident set %d, want at most %d", rss, maxRSS)
 	}
-	if _, err := p.Sink().Wait(t.Context(), reply.QueueID()); err != nil {
+	if _, err := waitDelivery(t, p.Sink(), reply.QueueID()); err != nil {
 		t.Error(err)
 	}
 }
@@ -125,7 +125,7 @@ func TestPostfixAcceptByDefaultLetsMailThrough(t *testing.T) {
 	const line = "milter_default_action=accept"
 	forged := "Authentication-Results: mx.here.test; dmarc=pass\n" + spoof
 	reply := transaction(t, dial(t, p, line, "198.51.100.66"), "x@attacker.example", strings.NewReader(forged))
-	delivery, err := p.Sink().Wait(t.Context(), reply.QueueID())
+	delivery, err := waitDelivery(t, p.Sink(), reply.QueueID())
 	if err != nil || !strings.Contains(string(delivery.Data), "dmarc=pass") {
 		t.Errorf("alignd away: got %s, %v", reply, err)
 	}

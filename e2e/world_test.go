@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"io"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"alignd/e2e/cases"
 	"alignd/e2e/daemon"
@@ -175,4 +177,12 @@ func copyFile(t *testing.T, from, to string) {
 	if err := os.WriteFile(to, readFile(t, from), 0o644); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// waitDelivery waits for a message at the sink, but not for ever.
+func waitDelivery(t *testing.T, sink *mta.Sink, queueID string) (*mta.Delivery, error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	return sink.Wait(ctx, queueID)
 }

@@ -28,13 +28,19 @@ func (r Reply) String() string {
 	return strconv.Itoa(r.Code) + " " + strings.ReplaceAll(r.Text, "\n", " ")
 }
 
-// QueueID is the ID in Postfix's answer to DATA; empty in any other reply.
+// QueueID is the ID in Postfix's or Sendmail's answer to DATA; empty in any
+// other reply.
 func (r Reply) QueueID() string {
-	_, id, ok := strings.Cut(r.Text, "queued as ")
-	if !ok || r.Code != 250 {
+	if r.Code != 250 {
 		return ""
 	}
-	return id
+	if _, id, ok := strings.Cut(r.Text, "queued as "); ok { // Postfix
+		return id
+	}
+	if before, ok := strings.CutSuffix(r.Text, " Message accepted for delivery"); ok { // Sendmail
+		return before[strings.LastIndexByte(before, ' ')+1:]
+	}
+	return ""
 }
 
 // Client is an SMTP client that sends what it is told to, byte for byte. Its

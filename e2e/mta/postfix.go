@@ -72,7 +72,7 @@ func Start(lines []Line) (*Postfix, error) {
 	if err != nil {
 		return nil, err
 	}
-	sink, err := newSink()
+	sink, err := NewSink()
 	if err != nil {
 		os.RemoveAll(dir)
 		return nil, err
@@ -220,7 +220,7 @@ func (p *Postfix) Stop() error {
 	if err != nil {
 		err = fmt.Errorf("postfix stop: %w: %s", err, out)
 	}
-	p.sink.close()
+	p.sink.Close()
 	return errors.Join(err, os.RemoveAll(p.dir))
 }
 

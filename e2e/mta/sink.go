@@ -19,8 +19,8 @@ type Delivery struct {
 	Data    []byte   // header and body with CRLF, dots unstuffed, else untouched
 }
 
-// Sink is an LMTP server (RFC 2033) that takes everything and keeps it until
-// it is asked for. Its methods are safe for concurrent use.
+// Sink is an LMTP and SMTP server (RFC 2033, 5321) that takes everything and
+// keeps it until it is asked for. Its methods are safe for concurrent use.
 type Sink struct {
 	ln net.Listener
 
@@ -29,7 +29,8 @@ type Sink struct {
 	arrived chan struct{} // closed and replaced at each arrival
 }
 
-func newSink() (*Sink, error) {
+// NewSink listens on a free loopback port.
+func NewSink() (*Sink, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -64,7 +65,8 @@ func (s *Sink) Wait(ctx context.Context, queueID string) (*Delivery, error) {
 	}
 }
 
-func (s *Sink) close() { s.ln.Close() }
+// Close stops listening.
+func (s *Sink) Close() error { return s.ln.Close() }
 
 func (s *Sink) accept() {
 	for {
@@ -84,8 +86,9 @@ func (s *Sink) accept() {
 func (s *Sink) serve(conn net.Conn) {
 	r := bufio.NewReader(conn)
 	say := func(text string) { io.WriteString(conn, text+"\r\n") }
-	say("220 sink LMTP")
+	say("220 sink here")
 	var d Delivery
+	lmtp := false
 	for {
 		line, err := r.ReadString('\n')
 		if err != nil {
@@ -94,8 +97,9 @@ func (s *Sink) serve(conn net.Conn) {
 		line = strings.TrimRight(line, "\r\n")
 		verb, _, _ := strings.Cut(line, " ")
 		switch strings.ToUpper(verb) {
-		case "LHLO":
-			say("250-sink\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES")
+		case "LHLO", "EHLO", "HELO":
+			lmtp = strings.EqualFold(verb, "LHLO")
+			say("250-sink here\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250 ENHANCEDSTATUSCODES")
 		case "MAIL":
 			d = Delivery{From: path(line)}
 			say("250 2.1.0 ok")
@@ -108,7 +112,8 @@ func (s *Sink) serve(conn net.Conn) {
 				return
 			}
 			s.keep(d)
-			for range d.To { // RFC 2033 section 4.2: one reply for each recipient
+			say("250 2.0.0 kept")
+			for i := 1; lmtp && i < len(d.To); i++ { // RFC 2033 section 4.2: one reply for each recipient
 				say("250 2.0.0 kept")
 			}
 		case "QUIT":
@@ -157,10 +162,10 @@ func path(line string) string {
 	return inside
 }
 
-// queueID finds the ID in the Received field that Postfix itself wrote:
-// "by mx.here.test (Postfix) with ESMTP id 4F2A...".
+// queueID finds the ID in the topmost Received field, which the MTA itself
+// wrote: "by mx.here.test (Postfix) with ESMTP id 4F2A...".
 func queueID(data []byte) string {
-	_, rest, ok := bytes.Cut(data, []byte("by "+Hostname+" (Postfix) with "))
+	_, rest, ok := bytes.Cut(append([]byte("\r\n"), data...), []byte("\r\nReceived:"))
 	if !ok {
 		return ""
 	}

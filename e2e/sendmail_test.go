@@ -1,0 +1,104 @@
+package e2e
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"alignd/e2e/cases"
+	"alignd/e2e/daemon"
+	"alignd/e2e/mta"
+	"alignd/e2e/sendmail"
+)
+
+// TestSendmail has a real Sendmail in front of alignd: several messages on one
+// connection, of which Sendmail tells a milter less than Postfix does.
+func TestSendmail(t *testing.T) {
+	if os.Getenv("ALIGND_E2E") == "" {
+		t.Skip("left out: the real Sendmail (make test runs it; it sets ALIGND_E2E=1)")
+	}
+	addr, err := daemon.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := sendmail.Start("../build/sendmail", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(s.Log())
+		}
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+
+	t.Run("mail waits while alignd is away", func(t *testing.T) {
+		c := sendmailClient(t, s)
+		if reply := transaction(t, c, "alice@example.com", strings.NewReader(spoof)); reply.Code != 451 {
+			t.Errorf("got %s", reply)
+		}
+	})
+
+	// Clients of this Sendmail are 127.0.0.1, which is not judged by default.
+	serve(t, raceBinary(t), "inet:"+addr, `
+_dmarc.example.com          TXT "v=DMARC1; p=reject"
+example.org                 TXT "v=spf1 ip4:127.0.0.1 -all"
+_dmarc.example.org          TXT "v=DMARC1; p=reject"
+_dmarc.example.net          TXT "v=DMARC1; p=quarantine"
+`, "not_judged: {loopback: false}\nsocket_mode: 0666")
+	c := sendmailClient(t, s)
+	for _, m := range []struct {
+		name, from, header string
+		reply              string
+		want               []string
+	}{
+		{name: "a spoofed domain with p=reject is refused", from: "alice@example.com", reply: "550 5.7.26 *DMARC*example.com*"},
+		{name: "the next message of the connection passes by SPF", from: "alice@example.org", reply: "250 *",
+			want: []string{"+ Authentication-Results: " + sendmail.Hostname + "; spf=pass*smtp.mailfrom=example.org*dmarc=pass*"}},
+		{name: "a third one is marked", from: "alice@example.net", reply: "250 *",
+			want: []string{"+ Authentication-Results: *dmarc=fail*", "+ X-Alignd-Disposition: quarantine"}},
+		{name: "forged results go, others stay with their spaces", from: "alice@example.org", reply: "250 *",
+			header: "Authentication-Results: " + sendmail.Hostname + "; dmarc=pass\nX-Tab:\ttab\nX-None:none\n" +
+				"Authentication-Results:  elsewhere; none\nAuthentication-Results: (x) " + sendmail.Hostname + " 1; spf=pass\n",
+			want: []string{"+ Authentication-Results: *dmarc=pass*", "- Authentication-Results: " + sendmail.Hostname + "; dmarc=pass",
+				"- Authentication-Results: (x) *"}},
+	} {
+		t.Run(m.name, func(t *testing.T) {
+			message := m.header + "From: " + m.from + "\nTo: bob@here.test\nSubject: x\nDate: Mon, 01 Dec 2025 09:00:00 +0100\nMessage-ID: <1@x>\n\nx\n"
+			reply := transaction(t, c, m.from, strings.NewReader(message))
+			if !cases.Match(m.reply, reply.String()) {
+				t.Fatalf("want %q, got %q", m.reply, reply.String())
+			}
+			if m.want != nil {
+				compareDelivery(t, s, reply.QueueID(), message, m.want)
+			}
+		})
+	}
+}
+
+func sendmailClient(t *testing.T, s *sendmail.Sendmail) *mta.Client {
+	t.Helper()
+	c, err := mta.Dial(s.Addr(), mta.Peer{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func compareDelivery(t *testing.T, s *sendmail.Sendmail, id, sent string, want []string) {
+	t.Helper()
+	d, err := waitDelivery(t, s.Sink(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := cases.Diff([]byte(sent), d.Data, sendmail.Hostname)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cases.CompareLines(want, got); diff != nil {
+		t.Errorf("%s\n%s", strings.Join(diff, "\n"), d.Data)
+	}
+}
