@@ -41,16 +41,17 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.settle()
 	s.enter(closing)
 	s.wait(func() bool { return len(s.conns) == 0 || s.phase == severed })
-	left := s.count()
-	if left == 0 {
+	s.mu.Lock()
+	lost := s.lost
+	s.mu.Unlock()
+	if lost == 0 {
 		s.cut()
 		return nil
 	}
 	until := time.Now().Add(severedWait)
-	timer := time.AfterFunc(severedWait, s.wakeAll)
-	defer timer.Stop()
+	defer time.AfterFunc(severedWait, s.wakeAll).Stop()
 	s.wait(func() bool { return len(s.conns) == 0 || !time.Now().Before(until) })
-	return fmt.Errorf("shutting down the milter server, %d connections cut off: %w", left, ctx.Err())
+	return fmt.Errorf("shutting down the milter server, %d connections cut off: %w", lost, ctx.Err())
 }
 
 // settle returns when no message was begun or ended for a while and none is in
@@ -88,13 +89,14 @@ func (s *Server) enter(p phase) {
 	if p == draining {
 		s.moved = time.Now()
 	}
-	if p == severed {
-		s.cut()
-	}
 	for d, inMessage := range s.conns {
 		if p == severed || p == closing && !inMessage {
 			d.nc.Close()
 		}
+	}
+	if p == severed { // after the closing: nothing that is judged in haste gets out
+		s.lost = len(s.conns)
+		s.cut()
 	}
 	s.changed.Broadcast()
 }
@@ -112,12 +114,6 @@ func (s *Server) wakeAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.changed.Broadcast()
-}
-
-func (s *Server) count() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
 }
 
 // add registers a new connection; it reports false when none is taken any more.

@@ -41,7 +41,7 @@ type Options struct {
 	// ProgressInterval is how often the MTA is told that a verdict is under
 	// way, 3 s. Sendmail waits 10 s between two signs of life.
 	ProgressInterval time.Duration
-	// Settle is how long no message must have begun or ended before Shutdown
+	// Settle is how long no message must have been in progress before Shutdown
 	// closes the sessions that are idle, 300 ms: the MTA's QUIT and the next
 	// message of a busy client come within.
 	Settle time.Duration
@@ -116,7 +116,8 @@ type Server struct {
 	listeners map[net.Listener]struct{}
 	conns     map[*dialogue]bool // true while in a message
 	messages  int                // how many of conns are true
-	moved     time.Time          // when a message last began or ended
+	moved     time.Time          // when a message last ended, or the drain began
+	lost      int                // connections that were cut off
 }
 
 // New returns a Server, or an error for options that cannot work.
