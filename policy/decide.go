@@ -26,6 +26,8 @@ type ruling struct {
 	domain string // for {domain}
 	why    string // for {reason}: nothing internal
 	rank   int    // of the evaluation, to choose between equal outcomes
+	// relayed: a trusted relay would have bounced it, so it was replaced.
+	relayed bool
 }
 
 // Decide turns what was observed about one message into what the MTA is told.
@@ -82,9 +84,10 @@ func (d *decision) judge(i int) ruling {
 
 // handled is steps 5 to 7 under the strictest Profile among the recipients.
 func (d *decision) handled(dm *evidence.DMARC) ruling {
-	worst := d.baseline(dm, d.audiences[0])
-	for _, a := range d.audiences[1:] {
-		if next := d.baseline(dm, a); next.worse(&worst.Verdict) {
+	var worst ruling
+	for i, a := range d.audiences {
+		next := d.baseline(dm, a)
+		if d.behindRelay(&next); i == 0 || next.worse(&worst.Verdict) {
 			worst = next
 		}
 	}
@@ -231,6 +234,7 @@ func (d *decision) unusableFrom() (floor ruling, final bool) {
 	}
 	floor.Reason = "No Author Domain: " + floor.why + "."
 	floor.reply = replyFrom
+	d.behindRelay(&floor)
 	return floor, floor.Delivery.severity() >= DeliverDefer.severity()
 }
 
@@ -260,7 +264,7 @@ func (d *decision) trustSealers(r *ruling, dm *evidence.DMARC) {
 	}
 	r.set(Accept, Tag)
 	r.by(StepSealer, v.by.ID, v.by.Source)
-	r.Recipient, r.Signals = "", nil
+	r.Recipient, r.Signals, r.relayed = "", nil, false
 	r.Reason = "The trusted ARC sealer " + set.SealDomain + " received " + dm.AuthorDomain + " authenticated."
 	r.Override, r.OverrideComment = NoOverride, ""
 	if dm.Result == evidence.Fail && r.Requested != RequestedNone {
@@ -279,6 +283,7 @@ func (d *decision) waitForChain(r *ruling, v voucher) {
 	if r.Delivery == Deliver {
 		r.Override, r.OverrideComment = OverrideOther, "temperror"
 	}
+	d.behindRelay(r)
 }
 
 // except is step 3. before is the outcome without trusted sealers. A block
@@ -332,5 +337,6 @@ func (d *decision) excepted(x *exception, dm *evidence.DMARC) ruling {
 	if dm != nil {
 		r.domain = dm.AuthorDomain
 	}
+	d.behindRelay(&r)
 	return r
 }

@@ -2,15 +2,15 @@ package policy
 
 import "alignd/evidence"
 
-// finish turns a ruling into the verdict: relay, override, mode, reply, tag.
+// finish turns a ruling into the verdict: override, mode, reply, tag.
 func (d *decision) finish(r *ruling) Verdict {
-	d.behindRelay(r)
-	d.override(&r.Verdict)
+	d.override(r)
 	d.complete(r)
 	return r.Verdict
 }
 
 // behindRelay replaces what a trusted relay would have to turn into a bounce.
+// Every outcome goes through it before outcomes are compared.
 func (d *decision) behindRelay(r *ruling) {
 	id := d.ev.Client.Relay
 	if id == "" || r.Delivery.severity() < DeliverDefer.severity() {
@@ -29,6 +29,7 @@ func (d *decision) behindRelay(r *ruling) {
 	}
 	before := r.Delivery
 	if r.set(a, as); r.Delivery != before {
+		r.relayed = true
 		r.Reason += " Behind the trusted relay " + id + " it is not refused, as the relay would bounce it."
 	}
 }
@@ -36,7 +37,8 @@ func (d *decision) behindRelay(r *ruling) {
 // override explains an outcome that is not what was asked for. Exceptions,
 // sealers and temporary errors have said why already; a message that is
 // deferred is not reported.
-func (d *decision) override(v *Verdict) {
+func (d *decision) override(r *ruling) {
+	v := &r.Verdict
 	if v.Disposition == DispositionTempfail {
 		v.Override, v.OverrideComment = NoOverride, ""
 		return
@@ -58,17 +60,17 @@ func (d *decision) override(v *Verdict) {
 			return
 		}
 	}
-	v.Override, v.OverrideComment = OverrideLocalPolicy, d.localComment(v)
+	v.Override, v.OverrideComment = OverrideLocalPolicy, localComment(r)
 }
 
 // localComment is a short code for reports; it reveals no configuration.
-func (d *decision) localComment(v *Verdict) string {
+func localComment(r *ruling) string {
 	switch {
-	case d.ev.Client.Relay != "" && v.Requested == RequestedReject && v.Disposition == DispositionQuarantine:
+	case r.relayed:
 		return "trusted relay"
-	case v.Stage != "" && v.Monitor != (Outcome{}):
-		return "rollout stage " + string(v.Stage)
-	case v.Step == StepFrom:
+	case r.Stage != "" && r.Monitor != (Outcome{}):
+		return "rollout stage " + string(r.Stage)
+	case r.Step == StepFrom:
 		return "unusable From"
 	}
 	return "local policy"
