@@ -106,6 +106,9 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, reserved bo
 				b.mu.Unlock()
 				return nil, &Error{Name: name, Type: qtype, Err: ErrBudget}
 			}
+			if b.asked == nil {
+				b.asked = make([]asked, 0, usual)
+			}
 			i = len(b.asked)
 			b.asked = append(b.asked, asked{key: k})
 		}
@@ -132,6 +135,9 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, reserved bo
 		}
 	}
 }
+
+// usual is how many questions a message asks, to allocate once.
+const usual = 8
 
 func (b *Budget) find(k key) int {
 	for i := range b.asked {

@@ -120,13 +120,13 @@ func presentation(text string) string {
 // text turns a presentation name into text; ok is false when text cannot
 // express it, because a label holds a dot. The root is "".
 func text(presentation string) (name string, ok bool) {
-	name = strings.TrimSuffix(lower(presentation), ".")
-	if strings.IndexByte(name, '\\') < 0 {
-		return name, true
+	if strings.IndexByte(presentation, '\\') < 0 {
+		return strings.TrimSuffix(lower(presentation), "."), true
 	}
-	if strings.HasSuffix(name, `\`) || hasEscapedDot(name) {
+	if hasEscapedDot(presentation) {
 		return "", false
 	}
+	name = strings.TrimSuffix(lower(presentation), ".")
 	return string(appendUnescaped(nil, name)), true
 }
 

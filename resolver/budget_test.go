@@ -1,0 +1,214 @@
+package resolver_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"alignd/resolver"
+)
+
+// counter counts what reaches a Lookuper, after before was called.
+type counter struct {
+	resolver.Lookuper
+	n      atomic.Int32
+	before func(ctx context.Context, n int32) error
+}
+
+func (c *counter) Lookup(ctx context.Context, name string, qtype uint16) (*resolver.Answer, error) {
+	n := c.n.Add(1)
+	if c.before != nil {
+		if err := c.before(ctx, n); err != nil {
+			return nil, err
+		}
+	}
+	return c.Lookuper.Lookup(ctx, name, qtype)
+}
+
+func zone(t testing.TB, src string) *resolver.Zone {
+	t.Helper()
+	z, err := resolver.ParseZone(strings.NewReader(src), "zone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+func TestBudgetCountsDistinctQuestions(t *testing.T) {
+	c := &counter{Lookuper: zone(t, zoneText)}
+	b := resolver.NewBudget(c, resolver.BudgetOptions{MaxQueries: 3})
+	var first *resolver.Answer
+	for _, name := range []string{"example.com", "Example.COM", "example.com."} {
+		a, err := b.Lookup(t.Context(), name, dns.TypeTXT)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if first == nil {
+			first = a
+		}
+		if a != first {
+			t.Errorf("%s: another Answer for the same question", name)
+		}
+	}
+	_, err1 := b.Lookup(t.Context(), "broken.example.com", dns.TypeTXT)
+	_, err2 := b.Lookup(t.Context(), "broken.example.com", dns.TypeTXT)
+	if err1 != err2 || !resolver.Temporary(err1) {
+		t.Errorf("a failure changed within a message: %v, then %v", err1, err2)
+	}
+	if n := c.n.Load(); n != 2 || b.Used() != 2 {
+		t.Errorf("%d look-ups, %d used, want 2", n, b.Used())
+	}
+}
+
+func TestBudgetRefusesAndKeepsAReserve(t *testing.T) {
+	b := resolver.NewBudget(zone(t, zoneText), resolver.BudgetOptions{MaxQueries: 2, Reserved: 1})
+	ask := func(lk resolver.Lookuper, name string) error {
+		_, err := lk.Lookup(t.Context(), name, dns.TypeTXT)
+		return err
+	}
+	for i := range 5 {
+		if err := ask(b, fmt.Sprintf("n%d.example", i)); errors.Is(err, resolver.ErrBudget) != (i >= 2) {
+			t.Errorf("question %d: %v", i, err)
+		}
+	}
+	if err := ask(b, "n4.example"); !errors.Is(err, resolver.ErrBudget) || resolver.Temporary(err) {
+		t.Errorf("over budget: %v, want ErrBudget and not temporary", err)
+	}
+	if err := ask(b.Reserve(), "n4.example"); err != nil {
+		t.Errorf("the reserve refused a question that others were refused: %v", err)
+	}
+	if err := ask(b, "n4.example"); err != nil {
+		t.Errorf("what was asked is known to all: %v", err)
+	}
+	if err := ask(b.Reserve(), "n5.example"); !errors.Is(err, resolver.ErrBudget) {
+		t.Errorf("beyond the reserve: %v", err)
+	}
+	if err := ask(b, "bad..name"); !errors.Is(err, resolver.ErrName) {
+		t.Errorf("a bad name: %v", err)
+	}
+	if b.Used() != 3 || b.Refused() != 5 {
+		t.Errorf("used %d, refused %d", b.Used(), b.Refused())
+	}
+}
+
+func TestReserveIsDrawnFirst(t *testing.T) {
+	b := resolver.NewBudget(zone(t, zoneText), resolver.BudgetOptions{MaxQueries: 1, Reserved: 1})
+	for i, lk := range []resolver.Lookuper{b.Reserve(), b} {
+		if _, err := lk.Lookup(t.Context(), fmt.Sprintf("n%d.example", i), dns.TypeTXT); err != nil {
+			t.Errorf("question %d: %v", i, err)
+		}
+	}
+	none := resolver.NewBudget(zone(t, zoneText), resolver.BudgetOptions{MaxQueries: 1, Reserved: -1})
+	for i := range 2 {
+		if _, err := none.Reserve().Lookup(t.Context(), fmt.Sprintf("n%d.example", i), dns.TypeTXT); errors.Is(err, resolver.ErrBudget) != (i == 1) {
+			t.Errorf("without reserve, question %d: %v", i, err)
+		}
+	}
+}
+
+func TestBudgetIsSharedByConcurrentAskers(t *testing.T) {
+	c := &counter{Lookuper: zone(t, zoneText), before: func(context.Context, int32) error {
+		time.Sleep(10 * time.Millisecond)
+		return nil
+	}}
+	b := resolver.NewBudget(c, resolver.BudgetOptions{})
+	var wg sync.WaitGroup
+	for i := range 40 {
+		wg.Go(func() {
+			if _, err := b.Lookup(t.Context(), fmt.Sprintf("n%d.example", i%4), dns.TypeTXT); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := c.n.Load(); n != 4 || b.Used() != 4 {
+		t.Errorf("%d look-ups, %d used, want 4", n, b.Used())
+	}
+}
+
+func TestAskerWhoGaveUpDoesNotDecideForOthers(t *testing.T) {
+	entered := make(chan struct{})
+	c := &counter{Lookuper: zone(t, zoneText), before: func(ctx context.Context, n int32) error {
+		if n > 1 {
+			return nil
+		}
+		close(entered)
+		<-ctx.Done()
+		return &resolver.Error{Err: resolver.ErrTemporary, Why: "gave up"}
+	}}
+	b := resolver.NewBudget(c, resolver.BudgetOptions{})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := b.Lookup(ctx, "example.com", dns.TypeTXT); !resolver.Temporary(err) {
+			t.Errorf("the asker who gave up: %v", err)
+		}
+	})
+	<-entered
+	for range 3 {
+		wg.Go(func() {
+			if a, err := b.Lookup(t.Context(), "example.com", dns.TypeTXT); err != nil || a.Void() {
+				t.Errorf("the patient asker: %+v, %v", a, err)
+			}
+		})
+	}
+	time.Sleep(5 * time.Millisecond)
+	cancel()
+	wg.Wait()
+	if b.Used() != 1 {
+		t.Errorf("%d used, want 1", b.Used())
+	}
+}
+
+func TestPanicInALookupLeavesNobodyWaiting(t *testing.T) {
+	entered := make(chan struct{})
+	c := &counter{Lookuper: zone(t, zoneText), before: func(context.Context, int32) error {
+		close(entered)
+		time.Sleep(10 * time.Millisecond)
+		panic("boom")
+	}}
+	b := resolver.NewBudget(c, resolver.BudgetOptions{})
+	go func() {
+		defer func() { _ = recover() }()
+		_, _ = b.Lookup(context.Background(), "example.com", dns.TypeTXT)
+	}()
+	<-entered
+	if _, err := b.Lookup(t.Context(), "example.com", dns.TypeTXT); !resolver.Temporary(err) {
+		t.Errorf("got %v, want a temporary error", err)
+	}
+}
+
+func TestQuestions(t *testing.T) {
+	b := resolver.NewBudget(zone(t, zoneText), resolver.BudgetOptions{MaxQueries: 6})
+	for _, q := range []struct {
+		name  string
+		qtype uint16
+	}{
+		{"example.com", dns.TypeTXT}, {"example.com", dns.TypeMX}, {"mx.example.com", dns.TypeA},
+		{"mx.example.com", dns.TypeTXT}, {"no.example.com", dns.TypeTXT}, {"slow.example.com", dns.TypeTXT},
+		{"one.more.example", dns.TypeTXT},
+	} {
+		_, _ = b.Lookup(t.Context(), q.name, q.qtype)
+	}
+	want := []resolver.Question{
+		{Name: "example.com", Type: "TXT", Outcome: "NOERROR", Answers: []string{"v=spf1 -all"}},
+		{Name: "example.com", Type: "MX", Outcome: "NOERROR", Answers: []string{"10 mx.example.com."}},
+		{Name: "mx.example.com", Type: "A", Outcome: "NOERROR", Answers: []string{"192.0.2.1"}},
+		{Name: "mx.example.com", Type: "TXT", Outcome: "NODATA"},
+		{Name: "no.example.com", Type: "TXT", Outcome: "NXDOMAIN"},
+		{Name: "slow.example.com", Type: "TXT", Outcome: "timeout"},
+		{Name: "one.more.example", Type: "TXT", Outcome: "refused by budget"},
+	}
+	got := b.Questions()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}

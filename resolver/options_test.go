@@ -1,0 +1,64 @@
+package resolver
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestOptions(t *testing.T) {
+	tests := []struct {
+		name    string
+		servers []string
+		conf    string // resolv.conf; "-" is no file
+		want    string // servers, timeout and attempts
+	}{
+		{"configured servers, port 53 unless told", []string{"192.0.2.1", "192.0.2.2:5353", "::1", "[::1]:5300"}, "-",
+			"192.0.2.1:53 192.0.2.2:5353 [::1]:53 [::1]:5300 2s 3"},
+		{"the system's servers with timeout and attempts", nil, "search example.com\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\noptions timeout:3 attempts:4\n",
+			"192.0.2.1:53 [fe80::1%eth0]:53 3s 4"},
+		{"the system's defaults are those of resolv.conf(5)", nil, "nameserver 192.0.2.1\n", "192.0.2.1:53 5s 2"},
+		{"no nameserver means this host", nil, "# empty\n", "127.0.0.1:53 5s 2"},
+		{"no file means this host", nil, "-", "127.0.0.1:53 2s 3"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "resolv.conf")
+			if tt.conf != "-" {
+				if err := os.WriteFile(path, []byte(tt.conf), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			o := Options{Servers: tt.servers, ResolvConf: path}
+			servers, err := o.complete()
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, s := range servers {
+				got = append(got, s.addr.String())
+			}
+			got = append(got, o.Timeout.String(), string(rune('0'+o.Attempts)))
+			if s := strings.Join(got, " "); s != tt.want {
+				t.Errorf("got  %s\nwant %s", s, tt.want)
+			}
+		})
+	}
+}
+
+func TestBadServersAreRefused(t *testing.T) {
+	for _, s := range []string{"", "192.0.2.1:0", "192.0.2.1:dns", "192.0.2.1:70000", ":53", "no host"} {
+		if _, err := New(Options{Servers: []string{s}}); err == nil {
+			t.Errorf("%q was accepted", s)
+		}
+	}
+}
+
+func TestFailuresAreKeptForFiveMinutesAtMost(t *testing.T) {
+	o := Options{Servers: []string{"::1"}, FailureTTL: time.Hour}
+	if _, err := o.complete(); err != nil || o.FailureTTL != 5*time.Minute {
+		t.Errorf("%v, %v", o.FailureTTL, err)
+	}
+}
