@@ -258,10 +258,11 @@ func tcpInfo(text string) (h hop, ok bool) {
 	}
 	if len(words) == 1 { // ident or login in front: user@IP
 		ip, bracketed, ok := address(words[0][1+strings.LastIndexByte(words[0], '@'):])
-		return hop{ip: ip}, ok && !bracketed
+		return hop{ip: ip}, ok && !bracketed && strings.IndexByte(words[0], '=') < 0
 	}
-	ip, bracketed, ok := address(words[1]) // RDNS [IP]
-	return hop{ip: ip}, ok && bracketed && len(words) == 2 && !strings.ContainsAny(words[0], "[]")
+	// RDNS [IP]; what has "=" in it is Exim's helo=, which the client chose.
+	ip, bracketed, ok := address(words[1])
+	return hop{ip: ip}, ok && bracketed && len(words) == 2 && !strings.ContainsAny(words[0], "[]=")
 }
 
 // heloComment reads "HELO name" and "EHLO name".

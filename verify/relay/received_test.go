@@ -80,6 +80,8 @@ func TestParseReceived(t *testing.T) {
 		{name: "HELO ends Yahoo's comment", value: "from 192.0.2.1 (EHLO x) ([198.51.100.9]) by gw.example" + d, problem: ambiguous},
 		{name: "HELO ends qmail's comment", value: "from unknown (HELO x) (198.51.100.9) (192.0.2.1) by gw.example" + d, problem: ambiguous},
 		{name: "a client whose reverse name is HELO", value: "from [198.51.100.9] (HELO [192.0.2.1] (may be forged)) by gw.example" + d, problem: ambiguous},
+		{name: "HELO with a blank and an address, in Exim's comment", value: "from [192.0.2.1] (helo= [198.51.100.9]) by gw.example" + d, problem: noAddress},
+		{name: "HELO with an at sign and an address, in Exim's comment", value: "from [192.0.2.1] (helo=@198.51.100.9) by gw.example" + d, ip: "192.0.2.1", helo: "@198.51.100.9"},
 		{name: "ident with an address", value: "from x (IDENT:[198.51.100.9]@rdns.example [192.0.2.1]) by gw.example" + d, problem: noAddress},
 	}
 	for _, tt := range tests {
@@ -121,29 +123,63 @@ var shapes = []string{
 	"from [192.0.2.1] (HELO HELO) by gw.example (X) with ESMTP id 1 for <RCPT>; date",
 }
 
+// forgery puts what a client said into a shape.
+func forgery(shape, helo, rcpt string) string {
+	value := strings.Replace(shape, "RCPT", rcpt, 1)
+	if i := strings.LastIndex(shape[:strings.Index(shape, " by ")], "HELO"); i >= 0 {
+		return value[:i] + helo + value[i+len("HELO"):]
+	}
+	return strings.Replace(value, "helo=HELO", "helo="+helo, 1)
+}
+
+var own = netip.MustParseAddr("192.0.2.1")
+
+// All short sequences of what has a meaning to the reader.
+func TestNoHELOMakesAnotherAddressBelieved(t *testing.T) {
+	words := []string{"x", " ", "(", ")", "[198.51.100.9]", "198.51.100.9", " by ", "HELO ", "helo=", "@", "(may be forged)", " for <"}
+	const length = 4
+	for n := range pow(len(words), length) {
+		helo := ""
+		for range length {
+			helo += words[n%len(words)]
+			n /= len(words)
+		}
+		for _, rcpt := range []string{"a@b", `")"@b`, `") ("@b`} {
+			for _, shape := range shapes {
+				value := forgery(shape, helo, rcpt)
+				if h, problem := parseReceived([]byte(value)); problem == "" && h.ip != own {
+					t.Fatalf("%q: %v is believed", value, h.ip)
+				}
+			}
+		}
+	}
+}
+
+func pow(base, exponent int) int {
+	n := 1
+	for range exponent {
+		n *= base
+	}
+	return n
+}
+
 // Whatever a client says in HELO and RCPT, and though its MTA writes it down
 // unchanged, no address but its own is believed.
 func FuzzParseReceived(f *testing.F) {
 	for _, helo := range []string{
 		"helo.example", "[198.51.100.9]", "x (y [198.51.100.9])", "[198.51.100.9] (helo=x)", "x (HELO y) (198.51.100.9)",
-		"x ([198.51.100.9]) by y (", "x) ([198.51.100.9]", "x) by y (", "x ([198.51.100.9]) by y (\\", "x) (198.51.100.9) by y (",
+		"x ([198.51.100.9]) by y (", "x) ([198.51.100.9]", "x) by y (", " [198.51.100.9]", "@198.51.100.9", "x ([198.51.100.9]) by y (\\", "x) (198.51.100.9) by y (",
 	} {
 		f.Add(helo, "a@b.example")
 		f.Add(helo, "\")\"@b.example")
 	}
-	own := netip.MustParseAddr("192.0.2.1")
 	f.Fuzz(func(t *testing.T, helo, rcpt string) {
 		if strings.ContainsAny(helo+rcpt, "\r\n") { // SMTP has no such argument
 			return
 		}
 		_, _ = parseReceived([]byte(helo))
 		for _, shape := range shapes {
-			value := strings.Replace(shape, "RCPT", rcpt, 1)
-			if i := strings.LastIndex(shape[:strings.Index(shape, " by ")], "HELO"); i >= 0 {
-				value = value[:i] + helo + value[i+len("HELO"):]
-			} else {
-				value = strings.Replace(value, "helo=HELO", "helo="+helo, 1)
-			}
+			value := forgery(shape, helo, rcpt)
 			if h, problem := parseReceived([]byte(value)); problem == "" && h.ip != own {
 				t.Fatalf("%q: %v is believed", value, h.ip)
 			}
