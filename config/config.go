@@ -28,7 +28,7 @@ type Config struct {
 	LogLevel    string   `yaml:"log_level" oneof:"debug info warn error"`
 	Drain       Duration `yaml:"drain" min:"0s" max:"5m"`
 
-	AuthservID     string   `yaml:"authserv_id" is:"domain"`
+	AuthservID     string   `yaml:"authserv_id" is:"optional_domain"`
 	OwnAuthservIDs []string `yaml:"own_authserv_ids" is:"domain"`
 	Strip          string   `yaml:"strip" oneof:"own all none"`
 	ReceivedSPF    bool     `yaml:"received_spf"`

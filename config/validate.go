@@ -89,7 +89,7 @@ func (d *decoder) compile(c *Config) {
 		for _, f := range faults {
 			at, ok := d.sources[f.Source]
 			if !ok {
-				at = d.keys[f.Entry] // no entry of a list: a key
+				at = d.keys[strings.Replace(f.Entry, "reply ", "replies.", 1)] // no entry of a list: a key
 			}
 			if at.File == "" {
 				at.File = d.file

@@ -129,7 +129,8 @@ func (n Network) String() string {
 // spelling that is used inside.
 var checks = map[string]func(string) (string, error){
 	"listen":          listenAddress,
-	"domain":          optional(domainName),
+	"domain":          domainName,
+	"optional_domain": optional(domainName),
 	"domain_pattern":  domainPattern,
 	"author_pattern":  authorPattern,
 	"address_pattern": addressPattern,

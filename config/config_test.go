@@ -1,0 +1,238 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+var update = flag.Bool("update", false, "write the want files anew")
+
+var testNow = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+// Each file of testdata/bad is faulty in one way; FILE.want holds the exact
+// message, file, line and column included.
+func TestEachBadFileIsToldWithItsPlace(t *testing.T) {
+	files, err := filepath.Glob("testdata/bad/*.yaml")
+	if err != nil || len(files) < 40 {
+		t.Fatalf("found %d bad files, want at least 40 (%v)", len(files), err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = Parse(data, file, testNow)
+			if err == nil {
+				t.Fatalf("%s was accepted:\n%s", file, data)
+			}
+			var problems Problems
+			if !errors.As(err, &problems) {
+				t.Fatalf("error is a %T, want Problems", err)
+			}
+			want := strings.TrimSuffix(file, ".yaml") + ".want"
+			got := err.Error() + "\n"
+			if *update {
+				if err := os.WriteFile(want, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			text, err := os.ReadFile(want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(text) {
+				t.Errorf("got\n%swant\n%s", got, text)
+			}
+			for _, p := range problems {
+				if p.Line == 0 {
+					t.Errorf("problem without a line: %v", p)
+				}
+			}
+		})
+	}
+}
+
+func TestTheDefaultFileIsWhatRunsWithoutAFile(t *testing.T) {
+	empty, err := Parse(nil, "", testNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	printed, err := Parse(DefaultText(), "defaults.yaml", testNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	empty.Rules, printed.Rules = nil, nil
+	if !reflect.DeepEqual(empty, printed) {
+		t.Errorf("defaults differ from the printed file:\n%+v\n%+v", empty, printed)
+	}
+}
+
+// entryExample is a commented-out line of an example: "#" and the key.
+var entryExample = regexp.MustCompile(`(?m)^#(  (?:- | {2}).*|    .*)$`)
+
+func TestTheDefaultFileShowsEveryKeyWithAWorkingExample(t *testing.T) {
+	text := strings.ReplaceAll(string(DefaultText()), ": []\n#  ", ":\n#  ")
+	text = entryExample.ReplaceAllString(text, "$1")
+	for _, key := range allKeys(reflect.TypeFor[Config](), "") {
+		leaf := key[strings.LastIndexByte(key, '.')+1:]
+		if leaf == "file" && strings.HasPrefix(key, "exceptions") {
+			continue // told in words: it stands in place of an entry
+		}
+		if !regexp.MustCompile(`(?m)^ *(?:- )?` + leaf + `:`).MatchString(text) {
+			t.Errorf("key %s is not shown in defaults.yaml", key)
+		}
+	}
+	// The examples are loaded as they stand; the file they name is made.
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "executives.txt"), []byte("# board\ncfo@example.com\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := Parse([]byte(text), filepath.Join(dir, "alignd.yaml"), testNow)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	for what, n := range map[string]int{
+		"exceptions": len(cfg.Exceptions), "sealers": len(cfg.TrustedSealers), "relays": len(cfg.TrustedRelays),
+		"profiles": len(cfg.Profiles), "domains": len(cfg.Domains), "own domains": len(cfg.OwnDomains), "rollout": len(cfg.Rollout),
+		"networks": len(cfg.NotJudged.Networks),
+	} {
+		if n == 0 {
+			t.Errorf("the example of %s was not read", what)
+		}
+	}
+	if got := cfg.Profiles[0].Recipients; len(got) != 2 || got[1] != "cfo@example.com" {
+		t.Errorf("recipients of the profile are %q, want those of the file too", got)
+	}
+}
+
+// allKeys lists the keys of a struct and of what lies below it.
+func allKeys(typ reflect.Type, path string) []string {
+	var keys []string
+	for key, f := range fieldsOf(typ) {
+		keys = append(keys, join(path, key))
+		inner := f.Type
+		for inner.Kind() == reflect.Slice {
+			inner = inner.Elem()
+		}
+		if inner.Kind() == reflect.Struct && !reflect.PointerTo(inner).Implements(textType) {
+			keys = append(keys, allKeys(inner, join(path, key))...)
+		}
+	}
+	return keys
+}
+
+func TestExceptionsCanBeKeptInOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	main := write("alignd.yaml", `
+exceptions:
+  - {id: first, action: reject, scope: {author_domains: [a.example]}, never_expires: true}
+  - file: vendors.yaml
+  - {id: last, action: reject, scope: {author_domains: [b.example]}, never_expires: true}
+`)
+	write("vendors.yaml", `
+exceptions:
+  - {id: vendor, action: accept, proof: {dkim: [vendor.example]}, expires: 2026-11-01}
+`)
+	cfg, err := Load(main)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, e := range cfg.Exceptions {
+		ids = append(ids, e.ID)
+	}
+	if got := strings.Join(ids, " "); got != "first vendor last" {
+		t.Errorf("entries are %q, want those of the file in its place", got)
+	}
+	if len(cfg.Warnings) != 1 || cfg.Warnings[0].Line != 3 || filepath.Base(cfg.Warnings[0].File) != "vendors.yaml" {
+		t.Errorf("warnings are %v, want one of vendors.yaml line 3", cfg.Warnings)
+	}
+
+	write("vendors.yaml", "exceptions:\n  - file: alignd.yaml\n")
+	if _, err := Load(main); err == nil || !strings.Contains(err.Error(), "cannot name another file") {
+		t.Errorf("a file that names a file: %v", err)
+	}
+	write("vendors.yaml", "exceptions:\n  - {id: vendor, action: accept}\n")
+	if _, err := Load(main); err == nil || !strings.Contains(err.Error(), "vendors.yaml:2:5: ") {
+		t.Errorf("a fault of the other file: %v", err)
+	}
+}
+
+func TestExpiryIsToldAtLoad(t *testing.T) {
+	const entry = "exceptions:\n  - {id: e, action: accept, proof: {dkim: [v.example]}, expires: %s}\n"
+	for _, row := range []struct{ name, expires, want string }{
+		{"an entry of the past is warned about", "2026-11-22", "expired"},
+		{"an entry of the next two weeks too", "2026-12-01", "expires on 2026-12-01"},
+		{"a later one is not", "2027-01-01", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			cfg, err := Parse(fmt.Appendf(nil, entry, row.expires), "x.yaml", testNow)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := fmt.Sprint(cfg.Warnings)
+			if (row.want == "") != (len(cfg.Warnings) == 0) || !strings.Contains(got, row.want) {
+				t.Errorf("warnings are %s, want %q", got, row.want)
+			}
+		})
+	}
+}
+
+func TestAliases(t *testing.T) {
+	cfg, err := Parse([]byte("trusted_sealers:\n  - {id: a, domains: &d [lists.example]}\n  - {id: b, domains: *d, selectors: [s]}\n"), "x.yaml", testNow)
+	if err != nil || len(cfg.TrustedSealers[1].Domains) != 1 {
+		t.Errorf("an alias was not followed: %v", err)
+	}
+	bomb := "own_authserv_ids: &a [x.example]\n"
+	for range 3 {
+		bomb += "domains: *a\n"
+	}
+	if _, err := Parse([]byte(bomb), "x.yaml", testNow); err == nil {
+		t.Error("keys that stand twice were accepted")
+	}
+	if _, err := Parse([]byte("exceptions: &a\n  - *a\n"), "x.yaml", testNow); err == nil {
+		t.Error("a list that contains itself was accepted")
+	}
+}
+
+func TestNoFileIsFineButANamedOneMustExist(t *testing.T) {
+	if _, err := Load(filepath.Join(t.TempDir(), "absent.yaml")); err == nil {
+		t.Error("an absent file was accepted")
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(DefaultText())
+	for _, s := range []string{"", "mode: monitor", "a: &a [*a]", "exceptions:\n  - {id: x}", "listen: [unix:/a, inet:b:1]", "\x00", "? a\n: b"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if bytes.Contains(data, []byte("file")) {
+			return // would read files of this machine
+		}
+		cfg, err := Parse(data, "fuzz.yaml", testNow)
+		if (cfg == nil) == (err == nil) {
+			t.Fatalf("%q: configuration %v and error %v", data, cfg, err)
+		}
+		if err == nil && cfg.Rules == nil {
+			t.Fatalf("%q: no rules", data)
+		}
+	})
+}
