@@ -64,7 +64,7 @@ func TestWrongExpectationFailsTheDemo(t *testing.T) {
 		t.Fatal(err)
 	}
 	changed := filepath.Join(t.TempDir(), "expect")
-	wrong := strings.Replace(string(text), "refuse ", "deliver", 1)
+	wrong := strings.Replace(string(text), "| refuse ", "| deliver", 1)
 	if wrong == string(text) {
 		t.Fatal("nothing to change in the expectations")
 	}

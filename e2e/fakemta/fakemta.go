@@ -169,14 +169,14 @@ type Result struct {
 
 // Data hands over one message.
 func (s *Session) Data(message []byte) Result {
+	if s.milter == nil {
+		return Result{Reply: unavailable}
+	}
 	if !s.mail || s.rcpts == 0 {
 		return Result{Reply: mta.Reply{Code: 554, Text: "5.5.1 Error: no valid recipients"}}
 	}
 	id := s.nextID()
 	s.mail, s.queueID = false, ""
-	if s.milter == nil {
-		return Result{Reply: unavailable}
-	}
 	fields, body := split(message)
 	edits, act, err := s.send(id, fields, body)
 	if err != nil {

@@ -69,6 +69,7 @@ showq      unix  n  -  n  -    -  showq
 error      unix  -  -  n  -    -  error
 retry      unix  -  -  n  -    -  error
 lmtp       unix  -  -  n  -    -  lmtp
+flush      unix  n  -  n  1000? 0 flush
 anvil      unix  -  -  n  -    1  anvil
 postlog    unix-dgram n - n -  1  postlogd
 `
