@@ -47,6 +47,7 @@ type message struct {
 	body        int64
 	refusal     string // the limit it went over; nothing of it is passed on
 	failed      bool   // its Session panicked; nothing of it is passed on
+	judged      bool   // its Session gave the verdict and has done with it
 }
 
 // stage is how far a message has come.

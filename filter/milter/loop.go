@@ -241,6 +241,7 @@ func (d *dialogue) endOfMessage(data []byte) error {
 	}
 	d.startProgress()
 	response := d.session.EndOfMessage(d.conn.ctx)
+	d.msg.judged = true
 	if err := d.stopProgress(); err != nil {
 		return fmt.Errorf("while a verdict was awaited: %w", err)
 	}
@@ -334,7 +335,7 @@ func (d *dialogue) content(next stage) {
 
 // listening reports whether the Session is to hear more of the message.
 func (d *dialogue) listening() bool {
-	return d.session != nil && !d.msg.failed && d.msg.refusal == ""
+	return d.session != nil && !d.msg.failed && !d.msg.judged && d.msg.refusal == ""
 }
 
 // within reports whether the Session is to hear of an event that brought a count

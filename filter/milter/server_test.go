@@ -410,6 +410,7 @@ func TestPeerThatDoesNotReadIsTimedOut(t *testing.T) {
 	m.begin()
 	m.send('E', "")
 	eventually(t, "log", func() bool { return strings.Contains(log.String(), "i/o timeout") })
+	eventually(t, "close", func() bool { return strings.HasSuffix(r.text(), "end of message\nclose") })
 }
 
 func TestConnectionsOverTheLimitWait(t *testing.T) {
