@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"strings"
+	"unicode"
 )
 
 // patternKind says what a pattern compares.
@@ -31,7 +32,8 @@ var (
 	errPatternDomain = errors.New("is not a domain in lower-case A-labels (letters, digits, '-', '_' and '.')")
 	errPatternAt     = errors.New("is an address where a domain is wanted")
 	errPatternOrg    = errors.New(`"org:" is for Author Domains only`)
-	errPatternAny    = errors.New(`"*" holds for anybody, so it proves nothing`)
+	errPatternAny    = errors.New("holds for anybody, so it proves nothing")
+	errPatternList   = errors.New("is not a List-Id identifier: it holds white space or angle brackets")
 	errPatternTLD    = errors.New("holds for anybody who registers a name there, so it proves nothing")
 )
 
@@ -97,7 +99,7 @@ func parseAddress(s string) (pattern, error) {
 		return parsePlain(domain)
 	}
 	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
-	if domain == "" || strings.ContainsAny(domain, " \t<>,;\"") {
+	if domain == "" || strings.ContainsAny(domain, "<>,;\"") || strings.ContainsFunc(domain, unicode.IsSpace) {
 		return pattern{}, errPatternDomain
 	}
 	return pattern{kind: fullAddress, name: strings.ToLower(local) + "@" + domain}, nil
@@ -106,10 +108,16 @@ func parseAddress(s string) (pattern, error) {
 // parseList parses a List-Id identifier, exact or ".suffix". It need not be a
 // domain (RFC 2919 section 2).
 func parseList(s string) (pattern, error) {
-	s = strings.ToLower(strings.Trim(strings.TrimSpace(s), "<>"))
+	s = strings.TrimSpace(s)
+	if inner, ok := strings.CutPrefix(s, "<"); ok {
+		s = strings.TrimSuffix(inner, ">")
+	}
+	s = strings.ToLower(s)
 	switch {
 	case s == "" || s == ".":
 		return pattern{}, errPatternEmpty
+	case strings.ContainsAny(s, "<>") || strings.ContainsFunc(s, unicode.IsSpace):
+		return pattern{}, errPatternList
 	case s == "*":
 		return pattern{kind: anyDomain}, nil
 	case s[0] == '.':
