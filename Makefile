@@ -8,8 +8,11 @@ DESTDIR    ?=
 FUZZTIME   ?= 30s
 BENCH      ?= .
 
+VERSION    := 0.1.0-dev$(shell git describe --always --dirty --exclude '*' --abbrev=10 2>/dev/null | sed 's/^/+/')
+
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
+GOBUILD = -trimpath -ldflags '-X main.version=$(VERSION)'
 # Root is needed to start a private Postfix; nothing else runs as root.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -20,11 +23,11 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build/alignd
-	go build -trimpath -o build/ ./cmd/alignd
+	go build $(GOBUILD) -o build/ ./cmd/alignd
 
 demo: ## show alignd at work behind a private Postfix
 	@e2e/install mta
-	@go build -o build/ ./cmd/alignd ./e2e/demo
+	@go build $(GOBUILD) -o build/ ./cmd/alignd ./e2e/demo
 	@$(ROOT) build/demo -alignd build/alignd
 
 test: ## everything: linters, unit tests with the race detector, cases through a real Postfix
@@ -43,8 +46,7 @@ unit:
 # race detector except where its memory is measured.
 e2e:
 	CGO_ENABLED=1 go build -race -o build/race/ ./cmd/alignd
-	go build -trimpath -o build/ ./cmd/alignd
-	go build -o build/ ./e2e/demo
+	go build $(GOBUILD) -o build/ ./cmd/alignd ./e2e/demo
 	@for pkg in $$(grep -rl --include=*_test.go ALIGND_E2E . | xargs -n1 dirname | sort -u); do \
 		test=$(CURDIR)/build/$$(echo $$pkg | tr -d . | tr / -).test; \
 		go test -c -o $$test $$pkg || exit 1; \
