@@ -8,9 +8,11 @@ import (
 
 // set is one ARC Set as found.
 type set struct {
-	aar  header.Field
-	ams  *dkim.Check
-	seal *dkim.Check
+	aar header.Field
+	ams *dkim.Check
+	// relaxed is the same field read as relaxed/relaxed if it has no c=.
+	relaxed *dkim.Check
+	seal    *dkim.Check
 
 	hasAAR bool
 }
@@ -66,7 +68,7 @@ func collect(fields *header.Fields, opt dkim.Options) *chain {
 		} else if s.ams != nil {
 			c.fail(twiceInstance)
 		} else {
-			s.ams = check
+			s.ams, s.relaxed = check, check.Relaxed()
 		}
 	}
 	for _, i := range aars {

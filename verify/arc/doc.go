@@ -19,7 +19,10 @@
 // newest must have a readable instance; what else is wrong with it counts for
 // oldest-pass only, as its content is vouched for by the seals. The newest one
 // fails when its h= names ARC-Seal (section 4.1.2), lacks From (RFC 6376
-// section 5.4), when it has expired, or when l= leaves octets unsigned. An
+// section 5.4), when it has expired, or when l= leaves octets unsigned. One
+// without c= is simple/simple; where that does not verify, relaxed/relaxed is
+// tried, which was the default in the drafts that early sealers were written
+// from. An
 // ARC-Authentication-Results must begin with its instance; whether the rest of
 // it can be read does not matter to validation. t= of a seal is not compared
 // with the clock. d= and s= of a set's two signatures need not be equal.

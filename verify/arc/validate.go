@@ -56,6 +56,9 @@ func Start(ctx context.Context, fields *header.Fields, body *dkim.Body, lk resol
 		s.seal.StartSeal(ctx, h.SumWith(s.seal.Params), lk)
 		h.Field(s.seal.Params.Field, true)
 		s.ams.Start(ctx, fields, body, lk)
+		if s.relaxed != nil {
+			s.relaxed.Start(ctx, fields, body, lk)
+		}
 	}
 	return v
 }
@@ -72,6 +75,9 @@ func (v *Validation) Close() {
 func (v *Validation) wait() {
 	for _, s := range v.chain.sets {
 		s.ams.Wait()
+		if s.relaxed != nil {
+			s.relaxed.Wait()
+		}
 		s.seal.Wait()
 	}
 }
@@ -107,6 +113,17 @@ func (v *Validation) Finish(ctx context.Context) evidence.ARC {
 	return v.result
 }
 
+// message is the verdict on an ARC-Message-Signature.
+func (s set) message(opt dkim.Options) (dkim.Problem, dkim.BodyResult) {
+	verdict, body := s.ams.Result(opt)
+	if s.relaxed != nil && verdict.Result != evidence.Pass {
+		if again, body := s.relaxed.Result(opt); again.Result == evidence.Pass || again.Result == evidence.TempError && body.Verified {
+			return again, body
+		}
+	}
+	return verdict, body
+}
+
 // judge collects what the signatures say. arc.Reason is the first permanent
 // failure.
 type judge struct {
@@ -127,7 +144,7 @@ func (j *judge) need(verdict dkim.Problem, what string) {
 }
 
 func (j *judge) newestMessage(s set) {
-	verdict, body := s.ams.Result(j.opt)
+	verdict, body := s.message(j.opt)
 	j.arc.Sets[len(j.arc.Sets)-1].MessageResult = verdict.Result
 	if verdict.Result == evidence.TempError && !body.Verified {
 		verdict = dkim.Problem{Result: evidence.Fail, Reason: "body hash did not verify"}
@@ -146,7 +163,7 @@ func (j *judge) seal(i int, s set) {
 func (j *judge) oldestPass(sets []set) {
 	j.arc.OldestPass = 0
 	for i := len(sets) - 1; i >= 1; i-- {
-		verdict, _ := sets[i-1].ams.Result(j.opt)
+		verdict, _ := sets[i-1].message(j.opt)
 		j.arc.Sets[i-1].MessageResult = verdict.Result
 		if verdict.Result != evidence.Pass {
 			j.arc.OldestPass = i + 1

@@ -263,29 +263,25 @@ func (r *relaxedBody) write(p []byte) {
 		}
 	}
 	for len(p) > 0 {
-		if r.space && isWSP(p[0]) {
-			p = p[1:]
-			continue
-		}
-		if n := plain(p); n > 0 {
-			r.text(p[:n])
-			p = p[n:]
-			continue
-		}
+		n := 1
 		switch {
-		case p[0] != '\r':
-			r.space = true
-			p = p[1:]
-		case len(p) == 1:
+		case p[0] == '\r' && len(p) == 1:
 			r.cr = true
-			return
-		case p[1] == '\n':
+		case p[0] == '\r' && p[1] == '\n':
 			r.lineEnd()
-			p = p[2:]
-		default:
+			n = 2
+		case p[0] == '\r':
 			r.text(p[:1])
-			p = p[1:]
+		case r.space && isWSP(p[0]):
+		default:
+			if n = plain(p); n > 0 {
+				r.text(p[:n])
+			} else {
+				r.space = true
+				n = 1
+			}
 		}
+		p = p[n:]
 	}
 }
 
@@ -296,19 +292,26 @@ func (r *relaxedBody) lineEnd() {
 
 // text writes what was held back, then p.
 func (r *relaxedBody) text(p []byte) {
-	if r.lines == 1 {
-		r.put(crlfs[:2])
-	} else if r.lines > 1 {
-		writeLines(r.put, r.lines)
+	if r.lines > 1 {
+		writeLines(r.put, r.lines-1)
+		r.lines = 1
+	}
+	if len(r.block)-r.n < 3 {
+		r.out.write(r.block[:r.n])
+		r.n = 0
+	}
+	if r.lines > 0 {
+		r.block[r.n], r.block[r.n+1] = '\r', '\n'
+		r.n += 2
+		r.lines = 0
 	}
 	if r.space {
-		r.put(space)
+		r.block[r.n] = ' '
+		r.n++
+		r.space = false
 	}
-	r.lines, r.space = 0, false
 	r.put(p)
 }
-
-var space = []byte{' '}
 
 func (r *relaxedBody) put(p []byte) {
 	if len(p) > len(r.block)-r.n {
@@ -351,6 +354,9 @@ func plain(p []byte) int {
 	i := 0
 	for ; i+9 <= len(p); i += 8 {
 		w := binary.LittleEndian.Uint64(p[i:])
+		if (w-ones*'!')&^w&highs == 0 {
+			continue // nothing up to a space
+		}
 		ctl := zeros((w &^ (ones * 4)) ^ ones*9)
 		sp := zeros(w ^ ones*' ')
 		if ctl|sp == 0 {

@@ -28,6 +28,17 @@ func NewCheck(kind Kind, f header.Field, opt Options) *Check {
 	return &Check{Params: p, Problem: bad}
 }
 
+// Relaxed returns a second Check of the same field, read as relaxed/relaxed,
+// when the field leaves c= out; else nil.
+func (c *Check) Relaxed() *Check {
+	if !c.Params.DefaultCanon {
+		return nil
+	}
+	p := *c.Params
+	p.HeaderRelaxed, p.BodyRelaxed = true, true
+	return &Check{Params: &p, Problem: c.Problem}
+}
+
 // Start registers the body and begins to fetch the key and to verify the
 // header, unless there is a Problem. Wait must be called.
 func (c *Check) Start(ctx context.Context, fields *header.Fields, body *Body, lk resolver.Lookuper) {

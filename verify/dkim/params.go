@@ -46,6 +46,7 @@ type Params struct {
 	Expires   time.Time
 
 	HeaderRelaxed, BodyRelaxed bool
+	DefaultCanon               bool     // c= is absent
 	Names                      []string // h=, lower case
 	Length                     int64    // l=, or -1
 
@@ -268,6 +269,7 @@ func (p *Params) readCanonicalization(tags tagList) *Problem {
 	}
 	c, ok := tags.get("c")
 	if !ok {
+		p.DefaultCanon = true
 		return nil
 	}
 	head, body, both := bytes.Cut(c.value, []byte("/"))

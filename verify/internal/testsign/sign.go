@@ -136,11 +136,16 @@ func BodyHash(body, template string) string {
 var blank = regexp.MustCompile(`=\s*\$b\s*`)
 
 // Field signs a message and returns the signature field without CRLF. template
-// is the whole field, in which $bh and $b stand for the two hashes.
+// is the whole field, in which $bh and $b stand for the two hashes. A template
+// that ends in $relaxed is relaxed/relaxed without saying so.
 func Field(msg string, key *Key, template string) string {
 	fields, body := Split(msg)
-	template = strings.ReplaceAll(template, "$bh", BodyHash(body, template))
 	c, _ := value(template, "c")
+	if plain, ok := strings.CutSuffix(template, "$relaxed"); ok {
+		c, template = "relaxed/relaxed", plain
+		template = strings.ReplaceAll(template, "$bh", BodyHash(body, "c="+c))
+	}
+	template = strings.ReplaceAll(template, "$bh", BodyHash(body, template))
 	relaxed := strings.HasPrefix(strings.ToLower(c), "relaxed")
 	h, _ := value(template, "h")
 	var input strings.Builder

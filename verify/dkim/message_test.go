@@ -1,0 +1,229 @@
+package dkim_test
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"alignd/evidence"
+	"alignd/header"
+	"alignd/resolver"
+	"alignd/verify/dkim"
+	"alignd/verify/internal/testsign"
+)
+
+func TestEvidence(t *testing.T) {
+	signed := testsign.DKIM(message, rsaKey, "v=1; a=rsa-sha256; c=relaxed; d=Example.COM; s=Sel; t=1699999000; x=1700009000;\r\n l=30; h=From : To:from; i=Joe=20@Mail.example.com; bh=$bh; b=\r\n $b")
+	sigs, skipped := verify(t, signed, keyFor("t=y; p="+rsaKey.Public()), dkim.Options{}, 0)
+	if len(sigs) != 1 || skipped != 0 {
+		t.Fatalf("got %+v, skipped %d", sigs, skipped)
+	}
+	got := sigs[0]
+	if len(got.B) != 344 || strings.ContainsAny(got.B, " \r\n") {
+		t.Errorf("b: got %q", got.B)
+	}
+	got.B = ""
+	want := evidence.Signature{
+		Result: evidence.Policy, Reason: "octets beyond l= are not signed",
+		Domain: "example.com", Selector: "Sel", Identity: "Joe @Mail.example.com", Algorithm: "rsa-sha256",
+		HeaderCanon: "relaxed", BodyCanon: "simple", SignedHeaders: []string{"from", "to", "from"},
+		Signed: time.Unix(1699999000, 0), Expires: time.Unix(1700009000, 0),
+		Length: 30, Unsigned: 27, KeyBits: 2048, Testing: true,
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestLengthOption(t *testing.T) {
+	signed := testsign.DKIM(message, rsaKey, tags+"; l=27") // of 54
+	for _, tt := range []struct {
+		name string
+		opt  dkim.Options
+		want evidence.Result
+	}{
+		{name: "refused by default", want: evidence.Policy},
+		{name: "accepted without a minimum", opt: dkim.Options{AcceptLength: true}, want: evidence.Pass},
+		{name: "accepted at the minimum", opt: dkim.Options{AcceptLength: true, MinLengthPercent: 50}, want: evidence.Pass},
+		{name: "refused below the minimum", opt: dkim.Options{AcceptLength: true, MinLengthPercent: 51}, want: evidence.Policy},
+		{name: "a minimum alone accepts nothing", opt: dkim.Options{MinLengthPercent: 10}, want: evidence.Policy},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if sigs, _ := verify(t, signed, keyFor(rsaKey.Record()), tt.opt, 0); sigs[0].Result != tt.want || sigs[0].Unsigned != 27 {
+				t.Errorf("got %+v, want %s", sigs[0], tt.want)
+			}
+		})
+	}
+}
+
+// What is changed after signing turns the result, or must not.
+func TestChanges(t *testing.T) {
+	tests := []struct {
+		name     string
+		tags     string
+		old, new string
+		want     evidence.Result
+	}{
+		{name: "a header octet", old: "Subject:  Is", new: "Subject:  is", want: evidence.Fail},
+		{name: "a body octet", old: "We lost", new: "we lost", want: evidence.Fail},
+		{name: "header folding, relaxed", old: "Is   dinner\r\n\t ready?", new: "Is dinner ready? ", want: evidence.Pass},
+		{name: "header folding, simple", tags: with("relaxed/", "simple/"), old: "Is   dinner\r\n\t ready?", new: "Is dinner ready? ", want: evidence.Fail},
+		{name: "case of a field name, relaxed", old: "Subject:", new: "SUBJECT :", want: evidence.Pass},
+		{name: "blanks at line ends, relaxed", old: "Joe.\r\n", new: "Joe. \t\r\n\r\n \r\n", want: evidence.Pass},
+		{name: "blanks at line ends, simple", tags: with("/relaxed", "/simple"), old: "Joe.\r\n", new: "Joe. \r\n", want: evidence.Fail},
+		{name: "empty lines at the end, simple", tags: with("/relaxed", "/simple"), old: "Joe.\r\n", new: "Joe.\r\n\r\n\r\n", want: evidence.Pass},
+		{name: "no line end at the end, simple", tags: with("/relaxed", "/simple"), old: "Joe.\r\n", new: "Joe.", want: evidence.Pass},
+		{name: "a bare CR is no line end (3.4.4)", old: "Joe.\r\n", new: "Joe.\r\n\r", want: evidence.Fail},
+		{name: "a blank before a bare CR counts", old: "game.\tAre", new: "game. \rAre", want: evidence.Fail},
+		{name: "an octet beyond l=", tags: tags + "; l=20", old: "Joe.", new: "Jim.", want: evidence.Policy},
+		{name: "a field that is not signed", old: "Message-ID: <2", new: "Message-ID: <3", want: evidence.Pass},
+		{name: "a From added above, not oversigned (5.4.2)", old: "From: Joe", new: "From: Mallory <m@example.net>\r\nFrom: Joe", want: evidence.Pass},
+		{name: "a From added above, oversigned", tags: with("h=from:", "h=from:from:"), old: "From: Joe", new: "From: Mallory <m@example.net>\r\nFrom: Joe", want: evidence.Fail},
+		{name: "a From added below takes the signed one's place", old: "To: Suzie", new: "From: Mallory <m@example.net>\r\nTo: Suzie", want: evidence.Fail},
+		{name: "a tag of the signature", tags: tags + "; t=5", old: "t=5", new: "t=6", want: evidence.Fail},
+		{name: "white space in b=, relaxed", old: "b=", new: "b= ", want: evidence.Pass},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.tags == "" {
+				tt.tags = tags
+			}
+			signed := testsign.DKIM(message, rsaKey, tt.tags)
+			sigs, _ := verify(t, signed, keyFor(rsaKey.Record()), dkim.Options{}, 0)
+			if r := sigs[0].Result; r != evidence.Pass && r != tt.want {
+				t.Fatalf("before the change: %+v", sigs)
+			}
+			if !strings.Contains(signed, tt.old) {
+				t.Fatalf("no %q in %s", tt.old, signed)
+			}
+			at := strings.LastIndex(signed, tt.old)
+			changed := signed[:at] + tt.new + signed[at+len(tt.old):]
+			if sigs, _ = verify(t, changed, keyFor(rsaKey.Record()), dkim.Options{}, 3); sigs[0].Result != tt.want {
+				t.Errorf("%s\ngot %+v\nwant %s", changed, sigs, tt.want)
+			}
+		})
+	}
+}
+
+// RFC 6376 section 5.4: a signature may cover others.
+func TestSignatureOverSignature(t *testing.T) {
+	inner := testsign.DKIM(message, rsaKey, tags)
+	both := testsign.DKIM(inner, rsaKey, with("h=from", "h=dkim-signature:from"))
+	for _, tt := range []struct {
+		name string
+		msg  string
+		want []evidence.Result
+	}{
+		{name: "both verify", msg: both, want: []evidence.Result{"pass", "pass"}},
+		{name: "the inner one is covered", msg: strings.Replace(both, "h=from:to", "h=From:to", 1), want: []evidence.Result{"fail", "fail"}},
+		{name: "the inner one removed", msg: both[:len(both)-len(inner)] + message, want: []evidence.Result{"fail"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			sigs, _ := verify(t, tt.msg, keyFor(rsaKey.Record()), dkim.Options{}, 0)
+			var got []evidence.Result
+			for _, s := range sigs {
+				got = append(got, s.Result)
+			}
+			if !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("got %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestLimitPrefersAuthorDomains(t *testing.T) {
+	msg := message
+	zone := testsign.DNS{}
+	for _, d := range []string{"example.com", "news.example.com", "other.example", "example.com"} {
+		zone["sel._domainkey."+d] = []string{rsaKey.Record()}
+		msg = testsign.DKIM(msg, rsaKey, with("example.com", d))
+	}
+	for i := range 20 {
+		msg = fmt.Sprintf("DKIM-Signature: junk%d\r\n", i) + msg
+		msg = testsign.DKIM(msg, rsaKey, with("example.com", fmt.Sprintf("esp%d.example", i)))
+	}
+	for _, tt := range []struct {
+		max  int
+		want []string
+	}{
+		{1, []string{"example.com"}},
+		{2, []string{"example.com", "example.com"}},
+		{3, []string{"example.com", "news.example.com", "example.com"}},
+		{4, []string{"esp19.example", "example.com", "news.example.com", "example.com"}},
+	} {
+		sigs, skipped := verify(t, msg, zone, dkim.Options{MaxSignatures: tt.max, AuthorDomains: []string{"example.com"}}, 0)
+		var got []string
+		for _, s := range sigs {
+			got = append(got, s.Domain)
+		}
+		if !reflect.DeepEqual(got, tt.want) || skipped != 44-tt.max {
+			t.Errorf("limit %d: got %v, %d skipped; want %v", tt.max, got, skipped, tt.want)
+		}
+	}
+	if sigs, skipped := verify(t, msg, zone, dkim.Options{}, 0); len(sigs) != dkim.DefaultMaxSignatures || skipped != 34 {
+		t.Errorf("default limit: %d tried, %d skipped", len(sigs), skipped)
+	}
+}
+
+func TestPublicSuffix(t *testing.T) {
+	for d, want := range map[string]bool{"co.uk": true, "example.co.uk": false, "github.io": false, "example.com": false} {
+		sigs, _ := verify(t, testsign.DKIM(message, rsaKey, with("example.com", d)), testsign.DNS{}, dkim.Options{}, 0)
+		if sigs[0].PublicSuffix != want {
+			t.Errorf("%s: PublicSuffix is %v", d, sigs[0].PublicSuffix)
+		}
+	}
+}
+
+// blocking answers when the context ends, or panics.
+type blocking struct{ panics bool }
+
+func (b blocking) Lookup(ctx context.Context, name string, qtype uint16) (*resolver.Answer, error) {
+	if b.panics {
+		panic("lookup went wrong")
+	}
+	<-ctx.Done()
+	return nil, &resolver.Error{Name: name, Type: qtype, Err: resolver.ErrTemporary, Why: ctx.Err().Error()}
+}
+
+func start(ctx context.Context, lk resolver.Lookuper) *dkim.Verification {
+	fields := new(header.Fields)
+	signed, _ := testsign.Split(testsign.DKIM(message, rsaKey, tags))
+	for _, f := range signed {
+		name, value, _ := strings.Cut(f, ":")
+		fields.Add([]byte(name), []byte(value))
+	}
+	return dkim.Start(ctx, fields, new(dkim.Body), lk, dkim.Options{Now: now})
+}
+
+func TestEndOfContext(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	v := start(context.Background(), blocking{})
+	cancel()
+	if sigs, _ := v.Finish(ctx); sigs[0].Result != evidence.TempError {
+		t.Errorf("Finish's context ended: got %+v", sigs)
+	}
+	start(context.Background(), blocking{}).Close() // returns
+	start(ctx, blocking{}).Close()
+}
+
+func TestPanicReachesTheMessage(t *testing.T) {
+	defer func() {
+		if r := recover(); r != "lookup went wrong" {
+			t.Errorf("recovered %v", r)
+		}
+	}()
+	start(context.Background(), blocking{panics: true}).Finish(context.Background())
+	t.Error("no panic")
+}
+
+func TestHugeNumbers(t *testing.T) {
+	for _, l := range []string{fmt.Sprint(uint64(math.MaxUint64)), fmt.Sprint(int64(math.MaxInt64)), strings.Repeat("1", 70)} {
+		if sigs, _ := verify(t, testsign.DKIM(message, rsaKey, tags+"; l="+l), keyFor(rsaKey.Record()), dkim.Options{}, 0); sigs[0].Reason != "body is shorter than l=" {
+			t.Errorf("l=%s: got %+v", l, sigs[0])
+		}
+	}
+}
