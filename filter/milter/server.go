@@ -46,9 +46,10 @@ type Options struct {
 	// message of a busy client come within.
 	Settle time.Duration
 
-	// OnPanic answers a message whose Session failed, 451 4.3.0.
+	// OnPanic answers a message whose Session failed, 451 4.3.0. Accept lets it
+	// pass unjudged, if the site wants that.
 	OnPanic Reply
-	// OnLimit answers a message over a limit, 550 5.7.1.
+	// OnLimit answers a message over a limit, 550 5.7.1. It cannot let it pass.
 	OnLimit Reply
 
 	// Macros is what the MTA is asked to send, DefaultMacros.
@@ -131,6 +132,9 @@ func New(opt Options) (*Server, error) {
 	}
 	if err := CheckReply(opt.OnLimit); err != nil {
 		return nil, fmt.Errorf("reply to a message over a limit: %w", err)
+	}
+	if opt.OnLimit.Delivers() {
+		return nil, errors.New("reply to a message over a limit would let it pass unjudged")
 	}
 	s := &Server{
 		opt:       opt,

@@ -3,6 +3,7 @@ package milter
 import (
 	"context"
 	"fmt"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -520,7 +521,7 @@ func TestManyConnectionsAtOnce(t *testing.T) {
 
 func TestNewRefusesOptionsThatCannotWork(t *testing.T) {
 	handler := (&recorder{}).handler
-	for _, opt := range []Options{{}, {Handler: handler, OnPanic: Text(250, "", "")}, {Handler: handler, OnLimit: Text(550, "4.0.0", "")}} {
+	for _, opt := range []Options{{}, {Handler: handler, OnPanic: Text(250, "", "")}, {Handler: handler, OnLimit: Text(550, "4.0.0", "")}, {Handler: handler, OnLimit: Accept}} {
 		if _, err := New(opt); err == nil {
 			t.Errorf("%+v: no error", opt)
 		}
@@ -539,6 +540,30 @@ func TestServeReturnsTheErrorOfItsListener(t *testing.T) {
 	ln.Close()
 	if err := s.Serve(ln); err == nil || err == ErrServerClosed {
 		t.Errorf("a closed listener: got %v", err)
+	}
+}
+
+// A body of 100 MB costs no more memory than a small one.
+func TestBigBodyTakesNoMemory(t *testing.T) {
+	const chunks = 100_000_000 / 65535
+	s, err := New(Options{Handler: func(*Conn) Session { return quiet{} }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hello := appendFrame(appendFrame(nil, 'O', offer(6, 0x1ff, allOptions)), 'M', theMail)
+	chunk := appendFrame(nil, 'B', strings.Repeat("x", 65535))
+	end := appendFrame(nil, 'E', "")
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	nc := &scripted{Reader: io.MultiReader(&pieces{hello, 4096}, &endless{chunk, chunks, 0}, &pieces{end, 4096})}
+	s.start(nc)
+	s.wait(func() bool { return len(s.conns) == 0 })
+	runtime.ReadMemStats(&after)
+	if got := nc.sent.Bytes(); got[len(got)-1] != 'a' {
+		t.Fatalf("reply: got %q", got)
+	}
+	if got := after.TotalAlloc - before.TotalAlloc; got > 1<<20 {
+		t.Errorf("took %d octets", got)
 	}
 }
 
