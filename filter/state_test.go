@@ -1,0 +1,81 @@
+package filter
+
+import (
+	"testing"
+	"time"
+
+	"alignd/evidence"
+	"alignd/header"
+)
+
+func fieldsOf(lines ...string) *header.Fields {
+	h := new(header.Fields)
+	for i := 0; i < len(lines); i += 2 {
+		h.Add([]byte(lines[i]), []byte(lines[i+1]))
+	}
+	return h
+}
+
+func TestTheKeyOfAMessageIsTheSameOnEachTry(t *testing.T) {
+	ev := &evidence.Message{From: evidence.From{Domains: []string{"example.com"}}}
+	secret := []byte("secret")
+	first := keyOf(secret, ev, fieldsOf("Received", " a", "From", " x@example.com", "Date", " d", "Message-ID", " <1>"))
+
+	for _, row := range []struct {
+		name   string
+		secret string
+		fields *header.Fields
+		same   bool
+	}{
+		{"another Received does not count", "secret",
+			fieldsOf("Received", " b", "From", " x@example.com", "Date", " d", "Message-ID", " <1>"), true},
+		{"another Message-ID is another message", "secret",
+			fieldsOf("From", " x@example.com", "Date", " d", "Message-ID", " <2>"), false},
+		{"text cannot move from one field to the next", "secret",
+			fieldsOf("From", " x@example.com", "Date", " d <1>", "Message-ID", ""), false},
+		{"another site has other keys", "other",
+			fieldsOf("From", " x@example.com", "Date", " d", "Message-ID", " <1>"), false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := keyOf([]byte(row.secret), ev, row.fields) == first; got != row.same {
+				t.Errorf("same key: %t, want %t", got, row.same)
+			}
+		})
+	}
+}
+
+func TestSamplesAreSpreadEvenly(t *testing.T) {
+	const messages = 10_000
+	below := 0
+	for i := range messages {
+		key := keyOf([]byte("s"), &evidence.Message{}, fieldsOf("Message-ID", time.Unix(int64(i), 0).String()))
+		s := key.sample()
+		if s < 0 || s > 99 {
+			t.Fatalf("sample %d", s)
+		}
+		if s < 25 {
+			below++
+		}
+	}
+	if below < messages/5 || below > messages*3/10 {
+		t.Errorf("%d of %d messages are below 25, want about a quarter", below, messages)
+	}
+}
+
+func TestFirstSeenIsBounded(t *testing.T) {
+	f := newFirstSeen(3)
+	key := func(i byte) messageKey { return messageKey{i} }
+	for i := range byte(5) {
+		f.Deferred(key(i), time.Unix(int64(i), 0))
+		f.Deferred(key(i), time.Unix(1000, 0)) // the first time stays
+	}
+	for i := range byte(5) {
+		want := time.Time{}
+		if i >= 2 {
+			want = time.Unix(int64(i), 0)
+		}
+		if got := f.Of(key(i)); !got.Equal(want) {
+			t.Errorf("key %d was first seen %v, want %v", i, got, want)
+		}
+	}
+}
