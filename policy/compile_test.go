@@ -23,7 +23,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"quarantine_as that is no delivery", Spec{Handling: Handling{QuarantineAs: Accept}}, `policy: quarantine_as: "accept" is not one of tag, hold, reject`},
 		{"an unknown signal", Spec{Handling: Handling{Signals: []Signal{"moon"}}}, `policy: signals: "moon" is not one of direct, `},
 		{"corroborated without any signal", Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{}}}, `policy: signals: an empty list means that nothing is ever rejected`},
-		{"an internal error that rejects", Spec{OnError: Reject}, `policy: on_error: "reject" is not one of tempfail, accept, tag`},
+		{"an internal error that holds", Spec{OnError: Hold}, `policy: on_error: "hold" is not one of tempfail, accept, tag, reject`},
 		{"a temporary error that rejects", Spec{TempErrors: TempErrors{Unresolved: Reject}}, `temperror: unresolved: "reject" is not one of accept, tag, tempfail`},
 		{"a negative time", Spec{TempErrors: TempErrors{For: -1}}, `temperror: temperror_for: must not be negative`},
 		{"stages out of order", Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag, Start: now}, {Name: StageReject, Start: now.Add(-1)}}}}, `policy: start: stages must be in the order of their dates`},
@@ -134,5 +134,8 @@ func TestVerdictsWithoutJudging(t *testing.T) {
 	}
 	if v = rulesOf(t, Spec{OnError: Tag}).Failed(ev); v.Delivery != DeliverTag || v.TagName == "" {
 		t.Errorf("on_error: tag: got %+v", v)
+	}
+	if v = rulesOf(t, Spec{OnError: Reject}).Failed(ev); v.Reply.String() != "550 5.3.0 Email rejected: it could not be evaluated" {
+		t.Errorf("on_error: reject: got %+v", v)
 	}
 }

@@ -20,17 +20,17 @@ func (d *decision) behindRelay(r *ruling) {
 	if !ok {
 		y = Relay{Reject: Quarantine, Tempfail: Tempfail}
 	}
-	a, as := y.Tempfail, Tag
+	a, as := y.Tempfail, d.rules.handling.QuarantineAs
 	if r.Delivery == Refuse {
-		a, as = y.Reject, d.rules.handling.QuarantineAs
-		if as == Reject {
-			as = Tag
-		}
+		a = y.Reject
+	}
+	if as == Reject {
+		as = Tag
 	}
 	before := r.Delivery
 	if r.set(a, as); r.Delivery != before {
 		r.relayed = true
-		r.Reason += " Behind the trusted relay " + id + " it is not refused, as the relay would bounce it."
+		r.Reason += " Behind the trusted relay " + id + " it is handled otherwise, as the relay would have to keep or bounce it."
 	}
 }
 
@@ -117,6 +117,9 @@ func (r *Rules) Failed(ev *evidence.Message) Verdict {
 	g.set(r.onError, Tag)
 	g.by(StepInternal, "on_error", Source{})
 	g.Reason = "alignd failed while it judged the message."
+	if g.Delivery == Refuse {
+		g.reply = replyInternalReject
+	}
 	return r.without(ev, &g)
 }
 

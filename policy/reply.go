@@ -18,6 +18,7 @@ const (
 	replyDefer
 	replyLimit
 	replyInternal
+	replyInternalReject // for OnError Reject; fixed
 	replyKinds
 )
 
@@ -52,6 +53,8 @@ func (c *compiler) repliesOf(spec *Spec) {
 	fill(&c.rules.tag.Value, "quarantine")
 	c.tagField()
 
+	c.rules.replies.kinds[replyInternalReject] = replyTemplate{550, "5.3.0",
+		[]part{{text: "Email rejected: it could not be evaluated"}}}
 	c.rules.replies.url = c.template(entryRef{kind: "reply url"}, spec.Replies.URL, "domain", "token")
 	for _, t := range []struct {
 		name string

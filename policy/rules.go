@@ -123,7 +123,7 @@ type Spec struct {
 	Tag     TagField
 	Replies Replies
 	// OnError is done when alignd itself failed on a message: Tempfail (the
-	// default), Accept or Tag.
+	// default), Accept, Tag or Reject (550 5.3.0).
 	OnError Action
 }
 

@@ -1,0 +1,64 @@
+package policy
+
+import "alignd/evidence"
+
+// tempError is step 7: a temporary error is never a fail (RFC 9989 sections
+// 5.3.6 and 7.2, RFC 7489 section 6.6.2).
+func (d *decision) tempError(r *ruling, dm *evidence.DMARC, s *setting) {
+	r.Step, r.reply, r.why = StepTempError, replyTempError, "a DNS lookup failed temporarily"
+	known := dm.IdentifierTemporary || !dm.PolicyTemporary && dm.Policy != evidence.PolicyAbsent
+	own := d.ownDomain(dm)
+	switch {
+	case known:
+		r.Reason = "An identifier that would align with " + dm.AuthorDomain + " could not be resolved for now"
+		if !d.wouldAct(dm, s) {
+			r.Reason += "; it would be accepted anyway."
+			return
+		}
+		d.deferFor(r, d.rules.tempErrors.Unresolved)
+		r.Override, r.OverrideComment = OverrideOther, "temperror"
+	case own != nil && own.Action != Accept:
+		r.Reason = "The DMARC policy of our own domain " + dm.AuthorDomain + " could not be looked up for now"
+		d.deferFor(r, d.rules.tempErrors.Unresolved)
+	default:
+		r.Reason = "The DMARC policy of " + dm.AuthorDomain + " could not be looked up for now"
+		d.deferFor(r, d.rules.tempErrors.PolicyUnknown)
+	}
+	r.Reason += d.patience(r)
+	s.limit(d, r)
+	if r.Delivery == DeliverDefer {
+		r.Override, r.OverrideComment = NoOverride, ""
+	}
+}
+
+// wouldAct reports whether a failing message would be treated worse than
+// accepted, so that its unresolved identifier matters.
+func (d *decision) wouldAct(dm *evidence.DMARC, s *setting) bool {
+	var r ruling
+	d.failed(&r, dm, s)
+	return r.Delivery != Deliver
+}
+
+// deferFor applies an action for temporary errors; a message that has been
+// deferred for long enough is accepted.
+func (d *decision) deferFor(r *ruling, a Action) {
+	if a == Tempfail && d.waited() {
+		a = Accept
+	}
+	r.set(a, Tag)
+	r.reply, r.why = replyTempError, "a DNS lookup failed temporarily"
+}
+
+// waited reports whether the message was first deferred long enough ago.
+func (d *decision) waited() bool {
+	first := d.ev.FirstSeen
+	return !first.IsZero() && d.ev.Time.Sub(first) >= d.rules.tempErrors.For
+}
+
+// patience ends the sentence about a temporary error.
+func (d *decision) patience(r *ruling) string {
+	if r.Delivery == Deliver && d.waited() {
+		return "; it was deferred long enough and is accepted."
+	}
+	return "."
+}
