@@ -70,7 +70,7 @@ func (p *addressList) problem(fields int) (evidence.FromProblem, string) {
 	case p.group && !p.mailbox:
 		return evidence.FromEmpty, "From is a group without a mailbox"
 	case p.unusable != "":
-		return evidence.FromUnparsable, fmt.Sprintf("From has no usable domain: %q", p.unusable)
+		return evidence.FromUnparsable, fmt.Sprintf("From has no usable domain: %.100q", p.unusable)
 	default:
 		return evidence.FromUnparsable, "From has no address with a domain"
 	}

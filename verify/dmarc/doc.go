@@ -15,11 +15,16 @@
 // # Questions
 //
 // The DNS Tree Walk asks the names of RFC 9989 section 4.10, in order, and no
-// others. It goes no further than needed: when the Author Domain has its own
-// record, nothing above it is asked unless a passing identifier that differs
-// from the Author Domain could be aligned in relaxed mode. One walk from the
-// Author Domain gives both the policy record and the Organizational Domain.
-// Walks of different identifiers run side by side, and a name is asked once.
+// others. One walk from the Author Domain gives both the policy record and the
+// Organizational Domain, and it goes no further than needed: when the Author
+// Domain has its own record, nothing above it is asked unless a passing
+// identifier that differs from it could be aligned in relaxed mode. Even then
+// both walks end where the first record decides whether they agree; evidence
+// then has no OrgDomain, unless Options.OrgDomain wants it. Walks of different
+// identifiers run side by side, and a name is asked once.
+//
+// Whether a subdomain exists is asked (type A at its own name) only where np
+// differs from sp and no other answer has shown that it does.
 //
 // # Departures and readings
 //

@@ -19,8 +19,11 @@ const maxIdentifiers = 20
 type Options struct {
 	// Discovery is the method; empty means evidence.TreeWalk.
 	Discovery evidence.Discovery
+	// OrgDomain asks for the Organizational Domain in any case. Otherwise
+	// evidence has it when it is known without another question.
+	OrgDomain bool
 	// Compare also evaluates by the other method and keeps a difference in
-	// evidence. Both Organizational Domains are then always asked for.
+	// evidence. It implies OrgDomain.
 	Compare bool
 	// PSLGuard keeps records of top level domains and ICANN suffixes that
 	// forgot psd=y from aligning all their registrants. It does not concern
@@ -41,12 +44,12 @@ type Identifiers struct {
 // Evaluation is the evaluation of one Author Domain in one message. It is used
 // by one goroutine at a time.
 type Evaluation struct {
-	author  string
-	compare bool
-	main    judge
-	other   judge
-	cancel  context.CancelFunc
-	early   *task
+	author string
+	opt    Options
+	main   judge
+	other  judge
+	cancel context.CancelFunc
+	early  *task
 }
 
 // judge evaluates by one method.
@@ -64,20 +67,30 @@ type judge struct {
 // may draw on the reserved share of its budget.
 func Start(ctx context.Context, lk resolver.Lookuper, authorDomain string, opt Options) *Evaluation {
 	ask := &asker{lk: lk}
-	walk := judge{name: evidence.TreeWalk, method: &treeWalk{asker: ask, guard: opt.PSLGuard}, asker: ask}
-	list := judge{name: evidence.PSL, method: suffixList{asker: ask}, asker: ask}
-	e := &Evaluation{author: authorDomain, compare: opt.Compare, main: walk, other: list}
+	e := &Evaluation{author: authorDomain, opt: opt}
+	e.main.use(evidence.TreeWalk, ask, opt)
+	e.other.use(evidence.PSL, ask, opt)
 	if opt.Discovery == evidence.PSL {
-		e.main, e.other = list, walk
+		e.main, e.other = e.other, e.main
 	}
 	ctx, e.cancel = context.WithCancel(ctx)
 	e.early = spawn(func() {
 		e.main.discoverPolicy(ctx, e.author)
-		if e.compare {
+		if e.opt.Compare {
 			e.other.discoverPolicy(ctx, e.author)
 		}
 	})
 	return e
+}
+
+// use sets the method.
+func (j *judge) use(name evidence.Discovery, ask *asker, opt Options) {
+	j.name, j.asker = name, ask
+	if name == evidence.PSL {
+		j.method = suffixList{ask}
+		return
+	}
+	j.method = &treeWalk{asker: ask, guard: opt.PSLGuard}
 }
 
 // Abandon ends an evaluation whose message is not judged.
@@ -97,8 +110,8 @@ func (e *Evaluation) Finish(ctx context.Context, ids Identifiers) evidence.DMARC
 	e.early.wait()
 	defer e.cancel()
 
-	out := e.main.evaluate(ctx, e.author, ids, e.compare)
-	if e.compare {
+	out := e.main.evaluate(ctx, e.author, ids, e.opt.OrgDomain || e.opt.Compare)
+	if e.opt.Compare {
 		out.Divergence = divergence(out, e.other.evaluate(ctx, e.author, ids, true))
 	}
 	return out
@@ -133,7 +146,7 @@ func (j *judge) evaluate(ctx context.Context, author string, ids Identifiers, wa
 	}
 	a := aligner{judge: j, author: author, rec: d.rec}
 	a.identify(ctx, ids, &out)
-	if out.OrgDomain == "" && (wantOrg || a.orgUsed) {
+	if out.OrgDomain == "" && wantOrg {
 		out.OrgDomain, _ = j.orgDomain(ctx, author)
 	}
 	return out
@@ -177,7 +190,6 @@ type aligner struct {
 	author  string
 	rec     *Record
 	domains []*identifier
-	orgUsed bool
 }
 
 // identifier is a domain that differs from the Author Domain, and whether it
@@ -309,7 +321,6 @@ func (a *aligner) aligned(c candidate) (bool, error) {
 	if c.identifier == nil {
 		return false, nil
 	}
-	a.orgUsed = a.orgUsed || c.identifier.aligned
 	return c.identifier.aligned, c.identifier.err
 }
 

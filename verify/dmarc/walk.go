@@ -188,36 +188,105 @@ func (t *treeWalk) orgDomain(ctx context.Context, name string) (string, error) {
 	return t.org(name, steps), nil
 }
 
-// sameOrg asks only for what can decide: an id that is neither the
-// Organizational Domain of author nor below it cannot share it, and below a
-// PSD each name has its own. While the walk of author is not finished, that of
-// a related id runs beside it.
+// sameOrg finds out with fewer questions than two walks take. Both walks meet
+// at the common suffix of the names, c. One that stops before c ends in an
+// Organizational Domain that the other cannot have. If neither does, the first
+// record at or above c decides, and what is above it cannot matter: so neither
+// the registry's name nor most parents need to be asked.
+//
+// The part of id below c is asked beside the rest, except when c is a public
+// suffix, where id is most likely unrelated and is asked only if need be.
 func (t *treeWalk) sameOrg(ctx context.Context, author, org, id string) (bool, error) {
-	common := commonSuffix(author, id)
-	if common == "" {
+	c := commonSuffix(author, id)
+	switch {
+	case c == "":
 		return false, nil
+	case strings.Count(author, ".") >= maxLabels || strings.Count(id, ".") >= maxLabels:
+		return t.bothWalks(ctx, author, id) // one jumps, and may miss c
 	}
-	if f := t.ask(ctx, author); common == author && t.psd(author, f.rec) == "y" {
-		return false, nil
-	}
-	if org == "" && !isSuffix(common) {
-		return t.bothWalks(ctx, author, id)
-	}
-	if org == "" {
-		var err error
-		if org, err = t.orgDomain(ctx, author); err != nil {
+	upper := func() (bool, error) {
+		if meets, err := t.meets(ctx, author, c); !meets {
 			return false, err
 		}
+		return t.shared(ctx, c)
 	}
-	if id != org && !domain.IsBelow(id, org) {
-		return false, nil
+	if id == c {
+		return upper()
 	}
-	idOrg, err := t.orgDomain(ctx, id)
-	return idOrg == org, err
+	if org != "" || isSuffix(c) { // upper is known already, or will most likely deny
+		ok, err := upper()
+		if !ok && err == nil {
+			return false, nil
+		}
+		return both(ok, err)(t.meets(ctx, id, c))
+	}
+	var ok bool
+	var err error
+	side := spawn(func() { ok, err = t.meets(ctx, id, c) })
+	upOK, upErr := upper()
+	side.wait()
+	return both(ok, err)(upOK, upErr)
 }
 
-// bothWalks compares the Organizational Domains of author and id. Either one
-// alone may show that they differ, even when the other is unknown.
+// both is "and" over answers that may be unknown: one no is enough.
+func both(a bool, aErr error) func(b bool, bErr error) (bool, error) {
+	return func(b bool, bErr error) (bool, error) {
+		switch {
+		case aErr == nil && !a || bErr == nil && !b:
+			return false, nil
+		case aErr != nil:
+			return false, aErr
+		default:
+			return bErr == nil, bErr
+		}
+	}
+}
+
+// meets reports whether the walk from name gets to its suffix c.
+func (t *treeWalk) meets(ctx context.Context, name, c string) (bool, error) {
+	for ; name != c; name = domain.Parent(name) {
+		f := t.ask(ctx, name)
+		if f.err != nil {
+			return false, f.err
+		}
+		if t.psd(name, f.rec) != "u" {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// shared reports whether two walks that meet at c, the longest common suffix of
+// their starts, give one Organizational Domain (RFC 9989 section 4.10.2).
+func (t *treeWalk) shared(ctx context.Context, c string) (bool, error) {
+	for name := c; name != ""; name = domain.Parent(name) {
+		f := t.ask(ctx, name)
+		switch {
+		case f.err != nil:
+			return false, f.err
+		case f.rec == nil:
+			continue
+		case t.psd(name, f.rec) == "y": // one label longer than name: in c, or different
+			return t.sharedBelow(name, c), nil
+		}
+		return true, nil
+	}
+	return false, nil
+}
+
+// sharedBelow reports whether the Organizational Domain below psd is at or
+// above c; the guard may move it down, see org.
+func (t *treeWalk) sharedBelow(psd, c string) bool {
+	for name := c; name != psd; name = domain.Parent(name) {
+		if !t.guard || !isSuffix(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// bothWalks compares the Organizational Domains of author and id after whole
+// walks, side by side. One alone may show that they differ.
 func (t *treeWalk) bothWalks(ctx context.Context, author, id string) (bool, error) {
 	var org string
 	var err error
@@ -250,39 +319,4 @@ func commonSuffix(a, b string) string {
 		cut = i
 	}
 	return a[len(a)-cut:]
-}
-
-// suffixList is the discovery of RFC 7489 section 6.6.3.
-type suffixList struct{ *asker }
-
-// discover asks the Author Domain, then its Organizational Domain. Several
-// records end it: DMARC is not applied.
-func (l suffixList) discover(ctx context.Context, author string) discovered {
-	d := discovered{org: suffixOrg(author), own: l.ask(ctx, author)}
-	f, name := d.own, author
-	if f.err == nil && f.rec == nil && !f.several && d.org != author {
-		f, name = l.ask(ctx, d.org), d.org
-	}
-	if d.rec, d.err = f.rec, f.err; d.rec != nil {
-		d.domain = name
-	}
-	return d
-}
-
-func (l suffixList) orgDomain(_ context.Context, name string) (string, error) {
-	return suffixOrg(name), nil
-}
-
-func (l suffixList) sameOrg(_ context.Context, _, org, id string) (bool, error) {
-	return suffixOrg(id) == org, nil
-}
-
-// suffixOrg is the public suffix and one label more (RFC 7489 section 3.2); a
-// public suffix is its own Organizational Domain.
-func suffixOrg(name string) string {
-	org, err := publicsuffix.EffectiveTLDPlusOne(name)
-	if err != nil {
-		return name
-	}
-	return org
 }

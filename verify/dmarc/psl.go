@@ -1,0 +1,42 @@
+package dmarc
+
+import (
+	"context"
+
+	"golang.org/x/net/publicsuffix"
+)
+
+// suffixList is the discovery of RFC 7489 section 6.6.3.
+type suffixList struct{ *asker }
+
+// discover asks the Author Domain, then its Organizational Domain. Several
+// records end it: DMARC is not applied.
+func (l suffixList) discover(ctx context.Context, author string) discovered {
+	d := discovered{org: suffixOrg(author), own: l.ask(ctx, author)}
+	f, name := d.own, author
+	if f.err == nil && f.rec == nil && !f.several && d.org != author {
+		f, name = l.ask(ctx, d.org), d.org
+	}
+	if d.rec, d.err = f.rec, f.err; d.rec != nil {
+		d.domain = name
+	}
+	return d
+}
+
+func (l suffixList) orgDomain(_ context.Context, name string) (string, error) {
+	return suffixOrg(name), nil
+}
+
+func (l suffixList) sameOrg(_ context.Context, _, org, id string) (bool, error) {
+	return suffixOrg(id) == org, nil
+}
+
+// suffixOrg is the public suffix and one label more (RFC 7489 section 3.2); a
+// public suffix is its own Organizational Domain.
+func suffixOrg(name string) string {
+	org, err := publicsuffix.EffectiveTLDPlusOne(name)
+	if err != nil {
+		return name
+	}
+	return org
+}
