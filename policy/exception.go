@@ -116,7 +116,7 @@ func (c *compiler) proof(e entryRef, kind Kind, x *Exception) {
 		case !net.IsValid():
 			c.fault(e, "proof.clients: a network is not valid")
 		case isUniversal(net):
-			c.fault(e, "proof.clients: %s %v", net, errPatternAny)
+			c.fault(e, "proof.clients: %s holds for anybody, so it proves nothing", net)
 		}
 	}
 	proven := len(p.Clients)+len(p.PTR)+len(p.DKIM)+len(p.SPF)+len(p.Sealers) > 0
