@@ -208,7 +208,24 @@ func TestQuestions(t *testing.T) {
 		{Name: "one.more.example", Type: "TXT", Outcome: "refused by budget"},
 	}
 	got := b.Questions()
+	for i := range got {
+		if got[i].Elapsed != 0 {
+			t.Errorf("%s: time was measured without being asked for", got[i].Name)
+		}
+	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestTimedQuestionsTellTheirTime(t *testing.T) {
+	c := &counter{Lookuper: zone(t, zoneText), before: func(context.Context, int32) error {
+		time.Sleep(2 * time.Millisecond)
+		return nil
+	}}
+	b := resolver.NewBudget(c, resolver.BudgetOptions{Timed: true})
+	_, _ = b.Lookup(t.Context(), "example.com", dns.TypeTXT)
+	if d := b.Questions()[0].Elapsed; d < 2*time.Millisecond {
+		t.Errorf("elapsed %v", d)
 	}
 }

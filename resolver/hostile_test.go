@@ -23,12 +23,12 @@ type hostile struct {
 
 func newHostile(t testing.TB, reply, stream func(req *dns.Msg) [][]byte) *hostile {
 	t.Helper()
-	packet, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	packet, listener := listenBoth(t)
 	h := &hostile{addr: packet.LocalAddr().String()}
-	t.Cleanup(func() { packet.Close() })
+	if stream == nil {
+		listener.Close()
+	}
+	t.Cleanup(func() { packet.Close(); listener.Close() })
 	go func() {
 		buf := make([]byte, 4096)
 		for {
@@ -50,11 +50,6 @@ func newHostile(t testing.TB, reply, stream func(req *dns.Msg) [][]byte) *hostil
 	if stream == nil {
 		return h
 	}
-	listener, err := net.Listen("tcp", h.addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
 	go func() {
 		for {
 			conn, err := listener.Accept()
@@ -71,6 +66,25 @@ func newHostile(t testing.TB, reply, stream func(req *dns.Msg) [][]byte) *hostil
 		}
 	}()
 	return h
+}
+
+// listenBoth opens UDP and TCP on one port; the port that UDP got may be taken
+// for TCP, so it tries a few.
+func listenBoth(t testing.TB) (packet net.PacketConn, listener net.Listener) {
+	t.Helper()
+	for range 20 {
+		packet, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		listener, err := net.Listen("tcp", packet.LocalAddr().String())
+		if err == nil {
+			return packet, listener
+		}
+		packet.Close()
+	}
+	t.Fatal("no port is free for UDP and TCP")
+	return nil, nil
 }
 
 // answer makes a response to req with the records in master format.

@@ -62,3 +62,14 @@ func TestFailuresAreKeptForFiveMinutesAtMost(t *testing.T) {
 		t.Errorf("%v, %v", o.FailureTTL, err)
 	}
 }
+
+func TestNewResolverHasCountedNothing(t *testing.T) {
+	r, err := New(Options{Servers: []string{"::1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if s := r.Stats(); s != (Stats{}) {
+		t.Errorf("a new resolver counts %+v", s)
+	}
+}

@@ -278,3 +278,48 @@ func TestCloseEndsQuestionsUnderWay(t *testing.T) {
 		t.Errorf("after Close: got %v, want a temporary error", err)
 	}
 }
+
+func TestQuestionsInFlightAreBounded(t *testing.T) {
+	server := serve(t, "*.example.com 60 TXT x\n")
+	server.SetDelay(20 * time.Millisecond)
+	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}, MaxInFlight: 1})
+	start := time.Now()
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			if _, err := r.Lookup(t.Context(), fmt.Sprintf("n%d.example.com", i), dns.TypeTXT); err != nil {
+				t.Errorf("a question that waited its turn failed: %v", err)
+			}
+		})
+	}
+	wg.Wait()
+	if d := time.Since(start); d < 4*20*time.Millisecond {
+		t.Errorf("four questions, one at a time, took %v", d)
+	}
+}
+
+// TestManyAskers is for the race detector: a small cache, many names, callers
+// who give up, and a zone that changes.
+func TestManyAskers(t *testing.T) {
+	server := serve(t, zoneText)
+	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}, CacheSize: 10})
+	names := []string{"example.com", "mx.example.com", "alias.example.com", "broken.example.com", "nothing.example.com", "zero.example.com"}
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for j := range 50 {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(1+j%5)*time.Millisecond)
+				name := names[(i+j)%len(names)]
+				if j%2 == 0 {
+					name = fmt.Sprintf("n%d.%s", j%20, name)
+				}
+				a, err := r.Lookup(ctx, name, dns.TypeTXT)
+				if err != nil && !resolver.Temporary(err) || err == nil && a.Name != name {
+					t.Errorf("%s: %+v, %v", name, a, err)
+				}
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+}

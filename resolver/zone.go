@@ -94,11 +94,14 @@ func (z *Zone) find(name string, qtype uint16) (rep reply, chain []dns.RR, fail 
 	}
 }
 
+// failure is what a question for qtype meets. A failure of every type leaves
+// the types that the file has records of.
 func (n *node) failure(qtype uint16) failure {
-	if f := n.fail[qtype]; f != "" {
-		return f
+	f := n.fail[qtype]
+	if f == "" && len(n.records[qtype]) == 0 && len(n.records[dns.TypeCNAME]) == 0 {
+		f = n.fail[dns.TypeANY]
 	}
-	return n.fail[dns.TypeANY]
+	return f
 }
 
 // node finds the node for name, or the wildcard that stands for it: the one

@@ -43,6 +43,11 @@ $ORIGIN example.net.
 www                    A     192.0.2.20
 @                      TXT   "origin"
 sub                    TIMEOUT
+bücher                 TXT    "umlaut"
+partly                 TXT    "still here"
+partly                 TIMEOUT
+hidden                 TXT    "not here"
+hidden                 SERVFAIL TXT
 `
 
 var longText = strings.Repeat("0123456789", 60) + `\255\255`
@@ -114,6 +119,10 @@ func TestZoneLookup(t *testing.T) {
 		{"$ORIGIN", "www.example.net", dns.TypeA, `NOERROR exists "192.0.2.20"`},
 		{"@ is the origin", "example.net", dns.TypeTXT, `NOERROR exists "origin"`},
 		{"pseudo-types obey $ORIGIN", "sub.example.net", dns.TypeTXT, "temporary DNS failure: timeout"},
+		{"a bare pseudo-type leaves the records of the name", "partly.example.net", dns.TypeTXT, `NOERROR exists "still here"`},
+		{"and fails the other types", "partly.example.net", dns.TypeA, "temporary DNS failure: timeout"},
+		{"a pseudo-type with a type hides records of it", "hidden.example.net", dns.TypeTXT, "temporary DNS failure: SERVFAIL"},
+		{"an owner may be written with U-labels", "xn--bcher-kva.example.net", dns.TypeTXT, `NOERROR exists "umlaut"`},
 		{"an empty label is no name", "a..example.net", dns.TypeTXT, "not a DNS name: empty label"},
 		{"an empty name is no name", "", dns.TypeTXT, "not a DNS name: empty label"},
 		{"a label of 64 octets is no name", strings.Repeat("a", 64) + ".example", dns.TypeTXT, "not a DNS name: label of more than 63 octets"},

@@ -27,6 +27,10 @@ const (
 //	broken.example  SERVFAIL     ; every question for the name fails
 //	slow.example    TIMEOUT TXT  ; questions for one type get no answer
 //
+// Where the file also has records of the name, those are still answered and a
+// bare pseudo-type fails the other types only, as in the zones of the public
+// SPF suites; with a type it fails that type, records or not.
+//
 // Names are relative to $ORIGIN, which is the root at first, so a file needs
 // neither $ORIGIN nor trailing dots. A TXT string longer than 255 octets is
 // split; $INCLUDE is refused. An error names file and line.
@@ -103,11 +107,22 @@ func normal(rr dns.RR, wire []byte) (dns.RR, error) {
 	if err != nil {
 		return nil, err
 	}
-	rr.Header().Name = strings.ToLower(rr.Header().Name)
+	rr.Header().Name = asAsked(rr.Header().Name)
 	if c, ok := rr.(*dns.CNAME); ok {
-		c.Target = strings.ToLower(c.Target)
+		c.Target = asAsked(c.Target)
 	}
 	return rr, nil
+}
+
+// asAsked gives a name the spelling that Lookup would ask it in: lower case,
+// U-labels as A-labels.
+func asAsked(name string) string {
+	if s, ok := text(name); ok {
+		if s, why := canonical(s); why == "" {
+			return presentation(s)
+		}
+	}
+	return lower(name)
 }
 
 // rewritePseudo turns each pseudo-record into one of unknown type (RFC 3597),
