@@ -1,6 +1,8 @@
 package arc
 
 import (
+	"slices"
+
 	"alignd/evidence"
 	"alignd/header"
 	"alignd/verify/dkim"
@@ -26,15 +28,16 @@ type chain struct {
 
 // What the structure can fail for (RFC 8617 section 5.2, steps 1 to 3).
 const (
-	tooManySets     = "more than 50 ARC Sets"
-	badInstance     = "ARC field without an instance from 1 to 50"
-	twiceInstance   = "two ARC fields of one kind and instance"
-	incomplete      = "incomplete ARC Set, or a gap between sets"
-	sealMalformed   = "malformed ARC-Seal"
-	newestCVFail    = "newest seal says cv=fail"
-	wrongCV         = "cv= does not fit the instance"
-	amsCoversSeal   = "newest ARC-Message-Signature covers ARC-Seal"
-	amsUnacceptable = "newest ARC-Message-Signature is not acceptable"
+	tooManySets   = "more than 50 ARC Sets"
+	badInstance   = "ARC field without an instance from 1 to 50"
+	twiceInstance = "two ARC fields of one kind and instance"
+	incomplete    = "incomplete ARC Set, or a gap between sets"
+	newestMessage = "newest ARC-Message-Signature: "
+	sealMalformed = "malformed ARC-Seal"
+	newestCVFail  = "newest seal says cv=fail"
+	wrongCV       = "cv= does not fit the instance"
+	amsCoversSeal = "ARC-Message-Signature covers ARC-Seal"
+	amsMalformed  = "malformed ARC-Message-Signature"
 )
 
 // collect reads all ARC fields. Broken chains are read as far as they go, for
@@ -128,15 +131,14 @@ func (c *chain) checkStructure() {
 			c.fail(sealMalformed + ": " + s.seal.Problem.Reason)
 		case s.seal.Params.CV != want:
 			c.fail(wrongCV)
+		case s.ams.Problem != nil && !s.ams.Stale:
+			c.fail(amsMalformed + ": " + s.ams.Problem.Reason)
+		case slices.Contains(s.ams.Params.Names, "arc-seal"):
+			c.fail(amsCoversSeal)
 		}
 	}
 	if newest.ams.Problem != nil {
-		c.fail(amsUnacceptable + ": " + newest.ams.Problem.Reason)
-	}
-	for _, name := range newest.ams.Params.Names {
-		if name == "arc-seal" {
-			c.fail(amsCoversSeal)
-		}
+		c.fail(newestMessage + newest.ams.Problem.Reason)
 	}
 }
 

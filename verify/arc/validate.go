@@ -149,7 +149,7 @@ func (j *judge) newestMessage(s set) {
 	if verdict.Result == evidence.TempError && !body.Verified {
 		verdict = dkim.Problem{Result: evidence.Fail, Reason: "body hash did not verify"}
 	}
-	j.need(verdict, "newest ARC-Message-Signature: ")
+	j.need(verdict, newestMessage)
 }
 
 func (j *judge) seal(i int, s set) {

@@ -13,6 +13,7 @@ import (
 type Check struct {
 	Params  *Params
 	Problem *Problem // found before any look-up; nothing is started then
+	Stale   bool     // Problem is about t= or x= and the clock
 	Outcome Outcome  // valid after Wait
 
 	body *Body
@@ -22,10 +23,11 @@ type Check struct {
 // NewCheck parses a field and makes every check that needs no DNS.
 func NewCheck(kind Kind, f header.Field, opt Options) *Check {
 	p, bad := Parse(kind, f)
-	if bad == nil {
-		bad = p.checkTimes(opt.Now, opt.Skew)
+	if bad != nil {
+		return &Check{Params: p, Problem: bad}
 	}
-	return &Check{Params: p, Problem: bad}
+	bad = p.checkTimes(opt.Now, opt.Skew)
+	return &Check{Params: p, Problem: bad, Stale: bad != nil}
 }
 
 // Relaxed returns a second Check of the same field, read as relaxed/relaxed,
@@ -36,7 +38,7 @@ func (c *Check) Relaxed() *Check {
 	}
 	p := *c.Params
 	p.HeaderRelaxed, p.BodyRelaxed = true, true
-	return &Check{Params: &p, Problem: c.Problem}
+	return &Check{Params: &p, Problem: c.Problem, Stale: c.Stale}
 }
 
 // Start registers the body and begins to fetch the key and to verify the

@@ -1,6 +1,7 @@
 package testsign
 
 import (
+	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -41,6 +42,14 @@ func RSA(bits int) *Key {
 // Ed25519 returns the test key made from a one-octet seed.
 func Ed25519(seed byte) *Key {
 	return &Key{ed25519: ed25519.NewKeyFromSeed([]byte(strings.Repeat(string(rune(seed&0x7f)), 32)))}
+}
+
+// Signer is the key for signers from elsewhere.
+func (k *Key) Signer() crypto.Signer {
+	if k.rsa != nil {
+		return k.rsa
+	}
+	return k.ed25519
 }
 
 // Algorithm is what belongs in a=.
