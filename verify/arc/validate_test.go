@@ -39,13 +39,18 @@ var (
 
 func validate(t testing.TB, msg string) evidence.ARC {
 	t.Helper()
+	return validateAt(t, msg, time.Unix(1_700_000_000, 0))
+}
+
+func validateAt(t testing.TB, msg string, now time.Time) evidence.ARC {
+	t.Helper()
 	fields, body, err := header.Read(bufio.NewReader(strings.NewReader(msg)), header.Limits{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx := context.Background()
 	var b dkim.Body
-	v := arc.Start(ctx, fields, &b, zone, arc.Options{DKIM: dkim.Options{Now: time.Unix(1_700_000_000, 0)}, ParseAAR: authres.ParseAAR})
+	v := arc.Start(ctx, fields, &b, zone, arc.Options{DKIM: dkim.Options{Now: now}, ParseAAR: authres.ParseAAR})
 	if _, err := io.Copy(&b, body); err != nil {
 		t.Fatal(err)
 	}
