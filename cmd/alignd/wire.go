@@ -81,6 +81,11 @@ func resolverOptions(cfg *config.Config, log *slog.Logger) resolver.Options {
 func milterOptions(cfg *config.Config, handler func(*milter.Conn) milter.Session, log *slog.Logger) milter.Options {
 	over := cfg.Rules.OverLimit(&evidence.Message{}, "the message exceeds a limit of this server")
 	failed := cfg.Rules.Failed(&evidence.Message{})
+	if over.Delivery != policy.Refuse {
+		// Monitor mode, which delivers what it judged. This was not judged, and
+		// forged results were not taken out: the server's own reply refuses it.
+		over.Reply = policy.Reply{Code: 550, Enhanced: "5.7.1", Text: "Message exceeds the limits of this server"}
+	}
 	return milter.Options{
 		Handler:        handler,
 		Logger:         log,
