@@ -80,7 +80,9 @@ func TestBodyCanonicalizationEqualsTheReference(t *testing.T) {
 
 func FuzzBody(f *testing.F) {
 	for _, body := range bodySeeds {
-		f.Add(body, []byte{2, 0, 9})
+		if len(body) < 100 { // the fuzzer works on short ones faster
+			f.Add(body, []byte{2, 0, 9})
+		}
 	}
 	f.Fuzz(func(t *testing.T, body string, cuts []byte) { checkBody(t, body, cuts) })
 }

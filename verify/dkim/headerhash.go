@@ -110,11 +110,24 @@ func headerDigest(fields *header.Fields, p *Params) *[sha256.Size]byte {
 			continue
 		}
 		i := int(h.cursors[id])
+		f := fields.At(i)
+		if p.is(f) { // it is not among what h= means (section 3.5)
+			if i = fields.Above(i); i < 0 {
+				h.cursors[id] = -1
+				continue
+			}
+			f = fields.At(i)
+		}
 		h.cursors[id] = int32(fields.Above(i))
-		h.Field(fields.At(i), p.HeaderRelaxed)
+		h.Field(f, p.HeaderRelaxed)
 	}
 	h.Own(p)
 	return h.Sum()
+}
+
+// is reports whether f is p's own field, and not one that reads the same.
+func (p *Params) is(f header.Field) bool {
+	return len(f.Raw) > 0 && len(p.Field.Raw) > 0 && &f.Raw[0] == &p.Field.Raw[0]
 }
 
 // appendRelaxed appends a field in relaxed form without CRLF (RFC 6376 section

@@ -20,7 +20,8 @@ import (
 
 // Limits on keys.
 const (
-	// MaxKeys is how many usable key records of one name are tried. Ours.
+	// MaxKeys is how many usable key records of one name are tried, as long as
+	// their sizes add up to MaxRSABits at most. Ours.
 	MaxKeys = 4
 	// MinRSABits is below which a signature is refused though it verified.
 	// RFC 8301 section 3.2.
@@ -251,12 +252,16 @@ func (ks Keys) Verify(p *Params, digest func() *[sha256.Size]byte) Outcome {
 	}
 	var sum *[sha256.Size]byte
 	var out Outcome
+	bits := 0
 	for _, k := range ks.keys {
 		if bad := k.fits(p); bad != nil {
 			if sum == nil && out.Problem == nil {
 				out = Outcome{Problem: bad, KeyBits: k.bits, Testing: k.testing}
 			}
 			continue
+		}
+		if bits += k.bits; bits > MaxRSABits {
+			break
 		}
 		first := sum == nil
 		if first {

@@ -135,6 +135,19 @@ func TestSignatureOverSignature(t *testing.T) {
 	}
 }
 
+// RFC 6376 section 3.5: h= never means the signature itself.
+func TestSignatureNamesItsKind(t *testing.T) {
+	alone := testsign.DKIM(message, rsaKey, with("h=from", "h=dkim-signature:from"))
+	if sigs, _ := verify(t, alone, keyFor(rsaKey.Record()), dkim.Options{}, 0); sigs[0].Result != evidence.Pass {
+		t.Errorf("got %+v", sigs[0])
+	}
+	above := testsign.DKIM(alone, rsaKey, tags)
+	sigs, _ := verify(t, above, keyFor(rsaKey.Record()), dkim.Options{}, 0)
+	if sigs[0].Result != evidence.Pass || sigs[1].Result != evidence.Fail {
+		t.Errorf("with another above, which it says there is none of: got %+v", sigs)
+	}
+}
+
 func TestLimitPrefersAuthorDomains(t *testing.T) {
 	msg := message
 	zone := testsign.DNS{}
