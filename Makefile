@@ -48,12 +48,14 @@ e2e:
 	CGO_ENABLED=1 go build -race -o build/race/ ./cmd/alignd
 	go build $(GOBUILD) -o build/ ./cmd/alignd ./e2e/demo
 	@for pkg in $$(grep -rl --include=*_test.go ALIGND_E2E . | xargs -n1 dirname | sort -u); do \
-		test=$(CURDIR)/build/$$(echo $$pkg | tr -d . | tr / -).test; \
-		go test -c -o $$test $$pkg || exit 1; \
-		echo "e2e: $$pkg"; \
+		name=$$(echo $${pkg#./} | tr / -); \
+		go test -c -o build/$$name.test $$pkg || exit 1; \
 		(cd $$pkg && $(ROOT) env ALIGND_E2E=1 ALIGND_BINARY=$(CURDIR)/build/alignd \
 			ALIGND_RACE_BINARY=$(CURDIR)/build/race/alignd ALIGND_DEMO=$(CURDIR)/build/demo \
-			$$test -test.timeout 15m) || exit 1; \
+			$(CURDIR)/build/$$name.test -test.v -test.timeout 15m; echo $$? > $(CURDIR)/build/$$name.status) | \
+			grep -v '^=== '; \
+		if [ "$$(cat build/$$name.status)" != 0 ]; then echo "e2e: $$pkg failed"; exit 1; fi; \
+		echo "e2e: $$pkg passed, nothing left out"; \
 	done
 
 fmt: ## gofmt all files

@@ -67,7 +67,8 @@ func (d *Daemon) Start() error {
 	}
 	cmd := exec.Command(d.Binary, args...)
 	// Under systemd the caller's own variables would change the log's form.
-	cmd.Env = append(os.Environ(), "JOURNAL_STREAM=", "NOTIFY_SOCKET=")
+	// A binary with the race detector sleeps a second before it exits.
+	cmd.Env = append(os.Environ(), "JOURNAL_STREAM=", "NOTIFY_SOCKET=", "GORACE=atexit_sleep_ms=0")
 	cmd.Stdout, cmd.Stderr = &d.log, &d.log
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting alignd: %w", err)
