@@ -3,6 +3,7 @@ package config
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"alignd/policy"
 )
@@ -26,6 +27,7 @@ func (d *decoder) spec(c *Config) policy.Spec {
 		Tag:     policy.TagField{Name: c.Tag.Name, Value: c.Tag.Value},
 		Replies: replies(&c.Replies),
 		OnError: c.OnError,
+		Options: d.options(),
 	}
 	for i := range c.OwnDomains {
 		o := &c.OwnDomains[i]
@@ -55,6 +57,17 @@ func (d *decoder) spec(c *Config) policy.Spec {
 		s.Relays = append(s.Relays, policy.Relay{ID: r.ID, Reject: r.Reject, Tempfail: r.Tempfail, Source: d.source(r)})
 	}
 	return s
+}
+
+// options tells where options that are no entry of a list stand in the file.
+func (d *decoder) options() map[string]policy.Source {
+	places := make(map[string]policy.Source, len(d.keys))
+	for key, at := range d.keys {
+		if !strings.ContainsRune(key, '[') {
+			places[key] = policy.Source{File: at.File, Line: at.Line}
+		}
+	}
+	return places
 }
 
 // source is where an entry stands; entry is its address in the Config.

@@ -11,7 +11,7 @@ import (
 // stay out; every value from outside is quoted by the log's handler.
 func logAttrs(j *Judgement) []slog.Attr {
 	ev, v := j.Evidence, &j.Verdict
-	attrs := make([]slog.Attr, 0, 24)
+	attrs := make([]slog.Attr, 0, 32)
 	str := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))
@@ -52,9 +52,14 @@ func logAttrs(j *Judgement) []slog.Attr {
 	str("sealer", v.TrustedSealer)
 	str("disposition", string(v.Disposition))
 	str("action", string(v.Delivery))
+	str("requested", string(v.Requested))
+	str("step", string(v.Step))
 	str("rule", v.Rule)
+	str("at", v.Place())
 	str("stage", string(v.Stage))
+	str("monitor", string(v.Monitor.Delivery))
 	str("override", string(v.Override))
+	str("undecidable", string(v.Undecidable))
 	str("reason", v.Reason)
 	if len(ev.Problems) > 0 {
 		str("problems", strings.Join(ev.Problems, "; "))

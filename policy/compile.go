@@ -31,6 +31,7 @@ type Rules struct {
 	sealers      []sealer
 	sealerIndex  map[pattern][]int32
 	relays       map[string]Relay
+	options      map[string]Source
 
 	tag     TagField
 	replies replies
@@ -49,9 +50,9 @@ func Defaults() *Rules {
 }
 
 // Compile checks spec and indexes it. The error is of type Errors and holds
-// every fault. The slices of spec must not be changed afterwards.
+// every fault. The slices and maps of spec must not be changed afterwards.
 func Compile(spec Spec) (*Rules, error) {
-	c := compiler{rules: &Rules{}}
+	c := compiler{rules: &Rules{options: spec.Options}}
 	c.settings(&spec)
 	c.clients(&spec)
 	c.overrides(&spec)
@@ -75,6 +76,21 @@ func (r *Rules) Expired(now time.Time) []Exception {
 		}
 	}
 	return out
+}
+
+// NextExpiry is the first instant after now at which an exception stops to
+// match; ok is false when none will.
+func (r *Rules) NextExpiry(now time.Time) (next time.Time, ok bool) {
+	for i := range r.entries {
+		e := &r.entries[i]
+		if e.NeverExpires || !e.Expires.After(now) {
+			continue
+		}
+		if !ok || e.Expires.Before(next) {
+			next, ok = e.Expires, true
+		}
+	}
+	return next, ok
 }
 
 // NeedsIPRev reports whether a rule looks at reverse DNS.

@@ -113,6 +113,14 @@ func TestWhatTheRulesSayAboutThemselves(t *testing.T) {
 	if rules.TagName() != "X-Junk" || Defaults().TagName() != "X-Alignd-Disposition" {
 		t.Errorf("TagName: got %q, %q", rules.TagName(), Defaults().TagName())
 	}
+	later := with(x, func(x *Exception) { x.ID, x.Expires = "y", now.Add(time.Hour) })
+	forever := with(entry(Accept, Scope{}, Proof{PTR: []string{"b.example"}}), func(x *Exception) { x.ID = "z" })
+	both := rulesOf(t, Spec{Exceptions: []Exception{later, x, forever}})
+	for at, want := range map[time.Time]time.Time{now.Add(-1): now, now: later.Expires, later.Expires: {}} {
+		if got, ok := both.NextExpiry(at); !got.Equal(want) || ok == want.IsZero() {
+			t.Errorf("NextExpiry(%v): got %v %t, want %v", at, got, ok, want)
+		}
+	}
 	if got := rules.Expired(now); len(got) != 1 || got[0].ID != "x" || len(rules.Expired(now.Add(-time.Second))) != 0 {
 		t.Errorf("Expired: got %v", got)
 	}

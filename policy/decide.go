@@ -211,23 +211,21 @@ var fromText = map[evidence.FromProblem]string{
 // it is the least that is done, and the domains that there are get judged.
 func (d *decision) unusableFrom() (floor ruling, final bool) {
 	floor.Disposition, floor.Delivery, floor.Requested = DispositionAccept, Deliver, RequestedNone
-	a := Accept
+	a, option := d.rules.from.Unparsable, "from.unparsable"
 	switch d.ev.From.Problem {
 	case evidence.FromOK:
 		return floor, false
 	case evidence.FromMissing:
-		a = d.rules.from.Missing
+		a, option = d.rules.from.Missing, "from.missing"
 	case evidence.FromSeveral:
-		a = d.rules.from.Several
+		a, option = d.rules.from.Several, "from.several"
 	case evidence.FromTooMany:
-		a = d.rules.from.TooMany
+		a, option = d.rules.from.TooMany, "from.too_many"
 	case evidence.FromEmpty:
-		a = d.rules.from.Empty
-	default:
-		a = d.rules.from.Unparsable
+		a, option = d.rules.from.Empty, "from.empty"
 	}
 	floor.set(a, d.rules.handling.QuarantineAs)
-	floor.by(StepFrom, "from", Source{})
+	floor.byOption(StepFrom, option, d.rules)
 	floor.why = fromText[d.ev.From.Problem]
 	if floor.why == "" {
 		floor.why = "the From field is unusable"

@@ -115,7 +115,7 @@ func (d *decision) reply(r *ruling, how Delivery) Reply {
 func (r *Rules) Failed(ev *evidence.Message) Verdict {
 	g := ruling{reply: replyInternal, why: "internal error"}
 	g.set(r.onError, Tag)
-	g.by(StepInternal, "on_error", Source{})
+	g.byOption(StepInternal, "on_error", r)
 	g.Reason = "alignd failed while it judged the message."
 	if g.Delivery == Refuse {
 		g.reply = replyInternalReject

@@ -36,13 +36,16 @@ func (d *decision) setting(dm *evidence.DMARC, a audience) setting {
 }
 
 // credit names the entry whose part of the setting, as chosen by has, holds.
-func (s *setting) credit(v *Verdict, has func(*Handling) bool) {
+// Where it is no entry's, a step other than the sender's policy names the option.
+func (s *setting) credit(v *Verdict, rules *Rules, option string, has func(*Handling) bool) {
 	switch {
 	case s.profile != nil && has(&s.profile.Handling):
 		v.Rule, v.File, v.Line = s.profile.ID, s.profile.Source.File, s.profile.Source.Line
 		v.Recipient = s.to
 	case s.domain != nil && has(&s.domain.Handling):
 		v.Rule, v.File, v.Line = s.domain.ID, s.domain.Source.File, s.domain.Source.Line
+	case v.Step == StepHandling:
+		v.byOption(StepHandling, option, rules)
 	}
 }
 
@@ -74,7 +77,7 @@ func (d *decision) baseline(dm *evidence.DMARC, a audience) ruling {
 		r.set(d.rules.permError, s.QuarantineAs)
 		r.Reason = "The DMARC record for " + dm.AuthorDomain + " cannot be used."
 		if r.Delivery != Deliver {
-			r.by(StepHandling, "on_permerror", Source{})
+			r.byOption(StepHandling, "permerror", d.rules)
 		}
 		d.raise(&r, dm, &s)
 		s.limit(d, &r)
@@ -98,17 +101,23 @@ func (d *decision) failed(r *ruling, dm *evidence.DMARC, s *setting) {
 	}
 	r.set(a, s.QuarantineAs)
 	r.Reason = dm.AuthorDomain + " fails DMARC and asks for " + string(r.Requested)
+	option, has := "honor."+string(r.Requested), func(h *Handling) bool { return h.action(r.Requested) != "" }
 	switch {
 	case r.Disposition == disposition(r.Requested):
 		r.Reason += "."
 	case a == Quarantine && s.action(r.Requested) == Reject:
 		r.Step = StepHandling
 		r.Reason += "; no other signal corroborates a rejection."
+		option, has = "reject_mode", func(h *Handling) bool { return h.RejectMode != "" }
+	case a == Quarantine && r.Requested == RequestedQuarantine:
+		r.Step = StepHandling
+		r.Reason += "; quarantine is carried out as " + string(s.QuarantineAs) + " here."
+		option, has = "quarantine_as", func(h *Handling) bool { return h.QuarantineAs != "" }
 	default:
 		r.Step = StepHandling
 		r.Reason += "; handled as " + string(a) + " here."
 	}
-	s.credit(&r.Verdict, func(h *Handling) bool { return h.action(r.Requested) != "" })
+	s.credit(&r.Verdict, d.rules, option, has)
 	d.raise(r, dm, s)
 	s.limit(d, r)
 }
@@ -240,8 +249,8 @@ func (s *setting) limit(d *decision, r *ruling) {
 	}
 	r.Monitor = Outcome{Disposition: r.Disposition, Delivery: r.Delivery}
 	r.Disposition, r.Delivery = most.Disposition, most.Delivery
-	r.by(StepHandling, "rollout", Source{})
-	s.credit(&r.Verdict, func(h *Handling) bool { return h.Rollout != nil })
+	r.by(StepHandling, "", Source{})
+	s.credit(&r.Verdict, d.rules, "rollout", func(h *Handling) bool { return h.Rollout != nil })
 	r.Reason += " The rollout is at the stage " + string(stage) + "."
 }
 
@@ -274,7 +283,7 @@ func (d *decision) unpublished(r *ruling, dm *evidence.DMARC, s *setting) {
 	}
 	no := &d.rules.noRecord
 	if r.set(no.Unauthenticated, s.QuarantineAs); r.Delivery != Deliver {
-		r.by(StepHandling, "no_record.unauthenticated", Source{})
+		r.byOption(StepHandling, "unauthenticated", d.rules)
 		r.Reason = dm.AuthorDomain + " publishes no DMARC policy, and the message is not authenticated."
 	}
 	if no.SPFFail != Accept {
@@ -300,7 +309,7 @@ func (d *decision) spfFail(r *ruling, a, as Action) {
 		return
 	}
 	r.Disposition, r.Delivery = to.Disposition, to.Delivery
-	r.by(StepHandling, "no_record.spf_fail", Source{})
+	r.byOption(StepHandling, "spf_fail", d.rules)
 	r.Reason = r.domain + " publishes no DMARC policy, and SPF fails for " + check.Domain + "."
 	r.reply, r.domain, r.why = replySPF, check.Domain, "SPF fail"
 }

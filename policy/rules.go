@@ -120,6 +120,10 @@ type Spec struct {
 	Sealers    []Sealer
 	Relays     []Relay
 
+	// Options tells where options that are no entry of a list are set, such as
+	// "honor.reject"; what is not in it is a default.
+	Options map[string]Source
+
 	Tag     TagField
 	Replies Replies
 	// OnError is done when alignd itself failed on a message: Tempfail (the

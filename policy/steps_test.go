@@ -67,21 +67,21 @@ func TestUnusableFrom(t *testing.T) {
 		want  want
 	}{
 		{"no From is refused (RFC 9989 section 11.5)", problem(evidence.FromMissing), Defaults(),
-			want{"reject", "refuse", "none", StepFrom, "from", "local_policy", "550 5.6.0 Email rejected: the message has no From field"}},
+			want{"reject", "refuse", "none", StepFrom, "from.missing", "local_policy", "550 5.6.0 Email rejected: the message has no From field"}},
 		{"several From fields are refused although each passes", problem(evidence.FromSeveral, passing), Defaults(),
-			want{"reject", "refuse", "none", StepFrom, "from", "local_policy", "550 5.6.0 Email rejected: the message has several From fields"}},
+			want{"reject", "refuse", "none", StepFrom, "from.several", "local_policy", "550 5.6.0 Email rejected: the message has several From fields"}},
 		{"too many domains are refused", problem(evidence.FromTooMany, passing), Defaults(),
-			want{"reject", "refuse", "none", StepFrom, "from", "local_policy", "550 5.6.0 Email rejected: the From field names too many domains"}},
+			want{"reject", "refuse", "none", StepFrom, "from.too_many", "local_policy", "550 5.6.0 Email rejected: the From field names too many domains"}},
 		{"an empty group is tagged", problem(evidence.FromEmpty), Defaults(),
-			want{"quarantine", "tag", "none", StepFrom, "from", "local_policy", ""}},
+			want{"quarantine", "tag", "none", StepFrom, "from.empty", "local_policy", ""}},
 		{"an unparsable From is tagged", problem(evidence.FromUnparsable), Defaults(),
-			want{"quarantine", "tag", "none", StepFrom, "from", "local_policy", ""}},
+			want{"quarantine", "tag", "none", StepFrom, "from.unparsable", "local_policy", ""}},
 		{"a problem that is unknown here is handled as unparsable", problem("new kind"), Defaults(),
-			want{"quarantine", "tag", "none", StepFrom, "from", "local_policy", ""}},
+			want{"quarantine", "tag", "none", StepFrom, "from.unparsable", "local_policy", ""}},
 		{"a tagged From is still judged by the domains it has", problem(evidence.FromUnparsable, failing("reject")), Defaults(),
 			want{"reject", "refuse", "reject", StepPolicy, "", "", "550 5.7.26 Email rejected per DMARC policy for bank.example"}},
 		{"several From fields, tagged, stay tagged when all pass", problem(evidence.FromSeveral, passing), lenient,
-			want{"quarantine", "tag", "none", StepFrom, "from", "local_policy", ""}},
+			want{"quarantine", "tag", "none", StepFrom, "from.several", "local_policy", ""}},
 		{"no From is accepted where the admin says so", problem(evidence.FromMissing), lenient,
 			want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
 	} {
@@ -142,12 +142,12 @@ func TestHandling(t *testing.T) {
 		ev   *evidence.Message
 		want want
 	}{
-		{"reject can be quarantined for all", Spec{Handling: Handling{Reject: Quarantine}}, message(failing("reject")), local("quarantine", "tag", "reject", "")},
+		{"reject can be quarantined for all", Spec{Handling: Handling{Reject: Quarantine}}, message(failing("reject")), local("quarantine", "tag", "reject", "honor.reject")},
 		{"quarantine can be carried out as hold", Spec{Handling: Handling{QuarantineAs: Hold}}, message(failing("quarantine")),
 			want{"quarantine", "hold", "quarantine", StepPolicy, "", "", ""}},
 		{"quarantine can be carried out as reject", Spec{Handling: Handling{QuarantineAs: Reject}}, message(failing("quarantine")),
-			want{"reject", "refuse", "quarantine", StepHandling, "", "local_policy", refused.reply}},
-		{"tag stays tag where quarantine is held", Spec{Handling: Handling{Reject: Tag, QuarantineAs: Hold}}, message(failing("reject")), local("quarantine", "tag", "reject", "")},
+			want{"reject", "refuse", "quarantine", StepHandling, "quarantine_as", "local_policy", refused.reply}},
+		{"tag stays tag where quarantine is held", Spec{Handling: Handling{Reject: Tag, QuarantineAs: Hold}}, message(failing("reject")), local("quarantine", "tag", "reject", "honor.reject")},
 		{"an exact Author Domain", Spec{Domains: domain(Handling{Reject: Accept}, "bank.example")}, message(failing("reject")), local("accept", "deliver", "reject", "rule")},
 		{"an exact Author Domain is not its subdomain", Spec{Domains: domain(Handling{Reject: Accept}, "bank.example")}, message(sub("none")),
 			want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
@@ -161,13 +161,13 @@ func TestHandling(t *testing.T) {
 			message(failing("reject")), local("quarantine", "tag", "reject", "exact")},
 		{"p=none can be acted on, as local policy", Spec{Domains: domain(Handling{None: Tag}, "bank.example")}, message(failing("none")), local("quarantine", "tag", "none", "rule")},
 		{"corroborated: without a signal reject becomes quarantine (RFC 9989 section 7.4)", Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{SignalNonExistent}}},
-			message(failing("reject")), local("quarantine", "tag", "reject", "")},
+			message(failing("reject")), local("quarantine", "tag", "reject", "reject_mode")},
 		{"corroborated: a direct message is rejected", Spec{Handling: Handling{RejectMode: Corroborated}}, message(failing("reject")), refused},
 		{"corroborated: list mail with a broken signature is quarantined", Spec{Handling: Handling{RejectMode: Corroborated}},
 			change(message(failing("reject")), func(m *evidence.Message) {
 				m.Traces.List = true
 				m.DKIM = []evidence.Signature{{Result: evidence.Fail, Domain: "bank.example"}}
-			}), local("quarantine", "tag", "reject", "")},
+			}), local("quarantine", "tag", "reject", "reject_mode")},
 		{"corroborated: SPF fail of the Author Domain is a signal", Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{SignalSPFFail}}},
 			change(message(failing("reject")), func(m *evidence.Message) {
 				m.SPF.MailFrom.Domain, m.SPF.MailFrom.Result = "bounce.bank.example", evidence.Fail
@@ -190,10 +190,10 @@ func TestHandling(t *testing.T) {
 			want{"accept", "deliver", "none", StepHandling, "rollout", "other", ""}},
 		{"monitor mode never acts", Spec{Mode: Monitor}, message(failing("reject")), want{"accept", "deliver", "reject", StepPolicy, "", "local_policy", ""}},
 		{"monitor mode leaves an unusable From", Spec{Mode: Monitor}, change(message(), func(m *evidence.Message) { m.From.Problem = evidence.FromMissing }),
-			want{"accept", "deliver", "none", StepFrom, "from", "", ""}},
+			want{"accept", "deliver", "none", StepFrom, "from.missing", "", ""}},
 		{"a relay would bounce: quarantine", Spec{}, change(message(failing("reject")), func(m *evidence.Message) { m.Client.Relay = "gw" }), want{"quarantine", "tag", "reject", StepPolicy, "", "local_policy", ""}},
 		{"a relay where quarantine is refused: tag", Spec{Handling: Handling{QuarantineAs: Reject}}, change(message(failing("quarantine")), func(m *evidence.Message) { m.Client.Relay = "gw" }),
-			want{"quarantine", "tag", "quarantine", StepHandling, "", "", ""}},
+			want{"quarantine", "tag", "quarantine", StepHandling, "quarantine_as", "", ""}},
 		{"a relay that may bounce", Spec{Relays: []Relay{{ID: "gw", Reject: Reject}}}, change(message(failing("reject")), func(m *evidence.Message) { m.Client.Relay = "gw" }), refused},
 		{"own domains are protected at p=none", Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}}}}, message(failing("none")),
 			want{"reject", "refuse", "none", StepHandling, "ours", "local_policy", refused.reply}},
@@ -203,12 +203,65 @@ func TestHandling(t *testing.T) {
 			message(with(failing("none"), func(d *evidence.DMARC) { d.Result = evidence.Pass })), want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
 		{"own domains count as enforcing when unresolved", Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}}}},
 			message(with(failing("none"), func(d *evidence.DMARC) { d.Result, d.IdentifierTemporary = evidence.TempError, true })),
-			want{"tempfail", "defer", "none", StepTempError, "", "", "451 4.7.1 DMARC evaluation for bank.example failed temporarily, try again later"}},
+			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 DMARC evaluation for bank.example failed temporarily, try again later"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			v := check(t, row.ev, rulesOf(t, row.spec), row.want)
 			if row.spec.Mode == Monitor && v.Monitor.Delivery != Refuse {
 				t.Errorf("Monitor = %+v, want what would have been done", v.Monitor)
+			}
+		})
+	}
+}
+
+func TestTheRuleSaysWhereItStands(t *testing.T) {
+	at := func(line int) Source { return Source{"alignd.yaml", line} }
+	spec := Spec{
+		Handling:   Handling{Reject: Quarantine, QuarantineAs: Hold, RejectMode: Corroborated},
+		TempErrors: TempErrors{PolicyUnknown: Tag},
+		NoRecord:   NoRecord{Unauthenticated: Tag, SPFFail: Hold},
+		PermError:  Tag,
+		Domains: []DomainRule{
+			{ID: "cautious", AuthorDomains: []string{"bank.example"}, Handling: Handling{Reject: Reject, Signals: []Signal{SignalNonExistent}}, Source: at(30)},
+			{ID: "letter", AuthorDomains: []string{"letter.example"}, Handling: Handling{Reject: Reject, RejectMode: Corroborated, Signals: []Signal{SignalNonExistent}}, Source: at(40)},
+		},
+		Options: map[string]Source{"honor.reject": at(2), "reject_mode": at(4), "quarantine_as": at(5), "temperror.policy_unknown": at(7),
+			"unauthenticated": at(8), "spf_fail": at(9), "permerror": at(10), "from.missing": at(11), "on_error": at(12)},
+	}
+	of := func(name string, r evidence.Result, f func(*evidence.DMARC)) *evidence.Message {
+		d := failing(evidence.PolicyReject)
+		d.AuthorDomain, d.OrgDomain, d.Result = name, name, r
+		if f != nil {
+			f(&d)
+		}
+		return message(d)
+	}
+	noFrom := message()
+	noFrom.From.Problem = evidence.FromMissing
+	for _, row := range []struct {
+		name string
+		ev   *evidence.Message
+		rule string
+		line int
+	}{
+		{"an option for all", of("other.example", "fail", nil), "honor.reject", 2},
+		{"an option that an entry leaves open", of("bank.example", "fail", nil), "reject_mode", 4},
+		{"an entry that sets it", of("letter.example", "fail", nil), "letter", 40},
+		{"a policy that could not be looked up", of("other.example", "temperror", func(d *evidence.DMARC) { d.PolicyTemporary, d.Policy = true, "" }), "temperror.policy_unknown", 7},
+		{"a default has no place", of("other.example", "temperror", func(d *evidence.DMARC) { d.IdentifierTemporary = true }), "temperror.unresolved", 0},
+		{"a domain without a record", of("other.example", "none", nil), "unauthenticated", 8},
+		{"a domain without a record that fails SPF", change(of("other.example", "none", nil), func(m *evidence.Message) { m.SPF.MailFrom.Result = "fail" }), "spf_fail", 9},
+		{"an unusable record", of("other.example", "permerror", nil), "permerror", 10},
+		{"no From", noFrom, "from.missing", 11},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			v := Decide(row.ev, rulesOf(t, spec))
+			want := Source{}
+			if row.line > 0 {
+				want = at(row.line)
+			}
+			if got := (Source{v.File, v.Line}); v.Rule != row.rule || got != want {
+				t.Errorf("got %q at %v, want %q at %v: %s", v.Rule, got, row.rule, want, v.Reason)
 			}
 		})
 	}
@@ -223,7 +276,7 @@ func TestDomainsThatPublishNothing(t *testing.T) {
 		return func(m *evidence.Message) { m.SPF.MailFrom.Domain, m.SPF.MailFrom.Result = domain, r }
 	}
 	accepted := want{"accept", "deliver", "none", StepPolicy, "", "", ""}
-	tagged := want{"quarantine", "tag", "none", StepHandling, "no_record.unauthenticated", "local_policy", ""}
+	tagged := want{"quarantine", "tag", "none", StepHandling, "unauthenticated", "local_policy", ""}
 	for _, row := range []struct {
 		name string
 		spec Spec
@@ -232,7 +285,7 @@ func TestDomainsThatPublishNothing(t *testing.T) {
 	}{
 		{"SPF fail is accepted by default (RFC 7208 section 8.4)", Spec{}, none(spf("sender.example", "fail")), accepted},
 		{"SPF fail is refused with 5.7.23 (RFC 7372 section 3.2)", spec, none(spf("sender.example", "fail")),
-			want{"reject", "refuse", "none", StepHandling, "no_record.spf_fail", "local_policy", "550 5.7.23 Email rejected: SPF fail for sender.example"}},
+			want{"reject", "refuse", "none", StepHandling, "spf_fail", "local_policy", "550 5.7.23 Email rejected: SPF fail for sender.example"}},
 		{"SPF softfail is not SPF fail", spec, none(spf("sender.example", "softfail")), tagged},
 		{"SPF pass of the Author Domain's family authenticates", spec, none(spf("bounce.bank.example", "pass")), accepted},
 		{"SPF pass of a stranger does not", spec, none(spf("sender.example", "pass")), tagged},
@@ -246,7 +299,7 @@ func TestDomainsThatPublishNothing(t *testing.T) {
 		{"for the null reverse-path HELO counts", spec, none(func(m *evidence.Message) {
 			m.MailFrom, m.MailFromDomain, m.SPF.MailFrom = "", "", nil
 			m.SPF.HELO = &evidence.SPFCheck{Domain: "mail.example.net", Result: evidence.Fail}
-		}), want{"reject", "refuse", "none", StepHandling, "no_record.spf_fail", "local_policy", "550 5.7.23 Email rejected: SPF fail for mail.example.net"}},
+		}), want{"reject", "refuse", "none", StepHandling, "spf_fail", "local_policy", "550 5.7.23 Email rejected: SPF fail for mail.example.net"}},
 		{"a domain with p=none is left alone", spec, change(message(failing("none")), spf("sender.example", "fail")), accepted},
 	} {
 		t.Run(row.name, func(t *testing.T) { check(t, row.ev, rulesOf(t, row.spec), row.want) })
@@ -269,13 +322,13 @@ func TestRecipientProfiles(t *testing.T) {
 		del       Delivery
 		rule, who string
 	}{
-		{"nobody special", []string{"a@here.example"}, DeliverTag, "", ""},
+		{"nobody special", []string{"a@here.example"}, DeliverTag, "honor.reject", ""},
 		{"a listed recipient", []string{"ceo@here.example"}, Refuse, "executives", "ceo@here.example"},
 		{"case and extension do not hide the recipient", []string{"CEO+x@HERE.example"}, Refuse, "executives", "CEO+x@HERE.example"},
 		{"a domain pattern", []string{"a@b.vip.example"}, Refuse, "executives", "a@b.vip.example"},
 		{"a strict profile holds if any recipient has it", []string{"a@here.example", "postmaster@here.example", "ceo@here.example"}, Refuse, "executives", "ceo@here.example"},
 		{"a lenient profile alone", []string{"postmaster@here.example"}, Deliver, "postmaster", "postmaster@here.example"},
-		{"a lenient profile holds only if every recipient has it", []string{"postmaster@here.example", "a@here.example"}, DeliverTag, "", ""},
+		{"a lenient profile holds only if every recipient has it", []string{"postmaster@here.example", "a@here.example"}, DeliverTag, "honor.reject", ""},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			ev := message(failing("reject"))

@@ -15,13 +15,16 @@ func (d *decision) tempError(r *ruling, dm *evidence.DMARC, s *setting) {
 			r.Reason += "; it would be accepted anyway."
 			return
 		}
+		r.byOption(StepTempError, "temperror.unresolved", d.rules)
 		d.deferFor(r, d.rules.tempErrors.Unresolved)
 		r.Override, r.OverrideComment = OverrideOther, "temperror"
 	case own != nil && own.Action != Accept:
 		r.Reason = "The DMARC policy of our own domain " + dm.AuthorDomain + " could not be looked up for now"
+		r.by(StepTempError, own.ID, own.Source)
 		d.deferFor(r, d.rules.tempErrors.Unresolved)
 	default:
 		r.Reason = "The DMARC policy of " + dm.AuthorDomain + " could not be looked up for now"
+		r.byOption(StepTempError, "temperror.policy_unknown", d.rules)
 		d.deferFor(r, d.rules.tempErrors.PolicyUnknown)
 	}
 	r.Reason += d.patience(r)

@@ -104,8 +104,10 @@ type Verdict struct {
 	Requested   Requested
 
 	Step Step
-	// Rule is the id of the entry that decided, or "" where none did. File and
-	// Line say where the entry stands; they are zero for what is built in.
+	// Rule is the id of the entry that decided, the name of the option where
+	// that is no entry of a list ("honor.reject"), or "" where the sender's
+	// policy did. File and Line say where it stands; they are zero for what is
+	// built in or a default.
 	Rule string
 	File string
 	Line int
@@ -159,6 +161,15 @@ type Reply struct {
 	Text     string
 }
 
+// Place is where the rule that decided stands, "file:line"; empty for what is
+// built in.
+func (v *Verdict) Place() string {
+	if v.File == "" {
+		return ""
+	}
+	return v.File + ":" + strconv.Itoa(v.Line)
+}
+
 // worse reports whether v is a worse outcome than w.
 func (v *Verdict) worse(w *Verdict) bool { return v.Delivery.severity() > w.Delivery.severity() }
 
@@ -170,6 +181,11 @@ func (v *Verdict) set(a, as Action) {
 // by names the entry that decided.
 func (v *Verdict) by(step Step, id string, at Source) {
 	v.Step, v.Rule, v.File, v.Line = step, id, at.File, at.Line
+}
+
+// byOption names the option that decided.
+func (v *Verdict) byOption(step Step, name string, rules *Rules) {
+	v.by(step, name, rules.options[name])
 }
 
 // outcomeOf turns an action into disposition and delivery. The empty action

@@ -212,11 +212,11 @@ func (e *explainer) verdict() {
 	e.line("disposition", "%s, delivery: %s", v.Disposition, v.Delivery)
 	e.line("decided by", "%s", v.Step)
 	if v.Rule != "" {
-		e.line("rule", "%s %s", v.Rule, place(v))
+		e.line("rule", "%s%s", v.Rule, inParentheses(v.Place()))
 	}
 	e.line("because", "%s", v.Reason)
 	if v.Override != policy.NoOverride {
-		e.line("override", "%s %s", v.Override, v.OverrideComment)
+		e.line("override", "%s%s", v.Override, inParentheses(v.OverrideComment))
 	}
 	if v.Stage != "" {
 		e.line("stage", "%s", v.Stage)
@@ -224,20 +224,50 @@ func (e *explainer) verdict() {
 	if v.Recipient != "" {
 		e.line("recipient", "%s", v.Recipient)
 	}
+	if len(v.Signals) > 0 {
+		e.line("signals", "%s", joined(v.Signals))
+	}
+	if p := e.sampledPct(); p != "" {
+		e.line("sample", "%s", p)
+	}
 	if v.TrustedSealer != "" {
 		e.line("sealer", "%s is trusted", v.TrustedSealer)
 	}
 	if v.Monitor != (policy.Outcome{}) {
-		e.line("monitor", "would have been %s (%s)", v.Monitor.Disposition, v.Monitor.Delivery)
+		e.line("monitor", "otherwise it would have been: %s, delivery: %s", v.Monitor.Disposition, v.Monitor.Delivery)
 	}
 	if v.Reply != (policy.Reply{}) {
-		e.line("reply", "%s", replyText(v.Reply))
+		e.line("reply", "%s", v.Reply)
+	}
+	if v.Undecidable != policy.NoFact {
+		e.line("unknown", "a rule needs the %s, which is not known here", v.Undecidable)
 	}
 }
 
-func place(v *policy.Verdict) string {
-	if v.File == "" {
+// sampledPct tells the message's place in the sample where a record has pct or
+// a rollout stage was chosen.
+func (e *explainer) sampledPct() string {
+	d := filter.Decisive(e.ev, e.v)
+	if e.ev.Sample < 0 || e.v.Stage == "" && (d == nil || d.Published.Text == "" || d.Published.Pct >= 100) {
 		return ""
 	}
-	return fmt.Sprintf("(%s:%d)", v.File, v.Line)
+	return fmt.Sprintf("%d of 0-99: below a percentage means that it applies", e.ev.Sample)
+}
+
+func joined[T ~string](list []T) string {
+	var b strings.Builder
+	for i, s := range list {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(string(s))
+	}
+	return b.String()
+}
+
+func inParentheses(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " (" + s + ")"
 }

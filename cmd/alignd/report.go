@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	"alignd/evidence"
 	"alignd/filter"
 	"alignd/policy"
@@ -95,29 +93,45 @@ type iprevReport struct {
 }
 
 type dispositionReport struct {
-	Action    policy.Disposition  `json:"action"`
-	Delivery  policy.Delivery     `json:"delivery"`
-	Requested policy.Requested    `json:"requested"`
-	Step      policy.Step         `json:"step"`
-	Rule      string              `json:"rule"`
-	Reason    string              `json:"reason"`
-	Override  policy.OverrideType `json:"override"`
-	Reply     string              `json:"reply"`
+	Action          policy.Disposition  `json:"action"`
+	Delivery        policy.Delivery     `json:"delivery"`
+	Requested       policy.Requested    `json:"requested"`
+	NotJudged       bool                `json:"not_judged"`
+	Step            policy.Step         `json:"step"`
+	Rule            string              `json:"rule"`
+	File            string              `json:"file"`
+	Line            int                 `json:"line"`
+	Reason          string              `json:"reason"`
+	Override        policy.OverrideType `json:"override"`
+	OverrideComment string              `json:"override_comment"`
+	Stage           policy.StageName    `json:"stage"`
+	Recipient       string              `json:"recipient"`
+	TrustedSealer   string              `json:"trusted_sealer"`
+	Signals         []policy.Signal     `json:"signals"`
+	Sample          int                 `json:"sample"`
+	Reply           string              `json:"reply"`
+	Tag             string              `json:"tag"`
+	Monitor         *outcomeReport      `json:"monitor,omitempty"`
+	Undecidable     policy.Fact         `json:"undecidable"`
+}
+
+// outcomeReport is what would have been done without monitor mode or rollout.
+type outcomeReport struct {
+	Action   policy.Disposition `json:"action"`
+	Delivery policy.Delivery    `json:"delivery"`
+	Reply    string             `json:"reply"`
 }
 
 func newReport(ev *evidence.Message, v *policy.Verdict, results string) checkReport {
 	d := filter.Decisive(ev, v)
 	r := checkReport{
-		SPF:         spfOf(ev.ReportedSPF()),
-		DKIM:        []dkimReport{},
-		DKIMSkipped: ev.DKIMSkipped,
-		ARC:         arcOf(&ev.ARC),
-		From:        fromReport{ev.From.Fields, nonNil(ev.From.Domains), ev.From.Problem, ev.From.Detail},
-		DMARC:       dmarcOf(d),
-		Disposition: dispositionReport{
-			Action: v.Disposition, Delivery: v.Delivery, Requested: v.Requested,
-			Step: v.Step, Rule: v.Rule, Reason: v.Reason, Override: v.Override, Reply: replyText(v.Reply),
-		},
+		SPF:                   spfOf(ev.ReportedSPF()),
+		DKIM:                  []dkimReport{},
+		DKIMSkipped:           ev.DKIMSkipped,
+		ARC:                   arcOf(&ev.ARC),
+		From:                  fromReport{ev.From.Fields, nonNil(ev.From.Domains), ev.From.Problem, ev.From.Detail},
+		DMARC:                 dmarcOf(d),
+		Disposition:           dispositionOf(ev, v),
 		AuthenticationResults: results,
 	}
 	if ev.MailFrom != "" && ev.SPF.HELO != nil {
@@ -138,9 +152,26 @@ func newReport(ev *evidence.Message, v *policy.Verdict, results string) checkRep
 	return r
 }
 
-func nonNil(s []string) []string {
+func dispositionOf(ev *evidence.Message, v *policy.Verdict) dispositionReport {
+	r := dispositionReport{
+		Action: v.Disposition, Delivery: v.Delivery, Requested: v.Requested, NotJudged: v.NotJudged,
+		Step: v.Step, Rule: v.Rule, File: v.File, Line: v.Line, Reason: v.Reason,
+		Override: v.Override, OverrideComment: v.OverrideComment,
+		Stage: v.Stage, Recipient: v.Recipient, TrustedSealer: v.TrustedSealer, Signals: nonNil(v.Signals),
+		Sample: ev.Sample, Reply: v.Reply.String(), Undecidable: v.Undecidable,
+	}
+	if v.TagName != "" {
+		r.Tag = v.TagName + ": " + v.TagValue
+	}
+	if m := v.Monitor; m != (policy.Outcome{}) {
+		r.Monitor = &outcomeReport{m.Disposition, m.Delivery, m.Reply.String()}
+	}
+	return r
+}
+
+func nonNil[T any](s []T) []T {
 	if s == nil {
-		return []string{}
+		return []T{}
 	}
 	return s
 }
@@ -181,11 +212,4 @@ func dmarcOf(d *evidence.DMARC) dmarcReport {
 		r.Policy, r.Pct = evidence.PolicyNone, 100
 	}
 	return r
-}
-
-func replyText(r policy.Reply) string {
-	if r == (policy.Reply{}) {
-		return ""
-	}
-	return fmt.Sprintf("%d %s %s", r.Code, r.Enhanced, r.Text)
 }

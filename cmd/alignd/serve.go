@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
@@ -31,11 +32,15 @@ SIGTERM and SIGINT drain: messages in progress are finished, then idle sessions
 are closed, within the option drain. SIGHUP reads the configuration again.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
+			// First of all: a SIGHUP while the daemon starts must not end it.
+			signals := make(chan os.Signal, 4)
+			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
+			defer signal.Stop(signals)
 			d, err := newDaemon(file, listen)
 			if err != nil {
 				return err
 			}
-			return d.run()
+			return d.run(signals)
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
@@ -46,13 +51,15 @@ are closed, within the option drain. SIGHUP reads the configuration again.`,
 // daemon is a running alignd.
 type daemon struct {
 	file   string
-	cfg    *config.Config // as of the start; drain follows reloads
+	cfg    *config.Config // the one in force
+	begun  *config.Config // as of the start, for what a reload does not take up
 	log    *slog.Logger
 	level  *slog.LevelVar
 	dns    *resolver.Resolver
 	filter *filter.Filter
 	server *milter.Server
 	places []string
+	expiry *expiryWatch
 }
 
 func newDaemon(file string, listen []string) (*daemon, error) {
@@ -60,7 +67,7 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{file: file, cfg: cfg, level: new(slog.LevelVar), places: cfg.Listen}
+	d := &daemon{file: file, cfg: cfg, begun: cfg, level: new(slog.LevelVar), places: cfg.Listen}
 	if len(listen) > 0 {
 		d.places = listen
 	}
@@ -77,17 +84,15 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 }
 
 // run serves until a signal ends it.
-func (d *daemon) run() error {
+func (d *daemon) run(signals <-chan os.Signal) error {
 	defer d.dns.Close()
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-	defer signal.Stop(signals)
 
 	failed := make(chan error, len(d.places))
 	if err := d.listen(failed); err != nil {
 		return failure{err}
 	}
 	d.warn(d.cfg)
+	d.expiry = newExpiryWatch(d.cfg.Rules, time.Now())
 	d.log.Info("alignd started", "version", version, "listen", d.places, "mode", d.cfg.Mode)
 	d.notify(sd.SdNotifyReady)
 	for {
@@ -95,6 +100,8 @@ func (d *daemon) run() error {
 		case err := <-failed:
 			d.drain()
 			return failure{err}
+		case <-d.expiry.timer.C:
+			d.warnExpired()
 		case s := <-signals:
 			if s == syscall.SIGHUP {
 				d.reload()
@@ -143,13 +150,14 @@ func (d *daemon) reload() {
 		d.log.Error("configuration not reloaded, the old one stays", "err", err)
 		return
 	}
-	if what := needsRestart(d.cfg, cfg); len(what) > 0 {
+	if what := needsRestart(d.begun, cfg); len(what) > 0 {
 		d.log.Warn("changed options need a restart", "options", what)
 	}
 	d.cfg = cfg
 	d.level.Set(logLevel(cfg))
 	d.filter.SetSettings(settings(cfg))
 	d.warn(cfg)
+	d.expiry.reset(cfg.Rules, time.Now())
 	d.log.Info("configuration reloaded", "mode", cfg.Mode)
 }
 
@@ -168,6 +176,15 @@ func (d *daemon) drain() {
 func (d *daemon) warn(cfg *config.Config) {
 	for _, w := range cfg.Warnings {
 		d.log.Warn("configuration", "at", w.Position.String(), "problem", w.Text)
+	}
+}
+
+// warnExpired tells of the exceptions that have ceased to match.
+func (d *daemon) warnExpired() {
+	for _, e := range d.expiry.expired(d.cfg.Rules, time.Now()) {
+		d.log.Warn("exception expired and no longer matches", "rule", e.ID,
+			"at", fmt.Sprintf("%s:%d", e.Source.File, e.Source.Line), "expired", e.Expires.Format(time.RFC3339),
+			"owner", e.Owner, "ticket", e.Ticket)
 	}
 }
 

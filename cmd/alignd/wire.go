@@ -118,6 +118,8 @@ func logLevel(cfg *config.Config) slog.Level {
 // needsRestart names the options that differ and that a reload does not take up.
 func needsRestart(old, new *config.Config) []string {
 	var names []string
+	oldLimits, newLimits := old.Limits, new.Limits
+	oldLimits.MessageTimeout, newLimits.MessageTimeout = config.Duration{}, config.Duration{}
 	for _, o := range []struct {
 		name     string
 		old, new any
@@ -126,7 +128,7 @@ func needsRestart(old, new *config.Config) []string {
 		{"socket_mode", old.SocketMode, new.SocketMode},
 		{"socket_group", old.SocketGroup, new.SocketGroup},
 		{"dns", old.DNS, new.DNS},
-		{"limits", old.Limits, new.Limits},
+		{"limits", oldLimits, newLimits},
 		{"replies.limit", old.Replies.Limit, new.Replies.Limit},
 		{"replies.internal", old.Replies.Internal, new.Replies.Internal},
 		{"on_error", old.OnError, new.OnError},
