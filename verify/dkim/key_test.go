@@ -44,6 +44,8 @@ func TestKeyRecord(t *testing.T) {
 		{name: "p= empty is revoked", records: []string{"v=DKIM1; p="}, want: evidence.PermError, reason: "key is revoked"},
 		{name: "p= absent", records: []string{"v=DKIM1; k=rsa"}, want: evidence.PermError, reason: "key record has no p= tag"},
 		{name: "p= is not base64", records: []string{"p=%%%%"}, want: evidence.PermError},
+		{name: "p= without padding (2.10)", records: []string{"p=" + strings.TrimRight(testsign.RSA(1024).PublicPKCS1(), "=")}, key: testsign.RSA(1024), want: evidence.Pass},
+		{name: "p= with too much padding", records: []string{p + "==="}, want: evidence.PermError},
 		{name: "p= is no key", records: []string{"p=AAAA"}, want: evidence.PermError, reason: "key is not an RSA key"},
 		{name: "duplicate tags in the record", records: []string{p + "; " + p}, want: evidence.PermError},
 		{name: "unknown tags and notes are ignored", records: []string{"v=DKIM1; n=a=20note; g=*; foo=bar; " + p}, want: evidence.Pass},

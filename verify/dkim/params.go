@@ -466,12 +466,17 @@ func parseNumber(b []byte) (int64, bool) {
 	return n, true
 }
 
+// decodeBase64 reads a base64string without its white space (RFC 6376 section
+// 2.10), whose padding may be short: the ABNF has one, two or no "=".
 func decodeBase64(b []byte) ([]byte, bool) {
+	for range 2 {
+		b = bytes.TrimSuffix(b, []byte("="))
+	}
 	if len(b) == 0 {
 		return nil, false
 	}
-	out := make([]byte, base64.StdEncoding.DecodedLen(len(b)))
-	n, err := base64.StdEncoding.Decode(out, b)
+	out := make([]byte, base64.RawStdEncoding.DecodedLen(len(b)))
+	n, err := base64.RawStdEncoding.Decode(out, b)
 	return out[:n], err == nil
 }
 
