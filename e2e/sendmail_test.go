@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"bytes"
 	"os"
 	"strings"
 	"testing"
@@ -14,26 +15,7 @@ import (
 // TestSendmail has a real Sendmail in front of alignd: several messages on one
 // connection, of which Sendmail tells a milter less than Postfix does.
 func TestSendmail(t *testing.T) {
-	if os.Getenv("ALIGND_E2E") == "" {
-		t.Skip("left out: the real Sendmail (make test runs it; it sets ALIGND_E2E=1)")
-	}
-	addr, err := daemon.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := sendmail.Start("../build/sendmail", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if t.Failed() {
-			t.Log(s.Log())
-		}
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-
+	s, addr := startSendmail(t)
 	t.Run("mail waits while alignd is away", func(t *testing.T) {
 		c := sendmailClient(t, s)
 		if reply := transaction(t, c, "alice@example.com", strings.NewReader(spoof)); reply.Code != 451 {
@@ -76,6 +58,51 @@ _dmarc.example.net          TXT "v=DMARC1; p=quarantine"
 			}
 		})
 	}
+}
+
+// TestSendmailLeadingSpace has a signature over the exact white space after
+// the colon, which verifies only if Sendmail's header came unchanged.
+func TestSendmailLeadingSpace(t *testing.T) {
+	s, addr := startSendmail(t)
+	c := "../testdata/cases/14-leading-space/"
+	serve(t, raceBinary(t), "inet:"+addr, string(readFile(t, c+"zone")), "not_judged: {loopback: false}")
+	reply := transaction(t, sendmailClient(t, s), "alice@example.com", bytes.NewReader(readFile(t, c+"message.eml")))
+	if reply.Code != 250 {
+		t.Fatalf("got %s", reply)
+	}
+	d, err := waitDelivery(t, s.Sink(), reply.QueueID())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header := cases.Unfold(string(d.Data)); !strings.Contains(header, "spf=fail") || !strings.Contains(header, "dkim=pass") {
+		t.Errorf("want spf=fail and dkim=pass:\n%s", d.Data)
+	}
+}
+
+// startSendmail runs a Sendmail for the length of the test and returns where
+// alignd must listen. Where ALIGND_E2E is not set it skips the test.
+func startSendmail(t *testing.T) (s *sendmail.Sendmail, addr string) {
+	t.Helper()
+	if os.Getenv("ALIGND_E2E") == "" {
+		t.Skip("left out: the real Sendmail (make test runs it; it sets ALIGND_E2E=1)")
+	}
+	addr, err := daemon.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err = sendmail.Start("../build/sendmail", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log(s.Log())
+		}
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s, addr
 }
 
 func sendmailClient(t *testing.T, s *sendmail.Sendmail) *mta.Client {
