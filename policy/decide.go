@@ -286,12 +286,13 @@ func (d *decision) waitForChain(r *ruling, v voucher) {
 
 // except is step 3. before is the outcome without trusted sealers. A block
 // entry raises the outcome to at least its action; an allow entry lowers it to
-// at most its action. An entry that changes nothing decides nothing.
+// at most its action. An entry that changes nothing decides nothing; a block
+// entry that keeps an allow entry from the same outcome does.
 func (d *decision) except(r *ruling, before *Verdict, dm *evidence.DMARC) {
 	x, fact := d.rules.block.find(d, dm)
 	if x != nil {
 		to := d.excepted(x, dm)
-		if to.worse(&r.Verdict) {
+		if to.worse(&r.Verdict) || to.Delivery == r.Delivery && d.spared(before, dm) {
 			to.Requested, to.Decisive, to.rank = r.Requested, r.Decisive, r.rank
 			to.TrustedSealer = r.TrustedSealer
 			*r = to
@@ -319,6 +320,16 @@ func (d *decision) except(r *ruling, before *Verdict, dm *evidence.DMARC) {
 	if r.Monitor.Delivery.severity() > to.Delivery.severity() {
 		r.Monitor = Outcome{}
 	}
+}
+
+// spared reports whether an allow entry would have held, had no block entry.
+func (d *decision) spared(before *Verdict, dm *evidence.DMARC) bool {
+	x, _ := d.rules.allow.find(d, dm)
+	if x == nil {
+		return false
+	}
+	to := d.excepted(x, dm)
+	return before.worse(&to.Verdict)
 }
 
 // excepted is the outcome that an exception wants.

@@ -98,6 +98,8 @@ func TestExceptionOrder(t *testing.T) {
 	}{
 		{"the first match wins", []Exception{named("a", Tag), named("b", Accept)}, message(failing("reject")), DeliverTag, "a"},
 		{"block beats allow wherever it stands", []Exception{named("a", Accept), named("b", Hold), named("c", Reject)}, message(failing("none")), DeliverHold, "b"},
+		{"a block entry that keeps an allow entry away is named", []Exception{named("a", Accept), named("c", Reject)}, message(failing("reject")), Refuse, "c"},
+		{"a block entry that changes nothing is not", []Exception{named("c", Reject)}, message(failing("reject")), Refuse, ""},
 		{"a block entry never softens", []Exception{named("a", Quarantine)}, message(failing("reject")), Refuse, ""},
 		{"an allow entry never hardens", []Exception{named("a", Tag)}, message(failing("none")), Deliver, ""},
 		{"a block entry by what the sender writes", []Exception{entry(Reject, Scope{AuthorDomains: []string{"org:bank.example"}}, Proof{})}, message(failing("none")), Refuse, "x"},

@@ -141,12 +141,16 @@ func want(s cases.Step, reply mta.Reply) error {
 }
 
 // Config writes the configuration that a case's daemon runs with: the case's
-// own, and the DNS server at dns unless the case names servers itself.
+// own with the files that it may name, and the DNS server at dns unless the
+// case names servers itself.
 func Config(c *cases.Case, dir, dns string) (string, error) {
 	var text []byte
 	if c.Config != "" {
 		var err error
 		if text, err = os.ReadFile(c.Config); err != nil {
+			return "", err
+		}
+		if err := copyNamed(c, dir); err != nil {
 			return "", err
 		}
 	}
@@ -159,6 +163,26 @@ func Config(c *cases.Case, dir, dns string) (string, error) {
 	}
 	path := filepath.Join(dir, c.Name+".yaml")
 	return path, os.WriteFile(path, []byte(all), 0o644)
+}
+
+// copyNamed copies the files beside config.yaml that it may name.
+func copyNamed(c *cases.Case, dir string) error {
+	for _, pattern := range []string{"*.yaml", "*.txt"} {
+		files, err := filepath.Glob(filepath.Join(c.Dir, pattern))
+		if err != nil {
+			return err
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o644); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // Stand is the stand-in MTA.
