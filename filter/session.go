@@ -48,10 +48,8 @@ func (s *session) Mail(m milter.Mail) {
 	}
 	msg.marks.own = settings.own(msg.ev.MTA)
 	if !s.exempt(msg) {
-		opt := settings.Verify
-		opt.Receiver = msg.ev.MTA
-		msg.check = verify.Begin(s.conn.Context(), s.filter.lookup, &opt,
-			verify.Envelope{Client: s.client, MailFrom: m.Address})
+		msg.check = verify.Begin(s.conn.Context(), s.filter.lookup, &settings.Verify,
+			verify.Envelope{Client: s.client, MailFrom: m.Address, Receiver: msg.ev.MTA})
 	}
 	s.message = msg
 }

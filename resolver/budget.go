@@ -92,6 +92,41 @@ func (r reserve) Lookup(ctx context.Context, name string, qtype uint16) (*Answer
 	return r.b.ask(ctx, name, qtype, true)
 }
 
+// Known implements Knower. An answer that is found counts as asked.
+func (b *Budget) Known(name string, qtype uint16) (*Answer, bool) {
+	return b.known(name, qtype, false)
+}
+
+// Known implements Knower.
+func (r reserve) Known(name string, qtype uint16) (*Answer, bool) {
+	return r.b.known(name, qtype, true)
+}
+
+func (b *Budget) known(name string, qtype uint16, reserved bool) (*Answer, bool) {
+	lookup, ok := b.lookup.(Knower)
+	name, why := canonical(name)
+	if !ok || why != "" || b.opts.Timed {
+		return nil, false
+	}
+	k := key{name, qtype}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := b.find(k)
+	if i >= 0 && b.asked[i].state != idle {
+		q := &b.asked[i]
+		return q.answer, q.state == done && q.err == nil
+	}
+	a, ok := lookup.Known(name, qtype)
+	if !ok || i < 0 && !b.take(reserved) {
+		return nil, false
+	}
+	if i < 0 {
+		i = b.enter(k)
+	}
+	b.asked[i].answer, b.asked[i].err, b.asked[i].state = a, nil, done
+	return a, true
+}
+
 func (b *Budget) ask(ctx context.Context, name string, qtype uint16, reserved bool) (*Answer, error) {
 	name, why := canonical(name)
 	k := key{name, qtype}
@@ -106,11 +141,7 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, reserved bo
 				b.mu.Unlock()
 				return nil, &Error{Name: name, Type: qtype, Err: ErrBudget}
 			}
-			if b.asked == nil {
-				b.asked = make([]asked, 0, usual)
-			}
-			i = len(b.asked)
-			b.asked = append(b.asked, asked{key: k})
+			i = b.enter(k)
 		}
 		q := &b.asked[i]
 		switch q.state {
@@ -139,6 +170,14 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, reserved bo
 // usual is how many questions a message asks, to allocate once.
 const usual = 8
 
+func (b *Budget) enter(k key) int {
+	if b.asked == nil {
+		b.asked = make([]asked, 0, usual)
+	}
+	b.asked = append(b.asked, asked{key: k})
+	return len(b.asked) - 1
+}
+
 func (b *Budget) find(k key) int {
 	for i := range b.asked {
 		if q := &b.asked[i]; q.key == k {
@@ -151,18 +190,25 @@ func (b *Budget) find(k key) int {
 // maxRefusedKept bounds the list of refused questions; all are counted.
 const maxRefusedKept = 20
 
-// admit takes one question out of the budget.
+// admit takes one question out of the budget, or notes that it is refused.
 func (b *Budget) admit(k key, reserved bool) bool {
+	if b.take(reserved) {
+		return true
+	}
+	b.refusals++
+	if len(b.refused) < maxRefusedKept {
+		b.refused = append(b.refused, k)
+	}
+	return false
+}
+
+func (b *Budget) take(reserved bool) bool {
 	switch {
 	case reserved && b.reserved < b.opts.Reserved:
 		b.reserved++
 	case b.general < b.opts.MaxQueries:
 		b.general++
 	default:
-		b.refusals++
-		if len(b.refused) < maxRefusedKept {
-			b.refused = append(b.refused, k)
-		}
 		return false
 	}
 	return true

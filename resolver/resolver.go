@@ -116,13 +116,8 @@ func (r *Resolver) Lookup(ctx context.Context, name string, qtype uint16) (*Answ
 		return nil, &Error{Name: name, Type: qtype, Err: ErrName, Why: why}
 	}
 	k := key{name, qtype}
-	if c := r.fresh(k); c != nil {
-		r.hits.Add(1)
-		return c.answer, c.err
-	}
-	if c := r.fresh(key{name: name}); c != nil && supported(qtype) {
-		r.hits.Add(1)
-		return r.denied(k, c), nil
+	if a, err := r.known(k); a != nil || err != nil {
+		return a, err
 	}
 	r.misses.Add(1)
 	if ctx.Err() != nil {
@@ -138,6 +133,29 @@ func (r *Resolver) Lookup(ctx context.Context, name string, qtype uint16) (*Answ
 	case <-ctx.Done():
 		return nil, temporary(k, "gave up waiting: "+context.Cause(ctx).Error())
 	}
+}
+
+// Known implements Knower.
+func (r *Resolver) Known(name string, qtype uint16) (*Answer, bool) {
+	name, why := canonical(name)
+	if why != "" {
+		return nil, false
+	}
+	a, _ := r.known(key{name, qtype})
+	return a, a != nil
+}
+
+// known returns the cached answer or failure, if there is one.
+func (r *Resolver) known(k key) (*Answer, error) {
+	if c := r.fresh(k); c != nil {
+		r.hits.Add(1)
+		return c.answer, c.err
+	}
+	if c := r.fresh(key{name: k.name}); c != nil && supported(k.qtype) {
+		r.hits.Add(1)
+		return r.denied(k, c), nil
+	}
+	return nil, nil
 }
 
 // fresh returns what the cache has for k and is not past its time. Expired

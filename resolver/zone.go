@@ -35,6 +35,12 @@ const (
 // minimum is the TTL of negative answers where the file has no SOA record.
 const minimum = 60
 
+// Known implements Knower.
+func (z *Zone) Known(name string, qtype uint16) (*Answer, bool) {
+	a, err := z.Lookup(context.Background(), name, qtype)
+	return a, err == nil
+}
+
 // Lookup implements Lookuper. TIMEOUT fails at once, without waiting.
 func (z *Zone) Lookup(_ context.Context, name string, qtype uint16) (*Answer, error) {
 	name, why := canonical(name)

@@ -6,9 +6,12 @@
 // hashed as it comes and never held. Behind a trusted relay the client is
 // known only after the header, so SPF and iprev start there.
 //
+// A check whose DNS answers are known already runs in the caller's goroutine,
+// any other one in its own.
+//
 // Nothing here fails a message: what DNS or the sender did wrong is evidence.
-// A panic in one of the checks is carried to Finish and raised there, in the
-// caller's goroutine, which answers for the message.
+// A panic in one of the checks is raised in the caller's goroutine, at the
+// latest in Finish, as the caller answers for the message.
 package verify
 
 import (
@@ -47,8 +50,6 @@ type Options struct {
 	Timeout time.Duration
 	// Budget limits the DNS questions of one message.
 	Budget resolver.BudgetOptions
-	// Receiver is our own host name, for SPF's %{r}.
-	Receiver string
 	// Now is the clock; nil means time.Now.
 	Now func() time.Time
 }
@@ -61,14 +62,17 @@ const defaultTimeout = 20 * time.Second
 type Envelope struct {
 	Client   evidence.Client
 	MailFrom string // reverse-path without angle brackets; empty for <>
+	Receiver string // our own host name, for SPF's %{r}
 }
 
 // Message is one message on its way through the checks. It is used by one
 // goroutine; calls come in the order of the milter events.
 type Message struct {
 	opt    *Options
-	ctx    context.Context
+	parent context.Context
+	ctx    context.Context // ends before parent when time is up
 	cancel context.CancelFunc
+	mta    string // Envelope.Receiver
 	budget *resolver.Budget
 	work   group
 
@@ -89,7 +93,7 @@ var pool = sync.Pool{New: func() any { return new(Message) }}
 // Begin starts verification at MAIL FROM. The caller must call Release.
 func Begin(ctx context.Context, lk resolver.Lookuper, opt *Options, env Envelope) *Message {
 	m := pool.Get().(*Message)
-	m.opt = opt
+	m.opt, m.parent, m.mta = opt, ctx, env.Receiver
 	m.ctx, m.cancel = context.WithCancel(ctx)
 	m.budget = resolver.NewBudget(lk, opt.Budget)
 	m.ev = evidence.Message{
@@ -125,26 +129,40 @@ func (m *Message) startClientChecks() {
 	client := m.ev.Client
 	check := spf.Check{
 		IP: client.IP(), HELO: client.HELOName(), MailFrom: m.ev.MailFrom,
-		Receiver: m.opt.Receiver, Now: m.ev.Time, Limits: m.opt.SPF,
+		Receiver: m.mta, Now: m.ev.Time, Limits: m.opt.SPF,
 	}
 	if check.MailFrom == "" { // RFC 7208 section 2.4: postmaster@HELO
-		m.work.Go(func() {
-			res := spf.MailFrom(m.ctx, m.budget, check)
-			m.ev.SPF.HELO = &res
-		})
+		m.spf(check, spf.MailFrom, &m.ev.SPF.HELO)
 	} else {
-		m.work.Go(func() {
-			res := spf.MailFrom(m.ctx, m.budget, check)
-			m.ev.SPF.MailFrom = &res
-		})
-		m.work.Go(func() {
-			res := spf.HELO(m.ctx, m.budget, check)
-			m.ev.SPF.HELO = &res
-		})
+		m.spf(check, spf.MailFrom, &m.ev.SPF.MailFrom)
+		m.spf(check, spf.HELO, &m.ev.SPF.HELO)
 	}
 	if m.opt.IPRev {
 		m.work.Go(func() { m.ev.IPRev = iprev.Check(m.ctx, m.budget, client.IP()) })
 	}
+}
+
+type spfCheck func(context.Context, resolver.Lookuper, spf.Check) evidence.SPFCheck
+
+// spf checks one identity, on the side if it has to wait for answers.
+func (m *Message) spf(check spf.Check, identity spfCheck, out **evidence.SPFCheck) {
+	ready := resolver.NewReady(m.budget)
+	limit := check.Limits.Timeout
+	check.Limits.Timeout = -1 // it does not wait
+	res := identity(m.ctx, ready, check)
+	if ready.Complete() {
+		*out = &res
+		return
+	}
+	check.Limits.Timeout = limit
+	m.spfAside(check, identity, out)
+}
+
+func (m *Message) spfAside(check spf.Check, identity spfCheck, out **evidence.SPFCheck) {
+	m.work.Go(func() {
+		res := identity(m.ctx, m.budget, check)
+		*out = &res
+	})
 }
 
 // Header adds a field; value is what follows the colon, as received.
@@ -199,7 +217,9 @@ func (m *Message) Finish(ctx context.Context) *evidence.Message {
 	}
 	timer := time.AfterFunc(timeout, m.cancel)
 	defer timer.Stop()
-	defer context.AfterFunc(ctx, m.cancel)()
+	if ctx != m.parent {
+		defer context.AfterFunc(ctx, m.cancel)()
+	}
 
 	m.ev.DKIM, m.ev.DKIMSkipped = m.dkim.Finish(m.ctx)
 	m.ev.ARC = m.arc.Finish(m.ctx)

@@ -94,7 +94,7 @@ func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, 
 	opt.Now = func() time.Time { return now }
 	opt.Budget.Timed = true
 	host := f.hostName()
-	opt.Receiver = host
+	env.Receiver = host
 	m := verify.Begin(ctx, lookup, &opt, env)
 	defer m.Release()
 	if err := feed(m, input); err != nil {

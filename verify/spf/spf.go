@@ -48,6 +48,7 @@ type Limits struct {
 	// further names are ignored.
 	PTR int
 	// Timeout is the time for one check. Default 20 s; temperror when exceeded.
+	// Below 0: as long as the context lets it.
 	Timeout time.Duration
 }
 
@@ -173,6 +174,9 @@ func problem(name string) string {
 
 // bounded sets the time limit, unless ctx ends sooner anyway.
 func bounded(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit < 0 {
+		return ctx, func() {}
+	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) <= limit {
 		return ctx, func() {}
 	}

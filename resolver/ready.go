@@ -1,0 +1,49 @@
+package resolver
+
+import (
+	"context"
+)
+
+// Knower is a Lookuper that can tell whether it knows an answer, so that
+// nobody waits. *Resolver does for what its cache holds, *Zone for all it has,
+// *Budget for what the message has asked and what the Lookuper behind it knows.
+type Knower interface {
+	Lookuper
+	// Known returns the answer that Lookup would give at once. It is false
+	// where Lookup would have to ask, or has an error to tell.
+	Known(name string, qtype uint16) (*Answer, bool)
+}
+
+// Ready is a Lookuper for a first try at a check: it answers what is known and
+// never waits. A check that was not Complete has to be made again with the
+// Lookuper itself. Of a message whose names are cached every check completes
+// in the goroutine that reads the message; started goroutines, with stacks that
+// grow as they verify, would cost it 0.03 ms of CPU, a tenth of all.
+//
+// Not safe for concurrent use.
+type Ready struct {
+	knower Knower // nil: nothing is known
+	missed bool
+}
+
+// NewReady returns what is known to lk; nothing if it is no Knower.
+func NewReady(lk Lookuper) *Ready {
+	knower, _ := lk.(Knower)
+	return &Ready{knower: knower}
+}
+
+// Lookup implements Lookuper. What is not known is a temporary failure.
+func (r *Ready) Lookup(_ context.Context, name string, qtype uint16) (*Answer, error) {
+	if r.knower != nil {
+		if a, ok := r.knower.Known(name, qtype); ok {
+			return a, nil
+		}
+	}
+	r.missed = true
+	return nil, errNotKnown
+}
+
+// Complete reports whether every question so far was answered.
+func (r *Ready) Complete() bool { return !r.missed }
+
+var errNotKnown = &Error{Err: ErrTemporary, Why: "not known yet"}
