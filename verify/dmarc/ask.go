@@ -31,28 +31,34 @@ type asker struct {
 
 type question struct {
 	name string
-	once sync.Once
+	done chan struct{} // closed when found is there
 	found
 }
 
-// ask returns what is published for name.
+// ask returns what is published for name. Who asks first sets the deadline.
 func (a *asker) ask(ctx context.Context, name string) *found {
-	q := a.question(name)
-	q.once.Do(func() { q.found = fetch(ctx, a.lk, name) })
+	q, first := a.question(name)
+	if first {
+		defer close(q.done)
+		q.found = fetch(ctx, a.lk, name)
+	} else {
+		<-q.done
+	}
 	return &q.found
 }
 
-func (a *asker) question(name string) *question {
+// question returns the question for name, and whether the caller has to ask it.
+func (a *asker) question(name string) (q *question, first bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, q := range a.asked { // at most 8 for each identifier
 		if q.name == name {
-			return q
+			return q, false
 		}
 	}
-	q := &question{name: name}
+	q = &question{name: name, done: make(chan struct{})}
 	a.asked = append(a.asked, q)
-	return q
+	return q, true
 }
 
 // memoKey is the kind of the parsed records kept with an answer.

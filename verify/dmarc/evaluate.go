@@ -49,7 +49,7 @@ type Evaluation struct {
 	main   judge
 	other  judge
 	cancel context.CancelFunc
-	early  *task
+	early  *task // nil when the policy was known at once
 }
 
 // judge evaluates by one method.
@@ -66,21 +66,36 @@ type judge struct {
 // the questions with temporary errors. lk should be the message's view that
 // may draw on the reserved share of its budget.
 func Start(ctx context.Context, lk resolver.Lookuper, authorDomain string, opt Options) *Evaluation {
-	ask := &asker{lk: lk}
 	e := &Evaluation{author: authorDomain, opt: opt}
-	e.main.use(evidence.TreeWalk, ask, opt)
-	e.other.use(evidence.PSL, ask, opt)
-	if opt.Discovery == evidence.PSL {
+	ready := resolver.NewReady(lk)
+	ask := e.begin(ready)
+	if e.discoverPolicies(ctx); ready.Complete() {
+		ask.lk = lk
+		return e
+	}
+	e.begin(lk)
+	ctx, e.cancel = context.WithCancel(ctx)
+	e.early = spawn(func() { e.discoverPolicies(ctx) })
+	return e
+}
+
+// begin sets the methods up with nothing asked.
+func (e *Evaluation) begin(lk resolver.Lookuper) *asker {
+	ask := &asker{lk: lk}
+	e.main, e.other = judge{}, judge{}
+	e.main.use(evidence.TreeWalk, ask, e.opt)
+	e.other.use(evidence.PSL, ask, e.opt)
+	if e.opt.Discovery == evidence.PSL {
 		e.main, e.other = e.other, e.main
 	}
-	ctx, e.cancel = context.WithCancel(ctx)
-	e.early = spawn(func() {
-		e.main.discoverPolicy(ctx, e.author)
-		if e.opt.Compare {
-			e.other.discoverPolicy(ctx, e.author)
-		}
-	})
-	return e
+	return ask
+}
+
+func (e *Evaluation) discoverPolicies(ctx context.Context) {
+	e.main.discoverPolicy(ctx, e.author)
+	if e.opt.Compare {
+		e.other.discoverPolicy(ctx, e.author)
+	}
 }
 
 // use sets the method.
@@ -95,21 +110,24 @@ func (j *judge) use(name evidence.Discovery, ask *asker, opt Options) {
 
 // Abandon ends an evaluation whose message is not judged.
 func (e *Evaluation) Abandon() {
-	e.cancel()
-	e.early.wait()
+	if e.early != nil {
+		e.cancel()
+		e.early.wait()
+	}
 }
 
 // Finish evaluates the identifiers. When ctx is done the questions that are
 // still open count as temporary failures.
 func (e *Evaluation) Finish(ctx context.Context, ids Identifiers) evidence.DMARC {
-	select {
-	case <-e.early.done:
-	case <-ctx.Done():
-		e.cancel()
+	if e.early != nil {
+		select {
+		case <-e.early.done:
+		case <-ctx.Done():
+			e.cancel()
+		}
+		e.early.wait()
+		defer e.cancel()
 	}
-	e.early.wait()
-	defer e.cancel()
-
 	out := e.main.evaluate(ctx, e.author, ids, e.opt.OrgDomain || e.opt.Compare)
 	if e.opt.Compare {
 		out.Divergence = divergence(out, e.other.evaluate(ctx, e.author, ids, true))

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"alignd/evidence"
@@ -290,27 +291,31 @@ func TestDivergence(t *testing.T) {
 // The longest chain of dependent questions decides how long it takes: the rest
 // of the author's walk and the walks of the identifiers run side by side.
 func TestQuestionsRunSideBySide(t *testing.T) {
-	const delay = 20 * time.Millisecond
-	dns := zone("a.b.example.com v=DMARC1; p=reject", "example.com v=DMARC1; p=reject")
-	dns.delay = delay
-	start := time.Now()
-	e := Start(t.Context(), dns, "a.b.example.com", Options{})
-	got := e.Finish(t.Context(), Identifiers{DKIM: sigs("pass x.b.example.com", "pass y.b.example.com", "pass z.b.example.com")})
-	// own record; then x.b, y.b and z.b beside b and example.com.
-	if elapsed := time.Since(start); elapsed > 5*delay || got.Result != evidence.Pass || len(got.AlignedDKIM) != 3 {
-		t.Errorf("took %v for %d questions, %s", elapsed, len(dns.questions()), summary(got))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const rtt = 20 * time.Millisecond
+		dns := zone("a.b.example.com v=DMARC1; p=reject", "example.com v=DMARC1; p=reject")
+		dns.delay = rtt
+		start := time.Now()
+		e := Start(t.Context(), dns, "a.b.example.com", Options{})
+		got := e.Finish(t.Context(), Identifiers{DKIM: sigs("pass x.b.example.com", "pass y.b.example.com", "pass z.b.example.com")})
+		// The own record; then x.b, y.b and z.b beside b and example.com.
+		if elapsed := time.Since(start); elapsed != 3*rtt || got.Result != evidence.Pass || len(got.AlignedDKIM) != 3 {
+			t.Errorf("took %v for %d questions, %s", elapsed, len(dns.questions()), summary(got))
+		}
+	})
 }
 
 func TestDeadlineIsATemporaryError(t *testing.T) {
-	dns := zone("example.com v=DMARC1; p=reject")
-	dns.delay = time.Hour
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
-	defer cancel()
-	got := Start(t.Context(), dns, "example.com", Options{}).Finish(ctx, Identifiers{})
-	if s := summary(got); s != "temperror : at  policy?" {
-		t.Error(s)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		dns := zone("example.com v=DMARC1; p=reject")
+		dns.delay = time.Hour
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		got := Start(t.Context(), dns, "example.com", Options{}).Finish(ctx, Identifiers{})
+		if s := summary(got); s != "temperror : at  policy?" {
+			t.Error(s)
+		}
+	})
 }
 
 func TestAbandonWaits(t *testing.T) {
