@@ -1,0 +1,238 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"alignd/evidence"
+	"alignd/resolver"
+	"alignd/verify/relay"
+)
+
+const zoneText = `
+example.com          TXT "v=spf1 ip4:192.0.2.1 -all"
+_dmarc.example.com   TXT "v=DMARC1; p=reject"
+mail.example.com     TXT "v=spf1 a -all"
+mail.example.com     A   192.0.2.1
+slow.example         TIMEOUT
+`
+
+func zone(t testing.TB) *resolver.Zone {
+	t.Helper()
+	z, err := resolver.ParseZone(strings.NewReader(zoneText), "zone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+func envelope(mailFrom string) Envelope {
+	return Envelope{
+		Client:   evidence.Client{Peer: netip.MustParseAddr("192.0.2.1"), HELO: "mail.example.com"},
+		MailFrom: mailFrom,
+	}
+}
+
+// run feeds one message whose body comes in pieces.
+func run(t testing.TB, lk resolver.Lookuper, opt *Options, env Envelope, fields ...string) *evidence.Message {
+	t.Helper()
+	m := Begin(t.Context(), lk, opt, env)
+	defer m.Release()
+	for i := 0; i < len(fields); i += 2 {
+		m.Header([]byte(fields[i]), []byte(fields[i+1]))
+	}
+	m.EndOfHeader()
+	for _, piece := range []string{"Hel", "lo\r", "\n"} {
+		m.Body([]byte(piece))
+	}
+	return m.Finish(t.Context())
+}
+
+func TestAMessageGivesItsEvidence(t *testing.T) {
+	ev := run(t, zone(t), &Options{}, envelope("a@example.com"), "From", " x@example.com", "Subject", " hi")
+	if c := ev.ReportedSPF(); c == nil || c.Result != evidence.Pass || c.Identity != evidence.MailFromIdentity {
+		t.Errorf("SPF is %+v, want pass of MAIL FROM", c)
+	}
+	if c := ev.SPF.HELO; c == nil || c.Result != evidence.Pass {
+		t.Errorf("SPF of HELO is %+v, want pass (RFC 7208 section 2.3)", c)
+	}
+	if len(ev.DMARC) != 1 || ev.DMARC[0].Result != evidence.Pass || !ev.DMARC[0].SPFAligned {
+		t.Errorf("DMARC is %+v, want pass by SPF", ev.DMARC)
+	}
+	if ev.ARC.Result != evidence.None || len(ev.DKIM) != 0 {
+		t.Errorf("ARC is %q and DKIM %v, want none of both", ev.ARC.Result, ev.DKIM)
+	}
+	if want := int64(len("From: x@example.com\r\nSubject: hi\r\n\r\nHello\r\n")); ev.Size != want {
+		t.Errorf("size is %d, want %d", ev.Size, want)
+	}
+	if ev.IPRev.Result != evidence.NotChecked {
+		t.Errorf("iprev is %q, want not looked up", ev.IPRev.Result)
+	}
+}
+
+func TestTheNullReversePathUsesHELO(t *testing.T) {
+	ev := run(t, zone(t), &Options{}, envelope(""), "From", " x@mail.example.com")
+	if c := ev.ReportedSPF(); c == nil || c.Identity != evidence.HELOIdentity || c.Result != evidence.Pass {
+		t.Errorf("SPF is %+v, want pass of HELO (RFC 7208 section 2.4)", c)
+	}
+	if ev.SPF.MailFrom != nil {
+		t.Errorf("MAIL FROM was checked: %+v", ev.SPF.MailFrom)
+	}
+	if !ev.DMARC[0].SPFAligned {
+		t.Error("the HELO domain of a null reverse-path does not align (RFC 9989 section 3.2.4)")
+	}
+}
+
+func TestNothingIsLeftOfTheMessageBefore(t *testing.T) {
+	z, opt := zone(t), &Options{}
+	for range 3 { // the memory of a message is used again
+		run(t, z, opt, envelope("a@example.com"), "From", " x@example.com", "From", " y@example.com", "List-Id", " <l.example>")
+		ev := run(t, z, opt, envelope("a@other.example"), "From", " x@other.example")
+		if ev.From.Fields != 1 || ev.Traces.List || len(ev.DMARC) != 1 || ev.DMARC[0].AuthorDomain != "other.example" {
+			t.Fatalf("evidence of the message before shows: %+v", ev)
+		}
+	}
+}
+
+func TestBehindARelayTheOriginalClientCounts(t *testing.T) {
+	opt := &Options{Relays: &relay.Options{Relays: []relay.Relay{{ID: "gw", Peers: []netip.Prefix{netip.MustParsePrefix("203.0.113.25/32")}}}}}
+	env := envelope("a@example.com")
+	env.Client.Peer = netip.MustParseAddr("203.0.113.25")
+	ev := run(t, zone(t), opt, env,
+		"Received", " from mail.example.com (mail.example.com [192.0.2.1])\n\tby gw.example.net (Postfix) with ESMTP id 1\n\tfor <b@here.example>; Mon, 1 Dec 2025 09:00:00 +0000",
+		"From", " x@example.com")
+	if ev.Client.Original != netip.MustParseAddr("192.0.2.1") || ev.Client.Relay != "gw" {
+		t.Errorf("client is %+v", ev.Client)
+	}
+	if c := ev.ReportedSPF(); c == nil || c.Result != evidence.Pass {
+		t.Errorf("SPF is %+v, want pass for the original client", c)
+	}
+}
+
+// stuck answers nothing until its asker gives up.
+type stuck struct{ asked atomic.Int64 }
+
+func (s *stuck) Lookup(ctx context.Context, name string, qtype uint16) (*resolver.Answer, error) {
+	s.asked.Add(1)
+	<-ctx.Done()
+	return nil, &resolver.Error{Name: name, Type: qtype, Err: resolver.ErrTemporary, Why: "gave up"}
+}
+
+func TestTimeEndsWaitingWithTemporaryErrors(t *testing.T) {
+	lk := new(stuck)
+	begin := time.Now()
+	ev := run(t, lk, &Options{Timeout: 50 * time.Millisecond}, envelope("a@example.com"),
+		"DKIM-Signature", " v=1; a=rsa-sha256; d=example.com; s=s; h=from; bh=47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=; b=AAAA",
+		"From", " x@example.com")
+	if took := time.Since(begin); took > 5*time.Second {
+		t.Errorf("took %v", took)
+	}
+	if ev.ReportedSPF().Result != evidence.TempError || ev.DMARC[0].Result != evidence.TempError || ev.DKIM[0].Result != evidence.TempError {
+		t.Errorf("SPF %v, DMARC %v, DKIM %v, want temperror", ev.ReportedSPF().Result, ev.DMARC[0].Result, ev.DKIM[0].Result)
+	}
+	if n := lk.asked.Load(); n < 4 {
+		t.Errorf("%d questions were under way, want SPF twice, a key and the policy side by side", n)
+	}
+}
+
+func TestAnAbortedMessageLeavesNoWorkBehind(t *testing.T) {
+	lk := new(stuck)
+	for _, header := range []bool{false, true} {
+		m := Begin(t.Context(), lk, &Options{}, envelope("a@example.com"))
+		if header {
+			m.Header([]byte("From"), []byte(" x@example.com"))
+			m.EndOfHeader()
+		}
+		done := make(chan struct{})
+		go func() { m.Release(); close(done) }()
+		select {
+		case <-done:
+		case <-time.After(10 * time.Second):
+			t.Fatal("Release waits for ever")
+		}
+	}
+}
+
+// bomb panics for one type of question.
+type bomb struct{ resolver.Lookuper }
+
+func (b bomb) Lookup(ctx context.Context, name string, qtype uint16) (*resolver.Answer, error) {
+	if strings.HasPrefix(name, "example.com") {
+		panic("boom")
+	}
+	return b.Lookuper.Lookup(ctx, name, qtype)
+}
+
+func TestAPanicReachesTheCallerAndTheNextMessageWorks(t *testing.T) {
+	z := zone(t)
+	raised := func() (v any) {
+		defer func() { v = recover() }()
+		run(t, bomb{z}, &Options{}, envelope("a@example.com"), "From", " x@example.com")
+		return nil
+	}()
+	if !strings.Contains(fmt.Sprint(raised), "boom") {
+		t.Errorf("caller got %v, want the panic", raised)
+	}
+	if ev := run(t, z, &Options{}, envelope("a@example.com"), "From", " x@example.com"); ev.DMARC[0].Result != evidence.Pass {
+		t.Errorf("the next message: %+v", ev.DMARC)
+	}
+}
+
+func TestMessagesSideBySide(t *testing.T) {
+	z, opt := zone(t), &Options{}
+	var wg sync.WaitGroup
+	for i := range 16 {
+		wg.Go(func() {
+			for k := range 50 {
+				from := fmt.Sprintf("m%d-%d.example", i, k)
+				ev := run(t, z, opt, envelope("a@example.com"), "From", " x@"+from)
+				if ev.From.Domains[0] != from || ev.DMARC[0].AuthorDomain != from {
+					t.Errorf("message of %s has evidence of %v", from, ev.From.Domains)
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Whatever a message holds, in whatever pieces its body comes: evidence, and
+// the same evidence for the same octets.
+func FuzzMessage(f *testing.F) {
+	f.Add("From", " x@example.com", "DKIM-Signature", " v=1; a=rsa-sha256; d=example.com; s=s; h=from; bh=; b=", []byte("body\r\n"))
+	f.Add("ARC-Seal", " i=1; cv=none; a=rsa-sha256; d=x; s=y; b=", "ARC-Message-Signature", " i=1", []byte("\r"))
+	f.Add("from", " a:;", "FROM", "", []byte{0})
+	z := zone(f)
+	f.Fuzz(func(t *testing.T, name1, value1, name2, value2 string, body []byte) {
+		feed := func(piece int) *evidence.Message {
+			m := Begin(t.Context(), z, &Options{Now: func() time.Time { return time.Unix(1e9, 0) }}, envelope(value1))
+			defer m.Release()
+			m.Header([]byte(name1), []byte(value1))
+			m.Header([]byte(name2), []byte(value2))
+			m.EndOfHeader()
+			for rest := body; len(rest) > 0; {
+				n := min(piece, len(rest))
+				m.Body(rest[:n])
+				rest = rest[n:]
+			}
+			return m.Finish(t.Context())
+		}
+		a, b := feed(1), feed(len(body)+1)
+		if a.ReportedSPF() == nil || a.Size != b.Size {
+			t.Fatalf("SPF %v, sizes %d and %d", a.ReportedSPF(), a.Size, b.Size)
+		}
+		for i := range a.DKIM {
+			if a.DKIM[i].Result != b.DKIM[i].Result {
+				t.Fatalf("signature %d: %q in pieces, %q at once", i, a.DKIM[i].Result, b.DKIM[i].Result)
+			}
+		}
+		if a.ARC.Result != b.ARC.Result || len(a.DMARC) != len(b.DMARC) {
+			t.Fatalf("ARC %q and %q, DMARC %v and %v", a.ARC.Result, b.ARC.Result, a.DMARC, b.DMARC)
+		}
+	})
+}
