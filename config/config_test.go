@@ -212,6 +212,22 @@ func TestAliases(t *testing.T) {
 	}
 }
 
+func TestThePatternOrgAsksForTheOrganizationalDomain(t *testing.T) {
+	for text, want := range map[string]bool{
+		"domains:\n  - {id: a, author_domains: [\"org:example.com\"], pct: ignore}\n": true,
+		"domains:\n  - {id: a, author_domains: [example.com], pct: ignore}\n":         false,
+		"": false,
+	} {
+		cfg, err := Parse([]byte(text), "x.yaml", testNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := cfg.NeedsOrgDomain(); got != want {
+			t.Errorf("%q: %t, want %t", text, got, want)
+		}
+	}
+}
+
 func TestNoFileIsFineButANamedOneMustExist(t *testing.T) {
 	if _, err := Load(filepath.Join(t.TempDir(), "absent.yaml")); err == nil {
 		t.Error("an absent file was accepted")

@@ -170,3 +170,14 @@ func besides(file, name string) string {
 
 // NeedsIPRev reports whether reverse names are to be looked up.
 func (c *Config) NeedsIPRev() bool { return c.IPRev || c.Rules.NeedsIPRev() }
+
+// NeedsOrgDomain reports whether a pattern asks for the Organizational Domain,
+// which otherwise is looked up only where alignment depends on it.
+func (c *Config) NeedsOrgDomain() bool {
+	org := func(patterns []string) bool {
+		return slices.ContainsFunc(patterns, func(p string) bool { return strings.HasPrefix(p, "org:") })
+	}
+	return slices.ContainsFunc(c.Domains, func(r DomainRule) bool { return org(r.AuthorDomains) }) ||
+		slices.ContainsFunc(c.Exceptions, func(e Exception) bool { return org(e.Scope.AuthorDomains) }) ||
+		slices.ContainsFunc(c.TrustedSealers, func(s Sealer) bool { return org(s.AuthorDomains) })
+}

@@ -47,6 +47,7 @@ func verifyOptions(cfg *config.Config) verify.Options {
 		DMARC: dmarc.Options{
 			Discovery: evidence.Discovery(cfg.Discovery),
 			Compare:   cfg.CompareDiscovery,
+			OrgDomain: cfg.NeedsOrgDomain(),
 			PSLGuard:  cfg.PSLGuard,
 		},
 		IPRev:          cfg.NeedsIPRev(),
