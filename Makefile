@@ -70,7 +70,8 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 bench: ## benchmarks with allocations; BENCH=regexp chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 
-install: build ## binary, unit, man pages and a first configuration; creates the user alignd
+install: ## what make built: binary, unit, man pages, a first configuration, the user alignd
+	@test -x build/alignd || { echo "nothing built yet: run make, then make install"; exit 1; }
 	install -D -m 0755 build/alignd $(DESTDIR)$(BINDIR)/alignd
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/alignd
 	sed 's|@BINDIR@|$(BINDIR)|' systemd/alignd.service > $(DESTDIR)$(UNITDIR)/alignd.service
@@ -78,8 +79,9 @@ install: build ## binary, unit, man pages and a first configuration; creates the
 	@for page in $(wildcard docs/man/*.[1-8]); do \
 		install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
 	done
-	@conf=$(DESTDIR)$(SYSCONFDIR)/alignd/alignd.yaml; if [ -e $$conf ]; then echo "kept $$conf"; \
-		else build/alignd config defaults > $$conf && chmod 0644 $$conf && echo "wrote $$conf"; fi
+	@conf=$(DESTDIR)$(SYSCONFDIR)/alignd/alignd.yaml; if [ -e $$conf ]; then echo "kept $$conf"; else \
+		echo "# What differs from the defaults; 'alignd config defaults' prints every option." > $$conf; \
+		chmod 0644 $$conf; echo "wrote $$conf"; fi
 	@if [ -z "$(DESTDIR)" ] && ! getent passwd alignd >/dev/null; then \
 		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin alignd && \
 		echo "created the user alignd"; fi
