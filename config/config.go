@@ -46,7 +46,7 @@ type Config struct {
 	SPFFail         policy.Action `yaml:"spf_fail" oneof:"accept tag hold quarantine reject"`
 	Unauthenticated policy.Action `yaml:"unauthenticated" oneof:"accept tag hold quarantine reject"`
 	TempError       TempError     `yaml:"temperror"`
-	TempErrorFor    Duration      `yaml:"temperror_for" min:"0s" max:"120h"`
+	TempErrorFor    Duration      `yaml:"temperror_for" min:"1s" max:"120h"`
 	OnError         policy.Action `yaml:"on_error" oneof:"tempfail accept reject"`
 
 	NotJudged NotJudged `yaml:"not_judged"`
