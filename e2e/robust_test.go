@@ -169,6 +169,35 @@ func TestPostfixClientThatLeaves(t *testing.T) {
 	}
 }
 
+// TestPostfixDrain ends alignd with SIGTERM in the middle of a message: the
+// message is judged, and then the daemon is gone with exit status 0.
+func TestPostfixDrain(t *testing.T) {
+	p := realMTA(t)
+	d := serve(t, raceBinary(t), behind(""), spoofZone, "")
+	c := dial(t, p, "", "198.51.100.66")
+	half, rest := io.Pipe()
+	stopped := make(chan error, 1)
+	go func() {
+		io.WriteString(rest, spoof)
+		stopping := make(chan struct{})
+		go func() {
+			close(stopping)
+			stopped <- d.Stop()
+		}()
+		<-stopping
+		time.Sleep(300 * time.Millisecond) // the signal has arrived by then
+		io.WriteString(rest, "the second half\n")
+		rest.Close()
+	}()
+	reply := transaction(t, c, "x@attacker.example", half)
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+	if reply.Code != 550 || len(d.Judged()) != 1 {
+		t.Errorf("the message in progress: %s, %d judged", reply, len(d.Judged()))
+	}
+}
+
 // TestPostfixHostileHeaders sends headers that no mail program writes. Each
 // message must get a clear answer, and the daemon must live.
 func TestPostfixHostileHeaders(t *testing.T) {
@@ -204,9 +233,13 @@ func TestSignerWritesTheSameBytes(t *testing.T) {
 	if err := exec.Command("/usr/bin/python3", "-c", "import dkim, nacl, authres").Run(); err != nil {
 		t.Skip("left out: the signed messages made anew (needs python3-dkim, python3-nacl and python3-authres; make test installs them)")
 	}
-	sources, err := filepath.Glob(filepath.Join(casesDir, "*", "*.in"))
-	if err != nil || len(sources) == 0 {
-		t.Fatal("no sources", err)
+	var sources []string
+	for _, c := range loadCases(t) {
+		some, err := filepath.Glob(filepath.Join(c.Dir, "*.in"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sources = append(sources, some...)
 	}
 	dir := t.TempDir()
 	args := []string{"sign"}

@@ -21,7 +21,8 @@ import (
 
 var update = flag.Bool("update", false, "write the want.headers files that do not match")
 
-const casesDir = "../testdata/cases"
+// casesDirs hold cases; those of the second are the recipes of docs/policy.md.
+var casesDirs = []string{"../testdata/cases", "../testdata/recipes"}
 
 func TestMain(m *testing.M) {
 	code := m.Run()
@@ -67,9 +68,13 @@ func raceBinary(t *testing.T) string {
 
 func loadCases(t *testing.T) []*cases.Case {
 	t.Helper()
-	all, err := cases.Load(casesDir)
-	if err != nil {
-		t.Fatal(err)
+	var all []*cases.Case
+	for _, dir := range casesDirs {
+		some, err := cases.Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, some...)
 	}
 	return all
 }

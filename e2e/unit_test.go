@@ -1,0 +1,33 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSystemdUnit has systemd itself read the unit: no unknown option, and an
+// exposure below 2.0 ("OK"), where 10 is a service without any sandbox.
+func TestSystemdUnit(t *testing.T) {
+	if _, err := exec.LookPath("systemd-analyze"); err != nil {
+		t.Skip("left out: the unit file as systemd reads it (needs systemd-analyze)")
+	}
+	text := string(readFile(t, "../systemd/alignd.service"))
+	text = strings.ReplaceAll(text, "@BINDIR@/alignd", binary(t))
+	text = strings.ReplaceAll(text, "Documentation=man:alignd(8)\n", "") // not installed here
+	unit := filepath.Join(t.TempDir(), "alignd.service")
+	if err := os.WriteFile(unit, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	// Other units of the machine may draw warnings of their own.
+	out, err := exec.Command("systemd-analyze", "verify", unit).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "alignd.service") {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	}
+	out, err = exec.Command("systemd-analyze", "security", "--offline=true", "--threshold=20", unit).CombinedOutput()
+	if err != nil {
+		t.Errorf("systemd-analyze security: %v\n%s", err, out)
+	}
+}
