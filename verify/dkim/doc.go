@@ -16,7 +16,9 @@
 //
 //	pass       header and body verified, nothing below applies
 //	fail       computed, and the header, the body or both did not verify; or
-//	           the canonical body is shorter than l=
+//	           the canonical body is shorter than l=; or the signature has
+//	           expired (x=) or comes from the future (t=), which section 3.5
+//	           lets us ignore without computing it
 //	policy     verified, and then refused: RSA key below 1024 bits (RFC 8301
 //	           section 3.2), or octets of the body beyond l= (RFC 6376 section
 //	           8.2) unless Options.AcceptLength allows them
@@ -24,10 +26,9 @@
 //	           sections 3.2 and 3.5), duplicate tags included
 //	permerror  never computed: required tag missing, another version,
 //	           algorithm (rsa-sha1 is one), canonicalization or query method,
-//	           i= outside d=, From not signed, expired or signed in the
-//	           future; key absent, revoked, malformed, not for this signature,
-//	           above 8192 bits, or not asked for because the message had spent
-//	           its query budget
+//	           i= outside d=, From not signed; key absent, revoked,
+//	           malformed, not for this signature, above 8192 bits, or not
+//	           asked for because the message had spent its query budget
 //	temperror  the key look-up failed temporarily
 //
 // A failed signature is as if there were none (RFC 6376 section 6.1), so the

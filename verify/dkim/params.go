@@ -425,10 +425,10 @@ func (p *Params) checkTimes(now time.Time, skew time.Duration) *Problem {
 		return nil
 	}
 	if !p.Expires.IsZero() && now.After(p.Expires.Add(skew)) {
-		return unacceptable("signature has expired")
+		return &Problem{evidence.Fail, "signature has expired"}
 	}
 	if !p.Signed.IsZero() && p.Signed.After(now.Add(skew)) {
-		return unacceptable("signed in the future")
+		return &Problem{evidence.Fail, "signed in the future"}
 	}
 	return nil
 }
