@@ -13,6 +13,8 @@ import (
 // hold does not exist. It never changes and is safe for concurrent use.
 type Zone struct {
 	nodes map[string]*node // by presentation name, with the empty non-terminals
+	// redirects: there is a DNAME record.
+	redirects bool
 	// answers keeps those that were given for names of the file, so that Memo
 	// works as with a Resolver. The file bounds it.
 	answers sync.Map // key -> *Answer
@@ -79,6 +81,13 @@ func (z *Zone) Lookup(_ context.Context, name string, qtype uint16) (*Answer, er
 // A loop fails as a server would fail it.
 func (z *Zone) find(name string, qtype uint16) (rep reply, chain []dns.RR, fail failure) {
 	for rep.target = name; ; {
+		if d := z.redirect(rep.target); d != nil {
+			if chain = append(chain, d); d.Target == "" || len(chain) > maxChain {
+				return rep, chain[:len(chain)-1], fails
+			}
+			rep.target, rep.steps = d.Target, rep.steps+1
+			continue
+		}
 		n, source := z.node(rep.target)
 		if n == nil {
 			rep.rcode = dns.RcodeNameError
@@ -98,6 +107,31 @@ func (z *Zone) find(name string, qtype uint16) (rep reply, chain []dns.RR, fail 
 			return rep, chain, fails
 		}
 	}
+}
+
+// redirect is the CNAME record that the DNAME nearest to the root makes for a
+// name below it, whatever else the file has there (RFC 6672 section 2.3); nil
+// without one. Its target is empty where it would be too long for a name.
+func (z *Zone) redirect(name string) *dns.CNAME {
+	var made *dns.CNAME
+	if !z.redirects {
+		return nil
+	}
+	for owner := name; owner != "."; {
+		owner = parentOf(owner)
+		n := z.nodes[owner]
+		if n == nil || len(n.records[dns.TypeDNAME]) == 0 {
+			continue
+		}
+		d := n.records[dns.TypeDNAME][0].(*dns.DNAME)
+		made = &dns.CNAME{Hdr: d.Hdr}
+		made.Hdr.Name, made.Hdr.Rrtype = name, dns.TypeCNAME
+		made.Target = strings.TrimSuffix(name, strings.TrimPrefix(owner, ".")) + strings.TrimPrefix(d.Target, ".")
+		if _, ok := dns.IsDomainName(made.Target); !ok {
+			made.Target = ""
+		}
+	}
+	return made
 }
 
 // failure is what a question for qtype meets. A failure of every type leaves

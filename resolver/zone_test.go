@@ -48,6 +48,18 @@ partly                 TXT    "still here"
 partly                 TIMEOUT
 hidden                 TXT    "not here"
 hidden                 SERVFAIL TXT
+two                    TIMEOUT TXT  MX ; and no other
+two                    A      192.0.2.30
+all                    IN SERVFAIL .
+quoted                 60 TIMEOUT ""
+bare                   TXT
+bare                   IN TXT ; nothing
+bare                   SPF
+old                    DNAME  new.example.net.
+a.old                  TXT    "not reached"
+x.new                  TXT    "moved"
+deep.new               DNAME  example.com.
+grow                   DNAME  a.much.longer.example.net.
 `
 
 var longText = strings.Repeat("0123456789", 60) + `\255\255`
@@ -122,6 +134,17 @@ func TestZoneLookup(t *testing.T) {
 		{"a bare pseudo-type leaves the records of the name", "partly.example.net", dns.TypeTXT, `NOERROR exists "still here"`},
 		{"and fails the other types", "partly.example.net", dns.TypeA, "temporary DNS failure: timeout"},
 		{"a pseudo-type with a type hides records of it", "hidden.example.net", dns.TypeTXT, "temporary DNS failure: SERVFAIL"},
+		{"a pseudo-type with several types fails the first", "two.example.net", dns.TypeTXT, "temporary DNS failure: timeout"},
+		{"and the second", "two.example.net", dns.TypeMX, "temporary DNS failure: timeout"},
+		{"and no other type", "two.example.net", dns.TypeA, `NOERROR exists "192.0.2.30"`},
+		{"a dot as data of a pseudo-type is every type", "all.example.net", dns.TypeA, "temporary DNS failure: SERVFAIL"},
+		{"so is an empty string", "quoted.example.net", dns.TypeTXT, "temporary DNS failure: timeout"},
+		{"a TXT record without any string is the empty text", "bare.example.net", dns.TypeTXT, `NOERROR exists "" ""`},
+		{"a DNAME redirects what is below it (RFC 6672)", "x.old.example.net", dns.TypeTXT, `NOERROR exists "moved"`},
+		{"what the file has below a DNAME is not reached", "a.old.example.net", dns.TypeTXT, "NXDOMAIN exists"},
+		{"the name of the DNAME itself is not redirected", "old.example.net", dns.TypeTXT, "NOERROR exists"},
+		{"a DNAME leads to another", "octets.deep.old.example.net", dns.TypeA, "NOERROR exists"},
+		{"a name too long behind a DNAME cannot be answered", strings.Repeat(strings.Repeat("a", 60)+".", 3) + strings.Repeat("b", 50) + ".grow.example.net", dns.TypeTXT, "temporary DNS failure: SERVFAIL"},
 		{"an owner may be written with U-labels", "xn--bcher-kva.example.net", dns.TypeTXT, `NOERROR exists "umlaut"`},
 		{"an empty label is no name", "a..example.net", dns.TypeTXT, "not a DNS name: empty label"},
 		{"an empty name is no name", "", dns.TypeTXT, "not a DNS name: empty label"},
@@ -142,7 +165,7 @@ func TestZoneErrors(t *testing.T) {
 	tests := []struct{ name, src, want string }{
 		{"a bad address names file and line", "\nexample.com A 1.2.3\n", `zone: dns: bad A A: "1.2.3" at line: 2:19`},
 		{"an unknown type", "example.com FOO x\n", `line: 1`},
-		{"a pseudo-type with data", "\n\nexample.com SERVFAIL now\n", `zone: SERVFAIL takes at most one record type, not "now" at line: 3`},
+		{"a pseudo-type with data", "\n\nexample.com SERVFAIL now\n", `zone: SERVFAIL takes record types, not "now" at line: 3`},
 		{"$INCLUDE is refused", "$INCLUDE /etc/passwd\n", `line: 1`},
 		{"another class", "example.com CH TXT x\n", "class is not IN"},
 		{"a label too long", strings.Repeat("a", 64) + " A 192.0.2.1\n", "line: 1"},

@@ -17,7 +17,7 @@ const (
 	// defaultTTL is that of records without TTL in a file without $TTL, in seconds.
 	defaultTTL = 300
 	// Private record types (RFC 6895 section 3.1) that carry the pseudo-types
-	// through the parser. Their data is the name of the type that fails.
+	// through the parser. Their data are the names of the types that fail.
 	typeSERVFAIL, typeTIMEOUT = 0xFFA0, 0xFFA1
 )
 
@@ -25,15 +25,16 @@ const (
 // pseudo-types,
 //
 //	broken.example  SERVFAIL     ; every question for the name fails
-//	slow.example    TIMEOUT TXT  ; questions for one type get no answer
+//	slow.example    TIMEOUT TXT  ; questions for these types get no answer
 //
 // Where the file also has records of the name, those are still answered and a
 // bare pseudo-type fails the other types only, as in the zones of the public
-// SPF suites; with a type it fails that type, records or not.
+// SPF suites; with types it fails those, records or not.
 //
 // Names are relative to $ORIGIN, which is the root at first, so a file needs
 // neither $ORIGIN nor trailing dots. A TXT string longer than 255 octets is
-// split; $INCLUDE is refused. An error names file and line.
+// split, a TXT record without strings holds the empty one; $INCLUDE is refused.
+// An error names file and line.
 func ParseZone(r io.Reader, file string) (*Zone, error) {
 	src, err := rewritePseudo(io.LimitReader(r, maxZone+1), file)
 	if err != nil {
@@ -73,12 +74,15 @@ func (z *Zone) add(rr dns.RR, wire []byte) error {
 		if n.fail == nil {
 			n.fail = make(map[uint16]failure)
 		}
-		n.fail[dns.StringToType[string(raw)]] = map[uint16]failure{typeSERVFAIL: fails, typeTIMEOUT: stays}[t]
+		for name := range strings.FieldsSeq(string(raw)) {
+			n.fail[dns.StringToType[name]] = map[uint16]failure{typeSERVFAIL: fails, typeTIMEOUT: stays}[t]
+		}
 	default:
 		if n.records == nil {
 			n.records = make(map[uint16][]dns.RR)
 		}
 		n.records[t] = append(n.records[t], rr)
+		z.redirects = z.redirects || t == dns.TypeDNAME
 	}
 	return nil
 }
@@ -108,8 +112,11 @@ func normal(rr dns.RR, wire []byte) (dns.RR, error) {
 		return nil, err
 	}
 	rr.Header().Name = asAsked(rr.Header().Name)
-	if c, ok := rr.(*dns.CNAME); ok {
-		c.Target = asAsked(c.Target)
+	switch rr := rr.(type) {
+	case *dns.CNAME:
+		rr.Target = asAsked(rr.Target)
+	case *dns.DNAME:
+		rr.Target = asAsked(rr.Target)
 	}
 	return rr, nil
 }
@@ -180,8 +187,9 @@ func (s lexState) after(line string) lexState {
 	return s
 }
 
-// rewriteLine rewrites line if its type is a pseudo-type. The owner is never
-// taken for one, even when it is called so.
+// rewriteLine rewrites line if its type is a pseudo-type, or if it is a text
+// without strings. The owner is never taken for a type, even when it is called
+// so.
 func rewriteLine(line string) (rewritten, why string) {
 	body, _, _ := strings.Cut(line, ";")
 	rest := strings.TrimLeft(body, " \t")
@@ -198,23 +206,41 @@ func rewriteLine(line string) (rewritten, why string) {
 			pseudo = typeSERVFAIL
 		case strings.EqualFold(word, string(stays)):
 			pseudo = typeTIMEOUT
+		case isText(word) && strings.TrimSpace(after) == "":
+			return strings.TrimRight(body, " \t\r\n") + " \"\"\n", ""
 		case isTTLOrClass(word):
 			rest = after
 			continue
 		default:
 			return line, ""
 		}
-		before := body[:len(body)-len(rest)]
-		only, extra := field(after)
-		if only == "" {
-			only = "ANY"
+		before, types := body[:len(body)-len(rest)], failing(after)
+		if types == "" {
+			return "", fmt.Sprintf("%s takes record types, not %q", strings.ToUpper(word), strings.TrimSpace(after))
 		}
-		only = strings.ToUpper(only)
-		if _, known := dns.StringToType[only]; !known || strings.TrimSpace(extra) != "" {
-			return "", fmt.Sprintf("%s takes at most one record type, not %q", strings.ToUpper(word), strings.TrimSpace(after))
-		}
-		return fmt.Sprintf("%s TYPE%d \\# %d %x\n", before, pseudo, len(only), only), ""
+		return fmt.Sprintf("%s TYPE%d \\# %d %x\n", before, pseudo, len(types), types), ""
 	}
+}
+
+// failing are the types that the data of a pseudo-type names. No data, or what
+// a writer puts where there is none, is every type; empty means that data names
+// something else.
+func failing(data string) string {
+	data = strings.ToUpper(strings.TrimSpace(data))
+	if data == "" || data == "." || data == `""` {
+		return "ANY"
+	}
+	for name := range strings.FieldsSeq(data) {
+		if _, known := dns.StringToType[name]; !known {
+			return ""
+		}
+	}
+	return data
+}
+
+// isText reports whether word is a type whose data are strings.
+func isText(word string) bool {
+	return strings.EqualFold(word, "TXT") || strings.EqualFold(word, "SPF")
 }
 
 // field splits off the first word; it may hold white space after a backslash.
