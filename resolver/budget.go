@@ -14,9 +14,13 @@ import (
 // Default numbers of questions for one message. RFC 7208 section 4.6.4 lets
 // one SPF check cause ten terms of up to ten address look-ups each; the rest
 // is for signatures, chain and policy. The numbers are ours.
+//
+// A policy is found with at most eight names of the DNS Tree Walk (RFC 9989
+// section 4.10), two of RFC 7489's method, and one question whether the Author
+// Domain exists.
 const (
 	DefaultMaxQueries = 150
-	DefaultReserved   = 30
+	DefaultReserved   = 16
 )
 
 // BudgetOptions bounds what one message may ask.
@@ -24,7 +28,7 @@ type BudgetOptions struct {
 	// MaxQueries is how many distinct questions may be asked, answered from a
 	// cache or not; one more is refused with ErrBudget. Default DefaultMaxQueries.
 	MaxQueries int
-	// Reserved is how many more may be asked through Reserve. Default
+	// Reserved is how many more may be asked through each Reserve. Default
 	// DefaultReserved; negative: none.
 	Reserved int
 	// Timed has the time of each question measured, for Question.Elapsed.
@@ -44,7 +48,6 @@ type Budget struct {
 	refused  []key
 	refusals int
 	general  int // used of MaxQueries
-	reserved int // used of Reserved
 }
 
 // asked is one question and, once done, what came of it.
@@ -78,31 +81,35 @@ func NewBudget(lookup Lookuper, opts BudgetOptions) *Budget {
 
 // Lookup implements Lookuper.
 func (b *Budget) Lookup(ctx context.Context, name string, qtype uint16) (*Answer, error) {
-	return b.ask(ctx, name, qtype, false)
+	return b.ask(ctx, name, qtype, nil)
 }
 
-// Reserve returns the same budget with the reserved share to draw on first. It
-// is for the Author Domain's own policy, which must be found whatever the
-// message made the other checks ask.
-func (b *Budget) Reserve() Lookuper { return reserve{b} }
+// Reserve returns the same budget with a reserved share of its own to draw on
+// first. It is for the policy of one Author Domain, which must be found
+// whatever the message made the other checks ask, and whatever the policies of
+// its other Author Domains take.
+func (b *Budget) Reserve() Lookuper { return &reserve{b: b} }
 
-type reserve struct{ b *Budget }
+type reserve struct {
+	b    *Budget
+	used int // of BudgetOptions.Reserved; guarded by b.mu
+}
 
-func (r reserve) Lookup(ctx context.Context, name string, qtype uint16) (*Answer, error) {
-	return r.b.ask(ctx, name, qtype, true)
+func (r *reserve) Lookup(ctx context.Context, name string, qtype uint16) (*Answer, error) {
+	return r.b.ask(ctx, name, qtype, r)
 }
 
 // Known implements Knower. An answer that is found counts as asked.
 func (b *Budget) Known(name string, qtype uint16) (*Answer, bool) {
-	return b.known(name, qtype, false)
+	return b.known(name, qtype, nil)
 }
 
 // Known implements Knower.
-func (r reserve) Known(name string, qtype uint16) (*Answer, bool) {
-	return r.b.known(name, qtype, true)
+func (r *reserve) Known(name string, qtype uint16) (*Answer, bool) {
+	return r.b.known(name, qtype, r)
 }
 
-func (b *Budget) known(name string, qtype uint16, reserved bool) (*Answer, bool) {
+func (b *Budget) known(name string, qtype uint16, first *reserve) (*Answer, bool) {
 	lookup, ok := b.lookup.(Knower)
 	name, why := canonical(name)
 	if !ok || why != "" || b.opts.Timed {
@@ -117,7 +124,7 @@ func (b *Budget) known(name string, qtype uint16, reserved bool) (*Answer, bool)
 		return q.answer, q.state == done && q.err == nil
 	}
 	a, ok := lookup.Known(name, qtype)
-	if !ok || i < 0 && !b.take(reserved) {
+	if !ok || i < 0 && !b.take(first) {
 		return nil, false
 	}
 	if i < 0 {
@@ -127,7 +134,7 @@ func (b *Budget) known(name string, qtype uint16, reserved bool) (*Answer, bool)
 	return a, true
 }
 
-func (b *Budget) ask(ctx context.Context, name string, qtype uint16, reserved bool) (*Answer, error) {
+func (b *Budget) ask(ctx context.Context, name string, qtype uint16, first *reserve) (*Answer, error) {
 	name, why := canonical(name)
 	k := key{name, qtype}
 	if why != "" {
@@ -137,7 +144,7 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, reserved bo
 		b.mu.Lock()
 		i := b.find(k)
 		if i < 0 {
-			if !b.admit(k, reserved) {
+			if !b.admit(k, first) {
 				b.mu.Unlock()
 				return nil, &Error{Name: name, Type: qtype, Err: ErrBudget}
 			}
@@ -191,8 +198,8 @@ func (b *Budget) find(k key) int {
 const maxRefusedKept = 20
 
 // admit takes one question out of the budget, or notes that it is refused.
-func (b *Budget) admit(k key, reserved bool) bool {
-	if b.take(reserved) {
+func (b *Budget) admit(k key, first *reserve) bool {
+	if b.take(first) {
 		return true
 	}
 	b.refusals++
@@ -202,10 +209,11 @@ func (b *Budget) admit(k key, reserved bool) bool {
 	return false
 }
 
-func (b *Budget) take(reserved bool) bool {
+// take draws on first, if there is one, then on what all share.
+func (b *Budget) take(first *reserve) bool {
 	switch {
-	case reserved && b.reserved < b.opts.Reserved:
-		b.reserved++
+	case first != nil && first.used < b.opts.Reserved:
+		first.used++
 	case b.general < b.opts.MaxQueries:
 		b.general++
 	default:

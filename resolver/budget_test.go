@@ -82,19 +82,23 @@ func TestBudgetRefusesAndKeepsAReserve(t *testing.T) {
 	if err := ask(b, "n4.example"); !errors.Is(err, resolver.ErrBudget) || resolver.Temporary(err) {
 		t.Errorf("over budget: %v, want ErrBudget and not temporary", err)
 	}
-	if err := ask(b.Reserve(), "n4.example"); err != nil {
+	reserve := b.Reserve()
+	if err := ask(reserve, "n4.example"); err != nil {
 		t.Errorf("the reserve refused a question that others were refused: %v", err)
 	}
 	if err := ask(b, "n4.example"); err != nil {
 		t.Errorf("what was asked is known to all: %v", err)
 	}
-	if err := ask(b.Reserve(), "n5.example"); !errors.Is(err, resolver.ErrBudget) {
+	if err := ask(reserve, "n5.example"); !errors.Is(err, resolver.ErrBudget) {
 		t.Errorf("beyond the reserve: %v", err)
+	}
+	if err := ask(b.Reserve(), "n5.example"); err != nil {
+		t.Errorf("one reserve used up another one: %v", err)
 	}
 	if err := ask(b, "bad..name"); !errors.Is(err, resolver.ErrName) {
 		t.Errorf("a bad name: %v", err)
 	}
-	if b.Used() != 3 || b.Refused() != 5 {
+	if b.Used() != 4 || b.Refused() != 5 {
 		t.Errorf("used %d, refused %d", b.Used(), b.Refused())
 	}
 }

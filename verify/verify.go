@@ -180,9 +180,9 @@ func (m *Message) EndOfHeader() {
 		m.ev.Client = m.opt.Relays.Find(m.ev.Client, &m.fields)
 		m.startClientChecks()
 	}
-	policies := m.budget.Reserve() // what a sender adds cannot use this share up
 	for _, d := range m.ev.From.Domains {
-		m.dmarc = append(m.dmarc, dmarc.Start(m.ctx, policies, d, m.opt.DMARC))
+		// What a sender adds, other Author Domains too, cannot use this share up.
+		m.dmarc = append(m.dmarc, dmarc.Start(m.ctx, m.budget.Reserve(), d, m.opt.DMARC))
 	}
 	opt := m.opt.DKIM
 	opt.AuthorDomains = m.ev.From.Domains
