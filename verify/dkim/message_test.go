@@ -39,6 +39,21 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
+// Without i= the AUID is "@" and d=; without d= there is none.
+func TestIdentityByDefault(t *testing.T) {
+	for tags, want := range map[string]string{
+		tags:                                  "@example.com",
+		with("d=example.com;", ""):            "",
+		with("d=example.com;", "d=;"):         "",
+		with("d=example.com", "d=Bad_..Name"): "@Bad_..Name",
+	} {
+		sigs, _ := verify(t, testsign.DKIM(message, rsaKey, tags), keyFor(rsaKey.Record()), dkim.Options{}, 0)
+		if sigs[0].Identity != want {
+			t.Errorf("%s: got %q, want %q", tags, sigs[0].Identity, want)
+		}
+	}
+}
+
 func TestLengthOption(t *testing.T) {
 	signed := testsign.DKIM(message, rsaKey, tags+"; l=27") // of 54
 	for _, tt := range []struct {

@@ -221,7 +221,9 @@ func (p *Params) readAlgorithm(tags tagList) *Problem {
 	return nil
 }
 
-// readHeaderNames reads h=: hdr-name *( [FWS] ":" [FWS] hdr-name ).
+// readHeaderNames reads h=: hdr-name *( [FWS] ":" [FWS] hdr-name ). In an
+// ARC-Message-Signature empty names are stepped over: all ARC validators do,
+// and it covers no less for it.
 func (p *Params) readHeaderNames(tags tagList) *Problem {
 	h, ok := tags.get("h")
 	if p.Kind == Seal {
@@ -233,7 +235,7 @@ func (p *Params) readHeaderNames(tags tagList) *Problem {
 	if !ok {
 		return unacceptable("required tag h= is missing")
 	}
-	names, ok := splitNames(h.value)
+	names, ok := splitNames(h.value, p.Kind == MessageSignature)
 	if !ok {
 		return malformed("h= is not a list of field names")
 	}
@@ -301,7 +303,9 @@ func (p *Params) readIdentity(tags tagList) *Problem {
 	}
 	i, ok := tags.get("i")
 	if !ok {
-		p.Identity = "@" + p.Domain
+		if p.Domain != "" {
+			p.Identity = "@" + p.Domain
+		}
 		return nil
 	}
 	p.Identity = string(i.value)
@@ -352,8 +356,7 @@ func (p *Params) readTimes(tags tagList) *Problem {
 // allows to be taken as infinite.
 var never = time.Unix(999_999_999_999, 0)
 
-// readTime returns the zero time when the tag is absent, and also for 0,
-// which no signer means.
+// readTime returns the zero time when the tag is absent.
 func readTime(tags tagList, name string) (time.Time, bool) {
 	t, ok := tags.get(name)
 	if !ok {
@@ -481,8 +484,8 @@ func decodeBase64(b []byte) ([]byte, bool) {
 }
 
 // splitNames reads a colon-separated list of field names into lower case; all
-// share one string.
-func splitNames(list []byte) ([]string, bool) {
+// share one string. An empty name in it is a fault unless skipEmpty is set.
+func splitNames(list []byte, skipEmpty bool) ([]string, bool) {
 	lower := strings.Builder{}
 	lower.Grow(len(list))
 	count := 1
@@ -501,10 +504,11 @@ func splitNames(list []byte) ([]string, bool) {
 	rest, more := lower.String(), true
 	for more {
 		var n string
-		if n, rest, more = strings.Cut(rest, ":"); n == "" {
+		if n, rest, more = strings.Cut(rest, ":"); n != "" {
+			names = append(names, n)
+		} else if !skipEmpty {
 			return nil, false
 		}
-		names = append(names, n)
 	}
 	return names, true
 }
