@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -242,4 +243,51 @@ exceptions:
 	}, d.Log()) {
 		t.Error(diff)
 	}
+}
+
+// TestReloadReadsTheNamedFiles changes only the files that the configuration
+// names; a fault in one of them leaves everything as it was.
+func TestReloadReadsTheNamedFiles(t *testing.T) {
+	addr, err := daemon.FreePort()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	put := func(name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	guest := "exceptions:\n  - {id: guest, action: accept, proof: {clients: [198.51.100.%d]}, never_expires: true}\n"
+	put("vendors.yaml", fmt.Sprintf(guest, 65))
+	put("vips.txt", "ceo@here.test\n")
+	settings := fmt.Sprintf("exceptions: [{file: %q}]\nprofiles: [{id: vips, file: %q, honor: {none: reject}}]\n",
+		filepath.Join(dir, "vendors.yaml"), filepath.Join(dir, "vips.txt"))
+	d := serveReloading(t, addr, settings)
+	s := fakemta.Dial(fakemta.Options{Network: "tcp", Address: addr}, attacker)
+	defer s.Close()
+	harmless := []byte(strings.Replace(spoof, "example.com", "example.net", 1))
+	expect := func(when string, guestCode, vipCode int) {
+		t.Helper()
+		if r := transact(t, s, []byte(spoof)); r.Reply.Code != guestCode {
+			t.Errorf("%s: the guest gets %s, want %d", when, r.Reply, guestCode)
+		}
+		if r := transact(t, s, harmless); r.Reply.Code != vipCode {
+			t.Errorf("%s: the VIP's mail gets %s, want %d", when, r.Reply, vipCode)
+		}
+	}
+	expect("at the start", 550, 250)
+	put("vendors.yaml", fmt.Sprintf(guest, 66))
+	d.reload(settings)
+	expect("with the guest's address", 250, 250)
+	put("vendors.yaml", fmt.Sprintf(guest, 65))
+	put("vips.txt", "bob@here.test\n@\n")
+	d.reload(settings)
+	expect("after a fault in one file", 250, 250)
+	for _, diff := range cases.CompareLog([]string{`level=ERROR msg="configuration not reloaded, the old one stays" err="*vips.txt:2:1: *"`}, d.Log()) {
+		t.Error(diff)
+	}
+	put("vips.txt", "bob@here.test\n")
+	d.reload(settings)
+	expect("with both files changed", 550, 550)
 }
