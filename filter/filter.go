@@ -49,6 +49,14 @@ type Settings struct {
 	ReceivedSPF bool
 	// SamplingSecret keys the sample of pct and rollout percentages.
 	SamplingSecret []byte
+
+	lastOwn atomic.Pointer[ownOf]
+}
+
+// ownOf is what own returned for an MTA.
+type ownOf struct {
+	mta string
+	ids authres.Own
 }
 
 // ServID is the authserv-id for an MTA that calls itself mta.
@@ -59,9 +67,15 @@ func (s *Settings) ServID(mta string) string {
 	return mta
 }
 
-// own is the set of ids whose fields are stripped for an MTA named mta.
+// own is the set of ids whose fields are stripped for an MTA named mta. The
+// last one is kept, as a site seldom has two.
 func (s *Settings) own(mta string) authres.Own {
-	return authres.NewOwn(append([]string{s.ServID(mta)}, s.OwnIDs...)...)
+	if last := s.lastOwn.Load(); last != nil && last.mta == mta {
+		return last.ids
+	}
+	ids := authres.NewOwn(append([]string{s.ServID(mta)}, s.OwnIDs...)...)
+	s.lastOwn.Store(&ownOf{mta, ids})
+	return ids
 }
 
 // Filter makes the sessions of a milter.Server.
@@ -121,5 +135,6 @@ func (f *Filter) logMessage(j *Judgement) {
 	if !f.log.Enabled(context.Background(), slog.LevelInfo) {
 		return
 	}
-	f.log.LogAttrs(context.Background(), slog.LevelInfo, "message judged", logAttrs(j)...)
+	var few [32]slog.Attr
+	f.log.LogAttrs(context.Background(), slog.LevelInfo, "message judged", appendLog(few[:0], j)...)
 }

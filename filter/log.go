@@ -7,11 +7,10 @@ import (
 	"alignd/evidence"
 )
 
-// logAttrs are the keys of the line "message judged". Local parts and subjects
-// stay out; every value from outside is quoted by the log's handler.
-func logAttrs(j *Judgement) []slog.Attr {
+// appendLog appends the keys of the line "message judged". Local parts and
+// subjects stay out; every value from outside is quoted by the log's handler.
+func appendLog(attrs []slog.Attr, j *Judgement) []slog.Attr {
 	ev, v := j.Evidence, &j.Verdict
-	attrs := make([]slog.Attr, 0, 32)
 	str := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))

@@ -178,10 +178,10 @@ func policyComment(d *evidence.DMARC, v *policy.Verdict) string {
 		value evidence.DMARCPolicy
 	}{{"p", d.Published.P}, {"sp", d.Published.SP}, {"np", d.Published.NP}} {
 		if tag.value != evidence.PolicyAbsent {
-			fmt.Fprintf(&b, "%s=%s ", tag.name, tag.value)
+			b.WriteString(tag.name + "=" + string(tag.value) + " ")
 		}
 	}
-	fmt.Fprintf(&b, "dis=%s", disposition(v))
+	b.WriteString("dis=" + disposition(v))
 	return b.String()
 }
 

@@ -34,7 +34,7 @@ type dialogue struct {
 	current  protocol.Code // the event at work; a panic is then the Session's
 	deadline bool          // the read deadline of the present phase is set
 	ignored  bool          // an unknown command was logged
-	progress *progress     // while a verdict is awaited
+	progress progress
 }
 
 // message is what the server itself keeps about the message in progress.

@@ -29,8 +29,12 @@ var (
 	errLongFrame  = errors.New("frame over the limit")
 )
 
-// bigBuffers holds the buffers that no message uses at the moment.
-var bigBuffers = sync.Pool{New: func() any { return new([bigBuffer]byte) }}
+// bigBuffers holds the buffers that no message uses at the moment, smallBuffers
+// those that no connection uses.
+var (
+	bigBuffers   = sync.Pool{New: func() any { return new([bigBuffer]byte) }}
+	smallBuffers = sync.Pool{New: func() any { return new([smallBuffer]byte) }}
+)
 
 // frameReader cuts a stream into frames. It reads ahead as far as its buffer
 // goes; it grows for a frame as that frame's octets arrive, never on the word of
@@ -39,10 +43,10 @@ type frameReader struct {
 	src io.Reader
 	max int // longest frame, its command letter included
 
-	buf   []byte // small, borrowed, or an own one for a frame over bigBuffer
-	r, w  int    // buf[r:w] is read and not yet handed out
-	small []byte
-	big   *[bigBuffer]byte // borrowed; nil when buf is another one
+	buf   []byte             // small, borrowed, or an own one for a frame over bigBuffer
+	r, w  int                // buf[r:w] is read and not yet handed out
+	small *[smallBuffer]byte // borrowed as long as the connection lives
+	big   *[bigBuffer]byte   // borrowed; nil when buf is another one
 }
 
 // next returns the next frame. data is valid until the next call. An end of the
@@ -76,8 +80,8 @@ func (f *frameReader) need(n int) error {
 		return nil
 	}
 	if f.buf == nil {
-		f.small = make([]byte, smallBuffer)
-		f.buf = f.small
+		f.small = smallBuffers.Get().(*[smallBuffer]byte)
+		f.buf = f.small[:]
 	}
 	copy(f.buf, f.buf[f.r:f.w])
 	f.r, f.w = 0, f.w-f.r
@@ -124,16 +128,19 @@ func (f *frameReader) release() {
 	if len(f.buf) <= smallBuffer || f.buffered() > smallBuffer {
 		return
 	}
-	f.w = copy(f.small, f.buf[f.r:f.w])
+	f.w = copy(f.small[:], f.buf[f.r:f.w])
 	f.r = 0
-	f.buf = f.small
+	f.buf = f.small[:]
 	f.giveBack()
 }
 
 // close ends the reader; frames handed out are no longer valid.
 func (f *frameReader) close() {
 	f.giveBack()
-	f.buf, f.r, f.w = nil, 0, 0
+	if f.small != nil {
+		smallBuffers.Put(f.small)
+	}
+	f.small, f.buf, f.r, f.w = nil, nil, 0, 0
 }
 
 func (f *frameReader) giveBack() {

@@ -6,24 +6,29 @@ import (
 )
 
 // progress tells the MTA every so often that a verdict is under way. Its ticks
-// come from another goroutine; after stop there are none.
+// come from another goroutine; after stop there are none. One serves all messages
+// of a connection.
 type progress struct {
 	d *dialogue
 
 	mu    sync.Mutex
 	timer *time.Timer
-	done  bool
+	on    bool // a verdict is awaited
 	err   error
 }
 
 var progressFrame = appendFrame(nil, actProgress, "")
 
 func (d *dialogue) startProgress() {
-	p := &progress{d: d}
+	p := &d.progress
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.timer = time.AfterFunc(d.srv.opt.ProgressInterval, p.tick)
-	d.progress = p
+	p.d, p.on = d, true
+	if p.timer == nil {
+		p.timer = time.AfterFunc(d.srv.opt.ProgressInterval, p.tick)
+		return
+	}
+	p.timer.Reset(d.srv.opt.ProgressInterval)
 }
 
 // tick sends one sign of life. When that fails the MTA is gone: the Session's
@@ -31,11 +36,11 @@ func (d *dialogue) startProgress() {
 func (p *progress) tick() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.done {
+	if !p.on {
 		return
 	}
 	if p.err = p.d.write(progressFrame); p.err != nil {
-		p.done = true
+		p.on = false
 		p.d.cancel()
 		return
 	}
@@ -45,14 +50,12 @@ func (p *progress) tick() {
 // stopProgress waits for a tick that is being sent. An error means that the
 // connection is lost, and that nothing may be written any more.
 func (d *dialogue) stopProgress() error {
-	p := d.progress
-	if p == nil {
-		return nil
-	}
-	d.progress = nil
+	p := &d.progress
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.done = true
-	p.timer.Stop()
+	p.on = false
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 	return p.err
 }

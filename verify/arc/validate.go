@@ -2,6 +2,7 @@ package arc
 
 import (
 	"context"
+	"iter"
 
 	"alignd/evidence"
 	"alignd/header"
@@ -21,10 +22,10 @@ type Options struct {
 
 // Validation is the work on one message's chain.
 type Validation struct {
-	opt    dkim.Options
-	chain  *chain
-	result evidence.ARC
-	cancel context.CancelFunc // nil when nothing was started
+	opt     dkim.Options
+	chain   *chain
+	result  evidence.ARC
+	started bool
 }
 
 // Start reads the chain, registers what its signatures need of the body and
@@ -45,7 +46,7 @@ func Start(ctx context.Context, fields *header.Fields, body *dkim.Body, lk resol
 	if v.chain.broken != "" {
 		return v
 	}
-	ctx, v.cancel = context.WithCancel(ctx)
+	v.started = true
 	h := dkim.NewHeaderHash()
 	defer h.Release()
 	for _, s := range v.chain.sets {
@@ -65,32 +66,37 @@ func Start(ctx context.Context, fields *header.Fields, body *dkim.Body, lk resol
 
 // Close ends what Start began, for a message that is not going to be finished.
 func (v *Validation) Close() {
-	if v.cancel == nil {
+	if !v.started {
 		return
 	}
-	v.cancel()
-	v.wait()
+	for c := range v.checks() {
+		c.Abandon()
+	}
+	for c := range v.checks() {
+		c.Wait(context.Background())
+	}
 }
 
-func (v *Validation) wait() {
-	for _, s := range v.chain.sets {
-		s.ams.Wait()
-		if s.relaxed != nil {
-			s.relaxed.Wait()
+// checks are all that Start started.
+func (v *Validation) checks() iter.Seq[*dkim.Check] {
+	return func(yield func(*dkim.Check) bool) {
+		for _, s := range v.chain.sets {
+			if !yield(s.seal) || !yield(s.ams) || s.relaxed != nil && !yield(s.relaxed) {
+				return
+			}
 		}
-		s.seal.Wait()
 	}
 }
 
 // Finish is called after the last Write to the Body. It waits for the keys, at
 // most until ctx ends, and returns the outcome (RFC 8617 section 5.2).
 func (v *Validation) Finish(ctx context.Context) evidence.ARC {
-	if v.cancel == nil {
+	if !v.started {
 		return v.result
 	}
-	defer context.AfterFunc(ctx, v.cancel)()
-	v.wait()
-	v.cancel()
+	for c := range v.checks() {
+		c.Wait(ctx)
+	}
 	j := judge{opt: v.opt, arc: &v.result}
 	newest := len(v.chain.sets)
 	j.newestMessage(v.chain.sets[newest-1]) // step 4

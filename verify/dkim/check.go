@@ -17,7 +17,9 @@ type Check struct {
 	Outcome Outcome  // valid after Wait
 
 	body *Body
-	done chan any // carries what the look-up panicked with, then closed; nil when nothing was waited for
+	// Where the key had to be asked for:
+	done   chan any // carries what the look-up panicked with, then closed
+	cancel context.CancelFunc
 }
 
 // NewCheck parses a field and makes every check that needs no DNS.
@@ -69,6 +71,7 @@ func (c *Check) run(ctx context.Context, lk resolver.Lookuper, digest func() *[s
 		return
 	}
 	c.done = make(chan any, 1)
+	ctx, c.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(c.done)
 		defer func() {
@@ -80,13 +83,29 @@ func (c *Check) run(ctx context.Context, lk resolver.Lookuper, digest func() *[s
 	}()
 }
 
-// Wait waits until Outcome is there.
-func (c *Check) Wait() {
+// Wait waits until Outcome is there. When ctx ends, the look-up is cut short.
+func (c *Check) Wait(ctx context.Context) {
 	if c.done == nil {
 		return
 	}
-	if r, panicked := <-c.done; panicked {
+	var r any
+	var panicked bool
+	select {
+	case r, panicked = <-c.done:
+	case <-ctx.Done():
+		c.cancel()
+		r, panicked = <-c.done
+	}
+	c.cancel()
+	if panicked {
 		panic(r)
+	}
+}
+
+// Abandon cuts the look-up short. Wait must still be called.
+func (c *Check) Abandon() {
+	if c.cancel != nil {
+		c.cancel()
 	}
 }
 

@@ -61,7 +61,6 @@ type Verification struct {
 	opt     Options
 	checks  []*Check
 	skipped int
-	cancel  context.CancelFunc // nil when there is nothing to cancel
 }
 
 // Start parses the signatures of a message, registers what they need of its
@@ -79,7 +78,6 @@ func Start(ctx context.Context, fields *header.Fields, body *Body, lk resolver.L
 		parsed[n] = NewCheck(Signature, fields.At(i), v.opt)
 	}
 	v.choose(parsed)
-	ctx, v.cancel = context.WithCancel(ctx)
 	for _, c := range v.checks {
 		c.Start(ctx, fields, body, lk)
 	}
@@ -130,14 +128,12 @@ func (c *Check) rank(authors []string) int {
 // most until ctx ends, and returns the evidence on the signatures tried,
 // topmost first, and how many were above the limit.
 func (v *Verification) Finish(ctx context.Context) (sigs []evidence.Signature, skipped int) {
-	if v.cancel == nil {
+	if len(v.checks) == 0 {
 		return nil, 0
 	}
-	defer context.AfterFunc(ctx, v.cancel)()
 	for _, c := range v.checks {
-		c.Wait()
+		c.Wait(ctx)
 	}
-	v.cancel()
 	sigs = make([]evidence.Signature, len(v.checks))
 	for i, c := range v.checks {
 		sigs[i] = v.evidence(c)
@@ -147,12 +143,11 @@ func (v *Verification) Finish(ctx context.Context) (sigs []evidence.Signature, s
 
 // Close ends what Start began, for a message that is not going to be finished.
 func (v *Verification) Close() {
-	if v.cancel == nil {
-		return
-	}
-	v.cancel()
 	for _, c := range v.checks {
-		c.Wait()
+		c.Abandon()
+	}
+	for _, c := range v.checks {
+		c.Wait(context.Background())
 	}
 }
 
