@@ -70,7 +70,7 @@ func dkimResults(ev *evidence.Message) []authres.Result {
 	}
 	results := make([]authres.Result, 0, len(ev.DKIM))
 	for i := range ev.DKIM {
-		results = append(results, dkimResult(&ev.DKIM[i]))
+		results = append(results, dkimResult(ev.DKIM, i))
 	}
 	if ev.DKIMSkipped > 0 {
 		results[len(results)-1].Comment = fmt.Sprintf("%d further signatures not tried", ev.DKIMSkipped)
@@ -78,7 +78,8 @@ func dkimResults(ev *evidence.Message) []authres.Result {
 	return results
 }
 
-func dkimResult(s *evidence.Signature) authres.Result {
+func dkimResult(sigs []evidence.Signature, i int) authres.Result {
+	s := &sigs[i]
 	r := authres.Result{Method: "dkim", Value: string(s.Result), Reason: s.Reason}
 	if s.Testing && s.Result == evidence.Fail {
 		r.Comment = "key in testing mode"
@@ -88,15 +89,31 @@ func dkimResult(s *evidence.Signature) authres.Result {
 	props = property(props, "header", "i", auid(s.Identity))
 	props = property(props, "header", "s", s.Selector)
 	props = property(props, "header", "a", s.Algorithm)
-	props = property(props, "header", "b", shortSignature(s.B))
+	props = property(props, "header", "b", shortSignature(sigs, i))
 	r.Props = props
 	return r
 }
 
-// shortSignature is the part of b= that tells signatures apart; RFC 6008
-// section 3 wants eight characters at least.
-func shortSignature(b string) string {
-	return b[:min(len(b), 8)]
+// shortSignature is the part of b= that tells signature i from the others: eight
+// characters, or as many as make it unique among those reported (RFC 6008
+// section 3). Only copies of one signature read the same.
+func shortSignature(sigs []evidence.Signature, i int) string {
+	b := sigs[i].B
+	n := min(len(b), 8)
+	for j := range sigs {
+		if other := sigs[j].B; other != b {
+			n = max(n, min(len(b), commonPrefix(b, other)+1))
+		}
+	}
+	return b[:n]
+}
+
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
 }
 
 // auid keeps the local part of an AUID only when it is a plain dot-atom: it is

@@ -98,6 +98,32 @@ func TestResultsSayWhatWasObserved(t *testing.T) {
 	}
 }
 
+// RFC 6008 section 3: eight characters, or as many as it takes.
+func TestHeaderBTellsSignaturesApart(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		b, want []string
+	}{
+		{"eight characters do", []string{"AAAAbbbbCC", "DDDDbbbbCC"}, []string{"AAAAbbbb", "DDDDbbbb"}},
+		{"a signature below eight characters stands whole", []string{"AAAA", ""}, []string{"AAAA", ""}},
+		{"alike in front", []string{"AAAAbbbbCCd", "AAAAbbbbCCe", "AAAAbbbbXX"}, []string{"AAAAbbbbCCd", "AAAAbbbbCCe", "AAAAbbbbX"}},
+		{"one is the front of another", []string{"AAAAbbbbCC", "AAAAbbbbCCdd"}, []string{"AAAAbbbbCC", "AAAAbbbbCCd"}},
+		{"copies cannot be told apart", []string{"AAAAbbbbCC", "AAAAbbbbCC"}, []string{"AAAAbbbb", "AAAAbbbb"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			sigs := make([]evidence.Signature, len(row.b))
+			for i, b := range row.b {
+				sigs[i].B = b
+			}
+			for i, want := range row.want {
+				if got := shortSignature(sigs, i); got != want {
+					t.Errorf("signature %d of %q: got %q, want %q", i, row.b, got, want)
+				}
+			}
+		})
+	}
+}
+
 // Whatever a sender puts into the values that come from outside: one field,
 // folded by us only, with one spf= and one dmarc=, that reads back.
 func FuzzResults(f *testing.F) {
