@@ -8,6 +8,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v3"
 
@@ -54,7 +55,7 @@ type decoder struct {
 	file     string
 	problems Problems
 	at       map[any]Position    // address of a field or entry -> its place
-	keys     map[string]Position // key with its path, "tag.name" -> its place
+	keys     map[string]Position // key with its path, "tag.name" -> its place; none of list entries
 	sources  map[policy.Source]Position
 	aliases  int
 }
@@ -160,6 +161,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 		return
 	}
 	fields := fieldsOf(v.Type())
+	inList := strings.ContainsRune(key, '[')
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, val := n.Content[i], n.Content[i+1]
@@ -171,8 +173,11 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 			d.problem(k, "key %q stands twice%s", k.Value, within(key))
 		default:
 			seen[k.Value] = true
-			d.keys[join(key, k.Value)] = d.pos(k)
-			d.value(val, v.FieldByIndex(at.Index), join(key, k.Value), at.Tag)
+			path := join(key, k.Value)
+			if !inList {
+				d.keys[path] = d.pos(k)
+			}
+			d.value(val, v.FieldByIndex(at.Index), path, at.Tag)
 		}
 	}
 }
@@ -249,15 +254,22 @@ func between(i int, tag reflect.StructTag) error {
 	return nil
 }
 
+// fieldsCache holds what fieldsOf found, as a list may have 100,000 entries.
+var fieldsCache sync.Map // reflect.Type -> map[string]reflect.StructField
+
 // fieldsOf maps the YAML keys of a struct type to its fields; the fields of an
-// embedded struct count as the struct's own.
+// embedded struct count as the struct's own. The map must not be changed.
 func fieldsOf(t reflect.Type) map[string]reflect.StructField {
+	if known, ok := fieldsCache.Load(t); ok {
+		return known.(map[string]reflect.StructField)
+	}
 	fields := map[string]reflect.StructField{}
 	for _, f := range reflect.VisibleFields(t) {
 		if key := f.Tag.Get("yaml"); key != "" && key != "-" {
 			fields[key] = f
 		}
 	}
+	fieldsCache.Store(t, fields)
 	return fields
 }
 

@@ -3,7 +3,6 @@ package config
 import (
 	"net/netip"
 	"slices"
-	"strings"
 
 	"alignd/policy"
 )
@@ -63,9 +62,7 @@ func (d *decoder) spec(c *Config) policy.Spec {
 func (d *decoder) options() map[string]policy.Source {
 	places := make(map[string]policy.Source, len(d.keys))
 	for key, at := range d.keys {
-		if !strings.ContainsRune(key, '[') {
-			places[key] = policy.Source{File: at.File, Line: at.Line}
-		}
+		places[key] = policy.Source{File: at.File, Line: at.Line}
 	}
 	return places
 }
