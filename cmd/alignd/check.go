@@ -31,6 +31,7 @@ type checkFlags struct {
 	rcpt       []string
 	authservID string
 	now        int64
+	nowGiven   bool // 0 is a time too
 }
 
 func checkCommand() *cobra.Command {
@@ -44,9 +45,16 @@ Lines may end with LF or CRLF. Exit status 0 means that a verdict was reached,
 whatever it is; 2 means wrong usage or unreadable input.
 
 --zone answers from a zone file (RFC 1035) instead of DNS. A name that is not in
-it does not exist. Besides records it knows "NAME SERVFAIL" and "NAME TIMEOUT".`,
-		Args: cobra.ExactArgs(1),
+it does not exist. Besides records it knows "NAME SERVFAIL" and "NAME TIMEOUT",
+which may be followed by the record types that fail.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("name one message file, or - for standard input; got %d", len(args))
+			}
+			return nil
+		},
 		RunE: func(c *cobra.Command, args []string) error {
+			f.nowGiven = c.Flags().Changed("now")
 			return runCheck(c.Context(), &f, args[0], c.InOrStdin(), c.OutOrStdout())
 		},
 	}
@@ -71,7 +79,7 @@ func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, 
 		return err
 	}
 	now := time.Now()
-	if f.now != 0 {
+	if f.nowGiven {
 		now = time.Unix(f.now, 0)
 	}
 	cfg, err := f.loadConfig()

@@ -53,13 +53,32 @@ type arcReport struct {
 }
 
 type sealReport struct {
-	Instance int                   `json:"instance"`
-	Domain   string                `json:"domain"`
-	Selector string                `json:"selector"`
-	CV       string                `json:"cv"`
-	Result   evidence.Result       `json:"result"`
-	Message  evidence.Result       `json:"message_signature_result"`
-	AAR      *evidence.AuthResults `json:"authentication_results,omitempty"`
+	Instance int                `json:"instance"`
+	Domain   string             `json:"domain"`
+	Selector string             `json:"selector"`
+	CV       string             `json:"cv"`
+	Result   evidence.Result    `json:"result"`
+	Message  evidence.Result    `json:"message_signature_result"`
+	AAR      *authResultsReport `json:"authentication_results,omitempty"`
+}
+
+// authResultsReport is what a Sealer wrote down (RFC 8617 section 4.1.1).
+type authResultsReport struct {
+	AuthservID string             `json:"authserv_id"`
+	Results    []authResultReport `json:"results"`
+}
+
+type authResultReport struct {
+	Method     string           `json:"method"`
+	Result     string           `json:"result"`
+	Reason     string           `json:"reason"`
+	Properties []propertyReport `json:"properties"`
+}
+
+type propertyReport struct {
+	Type  string `json:"type"`
+	Name  string `json:"name"`
+	Value string `json:"value"`
 }
 
 type fromReport struct {
@@ -193,7 +212,22 @@ func dkimOf(s *evidence.Signature) dkimReport {
 func arcOf(a *evidence.ARC) arcReport {
 	r := arcReport{Result: a.Result, Reason: a.Reason, Instances: a.Instances, OldestPass: a.OldestPass, Seals: []sealReport{}}
 	for _, s := range a.Sets {
-		r.Seals = append(r.Seals, sealReport{s.Instance, s.SealDomain, s.SealSelector, s.SealCV, s.SealResult, s.MessageResult, s.AAR})
+		r.Seals = append(r.Seals, sealReport{s.Instance, s.SealDomain, s.SealSelector, s.SealCV, s.SealResult, s.MessageResult, authResultsOf(s.AAR)})
+	}
+	return r
+}
+
+func authResultsOf(a *evidence.AuthResults) *authResultsReport {
+	if a == nil {
+		return nil
+	}
+	r := &authResultsReport{AuthservID: a.ServID, Results: []authResultReport{}}
+	for _, res := range a.Results {
+		properties := []propertyReport{}
+		for _, p := range res.Properties {
+			properties = append(properties, propertyReport{p.Type, p.Name, p.Value})
+		}
+		r.Results = append(r.Results, authResultReport{res.Method, res.Result, res.Reason, properties})
 	}
 	return r
 }

@@ -1,0 +1,294 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	plainMessage = "From: Alice <alice@example.com>\nSubject: hello\n\nhello\n"
+	plainZone    = "example.com TXT \"v=spf1 ip4:192.0.2.1 -all\"\n_dmarc.example.com TXT \"v=DMARC1; p=reject\"\n"
+)
+
+// sealed is a message with a DKIM signature and an ARC Set, its zone, and what
+// else check has to be told about it.
+func sealed() []string {
+	dir := filepath.Join("..", "..", "testdata", "cases", "37-trusted-sealer")
+	return []string{
+		"check", "--config", "testdata/config.yaml", "--zone", filepath.Join(dir, "zone"), "--authserv-id", "mx.here.test",
+		"--ip", "203.0.113.5", "--helo", "lists.example.org", "--mail-from", "hikers-bounces@lists.example.org",
+		"--rcpt", "bob@here.test", "--now", "1764576000", filepath.Join(dir, "message.eml"),
+	}
+}
+
+// contract is what scripts rely on: these keys and types stay.
+const contract = `
+spf.result string
+spf.domain string
+spf.identity string
+dkim.0.result string
+dkim.0.domain string
+dkim.0.selector string
+dkim.0.identity string
+dkim.0.algorithm string
+dkim.0.b string
+dkim.0.reason string
+arc.result string
+arc.instances number
+arc.oldest_pass number
+arc.seals.0.instance number
+arc.seals.0.domain string
+arc.seals.0.selector string
+arc.seals.0.cv string
+dmarc.result string
+dmarc.from_domain string
+dmarc.policy_domain string
+dmarc.policy string
+dmarc.spf_aligned bool
+dmarc.dkim_aligned bool
+dmarc.pct number
+dmarc.testing bool
+disposition.action string
+disposition.delivery string
+disposition.requested string
+disposition.rule string
+disposition.reason string
+disposition.override string
+authentication_results string
+`
+
+func TestCheckPrintsTheContract(t *testing.T) {
+	got := alignd(t, "", append(sealed(), "--json")...)
+	if got.status != 0 || got.stderr != "" {
+		t.Fatalf("status %d: %s", got.status, got.stderr)
+	}
+	if strings.Count(got.stdout, "\n") != 1 {
+		t.Errorf("not one line: %q", got.stdout)
+	}
+	var all any
+	if err := json.Unmarshal([]byte(got.stdout), &all); err != nil {
+		t.Fatal(err)
+	}
+	types := map[string]string{}
+	typesOf(all, "", types)
+	for line := range strings.Lines(strings.TrimSpace(contract)) {
+		key, want, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if types[key] != want {
+			t.Errorf("%s: got %q, want a %s", key, types[key], want)
+		}
+	}
+	for key := range types {
+		if key != strings.ToLower(key) {
+			t.Errorf("key %s is not in lower case", key)
+		}
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, []byte(got.stdout), "", "  "); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "sealed.json", indented.String())
+}
+
+func typesOf(v any, path string, into map[string]string) {
+	switch v := v.(type) {
+	case map[string]any:
+		for key, item := range v {
+			typesOf(item, strings.TrimPrefix(path+"."+key, "."), into)
+		}
+	case []any:
+		for i, item := range v {
+			typesOf(item, fmt.Sprintf("%s.%d", path, i), into)
+		}
+	case string:
+		into[path] = "string"
+	case float64:
+		into[path] = "number"
+	case bool:
+		into[path] = "bool"
+	default:
+		into[path] = fmt.Sprintf("%T", v)
+	}
+}
+
+// Lists are never null, and the objects of the contract never missing, however
+// little there is to say.
+func TestCheckPrintsTheContractForAnEmptyMessage(t *testing.T) {
+	got := alignd(t, "", "check", "--json", "--zone", write(t, "zone", ""), "-")
+	var all map[string]any
+	if err := json.Unmarshal([]byte(got.stdout), &all); err != nil {
+		t.Fatalf("status %d, %s: %v", got.status, got.stderr, err)
+	}
+	types := map[string]string{}
+	typesOf(all, "", types)
+	for line := range strings.Lines(strings.TrimSpace(contract)) {
+		key, want, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if strings.Contains(key, ".0.") {
+			continue
+		}
+		if types[key] != want {
+			t.Errorf("%s: got %q, want a %s", key, types[key], want)
+		}
+	}
+	seals := all["arc"].(map[string]any)["seals"]
+	for name, list := range map[string]any{"dkim": all["dkim"], "arc.seals": seals} {
+		if l, ok := list.([]any); !ok || len(l) != 0 {
+			t.Errorf("%s: got %v, want []", name, list)
+		}
+	}
+}
+
+func TestCheckExplains(t *testing.T) {
+	got := alignd(t, "", sealed()...)
+	if got.status != 0 || got.stderr != "" {
+		t.Fatalf("status %d: %s", got.status, got.stderr)
+	}
+	golden(t, "sealed.txt", withSortedDNS(got.stdout))
+}
+
+// withSortedDNS puts the questions in one order: checks run side by side.
+func withSortedDNS(text string) string {
+	before, rest, _ := strings.Cut(text, "DNS\n")
+	questions, after, _ := strings.Cut(rest, "\n\n")
+	lines := strings.Split(questions, "\n")
+	slices.Sort(lines)
+	return before + "DNS\n" + strings.Join(lines, "\n") + "\n\n" + after
+}
+
+func TestCheckReadsItsInputHoweverItComes(t *testing.T) {
+	zone, lf := write(t, "zone", plainZone), write(t, "message", plainMessage)
+	crlf := write(t, "message", strings.ReplaceAll(plainMessage, "\n", "\r\n"))
+	config := write(t, "alignd.yaml", "sampling_secret: x\n")
+	common := []string{"--config", config, "--json", "--authserv-id", "mx.example", "--mail-from", "a@example.com", "--ip", "192.0.2.1"}
+	args := func(more ...string) []string { return append(append([]string{"check"}, common...), more...) }
+	want := alignd(t, "", args("--zone", zone, lf)...)
+	if want.status != 0 || !strings.Contains(want.stdout, `"dmarc":{"result":"pass"`) {
+		t.Fatalf("%+v", want)
+	}
+	for name, got := range map[string]run{
+		"CRLF":                        alignd(t, "", args("--zone", zone, crlf)...),
+		"standard input":              alignd(t, plainMessage, args("--zone", zone, "-")...),
+		"flags behind the message":    alignd(t, "", append([]string{"check", lf, "--zone", zone}, common...)...),
+		"flags with =":                alignd(t, "", args("--zone="+zone, lf)...),
+		"a message behind --":         alignd(t, "", args("--zone", zone, "--", lf)...),
+		"a path in angle brackets":    alignd(t, "", args("--zone", zone, "--mail-from", "<a@example.com>", lf)...),
+		"a zone with byte order mark": alignd(t, "", args("--zone", write(t, "zone", "\ufeff"+plainZone), lf)...),
+		"a zone with CRLF":            alignd(t, "", args("--zone", write(t, "zone", strings.ReplaceAll(plainZone, "\n", "\r\n")), lf)...),
+		"a zone without last newline": alignd(t, "", args("--zone", write(t, "zone", strings.TrimSpace(plainZone)), lf)...),
+		"an IPv4-mapped address":      alignd(t, "", args("--zone", zone, "--ip", "::ffff:192.0.2.1", lf)...),
+	} {
+		if got != want {
+			t.Errorf("%s:\n got %+v\nwant %+v", name, got, want)
+		}
+	}
+}
+
+// The identity is helo for the null reverse-path in each of its spellings, and
+// without --ip nothing is known of the client.
+func TestCheckNamesTheIdentity(t *testing.T) {
+	zone := write(t, "zone", plainZone+"mail.example.com TXT \"v=spf1 ip4:192.0.2.1 -all\"\n")
+	message := write(t, "message", plainMessage)
+	ip := []string{"--ip", "192.0.2.1", "--helo", "mail.example.com"}
+	for _, row := range []struct {
+		name, want string
+		args       []string
+	}{
+		{"no --mail-from", "pass helo mail.example.com aligned", ip},
+		{"an empty one", "pass helo mail.example.com aligned", append(ip, "--mail-from", "")},
+		{"the null reverse-path", "pass helo mail.example.com aligned", append(ip, "--mail-from", "<>")},
+		{"an address", "pass mailfrom example.com aligned", append(ip, "--mail-from", "a@example.com")},
+		{"a quoted local part with @", "pass mailfrom example.com aligned", append(ip, "--mail-from", `"a@b"@EXAMPLE.com.`)},
+		{"a pass of HELO beside a MAIL FROM aligns nothing", "none mailfrom other.example", append(ip, "--mail-from", "a@other.example")},
+		{"an address without domain", "none mailfrom ", append(ip, "--mail-from", "root")},
+		{"no --ip", "none mailfrom example.com", []string{"--mail-from", "a@example.com"}},
+		{"nothing", "none helo ", nil},
+	} {
+		got := alignd(t, "", append([]string{"check", "--json", "--zone", zone, message}, row.args...)...)
+		var r struct {
+			SPF   spfReport   `json:"spf"`
+			DMARC dmarcReport `json:"dmarc"`
+		}
+		if err := json.Unmarshal([]byte(got.stdout), &r); err != nil {
+			t.Fatalf("%s: %+v", row.name, got)
+		}
+		text := fmt.Sprintf("%s %s %s", r.SPF.Result, r.SPF.Identity, r.SPF.Domain)
+		if r.DMARC.SPFAligned {
+			text += " aligned"
+		}
+		if text != row.want {
+			t.Errorf("%s: got %q, want %q", row.name, text, row.want)
+		}
+	}
+}
+
+// 0 is a time: a signature of today is from the future then.
+func TestCheckTakesTheTimeItIsGiven(t *testing.T) {
+	args := append(sealed(), "--json")
+	at := slices.Index(args, "--now") + 1
+	for now, want := range map[string]string{"1764576000": "", "0": "future"} {
+		args[at] = now
+		got := alignd(t, "", args...)
+		if strings.Contains(got.stdout, "future") != (want != "") {
+			t.Errorf("--now %s: %s", now, got.stdout)
+		}
+	}
+}
+
+func TestCheckExitStatus(t *testing.T) {
+	zone, message := write(t, "zone", plainZone), write(t, "message", plainMessage)
+	bad := write(t, "bad.yaml", "policy: 1\n")
+	for _, row := range []struct {
+		name   string
+		args   []string
+		status int
+		stderr string // what standard error must say
+	}{
+		{"a refused message is a verdict", []string{"--zone", zone, message}, 0, ""},
+		{"a message without From is a verdict", []string{"--zone", zone, "-"}, 0, ""},
+		{"no message", []string{"--zone", zone}, 2, "name one message file, or - for standard input; got 0"},
+		{"two messages", []string{"--zone", zone, message, message}, 2, "got 2"},
+		{"a message that does not exist", []string{"--zone", zone, message + "x"}, 2, "no such file"},
+		{"a message that is a folder", []string{"--zone", zone, "."}, 2, "is a directory"},
+		{"a zone that does not exist", []string{"--zone", zone + "x", message}, 2, "no such file"},
+		{"a faulty zone is told with its line", []string{"--zone", write(t, "zone", "example.com A 1.2\n"), message}, 2, "line: 1"},
+		{"a zone and a server", []string{"--zone", zone, "--dns", "127.0.0.1:53", message}, 2, "[dns zone]"},
+		{"a server that is none", []string{"--dns", "nowhere", message}, 2, `"nowhere"`},
+		{"an address that is none", []string{"--zone", zone, "--ip", "192.0.2", message}, 2, "--ip"},
+		{"a time that is none", []string{"--zone", zone, "--now", "today", message}, 2, `"today"`},
+		{"an unknown flag", []string{"--zone", zone, "--verbose", message}, 2, "--verbose"},
+		{"a configuration that does not exist", []string{"--zone", zone, "--config", zone + "x", message}, 2, "no such file"},
+		{"a faulty configuration is told with its place", []string{"--zone", zone, "--config", bad, message}, 2, "bad.yaml:1:1"},
+	} {
+		for _, format := range []string{"--json", "--json=false"} {
+			got := alignd(t, "", append([]string{"check", format}, row.args...)...)
+			if got.status != row.status || !strings.Contains(got.stderr, row.stderr) || (got.stderr == "") != (row.stderr == "") {
+				t.Errorf("%s: got status %d and %q, want %d and %q", row.name, got.status, got.stderr, row.status, row.stderr)
+			}
+			if (got.stdout == "") != (row.status != 0) {
+				t.Errorf("%s: printed %q", row.name, got.stdout)
+			}
+		}
+	}
+}
+
+// Nothing from outside gets into the field or onto a terminal as it is.
+func TestCheckOutputIsSafe(t *testing.T) {
+	zone := write(t, "zone", "example.com TXT \"v=spf1 -all exp=why.example.com\"\nwhy.example.com TXT \"\\027[2J red\"\n")
+	message := "From: \x1b]0;x\x07 <a@example.com>\nDKIM-Signature: v=1; a=rsa-sha256; d=x\x1b[1m; s=y\n\nhello\n"
+	args := []string{"check", "--zone", zone, "--ip", "192.0.2.1", "--mail-from", "a@example.com", "--helo", "x\x1b[2J\r\nX: y", "-"}
+	text := alignd(t, message, args...)
+	if i := strings.IndexFunc(text.stdout, func(r rune) bool { return r < ' ' && r != '\n' && r != '\t' }); i >= 0 || text.status != 0 {
+		t.Errorf("status %d, control character at %d of %q", text.status, i, text.stdout)
+	}
+	var r checkReport
+	if err := json.Unmarshal([]byte(alignd(t, message, append(args, "--json")...).stdout), &r); err != nil {
+		t.Fatal(err)
+	}
+	if strings.ContainsFunc(r.AuthenticationResults, func(c rune) bool { return c < ' ' || c == 0x7f }) {
+		t.Errorf("%q", r.AuthenticationResults)
+	}
+}
