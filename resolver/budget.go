@@ -21,6 +21,7 @@ import (
 const (
 	DefaultMaxQueries = 150
 	DefaultReserved   = 16
+	DefaultParallel   = 16
 )
 
 // BudgetOptions bounds what one message may ask.
@@ -31,6 +32,10 @@ type BudgetOptions struct {
 	// Reserved is how many more may be asked through each Reserve. Default
 	// DefaultReserved; negative: none.
 	Reserved int
+	// Parallel is how many questions may be under way at a time, so that few
+	// messages cannot take all slots of the Resolver; further ones wait. Each
+	// Reserve has a quarter as many of its own. Default DefaultParallel.
+	Parallel int
 	// Timed has the time of each question measured, for Question.Elapsed.
 	Timed bool
 }
@@ -42,6 +47,7 @@ type BudgetOptions struct {
 type Budget struct {
 	lookup Lookuper
 	opts   BudgetOptions
+	slots  chan struct{} // one for each question under way
 
 	mu       sync.Mutex
 	asked    []asked // in order; bounded by the options, so short enough to search
@@ -76,7 +82,10 @@ func NewBudget(lookup Lookuper, opts BudgetOptions) *Budget {
 	if opts.Reserved == 0 {
 		opts.Reserved = DefaultReserved
 	}
-	return &Budget{lookup: lookup, opts: opts}
+	if opts.Parallel <= 0 {
+		opts.Parallel = DefaultParallel
+	}
+	return &Budget{lookup: lookup, opts: opts, slots: make(chan struct{}, opts.Parallel)}
 }
 
 // Lookup implements Lookuper.
@@ -88,11 +97,14 @@ func (b *Budget) Lookup(ctx context.Context, name string, qtype uint16) (*Answer
 // first. It is for the policy of one Author Domain, which must be found
 // whatever the message made the other checks ask, and whatever the policies of
 // its other Author Domains take.
-func (b *Budget) Reserve() Lookuper { return &reserve{b: b} }
+func (b *Budget) Reserve() Lookuper {
+	return &reserve{b: b, slots: make(chan struct{}, max(1, b.opts.Parallel/4))}
+}
 
 type reserve struct {
-	b    *Budget
-	used int // of BudgetOptions.Reserved; guarded by b.mu
+	b     *Budget
+	slots chan struct{}
+	used  int // of BudgetOptions.Reserved; guarded by b.mu
 }
 
 func (r *reserve) Lookup(ctx context.Context, name string, qtype uint16) (*Answer, error) {
@@ -159,7 +171,11 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, first *rese
 		case idle:
 			q.state = busy
 			b.mu.Unlock()
-			return b.run(ctx, i, k)
+			slots := b.slots
+			if first != nil {
+				slots = first.slots
+			}
+			return b.run(ctx, i, k, slots)
 		}
 		if q.waiting == nil {
 			q.waiting = make(chan struct{})
@@ -224,7 +240,7 @@ func (b *Budget) take(first *reserve) bool {
 
 // run asks question i, outside the lock. A failure that came because this
 // asker's own time was up is not handed to others: the next one asks again.
-func (b *Budget) run(ctx context.Context, i int, k key) (a *Answer, err error) {
+func (b *Budget) run(ctx context.Context, i int, k key, slots chan struct{}) (a *Answer, err error) {
 	var start time.Time
 	if b.opts.Timed {
 		start = time.Now()
@@ -248,6 +264,16 @@ func (b *Budget) run(ctx context.Context, i int, k key) (a *Answer, err error) {
 			q.waiting = nil
 		}
 	}()
+	select {
+	case slots <- struct{}{}:
+	default: // looked at first: what is cached is answered even when ctx is done
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil, temporary(k, "gave up waiting: "+context.Cause(ctx).Error())
+		}
+	}
+	defer func() { <-slots }()
 	return b.lookup.Lookup(ctx, k.name, k.qtype)
 }
 

@@ -138,6 +138,31 @@ func TestBudgetIsSharedByConcurrentAskers(t *testing.T) {
 	}
 }
 
+func TestOneMessageTakesAFewSlotsOnly(t *testing.T) {
+	var now, most atomic.Int32
+	c := &counter{Lookuper: zone(t, zoneText), before: func(context.Context, int32) error {
+		if n := now.Add(1); n > most.Load() {
+			most.Store(n)
+		}
+		time.Sleep(5 * time.Millisecond)
+		now.Add(-1)
+		return nil
+	}}
+	b := resolver.NewBudget(c, resolver.BudgetOptions{Parallel: 4})
+	var wg sync.WaitGroup
+	for i := range 20 {
+		wg.Go(func() {
+			if _, err := b.Lookup(t.Context(), fmt.Sprintf("n%d.example", i), dns.TypeTXT); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if n := most.Load(); n > 4 {
+		t.Errorf("%d questions at a time, want 4 at most", n)
+	}
+}
+
 func TestAskerWhoGaveUpDoesNotDecideForOthers(t *testing.T) {
 	entered := make(chan struct{})
 	c := &counter{Lookuper: zone(t, zoneText), before: func(ctx context.Context, n int32) error {

@@ -31,7 +31,8 @@ type Options struct {
 	// that a message has (RFC 7208 section 4.6.4).
 	Deadline time.Duration
 	// MaxInFlight is how many questions are under way at a time, each with a
-	// socket; more wait, within their Deadline. Default 256.
+	// socket; more wait, within their Deadline. Questions about DMARC policies
+	// count by themselves. Default 1024.
 	MaxInFlight int
 
 	// CacheSize is the number of answers kept, CacheBytes what they may weigh
@@ -69,7 +70,7 @@ func (o *Options) complete() ([]*server, error) {
 	defaults(&o.Timeout, time.Duration(conf.Timeout)*time.Second)
 	defaults(&o.Attempts, conf.Attempts)
 	defaults(&o.Deadline, 15*time.Second)
-	defaults(&o.MaxInFlight, 256)
+	defaults(&o.MaxInFlight, 1024)
 	defaults(&o.CacheSize, defaultCacheSize)
 	defaults(&o.CacheBytes, defaultCacheBytes)
 	defaults(&o.MaxTTL, 24*time.Hour)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -20,6 +21,9 @@ type Resolver struct {
 	servers []*server
 	cache   *otter.Cache[key, *cached]
 	slots   chan struct{} // one for each question under way
+	// policySlots is the same for questions about DMARC policies, so that
+	// names that senders choose for keys and SPF do not hold these up.
+	policySlots chan struct{}
 
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
@@ -49,11 +53,15 @@ type cached struct {
 
 // flight is a question under way and shared by all who ask it meanwhile. The
 // goroutine that runs it belongs to the Resolver, so a caller who gives up
-// ends nobody else's question.
+// ends nobody else's question. When the last one gives up it ends: a client
+// that begins messages and drops them must not fill the slots with names that
+// are slow to answer.
 type flight struct {
-	done   chan struct{}
-	answer *Answer
-	err    error
+	done    chan struct{}
+	cancel  context.CancelFunc
+	waiting int // callers; guarded by Resolver.mu
+	answer  *Answer
+	err     error
 }
 
 // New returns a Resolver. Close releases it.
@@ -73,8 +81,9 @@ func New(opts Options) (*Resolver, error) {
 	}
 	r := &Resolver{
 		opts: opts, servers: servers, cache: cache,
-		slots:   make(chan struct{}, opts.MaxInFlight),
-		flights: make(map[key]*flight),
+		slots:       make(chan struct{}, opts.MaxInFlight),
+		policySlots: make(chan struct{}, opts.MaxInFlight),
+		flights:     make(map[key]*flight),
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	r.ctx, r.cancel = ctx, func() { cancel(errClosed) }
@@ -131,6 +140,7 @@ func (r *Resolver) Lookup(ctx context.Context, name string, qtype uint16) (*Answ
 	case <-f.done:
 		return f.answer, f.err
 	case <-ctx.Done():
+		r.leave(k, f)
 		return nil, temporary(k, "gave up waiting: "+context.Cause(ctx).Error())
 	}
 }
@@ -189,15 +199,36 @@ func (r *Resolver) join(k key) (*flight, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if f := r.flights[k]; f != nil {
+		f.waiting++
 		return f, nil
 	}
 	if r.closed {
 		return nil, temporary(k, errClosed.Error())
 	}
-	f := &flight{done: make(chan struct{})}
+	f := &flight{done: make(chan struct{}), waiting: 1}
+	var ctx context.Context
+	ctx, f.cancel = context.WithTimeoutCause(r.ctx, r.opts.Deadline, errDeadline)
 	r.flights[k] = f
-	r.wg.Go(func() { r.fly(k, f) })
+	r.wg.Go(func() { r.fly(ctx, k, f) })
 	return f, nil
+}
+
+// leave is for a caller who gives up. The last one ends the flight; who asks
+// later begins another one.
+func (r *Resolver) leave(k key, f *flight) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if f.waiting--; f.waiting == 0 {
+		r.land(k, f)
+		f.cancel()
+	}
+}
+
+// land takes f out of the questions under way. r.mu is held.
+func (r *Resolver) land(k key, f *flight) {
+	if r.flights[k] == f {
+		delete(r.flights, k)
+	}
 }
 
 var (
@@ -206,19 +237,31 @@ var (
 )
 
 // fly asks k, keeps the outcome, and tells all who wait.
-func (r *Resolver) fly(k key, f *flight) {
-	ctx, cancel := context.WithTimeoutCause(r.ctx, r.opts.Deadline, errDeadline)
-	defer cancel()
+func (r *Resolver) fly(ctx context.Context, k key, f *flight) {
+	defer f.cancel()
 	f.answer, f.err = r.ask(ctx, k)
+	r.mu.Lock()
+	abandoned := f.waiting == 0
+	r.mu.Unlock()
 	if f.err != nil {
 		r.failures.Add(1)
 		r.opts.Logger.Debug("dns question failed", "err", f.err)
 	}
-	r.keep(k, f)
+	if f.err == nil || !abandoned { // a failure that we made ourselves is no news about the name
+		r.keep(k, f)
+	}
 	r.mu.Lock()
-	delete(r.flights, k)
+	r.land(k, f)
 	r.mu.Unlock()
 	close(f.done)
+}
+
+// slotsFor are the slots that a question about k takes one of.
+func (r *Resolver) slotsFor(k key) chan struct{} {
+	if strings.HasPrefix(k.name, "_dmarc.") {
+		return r.policySlots
+	}
+	return r.slots
 }
 
 // ask follows k over as many messages as its CNAME chain needs.
@@ -229,9 +272,10 @@ func (r *Resolver) ask(ctx context.Context, k key) (a *Answer, err error) {
 			a, err = nil, temporary(k, "internal error")
 		}
 	}()
+	slots := r.slotsFor(k)
 	select {
-	case r.slots <- struct{}{}:
-		defer func() { <-r.slots }()
+	case slots <- struct{}{}:
+		defer func() { <-slots }()
 	case <-ctx.Done():
 		return nil, temporary(k, "too many questions in flight")
 	}

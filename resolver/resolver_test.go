@@ -229,7 +229,7 @@ func TestCacheIsBounded(t *testing.T) {
 
 func TestQuestionsUnderWayAreShared(t *testing.T) {
 	server := serve(t, zoneText)
-	server.SetDelay(50 * time.Millisecond)
+	server.SetDelay(100 * time.Millisecond)
 	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}})
 
 	impatient, cancel := context.WithCancel(t.Context())
@@ -247,6 +247,7 @@ func TestQuestionsUnderWayAreShared(t *testing.T) {
 			}
 		})
 	}
+	time.Sleep(20 * time.Millisecond)
 	cancel()
 	if err := <-first; !resolver.Temporary(err) {
 		t.Errorf("the caller who gave up got %v, want a temporary error", err)
@@ -295,6 +296,41 @@ func TestQuestionsInFlightAreBounded(t *testing.T) {
 	wg.Wait()
 	if d := time.Since(start); d < 4*20*time.Millisecond {
 		t.Errorf("four questions, one at a time, took %v", d)
+	}
+}
+
+func TestAQuestionThatNobodyWaitsForEnds(t *testing.T) {
+	server := serve(t, "*.slow.example TIMEOUT\nexample.com 60 TXT x\n")
+	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}, MaxInFlight: 2, Timeout: 10 * time.Second})
+	for i := range 20 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+		if _, err := r.Lookup(ctx, fmt.Sprintf("n%d.slow.example", i), dns.TypeTXT); !resolver.Temporary(err) {
+			t.Errorf("got %v, want a temporary error", err)
+		}
+		cancel()
+	}
+	start := time.Now()
+	if _, err := r.Lookup(t.Context(), "example.com", dns.TypeTXT); err != nil || time.Since(start) > 5*time.Second {
+		t.Errorf("after questions that were given up: %v in %v", err, time.Since(start))
+	}
+}
+
+func TestPoliciesHaveSlotsOfTheirOwn(t *testing.T) {
+	server := serve(t, "*.slow.example TIMEOUT\n_dmarc.example.com 60 TXT x\n")
+	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}, MaxInFlight: 1, Timeout: 10 * time.Second})
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for i := range 5 {
+		wg.Go(func() { _, _ = r.Lookup(ctx, fmt.Sprintf("n%d.slow.example", i), dns.TypeTXT) })
+	}
+	for server.Queries() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	start := time.Now()
+	if _, err := r.Lookup(t.Context(), "_dmarc.example.com", dns.TypeTXT); err != nil || time.Since(start) > 5*time.Second {
+		t.Errorf("while other names are slow: %v in %v", err, time.Since(start))
 	}
 }
 
