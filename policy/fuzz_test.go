@@ -51,7 +51,7 @@ func FuzzReply(f *testing.F) {
 // FuzzPattern checks that what a pattern prints it reads back, and that a
 // pattern matches the name that it spells.
 func FuzzPattern(f *testing.F) {
-	for _, s := range []string{"example.com", ".example.com", "org:example.com", "*", "<>", "a@b.example", "@b.example", "\"a@b\"@c.example", "a..b", "", ".", "A >", "<dev.lists.example>"} {
+	for _, s := range []string{"example.com", ".example.com", "org:example.com", "*", "<>", "a@b.example", "@b.example", "\"a@b\"@c.example", "a..b", "", ".", "A >", "<dev.lists.example>", "0@.."} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {

@@ -99,7 +99,7 @@ func parseAddress(s string) (pattern, error) {
 		return parsePlain(domain)
 	}
 	domain = strings.ToLower(strings.TrimSuffix(domain, "."))
-	if domain == "" || strings.ContainsAny(domain, "<>,;\"") || strings.ContainsFunc(domain, unicode.IsSpace) {
+	if domain == "" || strings.HasSuffix(domain, ".") || strings.ContainsAny(domain, "<>,;\"") || strings.ContainsFunc(domain, unicode.IsSpace) {
 		return pattern{}, errPatternDomain
 	}
 	return pattern{kind: fullAddress, name: strings.ToLower(local) + "@" + domain}, nil
