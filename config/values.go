@@ -149,6 +149,13 @@ func optional(check func(string) (string, error)) func(string) (string, error) {
 	}
 }
 
+// CheckListen tells what is wrong with a place to listen, as it is told of the
+// option listen; nil when nothing is.
+func CheckListen(place string) error {
+	_, err := listenAddress(place)
+	return err
+}
+
 func listenAddress(s string) (string, error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok && path != "" {
 		return s, nil

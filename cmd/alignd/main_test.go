@@ -75,6 +75,8 @@ func TestServeFailsAtItsStart(t *testing.T) {
 		{"a port that is taken", []string{"--config", empty, "--listen", "inet:" + taken.Addr().String()}, 1, "address already in use"},
 		{"a folder that does not exist", []string{"--config", empty, "--listen", "unix:" + filepath.Join(t.TempDir(), "no", "socket")}, 1, "no such file"},
 		{"a file that is no socket", []string{"--config", empty, "--listen", "unix:" + empty}, 1, "alignd.yaml"},
+		{"no place to listen", []string{"--config", empty, "--listen", "8890"}, 2, `"8890" is not a place to listen`},
+		{"a port that is none", []string{"--config", empty, "--listen", "inet:127.0.0.1:99999"}, 2, "99999"},
 		{"a configuration that does not exist", []string{"--config", empty + "x"}, 2, "no such file"},
 		{"a faulty configuration", []string{"--config", write(t, "bad.yaml", "mode: dry\n")}, 2, "bad.yaml:1:"},
 		{"an argument", []string{"now"}, 2, "now"},

@@ -69,6 +69,11 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 		return nil, err
 	}
 	d := &daemon{file: file, cfg: cfg, begun: cfg, level: new(slog.LevelVar), places: cfg.Listen}
+	for _, place := range listen {
+		if err := config.CheckListen(place); err != nil {
+			return nil, fmt.Errorf("--listen: %w", err)
+		}
+	}
 	if len(listen) > 0 {
 		d.places = listen
 	}
