@@ -189,7 +189,7 @@ func TestFormsAgainstPeers(t *testing.T) {
 	var all []twin
 	for n, m := range messages {
 		for i, w := range s.check(t, m) {
-			if w.change == "" || (i+n)%2 == 0 { // over the signers each change of each form has its turn
+			if w.change == "" || (i+n)%2 == 0 { // over the signers each change has its turn with each form
 				all = append(all, w)
 			}
 		}
