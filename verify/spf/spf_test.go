@@ -251,6 +251,30 @@ func TestAppendixA(t *testing.T) {
 	}
 }
 
+// RFC 7208 appendix A.4: logical "and" by two negated includes. The records
+// are of type TXT (erratum 4001), and ptr names the domain it is about, which
+// is not that of the included record (erratum 6216).
+func TestAppendixA4(t *testing.T) {
+	lk := zone(
+		"example.com TXT v=spf1 -include:ip4._spf.%{d} -include:ptr._spf.%{d} +all",
+		"ip4._spf.example.com TXT v=spf1 -ip4:192.0.2.0/24 +all",
+		"ptr._spf.example.com TXT v=spf1 -ptr:example.com +all",
+		"1.2.0.192.in-addr.arpa PTR a.example.com", "a.example.com A 192.0.2.1",
+		"1.0.0.192.in-addr.arpa PTR b.example.com", "b.example.com A 192.0.0.1",
+	)
+	for ip, want := range map[string]evidence.Result{
+		"192.0.2.1": evidence.Pass, // in the network and below the domain
+		"192.0.2.2": evidence.Fail,
+		"192.0.0.1": evidence.Fail,
+		"192.0.0.2": evidence.Fail,
+	} {
+		got := MailFrom(context.Background(), lk, Check{IP: netip.MustParseAddr(ip), MailFrom: "user@example.com"})
+		if got.Result != want {
+			t.Errorf("client %s: got %s (%s), want %s", ip, got.Result, got.Reason, want)
+		}
+	}
+}
+
 func TestHELO(t *testing.T) {
 	lk := zone("mx.example.com TXT v=spf1 exists:%{l}.%{o}.%{h} -all", "postmaster.mx.example.com.mx.example.com A 127.0.0.2")
 	for _, tt := range []struct {
