@@ -22,7 +22,10 @@ const MaxAuthorDomains = 4
 // a display name, a missing semicolon after a group, words after the angle
 // address. It never hides a domain: where a reader less strict than RFC 5322
 // could see another domain, that one counts too, or the From is
-// FromUnparsable. Encoded words are not decoded; they are display text.
+// FromUnparsable. What stands before an angle address is display text, also
+// where it looks like an address without its quotes: mail programs show it as a
+// name, RFC 9989 section 11.4 leaves it out, and webmail and ticket systems send
+// it. Encoded words are not decoded; they are display text.
 //
 // A mailbox without a usable domain (a domain literal, a name that DNS cannot
 // carry, no domain at all) has no Author Domain; it is ignored beside others.
