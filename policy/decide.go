@@ -11,6 +11,8 @@ type decision struct {
 	// audiences are the distinct Profiles of the recipients.
 	audiences []audience
 	few       [4]audience
+	// hopeful: what a temporary error left open counts as proven.
+	hopeful bool
 }
 
 // audience is a Profile that at least one recipient has.
@@ -309,6 +311,7 @@ func (d *decision) except(r *ruling, before *Verdict, dm *evidence.DMARC) {
 		if fact != NoFact && r.Delivery != Deliver {
 			r.Undecidable = fact
 		}
+		d.waitForProof(r, dm)
 		return
 	}
 	to := d.excepted(x, dm)

@@ -201,3 +201,66 @@ func BenchmarkDecide(b *testing.B) {
 		}
 	}
 }
+
+// A refusal that only a temporary error kept an allow entry from preventing is
+// put off (step 7), and comes after all where the error lasts.
+func TestProofThatIsUnresolvedDefers(t *testing.T) {
+	scope := Scope{AuthorDomains: []string{"bank.example"}}
+	sealer := []Sealer{{ID: "lists", Domains: []string{"lists.example"}}}
+	key := func(m *evidence.Message) {
+		m.DKIM = []evidence.Signature{{Result: evidence.TempError, Domain: "vendor.example"}}
+	}
+	dkim := Proof{DKIM: []string{"vendor.example"}}
+	tests := []struct {
+		name string
+		x    Exception
+		f    func(*evidence.Message)
+		want Delivery
+	}{
+		{"a key that cannot be looked up", entry(Accept, scope, dkim), key, DeliverDefer},
+		{"an entry that would only tag", entry(Tag, scope, dkim), key, DeliverDefer},
+		{"a key of another domain", entry(Accept, scope, Proof{DKIM: []string{"other.example"}}), key, Refuse},
+		{"another condition that does not hold", entry(Accept, Scope{AuthorDomains: []string{"other.example"}}, dkim), key, Refuse},
+		{"an entry that has expired", with(entry(Accept, scope, dkim), func(x *Exception) { x.NeverExpires, x.Expires = false, now }), key, Refuse},
+		{"an SPF record that cannot be looked up", entry(Accept, scope, Proof{SPF: []string{"sender.example"}}),
+			func(m *evidence.Message) { m.SPF.MailFrom.Result = evidence.TempError }, DeliverDefer},
+		{"a reverse name that cannot be looked up", entry(Accept, scope, Proof{PTR: []string{"mail.example.net"}}),
+			func(m *evidence.Message) { m.IPRev = evidence.IPRev{Result: evidence.TempError} }, DeliverDefer},
+		{"not where the name is all the entry asks for, as many reverse zones fail", entry(Accept, Scope{}, Proof{PTR: []string{"mail.example.net"}}),
+			func(m *evidence.Message) { m.IPRev = evidence.IPRev{Result: evidence.TempError} }, Refuse},
+		{"a chain whose key cannot be looked up", entry(Accept, scope, Proof{Sealers: []string{"lists"}}), func(m *evidence.Message) {
+			sealed("fail", seal(1, "lists.example", "dmarc=none"))(m)
+			m.ARC.Temporary = true
+		}, DeliverDefer},
+		{"a message that was deferred for long", entry(Accept, scope, dkim), func(m *evidence.Message) {
+			key(m)
+			m.FirstSeen = now.Add(-DefaultTempErrorFor)
+		}, Refuse},
+		{"a policy that is only tagged is not put off", entry(Accept, scope, dkim), func(m *evidence.Message) {
+			key(m)
+			m.DMARC[0] = failing("quarantine")
+		}, DeliverTag},
+	}
+	for _, row := range tests {
+		t.Run(row.name, func(t *testing.T) {
+			ev := message(failing("reject"))
+			row.f(ev)
+			v := Decide(ev, rulesOf(t, Spec{Sealers: sealer, Exceptions: []Exception{row.x}}))
+			if v.Delivery != row.want {
+				t.Errorf("got %+v, want %s", v, row.want)
+			}
+			if v.Delivery == DeliverDefer && (v.Step != StepTempError || v.Rule != "x" || v.Line != 12 || v.Reply.Code != 451 || v.Override != NoOverride) {
+				t.Errorf("got %+v", v)
+			}
+		})
+	}
+	block := entry(Reject, scope, Proof{})
+	block.ID = "block"
+	ev := change(message(failing("reject")), key)
+	if v := Decide(ev, rulesOf(t, Spec{Exceptions: []Exception{entry(Accept, scope, dkim), block}})); v.Delivery != Refuse {
+		t.Errorf("a block entry: got %+v", v)
+	}
+	if v := Decide(ev, rulesOf(t, Spec{TempErrors: TempErrors{Unresolved: Accept}, Exceptions: []Exception{entry(Accept, scope, dkim)}})); v.Delivery != Refuse {
+		t.Errorf("where nothing is deferred: got %+v", v)
+	}
+}

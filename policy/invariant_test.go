@@ -63,6 +63,10 @@ func classes() []named[*evidence.Message] {
 		{"spf fail", func(m *evidence.Message) { m.SPF.MailFrom.Result = "fail" }},
 		{"another client", func(m *evidence.Message) { m.Client.Peer = netip.MustParseAddr("203.0.113.77") }},
 		{"deferred for long", func(m *evidence.Message) { m.FirstSeen = m.Time.Add(-24 * time.Hour) }},
+		{"reverse name unresolved", func(m *evidence.Message) { m.IPRev = evidence.IPRev{Result: evidence.TempError} }},
+		{"key unresolved", func(m *evidence.Message) {
+			m.DKIM = []evidence.Signature{{Result: evidence.TempError, Domain: "vendor.example"}}
+		}},
 		{"nothing looked up", func(m *evidence.Message) {
 			*m = evidence.Message{Time: now, Sample: -1, From: m.From, DMARC: m.DMARC}
 		}},
@@ -109,6 +113,7 @@ func additions() []named[Exception] {
 	proofs := []named[Proof]{
 		{"client", Proof{Clients: nets("192.0.2.0/24")}},
 		{"ptr", Proof{PTR: []string{".example.net"}}},
+		{"dkim", Proof{DKIM: []string{"vendor.example"}}},
 	}
 	scopes := []named[Scope]{
 		{"all", Scope{}},

@@ -42,6 +42,12 @@ func (x *exceptions) find(d *decision, dm *evidence.DMARC) (found *exception, fa
 			x.byClient.each(d.ev.Client.IP(), try)
 			continue
 		}
+		if k == onPTR && d.anyName() {
+			for _, list := range x.byKey[k] {
+				try(list)
+			}
+			continue
+		}
 		for keys := range d.keys(k, dm) {
 			for p := range keys {
 				try(x.byKey[k][p])
@@ -57,7 +63,7 @@ func (x *exceptions) find(d *decision, dm *evidence.DMARC) (found *exception, fa
 // matches reports whether all conditions of x hold. fact is set when only an
 // observation that was not made stands in the way.
 func (d *decision) matches(x *exception, dm *evidence.DMARC) (ok bool, fact Fact) {
-	if x.expired(d.ev.Time) {
+	if x.expired(d.ev.Time) || d.anyName() && x.sets[onPTR] != nil && !x.scoped() {
 		return false, NoFact
 	}
 	if len(x.clients) > 0 {
@@ -82,9 +88,18 @@ func (d *decision) matches(x *exception, dm *evidence.DMARC) (ok bool, fact Fact
 	return fact == NoFact, fact
 }
 
+// scoped reports whether an entry is about certain mail only.
+func (x *exception) scoped() bool {
+	s := &x.sets
+	return s[onAuthor] != nil || s[onMailFrom] != nil || s[onRecipient] != nil || s[onList] != nil
+}
+
 // meets reports whether the message meets one condition. An allow entry wants
 // every recipient in its scope, everything else one value.
 func (d *decision) meets(k condition, s set, kind Kind, dm *evidence.DMARC) bool {
+	if k == onPTR && d.anyName() {
+		return true
+	}
 	every := k == onRecipient && kind == Allow
 	n := 0
 	for keys := range d.keys(k, dm) {
@@ -94,6 +109,15 @@ func (d *decision) meets(k condition, s set, kind Kind, dm *evidence.DMARC) bool
 		}
 	}
 	return every && n > 0
+}
+
+// anyName reports whether the client's reverse name is taken to be whichever
+// one is wanted.
+func (d *decision) anyName() bool { return d.hopeful && d.ev.IPRev.Result == evidence.TempError }
+
+// proven reports whether a check passed, or may yet.
+func (d *decision) proven(r evidence.Result) bool {
+	return r == evidence.Pass || d.hopeful && r == evidence.TempError
 }
 
 // unknown names the fact that a condition needs and that was not looked up.
@@ -141,12 +165,12 @@ func (d *decision) keys(k condition, dm *evidence.DMARC) iter.Seq[iter.Seq[patte
 			}
 		case onDKIM:
 			for i := range ev.DKIM {
-				if ev.DKIM[i].Result == evidence.Pass && !yield(domainKeys(ev.DKIM[i].Domain)) {
+				if d.proven(ev.DKIM[i].Result) && !yield(domainKeys(ev.DKIM[i].Domain)) {
 					return
 				}
 			}
 		case onSPF:
-			if s := ev.SPF.MailFrom; s != nil && s.Result == evidence.Pass {
+			if s := ev.SPF.MailFrom; s != nil && d.proven(s.Result) {
 				yield(domainKeys(s.Domain))
 			}
 		case onSealer:

@@ -106,7 +106,8 @@ func complete(arc *evidence.ARC) bool {
 // in a chain that passes; "" when there is none.
 func (d *decision) newestSealer(dm *evidence.DMARC) string {
 	arc := &d.ev.ARC
-	if arc.Result != evidence.Pass || !complete(arc) {
+	passed := arc.Result == evidence.Pass || d.hopeful && arc.Temporary
+	if !passed || !complete(arc) {
 		return ""
 	}
 	if s := d.trusted(len(arc.Sets)-1, dm); s != nil {

@@ -1,6 +1,10 @@
 package policy
 
-import "alignd/evidence"
+import (
+	"slices"
+
+	"alignd/evidence"
+)
 
 // tempError is step 7: a temporary error is never a fail (RFC 9989 sections
 // 5.3.6 and 7.2, RFC 7489 section 6.6.2).
@@ -40,6 +44,38 @@ func (d *decision) wouldAct(dm *evidence.DMARC, s *setting) bool {
 	var r ruling
 	d.failed(&r, dm, s)
 	return r.Delivery != Deliver
+}
+
+// waitForProof puts off a refusal that an allow entry would prevent if its
+// proof, unresolved for a temporary error, turned out well. A milder outcome
+// stands, and so does the refusal once the message was deferred long enough: a
+// client may be the one who lets its own reverse zone fail. As many do, an
+// entry by reverse name counts here only if its scope is met.
+func (d *decision) waitForProof(r *ruling, dm *evidence.DMARC) {
+	if r.Delivery != Refuse || !d.unresolvedProof() || d.waited() || d.rules.tempErrors.Unresolved != Tempfail {
+		return
+	}
+	d.hopeful = true
+	x, _ := d.rules.allow.find(d, dm)
+	d.hopeful = false
+	if x == nil {
+		return
+	}
+	d.deferFor(r, Tempfail)
+	r.by(StepTempError, x.ID, x.Source)
+	r.Recipient, r.Signals = "", nil
+	r.Reason = "The proof that exception " + x.ID + " wants could not be resolved for now."
+	r.Override, r.OverrideComment = NoOverride, ""
+	d.behindRelay(r)
+}
+
+// unresolvedProof reports whether something that can be a proof met a
+// temporary error.
+func (d *decision) unresolvedProof() bool {
+	ev := d.ev
+	return ev.IPRev.Result == evidence.TempError || ev.ARC.Temporary ||
+		ev.SPF.MailFrom != nil && ev.SPF.MailFrom.Result == evidence.TempError ||
+		slices.ContainsFunc(ev.DKIM, func(s evidence.Signature) bool { return s.Result == evidence.TempError })
 }
 
 // deferFor applies an action for temporary errors; a message that has been
