@@ -204,7 +204,9 @@ func (e *evaluation) lookup(name string, qtype uint16) (*resolver.Answer, *halt)
 	case e.ctx.Err() != nil:
 		return nil, e.outOfTime()
 	}
-	return nil, &halt{evidence.TempError, err.Error()}
+	// Which server failed is in the message's list of questions; the reason
+	// may stand in a delivered header.
+	return nil, &halt{evidence.TempError, fmt.Sprintf("temporary DNS failure for %s %q", dns.TypeToString[qtype], name)}
 }
 
 func (e *evaluation) outOfTime() *halt {
