@@ -2,7 +2,11 @@ package authres
 
 import (
 	"errors"
+	"io"
+	"mime"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"alignd/domain"
 
@@ -52,7 +56,7 @@ func newOwnID(id string) ownID {
 // not supported. value is what follows the colon.
 func (o Own) Claims(value []byte) bool {
 	if len(value) > MaxField {
-		return o.named(strings.ToLower(string(value)))
+		return o.named(string(value))
 	}
 	p := parser{lexer: lexer{s: string(value)}}
 	err := p.payload()
@@ -67,7 +71,7 @@ func (o Own) Claims(value []byte) bool {
 		}
 		odd = odd || !certain
 	}
-	return odd && o.named(strings.ToLower(p.s))
+	return odd && o.named(p.s)
 }
 
 // isOurs compares an authserv-id. certain is false when it is no domain name,
@@ -86,9 +90,39 @@ func (o Own) isOurs(id string) (ours, certain bool) {
 	return false, err == nil
 }
 
-// named reports whether text, in lower case, has one of our ids in it: as it
-// stands, or once comments, white space, quotes and controls are gone.
+// named reports whether text has one of our ids in it: as it stands, or once
+// comments, white space, quotes and controls are gone, or once its encoded words
+// are decoded.
 func (o Own) named(text string) bool {
+	if o.spelled(strings.ToLower(text)) {
+		return true
+	}
+	decoded, ok := decodeWords(text)
+	return !ok || decoded != text && o.spelled(strings.ToLower(decoded))
+}
+
+// maxEncoded is the longest text whose encoded words are decoded, in octets.
+// The number is ours; no field that begins with an authserv-id has any.
+const maxEncoded = 4 << 10
+
+// decodeWords decodes the encoded words of RFC 2047, as a filter does before it
+// searches a field (RFC 5228 section 2.7.2). It is false where that cannot be done.
+func decodeWords(text string) (string, bool) {
+	switch {
+	case len(text) > maxEncoded:
+		return text, !strings.Contains(text, "=?")
+	case !strings.Contains(text, "=?"):
+		return text, true
+	}
+	d := mime.WordDecoder{CharsetReader: func(string, io.Reader) (io.Reader, error) {
+		return nil, errors.ErrUnsupported
+	}}
+	decoded, err := d.DecodeHeader(text)
+	return decoded, err == nil
+}
+
+// spelled looks for our ids in text, which is in lower case.
+func (o Own) spelled(text string) bool {
 	squeezed := squeeze(text)
 	for _, own := range o.ids {
 		for _, s := range own.spellings {
@@ -130,6 +164,13 @@ func squeeze(text string) string {
 		switch c := l.s[l.i]; {
 		case c == '(':
 			l.comment()
+			continue
+		case c >= utf8.RuneSelf:
+			r, n := utf8.DecodeRuneInString(l.s[l.i:])
+			if !unicode.Is(unicode.Cf, r) { // joiners and the like are not shown
+				b = append(b, l.s[l.i:l.i+n]...)
+			}
+			l.i += n
 			continue
 		case isSpace(c) || isControl(c) || c == '"' || c == '\\':
 		default:
