@@ -27,9 +27,12 @@ const MaxAuthorDomains = 4
 // name, RFC 9989 section 11.4 leaves it out, and webmail and ticket systems send
 // it. Encoded words are not decoded; they are display text.
 //
-// A mailbox without a usable domain (a domain literal, a name that DNS cannot
-// carry, no domain at all) has no Author Domain; it is ignored beside others.
-// Domains is empty when any From field is unparsable.
+// A mailbox without a domain name (a domain literal, no domain at all) has no
+// Author Domain; it is ignored beside others. A name that DNS cannot carry is
+// not: what a mail program shows of one that holds invisible or broken
+// characters may be somebody else's name. The From is then FromUnparsable, with
+// the Domains of the other mailboxes; Domains is empty when a field cannot be
+// read at all.
 func AuthorDomains(h *Fields, limit int) evidence.From {
 	if limit <= 0 {
 		limit = MaxAuthorDomains
@@ -68,12 +71,12 @@ func (p *addressList) problem(fields int) (evidence.FromProblem, string) {
 		return evidence.FromSeveral, fmt.Sprintf("the message has %d From fields", fields)
 	case p.bad != "":
 		return evidence.FromUnparsable, "From is no address list: " + p.bad
+	case p.unusable != "":
+		return evidence.FromUnparsable, fmt.Sprintf("From has no usable domain: %.100q", p.unusable)
 	case len(p.domains) > 0:
 		return evidence.FromOK, ""
 	case p.group && !p.mailbox:
 		return evidence.FromEmpty, "From is a group without a mailbox"
-	case p.unusable != "":
-		return evidence.FromUnparsable, fmt.Sprintf("From has no usable domain: %.100q", p.unusable)
 	default:
 		return evidence.FromUnparsable, "From has no address with a domain"
 	}
