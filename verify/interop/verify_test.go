@@ -116,3 +116,10 @@ func (s *samples) log(t *testing.T) {
 	}
 	*s = samples{}
 }
+
+func (c *tally) logFuzz(f *testing.F) {
+	f.Logf("documented disagreements: %d", c.total())
+	for _, name := range c.order {
+		f.Logf("  %6d  %s", c.count[name], name)
+	}
+}
