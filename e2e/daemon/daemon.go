@@ -131,6 +131,9 @@ func (d *Daemon) Reload() error { return d.cmd.Process.Signal(syscall.SIGHUP) }
 // Log is everything that alignd has written so far.
 func (d *Daemon) Log() string { return d.log.String() }
 
+// PID is the process of a daemon that was started.
+func (d *Daemon) PID() int { return d.cmd.Process.Pid }
+
 // PeakRSS is the largest resident set of the process so far. Unit: octets.
 func (d *Daemon) PeakRSS() (int64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
