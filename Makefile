@@ -67,8 +67,13 @@ fuzz: ## each fuzz target for FUZZTIME (30s)
 		go test -run '^$$' -fuzz "^$${func#func }\$$" -fuzztime $(FUZZTIME) "$$(dirname $$file)" </dev/null || exit 1; \
 	done
 
-bench: ## benchmarks with allocations; BENCH=regexp chooses
+bench: ## benchmarks with allocations, then the daemon under load; BENCH=regexp chooses
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
+	go build $(GOBUILD) -o build/ ./cmd/alignd ./e2e/load
+	build/load
+	build/load -tcp
+	build/load -c 1 -n 1000
+	build/load -sizes 1e3,1e4,1e5,1e6,1e7,1e8
 
 install: ## what make built: binary, unit, man pages, a first configuration, the user alignd
 	@test -x build/alignd || { echo "nothing built yet: run make, then make install"; exit 1; }

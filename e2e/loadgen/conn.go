@@ -96,7 +96,8 @@ func (c *Conn) Begin(m *Message) error {
 
 // Body sends at most MaxChunk octets.
 func (c *Conn) Body(p []byte) error {
-	c.frame('B', string(p))
+	c.out = binary.BigEndian.AppendUint32(c.out, uint32(1+len(p)))
+	c.out = append(append(c.out, 'B'), p...)
 	return c.flush()
 }
 
