@@ -2,6 +2,7 @@ package filter
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -158,11 +159,15 @@ func arcResult(ev *evidence.Message) authres.Result {
 	if n := len(ev.ARC.Sets); ev.ARC.Result == evidence.Pass && n > 0 {
 		r.Comment = fmt.Sprintf("i=%d sealer=%s", ev.ARC.Instances, ev.ARC.Sets[n-1].SealDomain)
 	}
-	if ip := ev.Client.IP(); ip.IsValid() {
+	ip := ev.Client.IP()
+	if ip.IsValid() {
 		r.Props = property(r.Props, "smtp", "remote-ip", ip.String())
 	}
 	if ev.ARC.Result == evidence.Pass {
 		r.Props = property(r.Props, "header", "oldest-pass", strconv.Itoa(ev.ARC.OldestPass))
+	}
+	if ip.Is6() { // it is quoted then, and Python's authres only sees it at the end
+		slices.Reverse(r.Props)
 	}
 	return r
 }

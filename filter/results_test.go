@@ -45,6 +45,8 @@ func TestResultsSayWhatWasObserved(t *testing.T) {
 	relayed.Client.Original = netip.MustParseAddr("198.51.100.7")
 	sealed := full()
 	sealed.DMARC[0].Result = evidence.Fail
+	six := full()
+	six.Client.Peer = netip.MustParseAddr("2001:db8::1")
 
 	for _, row := range []struct {
 		name    string
@@ -70,6 +72,8 @@ func TestResultsSayWhatWasObserved(t *testing.T) {
 			want: []string{`dmarc=permerror reason="From: missing"`}, not: []string{"header.from"}},
 		{name: "an unsigned message says so", ev: unsigned, want: []string{"dkim=none;", "arc=none;"}},
 		{name: "behind a relay both addresses show", ev: relayed, want: []string{"client-ip=198.51.100.7 relay=192.0.2.1"}},
+		{name: "what needs quotes stands last, as Python's authres loses it elsewhere", ev: six,
+			want: []string{`header.oldest-pass=0 smtp.remote-ip="2001:db8::1";`}},
 		{name: "the trusted sealer is named and dmarc=fail stays", ev: sealed,
 			verdict: policy.Verdict{TrustedSealer: "list.example", Disposition: policy.DispositionAccept},
 			want:    []string{"dmarc=fail", "policy.arc=list.example"}},
