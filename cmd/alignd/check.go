@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/domain"
 	"alignd/evidence"
 	"alignd/header"
 	"alignd/resolver"
@@ -155,7 +156,12 @@ func (f *checkFlags) loadConfig() (*config.Config, error) {
 	return cfg, nil
 }
 
+// hostName is the name of the host that would have received the message: the
+// authserv-id stands for the MTA's own name, if it is one.
 func (f *checkFlags) hostName() string {
+	if name, err := domain.Normalize(f.authservID); err == nil {
+		return name
+	}
 	if host, err := os.Hostname(); err == nil && host != "" {
 		return host
 	}

@@ -225,6 +225,18 @@ func TestCheckNamesTheIdentity(t *testing.T) {
 	}
 }
 
+// The macros of an explanation (RFC 7208 section 7.2) take their values from
+// the flags.
+func TestCheckExpandsTheExplanation(t *testing.T) {
+	zone := write(t, "zone", "example.com TXT \"v=spf1 -all exp=why.example.com\"\nwhy.example.com TXT \"%{l} %{h} %{c} %{r} %{t}\"\n")
+	got := alignd(t, plainMessage, "check", "--json", "--zone", zone, "--ip", "192.0.2.1", "--helo", "h.example",
+		"--mail-from", "alice@example.com", "--authserv-id", "MX.example.net", "--now", "1764576000", "-")
+	const want = `"explanation":"alice h.example 192.0.2.1 mx.example.net 1764576000"`
+	if !strings.Contains(got.stdout, want) {
+		t.Errorf("want %s in %+v", want, got)
+	}
+}
+
 // 0 is a time: a signature of today is from the future then.
 func TestCheckTakesTheTimeItIsGiven(t *testing.T) {
 	args := append(sealed(), "--json")
