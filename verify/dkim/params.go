@@ -318,8 +318,9 @@ func (p *Params) readIdentity(tags tagList) *Problem {
 	if at < 0 {
 		return malformed("i= has no @")
 	}
-	name, err := domain.Normalize(string(decoded[at+1:]))
-	if err != nil {
+	host := string(decoded[at+1:])
+	name, err := domain.Normalize(host)
+	if err != nil || strings.HasSuffix(host, ".") {
 		return malformed("i= has no domain name")
 	}
 	if name == p.Domain {

@@ -125,6 +125,7 @@ func TestSignatureField(t *testing.T) {
 		{name: "h= has no empty names", tags: with("from:to", "from::to"), want: evidence.Neutral},
 		{name: "h= has no white space inside a name", tags: with("from:to", "from to"), want: evidence.Neutral},
 		{name: "d= must be a domain name", tags: with("example.com", "exa mple.com"), want: evidence.Neutral},
+		{name: "d= ends in a dot", tags: with("d=example.com", "d=example.com."), want: evidence.Neutral},
 		{name: "d= has two labels (3.5)", tags: with("d=example.com", "d=com"), want: evidence.Neutral},
 		{name: "s= must be a selector", tags: with("s=sel", "s=-.."), want: evidence.Neutral},
 		{name: "q=dns/txt", tags: tags + "; q=dns/txt", want: evidence.Pass},
@@ -139,6 +140,7 @@ func TestSignatureField(t *testing.T) {
 		{name: "i= outside d= (6.1.1)", tags: tags + "; i=joe@example.org", want: evidence.PermError, reason: "i= is outside d="},
 		{name: "i= ends like d= without a label boundary", tags: tags + "; i=joe@badexample.com", want: evidence.PermError},
 		{name: "i= above d=", tags: tags + "; i=joe@com", want: evidence.PermError},
+		{name: "i= ends in a dot", tags: tags + "; i=joe@example.com.", want: evidence.Neutral},
 		{name: "i= without @", tags: tags + "; i=example.com", want: evidence.Neutral},
 		{name: "i= with a broken escape", tags: tags + "; i=joe=4@example.com", want: evidence.Neutral},
 
