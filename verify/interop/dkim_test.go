@@ -65,6 +65,14 @@ func (s *score) check(t *testing.T, m *signed) []twin {
 		return nil
 	}
 	s.fits++
+	if m.form.lifetime {
+		for _, shift := range []time.Duration{-2 * lifetime, 2 * lifetime} {
+			there := &verify.Options{Now: func() time.Time { return time.Now().Add(shift) }}
+			if got := topmost(ours(zone, there, all[0].message, 0)); got.Result == evidence.Pass {
+				t.Errorf("%s: passes at %v from now\n%q", &all[0], shift, all[0].message)
+			}
+		}
+	}
 	for i, c := range changes {
 		d := m.draft()
 		if !c.make(d) {

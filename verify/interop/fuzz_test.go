@@ -166,6 +166,31 @@ func (m *parts) colonless() bool {
 	return slices.ContainsFunc(m.fields, func(f string) bool { return !strings.Contains(f, ":") })
 }
 
+// msgauthErrs says why go-msgauth's verdict is not ours, or "". One reading
+// after the other is applied to m, until ours of what is read is theirs or a
+// fault explains the difference.
+func msgauthErrs(m *parts, theirs bool, verdict func(string) evidence.Signature) string {
+	var why []string
+	for next := 0; ; next++ {
+		passes := verdict(m.text()).Result == evidence.Pass
+		if passes == theirs {
+			return strings.Join(why, ", and ")
+		}
+		for _, d := range msgauthFaults {
+			if d.ours == passes && d.when(m) {
+				return strings.Join(append(why, d.fault), ", and ")
+			}
+		}
+		if next == len(msgauthReadings) {
+			return ""
+		}
+		before := m.text()
+		if msgauthReadings[next].read(m); m.text() != before {
+			why = append(why, msgauthReadings[next].fault)
+		}
+	}
+}
+
 var fuzzKey = testsign.Ed25519('f')
 
 // byMsgauth is the verdict of go-msgauth on the topmost signature.
@@ -218,22 +243,9 @@ func FuzzVerifyAgainstMsgauth(f *testing.F) {
 			return
 		}
 		m := split(msg)
-		for _, d := range msgauthFaults {
-			if d.ours == passes && d.when(&m) {
-				counts.add(d.fault)
-				return
-			}
-		}
-		var why []string
-		for _, r := range msgauthReadings {
-			before := m.text()
-			if r.read(&m); m.text() != before {
-				why = append(why, r.fault)
-			}
-			if again := verdict(m.text()); len(why) > 0 && (again.Result == evidence.Pass) == theirs {
-				counts.add(strings.Join(why, ", and "))
-				return
-			}
+		if why := msgauthErrs(&m, theirs, verdict); why != "" {
+			counts.add(why)
+			return
 		}
 		t.Errorf("%q\nours %s (%s), go-msgauth %v (%v)\nread as %q", msg, got.Result, got.Reason, theirs, complaint, m.text())
 	})
