@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -15,6 +16,7 @@ import (
 	"alignd/config"
 	"alignd/domain"
 	"alignd/evidence"
+	"alignd/filter"
 	"alignd/header"
 	"alignd/resolver"
 	"alignd/verify"
@@ -102,25 +104,37 @@ func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, 
 	opt := s.Verify
 	opt.Now = func() time.Time { return now }
 	opt.Budget.Timed = true
-	host := f.hostName()
-	env.Receiver = host
+	env.Receiver = f.hostName()
 	m := verify.Begin(ctx, lookup, &opt, env)
 	defer m.Release()
-	if err := feed(m, input); err != nil {
+	over, err := feed(m, input, cfg.Limits)
+	if err != nil {
 		return fmt.Errorf("reading the message: %w", err)
 	}
-	ev := m.Finish(ctx)
-	ev.MTA = host
-	for _, r := range f.rcpt {
-		ev.Recipients = append(ev.Recipients, evidence.Recipient{Address: trimPath(r)})
+	if len(f.rcpt) > cfg.Limits.Recipients {
+		over = fmt.Sprintf("more than %d recipients", cfg.Limits.Recipients)
 	}
-	j := s.Judge(ev, m.Fields(), nil)
+	j := f.judge(s, m.Finish(ctx), m.Fields(), over)
 	if !f.json {
 		return explain(out, &j, m.Questions())
 	}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(newReport(ev, &j.Verdict, j.Results.Unfolded()))
+	return enc.Encode(newReport(j.Evidence, &j.Verdict, j.Results.Unfolded()))
+}
+
+// judge adds what verify was not told and decides. over is as in feed.
+func (f *checkFlags) judge(s *filter.Settings, ev *evidence.Message, fields *header.Fields, over string) filter.Judgement {
+	ev.MTA = f.hostName()
+	for _, r := range f.rcpt {
+		ev.Recipients = append(ev.Recipients, evidence.Recipient{Address: trimPath(r)})
+	}
+	j := s.Judge(ev, fields, nil)
+	if over != "" {
+		j.Verdict = overLimit(s.Rules, ev, "The message exceeds a limit of this server: "+over+".")
+		j.Results = filter.Results(s.ServID(ev.MTA), ev, &j.Verdict)
+	}
+	return j
 }
 
 func (f *checkFlags) envelope() (verify.Envelope, error) {
@@ -197,19 +211,32 @@ func openMessage(file string, stdin io.Reader) (io.ReadCloser, error) {
 	return os.Open(file)
 }
 
-// feed runs a message file through the checks as the milter events would.
-func feed(m *verify.Message, r io.Reader) error {
-	fields, body, err := header.Read(bufio.NewReaderSize(r, 64<<10), header.Limits{})
-	if err != nil {
-		return err
+// feed runs a message file through the checks as the milter events would. over
+// says which limit of the daemon the message exceeds, if any; of a header
+// section that does, nothing is judged.
+func feed(m *verify.Message, r io.Reader, limits config.Limits) (over string, err error) {
+	// What the protocol counts is below what the reader does, line ends and all.
+	fields, body, err := header.Read(bufio.NewReaderSize(r, 64<<10), header.Limits{
+		Fields: limits.Fields, Bytes: int(limits.HeaderSize) + 4*limits.Fields,
+	})
+	switch {
+	case errors.Is(err, header.ErrTooLarge):
+		return fmt.Sprintf("a header section of more than %d fields or %d octets", limits.Fields, limits.HeaderSize), nil
+	case err != nil:
+		return "", err
+	case fields.Size()+fields.Len() > int(limits.HeaderSize):
+		over = fmt.Sprintf("a header section of more than %d octets", limits.HeaderSize)
 	}
 	for i := range fields.Len() {
 		f := fields.At(i)
 		m.Header(f.Name(), f.Value())
 	}
 	m.EndOfHeader()
-	_, err = io.Copy(bodyWriter{m}, body)
-	return err
+	size, err := io.Copy(bodyWriter{m}, body)
+	if limits.MessageSize > 0 && size > int64(limits.MessageSize) {
+		over = fmt.Sprintf("a body of more than %d octets", limits.MessageSize)
+	}
+	return over, err
 }
 
 // bodyWriter is the Body event as an io.Writer.

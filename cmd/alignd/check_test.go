@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"alignd/policy"
 )
 
 const (
@@ -283,6 +285,38 @@ func TestCheckExitStatus(t *testing.T) {
 			if (got.stdout == "") != (row.status != 0) {
 				t.Errorf("%s: printed %q", row.name, got.stdout)
 			}
+		}
+	}
+}
+
+// A message above a limit of the daemon gets the daemon's verdict.
+func TestCheckRefusesWhatIsOverALimit(t *testing.T) {
+	zone := write(t, "zone", plainZone)
+	limits := "limits:\n  fields: 10\n  header_size: 1KiB\n  recipients: 1\n  message_size: 1KiB\n"
+	for _, row := range []struct {
+		name, message, config, want string
+		args                        []string
+	}{
+		{name: "all below", message: plainMessage, config: limits, want: "reject policy "},
+		{name: "fields", message: strings.Repeat("A: b\n", 10) + plainMessage, config: limits, want: "reject limit 10 fields"},
+		{name: "octets of the header", message: "A: " + strings.Repeat("b", 1000) + "\n" + plainMessage, config: limits, want: "reject limit 1024 octets"},
+		{name: "octets of the body", message: plainMessage + strings.Repeat("body\n", 200), config: limits, want: "reject limit a body of more"},
+		{name: "recipients", message: plainMessage, config: limits, args: []string{"--rcpt", "a@b.example", "--rcpt", "b@b.example"}, want: "reject limit 1 recipients"},
+		{name: "monitor mode too, as it was not judged", message: strings.Repeat("A: b\n", 10) + plainMessage, config: "mode: monitor\n" + limits, want: "reject limit 10 fields"},
+	} {
+		args := append([]string{"check", "--json", "--zone", zone, "--config", write(t, "alignd.yaml", row.config), "-"}, row.args...)
+		got := alignd(t, row.message, args...)
+		var r struct{ Disposition dispositionReport }
+		if err := json.Unmarshal([]byte(got.stdout), &r); err != nil {
+			t.Fatalf("%s: %+v", row.name, got)
+		}
+		d := r.Disposition
+		want, why := strings.Fields(row.want), ""
+		if len(want) > 2 {
+			why = strings.Join(want[2:], " ")
+		}
+		if string(d.Action) != want[0] || !strings.Contains(string(d.Step), want[1]) || !strings.Contains(d.Reason, why) || d.Delivery != policy.Refuse || d.Reply == "" {
+			t.Errorf("%s: got %+v, want %s", row.name, d, row.want)
 		}
 	}
 }

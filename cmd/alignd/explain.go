@@ -138,7 +138,7 @@ func (e *explainer) arc() {
 	a := &e.ev.ARC
 	text := string(a.Result)
 	if a.Instances > 0 {
-		text += fmt.Sprintf(", %d ARC Sets, oldest-pass %d", a.Instances, a.OldestPass)
+		text += fmt.Sprintf(", instances: %d, oldest-pass: %d", a.Instances, a.OldestPass)
 	}
 	if a.Reason != "" {
 		text += ": " + a.Reason
@@ -202,7 +202,7 @@ func (e *explainer) dns(questions []resolver.Question) {
 		if len(answers) > 300 {
 			answers = answers[:300] + "..."
 		}
-		e.line(q.Type, "%s %s %s", q.Name, q.Outcome, answers)
+		e.line(q.Type, "%s", strings.TrimRight(fmt.Sprintf("%s %s %s", q.Name, q.Outcome, answers), " "))
 	}
 }
 

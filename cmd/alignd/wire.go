@@ -80,13 +80,8 @@ func resolverOptions(cfg *config.Config, log *slog.Logger) resolver.Options {
 }
 
 func milterOptions(cfg *config.Config, handler func(*milter.Conn) milter.Session, log *slog.Logger) milter.Options {
-	over := cfg.Rules.OverLimit(&evidence.Message{}, "the message exceeds a limit of this server")
+	over := overLimit(cfg.Rules, &evidence.Message{}, "the message exceeds a limit of this server")
 	failed := cfg.Rules.Failed(&evidence.Message{})
-	if over.Delivery != policy.Refuse {
-		// Monitor mode, which delivers what it judged. This was not judged, and
-		// forged results were not taken out: the server's own reply refuses it.
-		over.Reply = policy.Reply{Code: 550, Enhanced: "5.7.1", Text: "Message exceeds the limits of this server"}
-	}
 	return milter.Options{
 		Handler:        handler,
 		Logger:         log,
@@ -98,6 +93,18 @@ func milterOptions(cfg *config.Config, handler func(*milter.Conn) milter.Session
 		OnLimit:        reply(over),
 		OnPanic:        reply(failed),
 	}
+}
+
+// overLimit is the verdict on a message above one of our limits. Monitor mode
+// delivers what it judged; this was not judged, and forged results were not
+// taken out, so it is refused all the same.
+func overLimit(rules *policy.Rules, ev *evidence.Message, why string) policy.Verdict {
+	v := rules.OverLimit(ev, why)
+	if v.Delivery != policy.Refuse {
+		v.Disposition, v.Delivery, v.Monitor = policy.DispositionReject, policy.Refuse, policy.Outcome{}
+		v.Reply = policy.Reply{Code: 550, Enhanced: "5.7.1", Text: "Message exceeds the limits of this server"}
+	}
+	return v
 }
 
 // reply is how the MTA is told a verdict that needs no edits.
