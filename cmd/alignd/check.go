@@ -212,19 +212,21 @@ func openMessage(file string, stdin io.Reader) (io.ReadCloser, error) {
 }
 
 // feed runs a message file through the checks as the milter events would. over
-// says which limit of the daemon the message exceeds, if any; of a header
-// section that does, nothing is judged.
+// says which limit of the daemon the message exceeds, if any. It is looked at
+// all the same; only a header section too large to read is left out.
 func feed(m *verify.Message, r io.Reader, limits config.Limits) (over string, err error) {
-	// What the protocol counts is below what the reader does, line ends and all.
 	fields, body, err := header.Read(bufio.NewReaderSize(r, 64<<10), header.Limits{
-		Fields: limits.Fields, Bytes: int(limits.HeaderSize) + 4*limits.Fields,
+		Fields: max(limits.Fields, header.DefaultMaxFields),
+		Bytes:  max(int(limits.HeaderSize)+4*limits.Fields, header.DefaultMaxBytes),
 	})
 	switch {
 	case errors.Is(err, header.ErrTooLarge):
-		return fmt.Sprintf("a header section of more than %d fields or %d octets", limits.Fields, limits.HeaderSize), nil
+		return "a header section too large to read", nil
 	case err != nil:
 		return "", err
-	case fields.Size()+fields.Len() > int(limits.HeaderSize):
+	case fields.Len() > limits.Fields:
+		over = fmt.Sprintf("more than %d header fields", limits.Fields)
+	case fields.Size()+fields.Len() > int(limits.HeaderSize): // as the protocol counts
 		over = fmt.Sprintf("a header section of more than %d octets", limits.HeaderSize)
 	}
 	for i := range fields.Len() {

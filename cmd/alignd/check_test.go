@@ -298,11 +298,12 @@ func TestCheckRefusesWhatIsOverALimit(t *testing.T) {
 		args                        []string
 	}{
 		{name: "all below", message: plainMessage, config: limits, want: "reject policy "},
-		{name: "fields", message: strings.Repeat("A: b\n", 10) + plainMessage, config: limits, want: "reject limit 10 fields"},
+		{name: "fields", message: strings.Repeat("A: b\n", 10) + plainMessage, config: limits, want: "reject limit 10 header fields"},
+		{name: "too many fields to read", message: strings.Repeat("A: b\n", 10_001) + plainMessage, config: limits, want: "reject limit too large to read"},
 		{name: "octets of the header", message: "A: " + strings.Repeat("b", 1000) + "\n" + plainMessage, config: limits, want: "reject limit 1024 octets"},
 		{name: "octets of the body", message: plainMessage + strings.Repeat("body\n", 200), config: limits, want: "reject limit a body of more"},
 		{name: "recipients", message: plainMessage, config: limits, args: []string{"--rcpt", "a@b.example", "--rcpt", "b@b.example"}, want: "reject limit 1 recipients"},
-		{name: "monitor mode too, as it was not judged", message: strings.Repeat("A: b\n", 10) + plainMessage, config: "mode: monitor\n" + limits, want: "reject limit 10 fields"},
+		{name: "monitor mode too, as it was not judged", message: strings.Repeat("A: b\n", 10) + plainMessage, config: "mode: monitor\n" + limits, want: "reject limit 10 header fields"},
 	} {
 		args := append([]string{"check", "--json", "--zone", zone, "--config", write(t, "alignd.yaml", row.config), "-"}, row.args...)
 		got := alignd(t, row.message, args...)
