@@ -10,11 +10,13 @@ import (
 )
 
 var (
-	// named is a test as the tables name it: folder or last part of it, then
-	// the function.
+	// named is a test as the tables name it: package or folder, then the
+	// function.
 	named = regexp.MustCompile("`([a-z0-9/]+)\\.((?:Test|Fuzz)[A-Za-z0-9_]+)`")
 	// declared is a test in a file.
 	declared = regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)[A-Za-z0-9_]+)\(`)
+	// clause says the package of a file.
+	clause = regexp.MustCompile(`(?m)^package ([a-z0-9]+)`)
 	// ofCase is a folder of testdata/cases.
 	ofCase = regexp.MustCompile(`\(([0-9]{2}-[a-z-]+)\)`)
 )
@@ -34,7 +36,7 @@ func tests(t *testing.T) map[string]bool {
 		folder := strings.TrimPrefix(filepath.ToSlash(filepath.Dir(path)), "../")
 		for _, m := range declared.FindAllSubmatch(text, -1) {
 			all[folder+"."+string(m[1])] = true
-			all[folder[strings.LastIndexByte(folder, '/')+1:]+"."+string(m[1])] = true
+			all[string(clause.FindSubmatch(text)[1])+"."+string(m[1])] = true
 		}
 		return nil
 	})
