@@ -10,6 +10,7 @@ package filter
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,7 @@ type Settings struct {
 	SamplingSecret []byte
 
 	lastOwn atomic.Pointer[ownOf]
+	macs    sync.Pool // of hash.Hash, keyed with SamplingSecret
 }
 
 // ownOf is what own returned for an MTA.
@@ -112,7 +114,7 @@ type Judgement struct {
 // Judge completes the evidence with what needs the site's secret and decides.
 // firstSeen tells when a key was first deferred; nil for never.
 func (s *Settings) Judge(ev *evidence.Message, fields *header.Fields, firstSeen func(key [32]byte) time.Time) Judgement {
-	key := keyOf(s.SamplingSecret, ev, fields)
+	key := s.keyOf(ev, fields)
 	ev.Sample = key.sample()
 	if firstSeen != nil {
 		ev.FirstSeen = firstSeen(key)

@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"os"
 	"strings"
 
@@ -17,8 +18,13 @@ import (
 // address, Received), and without the secret a sender cannot choose it.
 type messageKey [sha256.Size]byte
 
-func keyOf(secret []byte, ev *evidence.Message, fields *header.Fields) messageKey {
-	mac := hmac.New(sha256.New, secret)
+func (s *Settings) keyOf(ev *evidence.Message, fields *header.Fields) messageKey {
+	mac, _ := s.macs.Get().(hash.Hash)
+	if mac == nil {
+		mac = hmac.New(sha256.New, s.SamplingSecret)
+	}
+	defer s.macs.Put(mac)
+	mac.Reset()
 	part := func(p []byte) { // length first, so that parts cannot run together
 		var n [4]byte
 		binary.BigEndian.PutUint32(n[:], uint32(len(p)))

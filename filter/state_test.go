@@ -19,7 +19,7 @@ func fieldsOf(lines ...string) *header.Fields {
 func TestTheKeyOfAMessageIsTheSameOnEachTry(t *testing.T) {
 	ev := &evidence.Message{From: evidence.From{Domains: []string{"example.com"}}}
 	secret := []byte("secret")
-	first := keyOf(secret, ev, fieldsOf("Received", " a", "From", " x@example.com", "Date", " d", "Message-ID", " <1>"))
+	first := (&Settings{SamplingSecret: secret}).keyOf(ev, fieldsOf("Received", " a", "From", " x@example.com", "Date", " d", "Message-ID", " <1>"))
 
 	for _, row := range []struct {
 		name   string
@@ -37,7 +37,7 @@ func TestTheKeyOfAMessageIsTheSameOnEachTry(t *testing.T) {
 			fieldsOf("From", " x@example.com", "Date", " d", "Message-ID", " <1>"), false},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if got := keyOf([]byte(row.secret), ev, row.fields) == first; got != row.same {
+			if got := (&Settings{SamplingSecret: []byte(row.secret)}).keyOf(ev, row.fields) == first; got != row.same {
 				t.Errorf("same key: %t, want %t", got, row.same)
 			}
 		})
@@ -48,7 +48,7 @@ func TestSamplesAreSpreadEvenly(t *testing.T) {
 	const messages = 10_000
 	below := 0
 	for i := range messages {
-		key := keyOf([]byte("s"), &evidence.Message{}, fieldsOf("Message-ID", time.Unix(int64(i), 0).String()))
+		key := (&Settings{SamplingSecret: []byte("s")}).keyOf(&evidence.Message{}, fieldsOf("Message-ID", time.Unix(int64(i), 0).String()))
 		s := key.sample()
 		if s < 0 || s > 99 {
 			t.Fatalf("sample %d", s)
