@@ -171,7 +171,7 @@ func TestCheckReadsItsInputHoweverItComes(t *testing.T) {
 	if want.status != 0 || !strings.Contains(want.stdout, `"dmarc":{"result":"pass"`) {
 		t.Fatalf("%+v", want)
 	}
-	for name, got := range map[string]run{
+	for name, got := range map[string]outcome{
 		"CRLF":                        alignd(t, "", args("--zone", zone, crlf)...),
 		"standard input":              alignd(t, plainMessage, args("--zone", zone, "-")...),
 		"flags behind the message":    alignd(t, "", append([]string{"check", lf, "--zone", zone}, common...)...),

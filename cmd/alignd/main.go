@@ -13,6 +13,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"runtime/debug"
 
@@ -34,15 +35,24 @@ type failure struct{ err error }
 func (f failure) Error() string { return f.err.Error() }
 func (f failure) Unwrap() error { return f.err }
 
-func main() {
-	if err := command().Execute(); err != nil {
-		fmt.Fprintf(os.Stderr, "alignd: %v\n", err)
-		var f failure
-		if errors.As(err, &f) {
-			os.Exit(exitFailure)
-		}
-		os.Exit(exitUsage)
+func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+
+// run is one call of alignd; it returns the exit status.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	c := command()
+	c.SetArgs(args)
+	c.SetIn(stdin)
+	c.SetOut(stdout)
+	c.SetErr(stderr)
+	err := c.Execute()
+	if err == nil {
+		return 0
 	}
+	fmt.Fprintf(stderr, "alignd: %v\n", err)
+	if f := (failure{}); errors.As(err, &f) {
+		return exitFailure
+	}
+	return exitUsage
 }
 
 func command() *cobra.Command {

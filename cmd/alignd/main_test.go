@@ -33,7 +33,7 @@ func TestUsage(t *testing.T) {
 
 func TestConfigCheck(t *testing.T) {
 	good := write(t, "good.yaml", "discovery: psl\n")
-	if got := alignd(t, "", "config", "check", good); got != (run{0, good + ": ok\n", ""}) {
+	if got := alignd(t, "", "config", "check", good); got != (outcome{0, good + ": ok\n", ""}) {
 		t.Errorf("a good file: %+v", got)
 	}
 	bad := write(t, "bad.yaml", "discovery: guess\nlisten: [8890]\n")

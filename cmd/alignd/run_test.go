@@ -7,46 +7,62 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// asAlignd makes the test binary behave as alignd, so that exit statuses are
-// those of main.
+// asAlignd makes the test binary behave as alignd.
 const asAlignd = "ALIGND_TEST_AS_ALIGND"
 
 func TestMain(m *testing.M) {
 	if os.Getenv(asAlignd) != "" {
 		main()
-		os.Exit(0)
 	}
 	os.Exit(m.Run())
 }
 
-// run is what one call of alignd did.
-type run struct {
+// outcome is what one call of alignd did.
+type outcome struct {
 	status         int
 	stdout, stderr string
 }
 
-func alignd(t *testing.T, stdin string, args ...string) run {
+// alignd runs in this process. A check that names no configuration has an empty
+// one, whatever this machine has in /etc.
+func alignd(t *testing.T, stdin string, args ...string) outcome {
 	t.Helper()
+	if len(args) > 0 && args[0] == "check" {
+		args = slices.Concat(args[:1], []string{"--config", os.DevNull}, args[1:])
+	}
+	var stdout, stderr bytes.Buffer
+	status := run(args, strings.NewReader(stdin), &stdout, &stderr)
+	return outcome{status, stdout.String(), stderr.String()}
+}
+
+// TestProcess: what the other tests see of run is what a shell sees of main.
+func TestProcess(t *testing.T) {
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), exe, args...)
-	cmd.Env = append(os.Environ(), asAlignd+"=1")
-	cmd.Stdin = strings.NewReader(stdin)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err = cmd.Run()
-	if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
+	for _, args := range [][]string{{"--version"}, {"config", "check", "nowhere"}, {"check", "-", "--json", "--config", os.DevNull, "--zone", os.DevNull}} {
+		cmd := exec.CommandContext(t.Context(), exe, args...)
+		cmd.Env = append(os.Environ(), asAlignd+"=1")
+		cmd.Stdin = strings.NewReader(plainMessage)
+		var stdout, stderr bytes.Buffer
+		cmd.Stdout, cmd.Stderr = &stdout, &stderr
+		err := cmd.Run()
+		if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
+			t.Fatal(err)
+		}
+		got := outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+		if want := alignd(t, plainMessage, args...); got != want {
+			t.Errorf("%q: got %+v, want %+v", args, got, want)
+		}
 	}
-	return run{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
 }
 
 // write makes a file for one test.
