@@ -85,9 +85,9 @@ var msgauthReadings = []struct {
 			m.body = strings.TrimRight(blanksBeforeCR.ReplaceAllString(m.body, "$1"), " \t\r\n")
 		}
 	}},
-	{"takes other white space for white space in base64", func(m *parts) {
-		if len(m.fields) > 0 {
-			m.fields[0] = otherSpace.ReplaceAllString(m.fields[0], "")
+	{"takes bare CRs and other white space for white space in base64", func(m *parts) {
+		if i := slices.Index(m.fields, m.signature()); i >= 0 {
+			m.fields[i] = otherSpace.ReplaceAllString(bareCR.ReplaceAllString(m.fields[i], "$1"), "")
 		}
 	}},
 }
