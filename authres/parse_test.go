@@ -179,11 +179,15 @@ func TestParseAAR(t *testing.T) {
 func TestParseTimeIsLinear(t *testing.T) {
 	for _, unit := range []string{"(", "()", `"`, `"" `, "a;", ";a=b c", ";a=b (", ";a(", "a.b= ", `\(`, ";a=\"", "; ", "(\\"} {
 		value := []byte("a.example;" + strings.Repeat(unit, MaxField/len(unit)-10))
-		start := time.Now()
-		_, _ = Parse(value)
-		NewOwn("a.example", "b.example").Claims(value)
-		if d := time.Since(start); d > 500*time.Millisecond {
-			t.Errorf("%d octets of %q took %v", len(value), unit, d)
+		best := time.Hour // of several runs, as machines are busy
+		for range 5 {
+			start := time.Now()
+			_, _ = Parse(value)
+			NewOwn("a.example", "b.example").Claims(value)
+			best = min(best, time.Since(start))
+		}
+		if best > 500*time.Millisecond {
+			t.Errorf("%d octets of %q took %v", len(value), unit, best)
 		}
 	}
 }

@@ -196,10 +196,14 @@ func TestSeveralFromFields(t *testing.T) {
 func TestHostileFromIsLinear(t *testing.T) {
 	for _, unit := range []string{"(", "<", "\"", "a@b.example,", "a@", "a:", ";", "\\\\", "<@a,", "a@b .c .", "a@[", "x@b\u00fc.example,", "@", ",", "a@b.c@"} {
 		h := fromFields(strings.Repeat(unit, 200_000/len(unit)))
-		start := time.Now()
-		AuthorDomains(h, 0)
-		if elapsed := time.Since(start); elapsed > 2*time.Second {
-			t.Errorf("%q repeated: %v", unit, elapsed)
+		best := time.Hour // of several runs, as machines are busy
+		for range 3 {
+			start := time.Now()
+			AuthorDomains(h, 0)
+			best = min(best, time.Since(start))
+		}
+		if best > 2*time.Second {
+			t.Errorf("%q repeated: %v", unit, best)
 		}
 	}
 }

@@ -102,10 +102,14 @@ func TestParseReceived(t *testing.T) {
 func TestParseReceivedTimeIsLinear(t *testing.T) {
 	for _, unit := range []string{"(", "()", "( by ", "a ", "([1.1.1.1])", "(a=b ", "by "} {
 		value := []byte("from x " + strings.Repeat(unit, (maxReceived-10)/len(unit)))
-		start := time.Now()
-		_, _ = parseReceived(value)
-		if d := time.Since(start); d > 100*time.Millisecond {
-			t.Errorf("%d octets of %q took %v", len(value), unit, d)
+		best := time.Hour // of several runs, as machines are busy
+		for range 10 {
+			start := time.Now()
+			_, _ = parseReceived(value)
+			best = min(best, time.Since(start))
+		}
+		if best > 100*time.Millisecond {
+			t.Errorf("%d octets of %q took %v", len(value), unit, best)
 		}
 	}
 }
