@@ -102,15 +102,15 @@ var msgauthFaults = []struct {
 	{"blanks b= in other tags", true, func(m *parts) bool { return len(anyB.FindAllString(m.signature(), -1)) > 1 }},
 	{"wants an empty line after the header", true, func(m *parts) bool { return !m.separated }},
 	{"wants all of the padding of base64", true, func(m *parts) bool { return m.unpadded() }},
-	{"takes a continuation line at the top for a field", false, func(m *parts) bool { return strings.HasPrefix(m.text(), " ") || strings.HasPrefix(m.text(), "\t") }},
-	{"takes a line without colon for a field", true, func(m *parts) bool { return m.colonless() }},
-	{"takes a line without colon for a field", false, func(m *parts) bool { return m.colonless() }},
+	{"takes what has no name and colon for a field", true, func(m *parts) bool { return m.nameless() }},
+	{"takes what has no name and colon for a field", false, func(m *parts) bool { return m.nameless() }},
 }
 
 var (
 	blanksBeforeCR = regexp.MustCompile(`[ \t]+(\r)`)
 	otherSpace     = regexp.MustCompile("[\v\f]|\u0085|\u00a0|[\u2000-\u200a]|\u2028|\u2029|\u202f|\u205f|\u3000|\u1680")
 	base64Tag      = regexp.MustCompile(`[;\s]bh?\s*=([^;]*)`)
+	fieldName      = regexp.MustCompile(`^[!-9;-~]+[ \t]*:`)
 	anyB           = regexp.MustCompile(`b\s*=[^;]`)
 )
 
@@ -162,8 +162,10 @@ func (m *parts) unpadded() bool {
 	return false
 }
 
-func (m *parts) colonless() bool {
-	return slices.ContainsFunc(m.fields, func(f string) bool { return !strings.Contains(f, ":") })
+// nameless reports whether something in the header does not begin with a field
+// name and a colon (RFC 5322 sections 2.2 and 4.5).
+func (m *parts) nameless() bool {
+	return slices.ContainsFunc(m.fields, func(f string) bool { return !fieldName.MatchString(f) })
 }
 
 // msgauthErrs says why go-msgauth's verdict is not ours, or "". One reading
