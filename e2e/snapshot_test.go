@@ -291,3 +291,13 @@ func TestReloadReadsTheNamedFiles(t *testing.T) {
 	d.reload(settings)
 	expect("with both files changed", 550, 550)
 }
+
+// configTail is the part of a test's configuration that names the DNS server.
+func configTail(t *testing.T, file string) string {
+	t.Helper()
+	_, tail, ok := strings.Cut(string(readFile(t, file)), "\ndns:\n")
+	if !ok {
+		t.Fatalf("%s names no DNS server", file)
+	}
+	return "\ndns:\n" + tail
+}
