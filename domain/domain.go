@@ -104,3 +104,17 @@ func Parent(name string) string {
 	_, rest, _ := strings.Cut(name, ".")
 	return rest
 }
+
+// NormalizeAddress returns a mailbox with its domain normalized; the local
+// part stays as it is. What has no usable domain is returned as it was.
+func NormalizeAddress(mailbox string) string {
+	at := strings.LastIndexByte(mailbox, '@')
+	if at < 0 {
+		return mailbox
+	}
+	d, err := Normalize(mailbox[at+1:])
+	if err != nil {
+		return mailbox
+	}
+	return mailbox[:at+1] + d
+}

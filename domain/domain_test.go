@@ -123,3 +123,17 @@ func BenchmarkNormalize(b *testing.B) {
 		})
 	}
 }
+
+func TestNormalizeAddress(t *testing.T) {
+	for _, row := range []struct{ name, in, want string }{
+		{"the domain is lower case, the local part stays", "Bob@Example.COM", "Bob@example.com"},
+		{"a U-label becomes an A-label", "bob@bücher.example", "bob@xn--bcher-kva.example"},
+		{"the last at sign divides", `"a@b"@Example.com`, `"a@b"@example.com`},
+		{"no domain", "postmaster", "postmaster"},
+		{"an unusable domain", "bob@[192.0.2.1]", "bob@[192.0.2.1]"},
+	} {
+		if got := NormalizeAddress(row.in); got != row.want {
+			t.Errorf("%s: NormalizeAddress(%q) = %q, want %q", row.name, row.in, got, row.want)
+		}
+	}
+}

@@ -89,7 +89,7 @@ func (c Client) HELOName() string {
 // Recipient is one accepted RCPT TO.
 type Recipient struct {
 	// Address is the MTA's cleaned form ({rcpt_addr}) or else the argument of
-	// RCPT without angle brackets; as received otherwise.
+	// RCPT without angle brackets; its domain is normalized where it can be.
 	Address string
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"alignd/domain"
 	"alignd/evidence"
 	"alignd/filter/milter"
 	"alignd/policy"
@@ -68,7 +69,7 @@ func (s *session) Rcpt(r milter.Rcpt) {
 	if address == "" {
 		address = r.Address
 	}
-	s.message.ev.Recipients = append(s.message.ev.Recipients, evidence.Recipient{Address: address})
+	s.message.ev.Recipients = append(s.message.ev.Recipients, evidence.Recipient{Address: domain.NormalizeAddress(address)})
 }
 
 func (s *session) Header(name, value []byte) {

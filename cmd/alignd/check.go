@@ -127,7 +127,7 @@ func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, 
 func (f *checkFlags) judge(s *filter.Settings, ev *evidence.Message, fields *header.Fields, over string) filter.Judgement {
 	ev.MTA = f.hostName()
 	for _, r := range f.rcpt {
-		ev.Recipients = append(ev.Recipients, evidence.Recipient{Address: trimPath(r)})
+		ev.Recipients = append(ev.Recipients, evidence.Recipient{Address: domain.NormalizeAddress(trimPath(r))})
 	}
 	j := s.Judge(ev, fields, nil)
 	if over != "" {
