@@ -196,3 +196,20 @@ func checkEdits(t *testing.T, evil string, message []byte) {
 		}
 	}
 }
+
+// TestAnUnrelatedSlowNameIsNoTemporaryError has the time of the message run out
+// while SPF of the sender's own domain is still open. That domain cannot align
+// with the Author Domain, so nothing is left to wait for.
+func TestAnUnrelatedSlowNameIsNoTemporaryError(t *testing.T) {
+	_, opt := standIn(t, "_dmarc.bank.example TXT \"v=DMARC1; p=reject\"\n*.slow.example TIMEOUT\nslow.example TIMEOUT\n", "limits:\n  message_timeout: 3s")
+	spoof := strings.Replace(spoof, "example.com", "bank.example", 1)
+	for _, message := range []string{spoof,
+		"DKIM-Signature: v=1; a=rsa-sha256; d=slow.example; s=x; h=from; bh=AAAA; b=AAAA\n" + spoof} {
+		s := fakemta.Dial(opt, hostileClient)
+		defer s.Close()
+		greet(t, s, "host.slow.example", "x@slow.example")
+		if r := s.Data([]byte(message)); r.Reply.Code != 550 {
+			t.Errorf("got %s", r.Reply)
+		}
+	}
+}

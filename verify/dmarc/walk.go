@@ -188,7 +188,29 @@ func (t *treeWalk) orgDomain(ctx context.Context, name string) (string, error) {
 	return t.org(name, steps), nil
 }
 
-// sameOrg finds out with fewer questions than two walks take. Both walks meet
+// sameOrg implements method. Of names that share a public suffix and nothing
+// more, a temporary failure leaves nothing open where the guard is on: they
+// could be of one organization only if the registry said psd=n. Without this a
+// sender whose own names are slow could have the time of the message run out
+// before the suffix is asked, and so turn a fail into a temporary error.
+func (t *treeWalk) sameOrg(ctx context.Context, author, org, id string) (bool, error) {
+	same, err := t.compare(ctx, author, org, id)
+	if err == nil || !t.guard {
+		return same, err
+	}
+	c := commonSuffix(author, id)
+	if !isSuffix(c) {
+		return false, err
+	}
+	for ; c != ""; c = domain.Parent(c) {
+		if f := t.ask(ctx, c); f.err == nil && f.rec != nil && f.rec.PSD == "n" {
+			return false, err
+		}
+	}
+	return false, nil
+}
+
+// compare finds out with fewer questions than two walks take. Both walks meet
 // at the common suffix of the names, c. One that stops before c ends in an
 // Organizational Domain that the other cannot have. If neither does, the first
 // record at or above c decides, and what is above it cannot matter: so neither
@@ -196,7 +218,7 @@ func (t *treeWalk) orgDomain(ctx context.Context, name string) (string, error) {
 //
 // The part of id below c is asked beside the rest, except when c is a public
 // suffix, where id is most likely unrelated and is asked only if need be.
-func (t *treeWalk) sameOrg(ctx context.Context, author, org, id string) (bool, error) {
+func (t *treeWalk) compare(ctx context.Context, author, org, id string) (bool, error) {
 	c := commonSuffix(author, id)
 	switch {
 	case c == "":
