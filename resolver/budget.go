@@ -33,8 +33,9 @@ type BudgetOptions struct {
 	// DefaultReserved; negative: none.
 	Reserved int
 	// Parallel is how many questions may be under way at a time, so that few
-	// messages cannot take all slots of the Resolver; further ones wait. Each
-	// Reserve has a quarter as many of its own. Default DefaultParallel.
+	// messages cannot take all slots of the Resolver; further ones wait, and one
+	// that has waited until its context ended gets ErrBudget. Each Reserve has
+	// a quarter as many of its own. Default DefaultParallel.
 	Parallel int
 	// Timed has the time of each question measured, for Question.Elapsed.
 	Timed bool
@@ -264,17 +265,30 @@ func (b *Budget) run(ctx context.Context, i int, k key, slots chan struct{}) (a 
 			q.waiting = nil
 		}
 	}()
-	select {
-	case slots <- struct{}{}:
-	default: // looked at first: what is cached is answered even when ctx is done
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return nil, temporary(k, "gave up waiting: "+context.Cause(ctx).Error())
-		}
+	if !takeSlot(ctx, slots) { // the message's own questions were in the way, not DNS
+		return nil, &Error{Name: k.name, Type: k.qtype, Err: ErrBudget}
 	}
 	defer func() { <-slots }()
 	return b.lookup.Lookup(ctx, k.name, k.qtype)
+}
+
+// takeSlot is false when ctx ended while others had all slots. A free one is
+// taken even then, as what is cached is answered in any case.
+func takeSlot(ctx context.Context, slots chan struct{}) bool {
+	select {
+	case slots <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case slots <- struct{}{}:
+		if ctx.Err() == nil {
+			return true
+		}
+		<-slots
+	case <-ctx.Done():
+	}
+	return false
 }
 
 // Used is how many distinct questions were asked.

@@ -163,6 +163,30 @@ func TestOneMessageTakesAFewSlotsOnly(t *testing.T) {
 	}
 }
 
+// Else a sender could fill his message with slow names of his own and have
+// the key of somebody else's domain wait behind them: a temporary error.
+func TestWaitingBehindOnesOwnQuestionsIsNoTemporaryError(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	started := make(chan struct{}, 1)
+	c := &counter{Lookuper: zone(t, zoneText), before: func(ctx context.Context, _ int32) error {
+		started <- struct{}{}
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	b := resolver.NewBudget(c, resolver.BudgetOptions{Parallel: 1})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	wg.Go(func() { _, _ = b.Lookup(ctx, "slow.example", dns.TypeTXT) })
+	<-started
+	wg.Go(func() {
+		if _, err := b.Lookup(ctx, "key.example", dns.TypeTXT); !errors.Is(err, resolver.ErrBudget) {
+			t.Errorf("got %v, want ErrBudget", err)
+		}
+	})
+	time.Sleep(20 * time.Millisecond)
+	cancel()
+}
+
 func TestAskerWhoGaveUpDoesNotDecideForOthers(t *testing.T) {
 	entered := make(chan struct{})
 	c := &counter{Lookuper: zone(t, zoneText), before: func(ctx context.Context, n int32) error {
