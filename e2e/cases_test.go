@@ -15,6 +15,7 @@ import (
 	"alignd/e2e/fakemta"
 	"alignd/e2e/mta"
 	"alignd/e2e/play"
+	"alignd/e2e/port"
 )
 
 // TestCheck puts each message of each case to alignd check --json and compares
@@ -105,7 +106,7 @@ func TestMilter(t *testing.T) {
 	for _, c := range loadCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
-			addr, err := daemon.FreePort()
+			addr, err := port.Free()
 			if err != nil {
 				t.Fatal(err)
 			}

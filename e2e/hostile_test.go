@@ -12,6 +12,7 @@ import (
 	"alignd/e2e/daemon"
 	"alignd/e2e/fakemta"
 	"alignd/e2e/mta"
+	"alignd/e2e/port"
 )
 
 // hostileClient is the client of these tests.
@@ -20,7 +21,7 @@ var hostileClient = mta.Peer{Addr: netip.MustParseAddr("198.51.100.66"), Name: "
 // standIn runs an alignd and returns how the MTA stand-in reaches it.
 func standIn(t *testing.T, zone, settings string) (*daemon.Daemon, fakemta.Options) {
 	t.Helper()
-	addr, err := daemon.FreePort()
+	addr, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"alignd/e2e/daemon"
 	"alignd/e2e/loadgen"
+	"alignd/e2e/port"
 	"alignd/resolver/dnsserver"
 )
 
@@ -177,7 +178,7 @@ func TestOneHugeMessageTakesLittleMemory(t *testing.T) {
 // Small writes that wait for the acknowledgement of the one before would show
 // as 40 ms. The limits are far above what it takes, as machines are busy.
 func TestSmallMessagesAreAnsweredAtOnceOverBothSockets(t *testing.T) {
-	addr, err := daemon.FreePort()
+	addr, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}

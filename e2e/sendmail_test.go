@@ -7,8 +7,8 @@ import (
 	"testing"
 
 	"alignd/e2e/cases"
-	"alignd/e2e/daemon"
 	"alignd/e2e/mta"
+	"alignd/e2e/port"
 	"alignd/e2e/sendmail"
 )
 
@@ -86,7 +86,7 @@ func startSendmail(t *testing.T) (s *sendmail.Sendmail, addr string) {
 	if os.Getenv("ALIGND_E2E") == "" {
 		t.Skip("left out: the real Sendmail (make test runs it; it sets ALIGND_E2E=1)")
 	}
-	addr, err := daemon.FreePort()
+	addr, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}

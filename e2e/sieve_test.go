@@ -11,9 +11,9 @@ import (
 	"syscall"
 	"testing"
 
-	"alignd/e2e/daemon"
 	"alignd/e2e/fakemta"
 	"alignd/e2e/mta"
+	"alignd/e2e/port"
 )
 
 const sieveScript = "../testdata/sieve/junk.sieve"
@@ -27,7 +27,7 @@ func TestSieveFilesMarkedMail(t *testing.T) {
 		}
 		t.Skip("left out: the Sieve example (needs sieve-test of dovecot-sieve; make test installs it)")
 	}
-	addr, err := daemon.FreePort()
+	addr, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"alignd/e2e/daemon"
 	"alignd/e2e/fakemta"
 	"alignd/e2e/mta"
+	"alignd/e2e/port"
 )
 
 // whole is a configuration that shows in everything that a message gets: the
@@ -101,7 +102,7 @@ func waitLog(t *testing.T, d *daemon.Daemon, n int, texts ...string) {
 // seen in the log, while messages come in, between two configurations that
 // differ in everything that shows, with a faulty file now and then.
 func TestEachMessageIsJudgedByOneConfiguration(t *testing.T) {
-	addr, err := daemon.FreePort()
+	addr, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +173,7 @@ func transact(t *testing.T, s *fakemta.Session, message []byte) fakemta.Result {
 // TestMessageInFlightKeepsItsConfiguration reloads between MAIL FROM and the
 // end of a message; the next message on the connection has the new one.
 func TestMessageInFlightKeepsItsConfiguration(t *testing.T) {
-	addr, err := daemon.FreePort()
+	addr, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -192,7 +193,7 @@ func TestMessageInFlightKeepsItsConfiguration(t *testing.T) {
 // TestFaultyFileChangesNothing reloads a file with two faults: the log names
 // each with file, line and column, and the old configuration goes on.
 func TestFaultyFileChangesNothing(t *testing.T) {
-	addr, err := daemon.FreePort()
+	addr, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func TestFaultyFileChangesNothing(t *testing.T) {
 // TestExpiryWhileRunning warns when an exception ceases to match, without a
 // reload, and from then on it does not match.
 func TestExpiryWhileRunning(t *testing.T) {
-	addr, err := daemon.FreePort()
+	addr, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +249,7 @@ exceptions:
 // TestReloadReadsTheNamedFiles changes only the files that the configuration
 // names; a fault in one of them leaves everything as it was.
 func TestReloadReadsTheNamedFiles(t *testing.T) {
-	addr, err := daemon.FreePort()
+	addr, err := port.Free()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"alignd/e2e/cases"
 	"alignd/e2e/daemon"
 	"alignd/e2e/mta"
+	"alignd/e2e/port"
 	"alignd/resolver"
 	"alignd/resolver/dnsserver"
 )
@@ -137,7 +138,7 @@ func realMTA(t *testing.T) *mta.Postfix {
 func startPostfix() (*mta.Postfix, error) {
 	var lines []mta.Line
 	for _, parameter := range mtaParameters {
-		addr, err := daemon.FreePort()
+		addr, err := port.Free()
 		if err != nil {
 			return nil, err
 		}

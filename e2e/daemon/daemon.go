@@ -49,16 +49,6 @@ func Build(dir string) (string, error) {
 	return path, nil
 }
 
-// FreePort returns "127.0.0.1:PORT" with a port that was free a moment ago.
-func FreePort() (string, error) {
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer ln.Close()
-	return ln.Addr().String(), nil
-}
-
 // Start runs alignd serve and returns when it answers on its socket.
 func (d *Daemon) Start() error {
 	args := []string{"serve", "--listen", d.Listen}

@@ -26,6 +26,7 @@ import (
 	"alignd/e2e/daemon"
 	"alignd/e2e/mta"
 	"alignd/e2e/play"
+	"alignd/e2e/port"
 	"alignd/resolver"
 	"alignd/resolver/dnsserver"
 )
@@ -168,7 +169,7 @@ func (s *stage) start() error {
 	if s.alignd.Config, err = play.Config(s.story, s.dir, s.dns.Addr()); err != nil {
 		return err
 	}
-	addr, err := daemon.FreePort()
+	addr, err := port.Free()
 	if err != nil {
 		return err
 	}

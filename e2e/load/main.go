@@ -20,6 +20,7 @@ import (
 
 	"alignd/e2e/daemon"
 	"alignd/e2e/loadgen"
+	"alignd/e2e/port"
 	"alignd/resolver"
 	"alignd/resolver/dnsserver"
 )
@@ -62,7 +63,7 @@ func measure(binary string, l loadgen.Load, tcp bool, delay time.Duration, sizes
 	}
 	d := &daemon.Daemon{Binary: binary, Config: config, Listen: "unix:" + filepath.Join(dir, "socket")}
 	if tcp {
-		addr, err := daemon.FreePort()
+		addr, err := port.Free()
 		if err != nil {
 			return err
 		}

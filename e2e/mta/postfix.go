@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"os/exec"
 	"os/user"
@@ -12,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"alignd/e2e/port"
 )
 
 // Domain is the only domain that the private Postfix takes mail for.
@@ -106,22 +109,14 @@ func (p *Postfix) start() error {
 	return nil
 }
 
-// assignPorts picks a free port for each line. All are held open until the
-// last one is known, so that no two are equal.
+// assignPorts picks a free port for each line.
 func (p *Postfix) assignPorts() error {
-	var held []net.Listener
-	defer func() {
-		for _, ln := range held {
-			ln.Close()
-		}
-	}()
 	for _, l := range p.lines {
-		ln, err := net.Listen("tcp", "127.0.0.1:0")
+		addr, err := port.Free()
 		if err != nil {
 			return err
 		}
-		held = append(held, ln)
-		p.ports[l.Name] = ln.Addr().(*net.TCPAddr).Port
+		p.ports[l.Name] = int(netip.MustParseAddrPort(addr).Port())
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"alignd/e2e/mta"
+	"alignd/e2e/port"
 )
 
 // Hostname is the MTA's own name: macro {j}.
@@ -56,6 +57,10 @@ func Missing(root string) error {
 	if _, err := os.Stat(filepath.Join(root, binary)); err != nil {
 		lacks = append(lacks, errors.New("the packages of Sendmail, unpacked by e2e/install"))
 	}
+	// A container may forbid them, also to root.
+	if len(lacks) == 0 && exec.Command("unshare", "-u", "-m", "true").Run() != nil {
+		lacks = append(lacks, errors.New("mount and UTS namespaces (unshare -u -m)"))
+	}
 	return errors.Join(lacks...)
 }
 
@@ -84,12 +89,9 @@ func (s *Sendmail) start(milter string) error {
 	if s.sink, err = mta.NewSink(); err != nil {
 		return err
 	}
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	if s.addr, err = port.Free(); err != nil {
 		return err
 	}
-	s.addr = ln.Addr().String()
-	ln.Close()
 	if err := s.layout(milter); err != nil {
 		return err
 	}
