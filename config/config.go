@@ -102,6 +102,7 @@ type Stage struct {
 type TempError struct {
 	PolicyUnknown policy.Action `yaml:"policy_unknown" oneof:"accept tag tempfail"`
 	Unresolved    policy.Action `yaml:"unresolved" oneof:"tempfail accept tag"`
+	Expired       policy.Action `yaml:"expired" oneof:"accept tag"`
 }
 
 // NotJudged lists whose mail is not judged.

@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -30,7 +31,7 @@ func Load(path string) (*Config, error) {
 		}
 		path = DefaultFile
 	}
-	data, err := os.ReadFile(path)
+	data, err := readFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
@@ -97,7 +98,7 @@ func (d *decoder) exceptionFile(e *Exception) *[]Exception {
 		d.problems = append(d.problems, Problem{at, "file: an entry that names a file holds nothing else"})
 	}
 	file := besides(d.file, e.File)
-	data, err := os.ReadFile(file)
+	data, err := readFile(file)
 	if err != nil {
 		d.problems = append(d.problems, Problem{at, "file: " + err.Error()})
 		return new([]Exception)
@@ -158,6 +159,23 @@ func (d *decoder) includeRecipients(cfg *Config) {
 			d.problems = append(d.problems, Problem{d.at[&p.File], "file: " + err.Error()})
 		}
 	}
+}
+
+// maxFile is ours: 100,000 exceptions take about 20 MB.
+const maxFile = 256 << 20
+
+// readFile reads a whole file of at most maxFile octets.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(data) > maxFile {
+		err = fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
+	}
+	return data, err
 }
 
 // besides resolves name against the folder of file.

@@ -17,7 +17,7 @@ func (d *decoder) spec(c *Config) policy.Spec {
 		ExtensionDelimiters: c.RecipientDelimiter,
 		NoRecord:            policy.NoRecord{Unauthenticated: c.Unauthenticated, SPFFail: c.SPFFail},
 		TempErrors: policy.TempErrors{
-			PolicyUnknown: c.TempError.PolicyUnknown, Unresolved: c.TempError.Unresolved, For: c.TempErrorFor.Duration,
+			PolicyUnknown: c.TempError.PolicyUnknown, Unresolved: c.TempError.Unresolved, Expired: c.TempError.Expired, For: c.TempErrorFor.Duration,
 		},
 		From: policy.FromActions{
 			Missing: c.From.Missing, Several: c.From.Several, TooMany: c.From.TooMany,

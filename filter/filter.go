@@ -125,7 +125,7 @@ func (s *Settings) Judge(ev *evidence.Message, fields *header.Fields, firstSeen 
 
 // judge runs the end of one message in the daemon.
 func (f *Filter) judge(s *Settings, ev *evidence.Message, fields *header.Fields) Judgement {
-	j := s.Judge(ev, fields, func(k [32]byte) time.Time { return f.seen.Of(k) })
+	j := s.Judge(ev, fields, func(k [32]byte) time.Time { return f.seen.Of(k, ev.Time) })
 	if j.Verdict.Disposition == policy.DispositionTempfail {
 		f.seen.Deferred(j.key, ev.Time)
 	}

@@ -74,8 +74,19 @@ func TestFirstSeenIsBounded(t *testing.T) {
 		if i >= 2 {
 			want = time.Unix(int64(i), 0)
 		}
-		if got := f.Of(key(i)); !got.Equal(want) {
+		if got := f.Of(key(i), time.Unix(2000, 0)); !got.Equal(want) {
 			t.Errorf("key %d was first seen %v, want %v", i, got, want)
 		}
+	}
+}
+
+func TestFirstSeenForgets(t *testing.T) {
+	f, key, first := newFirstSeen(3), messageKey{1}, time.Unix(1e9, 0)
+	f.Deferred(key, first)
+	if got := f.Of(key, first.Add(maxSeenAge)); !got.Equal(first) {
+		t.Errorf("after %v: %v, want %v", maxSeenAge, got, first)
+	}
+	if got := f.Of(key, first.Add(maxSeenAge+time.Second)); !got.IsZero() || len(f.at) != 0 {
+		t.Errorf("after more than %v: %v, %d entries; want none", maxSeenAge, got, len(f.at))
 	}
 }

@@ -3,6 +3,7 @@ package policy
 import (
 	"net/netip"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +133,33 @@ func TestDecideWithDefaults(t *testing.T) {
 			want{"accept", "deliver", "none", StepTempError, "temperror.unresolved", "other", ""}},
 	} {
 		t.Run(row.name, func(t *testing.T) { check(t, row.ev, Defaults(), row.want) })
+	}
+}
+
+func TestWhatWaitedLongEnoughCanBeMarked(t *testing.T) {
+	rules, err := Compile(Spec{TempErrors: TempErrors{Expired: Tag}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ev := message(with(failing(evidence.PolicyReject), func(d *evidence.DMARC) {
+		d.Result, d.IdentifierTemporary = evidence.TempError, true
+	}))
+	if v := Decide(ev, rules); v.Delivery != DeliverDefer {
+		t.Errorf("the first try: %+v, want a deferral", v)
+	}
+	ev.FirstSeen = now.Add(-4 * time.Hour)
+	if v := Decide(ev, rules); v.Delivery != DeliverTag || !strings.Contains(v.Reason, "is marked") {
+		t.Errorf("after four hours: %+v, want a mark", v)
+	}
+}
+
+func TestMonitorModeRefusesWhatCouldNotBeJudged(t *testing.T) {
+	rules, err := Compile(Spec{Mode: Monitor})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v := rules.OverLimit(&evidence.Message{}, "too large"); v.Delivery != Refuse || v.Reply.Code != 550 {
+		t.Errorf("got %+v, want a refusal", v)
 	}
 }
 

@@ -124,13 +124,16 @@ func (r *Rules) Failed(ev *evidence.Message) Verdict {
 }
 
 // OverLimit is the verdict on a message that is above one of our limits and so
-// cannot be judged. why is one sentence for the log. In monitor mode it is accepted.
+// cannot be judged. why is one sentence for the log. It is refused in monitor
+// mode too: forged fields were not looked for, so it must not pass.
 func (r *Rules) OverLimit(ev *evidence.Message, why string) Verdict {
 	g := ruling{reply: replyLimit, why: "the message exceeds a limit"}
 	g.set(Reject, Tag)
 	g.by(StepLimit, "limit", Source{})
 	g.Reason = why
-	return r.without(ev, &g)
+	enforcing := *r
+	enforcing.mode = Enforce
+	return enforcing.without(ev, &g)
 }
 
 // without completes a verdict that was reached without evaluations.

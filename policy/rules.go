@@ -241,9 +241,12 @@ type TempErrors struct {
 	// Unresolved is done when the policy is known and enforcing and an
 	// identifier that would align is unresolved. Default Tempfail.
 	Unresolved Action
-	// For is how long the same message is deferred before it is accepted,
+	// For is how long the same message is deferred before Expired is done,
 	// counted from Evidence.FirstSeen. 0 means 4 hours.
 	For time.Duration
+	// Expired is Accept (the default) or Tag. Who can name a domain below the
+	// Author Domain whose DNS never answers can bring a message to this point.
+	Expired Action
 }
 
 // Kind says which way an exception works.

@@ -78,11 +78,11 @@ func (d *decision) unresolvedProof() bool {
 		slices.ContainsFunc(ev.DKIM, func(s evidence.Signature) bool { return s.Result == evidence.TempError })
 }
 
-// deferFor applies an action for temporary errors; a message that has been
-// deferred for long enough is accepted.
+// deferFor applies an action for temporary errors, and TempErrors.Expired to a
+// message that has been deferred for long enough.
 func (d *decision) deferFor(r *ruling, a Action) {
 	if a == Tempfail && d.waited() {
-		a = Accept
+		a = d.rules.tempErrors.Expired
 	}
 	r.set(a, Tag)
 	r.reply, r.why = replyTempError, "a DNS lookup failed temporarily"
@@ -96,8 +96,11 @@ func (d *decision) waited() bool {
 
 // patience ends the sentence about a temporary error.
 func (d *decision) patience(r *ruling) string {
-	if r.Delivery == Deliver && d.waited() {
+	switch {
+	case d.waited() && r.Delivery == Deliver:
 		return "; it was deferred long enough and is accepted."
+	case d.waited() && r.Delivery == DeliverTag:
+		return "; it was deferred long enough and is marked."
 	}
 	return "."
 }

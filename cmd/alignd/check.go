@@ -131,7 +131,7 @@ func (f *checkFlags) judge(s *filter.Settings, ev *evidence.Message, fields *hea
 	}
 	j := s.Judge(ev, fields, nil)
 	if over != "" {
-		j.Verdict = overLimit(s.Rules, ev, "The message exceeds a limit of this server: "+over+".")
+		j.Verdict = s.Rules.OverLimit(ev, "The message exceeds a limit of this server: "+over+".")
 		j.Results = filter.Results(s.ServID(ev.MTA), ev, &j.Verdict)
 	}
 	return j

@@ -80,7 +80,7 @@ func resolverOptions(cfg *config.Config, log *slog.Logger) resolver.Options {
 }
 
 func milterOptions(cfg *config.Config, handler func(*milter.Conn) milter.Session, log *slog.Logger) milter.Options {
-	over := overLimit(cfg.Rules, &evidence.Message{}, "the message exceeds a limit of this server")
+	over := cfg.Rules.OverLimit(&evidence.Message{}, "the message exceeds a limit of this server")
 	failed := cfg.Rules.Failed(&evidence.Message{})
 	return milter.Options{
 		Handler:        handler,
@@ -93,18 +93,6 @@ func milterOptions(cfg *config.Config, handler func(*milter.Conn) milter.Session
 		OnLimit:        reply(over),
 		OnPanic:        reply(failed),
 	}
-}
-
-// overLimit is the verdict on a message above one of our limits. Monitor mode
-// delivers what it judged; this was not judged, and forged results were not
-// taken out, so it is refused all the same.
-func overLimit(rules *policy.Rules, ev *evidence.Message, why string) policy.Verdict {
-	v := rules.OverLimit(ev, why)
-	if v.Delivery != policy.Refuse {
-		v.Disposition, v.Delivery, v.Monitor = policy.DispositionReject, policy.Refuse, policy.Outcome{}
-		v.Reply = policy.Reply{Code: 550, Enhanced: "5.7.1", Text: "Message exceeds the limits of this server"}
-	}
-	return v
 }
 
 // reply is how the MTA is told a verdict that needs no edits.
