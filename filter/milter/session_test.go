@@ -114,8 +114,17 @@ func TestPeerClient(t *testing.T) {
 		InsertHeader(0, "X-One", "1\r\n 2"), DeleteHeader("x-old", 1), Quarantine("why"), DeleteHeader("X-Old", 3),
 	}
 	answer := Response{Edits: edits, Reply: Accept}
-	for _, options := range []protocol.OptProtocol{0, allOptions, allOptions &^ noReply, noReply} {
-		t.Run("", func(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		options protocol.OptProtocol
+	}{
+		{"nothing is offered: every event is answered", 0},
+		{"everything is offered: the end of the message is answered", allOptions},
+		{"everything but no-reply: every event that comes is answered", allOptions &^ noReply},
+		{"no-reply only", noReply},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			options := tt.options
 			r := &recorder{}
 			_, addr := serve(t, Options{Handler: func(c *Conn) Session {
 				r.judge = func(context.Context) Response {
