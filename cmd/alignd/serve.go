@@ -165,6 +165,10 @@ func (d *daemon) reload() {
 		d.log.Error("configuration not reloaded, the old one stays", "err", err)
 		return
 	}
+	if err := d.server.SetReplies(milterReplies(cfg)); err != nil {
+		d.log.Error("configuration not reloaded, the old one stays", "err", err)
+		return
+	}
 	if what := needsRestart(d.begun, cfg); len(what) > 0 {
 		d.log.Warn("changed options need a restart", "options", what)
 	}

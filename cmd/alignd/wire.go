@@ -80,8 +80,6 @@ func resolverOptions(cfg *config.Config, log *slog.Logger) resolver.Options {
 }
 
 func milterOptions(cfg *config.Config, handler func(*milter.Conn) milter.Session, log *slog.Logger) milter.Options {
-	over := cfg.Rules.OverLimit(&evidence.Message{}, "the message exceeds a limit of this server")
-	failed := cfg.Rules.Failed(&evidence.Message{})
 	return milter.Options{
 		Handler:        handler,
 		Logger:         log,
@@ -90,9 +88,15 @@ func milterOptions(cfg *config.Config, handler func(*milter.Conn) milter.Session
 		MaxHeaderBytes: int(cfg.Limits.HeaderSize),
 		MaxRecipients:  cfg.Limits.Recipients,
 		MaxBody:        int64(cfg.Limits.MessageSize),
-		OnLimit:        reply(over),
-		OnPanic:        reply(failed),
+		Replies:        milterReplies(cfg),
 	}
+}
+
+// milterReplies are for the messages that the milter server answers by itself.
+func milterReplies(cfg *config.Config) milter.Replies {
+	over := cfg.Rules.OverLimit(&evidence.Message{}, "the message exceeds a limit of this server")
+	failed := cfg.Rules.Failed(&evidence.Message{})
+	return milter.Replies{OnLimit: reply(over), OnPanic: reply(failed)}
 }
 
 // reply is how the MTA is told a verdict that needs no edits.
@@ -125,9 +129,6 @@ func needsRestart(old, new *config.Config) []string {
 		{"socket_group", old.SocketGroup, new.SocketGroup},
 		{"dns", old.DNS, new.DNS},
 		{"limits", oldLimits, newLimits},
-		{"replies.limit", old.Replies.Limit, new.Replies.Limit},
-		{"replies.internal", old.Replies.Internal, new.Replies.Internal},
-		{"on_error", old.OnError, new.OnError},
 	} {
 		if !reflect.DeepEqual(o.old, o.new) {
 			names = append(names, o.name)

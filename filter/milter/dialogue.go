@@ -158,7 +158,7 @@ func (d *dialogue) afterPanic(p any) bool {
 	d.closeSession()
 	var err error
 	if event == protocol.CodeEOB && d.msg.failed {
-		err = d.conclude(Response{Reply: d.srv.opt.OnPanic})
+		err = d.conclude(Response{Reply: d.srv.replies.Load().OnPanic})
 	} else {
 		err = d.answer(event)
 	}

@@ -234,10 +234,10 @@ func (d *dialogue) endOfMessage(data []byte) error {
 		return err
 	}
 	if d.msg.failed {
-		return d.conclude(Response{Reply: d.srv.opt.OnPanic})
+		return d.conclude(Response{Reply: d.srv.replies.Load().OnPanic})
 	}
 	if d.msg.refusal != "" {
-		return d.conclude(Response{Reply: d.srv.opt.OnLimit})
+		return d.conclude(Response{Reply: d.srv.replies.Load().OnLimit})
 	}
 	d.startProgress()
 	response := d.session.EndOfMessage(d.conn.ctx)
@@ -252,9 +252,10 @@ func (d *dialogue) endOfMessage(data []byte) error {
 func (d *dialogue) conclude(response Response) error {
 	out, err := d.appendResponse(d.out[:0], response)
 	if err != nil {
+		reply := d.srv.replies.Load().OnPanic
 		d.srv.log.Error("response cannot be sent", "conn_id", d.conn.id, "queue_id", d.conn.QueueID(),
-			"err", err, "reply", d.srv.opt.OnPanic.String())
-		out = d.srv.opt.OnPanic.append(d.out[:0])
+			"err", err, "reply", reply.String())
+		out = reply.append(d.out[:0])
 	}
 	d.current = 0 // from here on a panic is ours, and a second reply would be one too many
 	if err := d.write(out); err != nil {

@@ -66,7 +66,7 @@ func TestPanicEveryTimeNeverAccepts(t *testing.T) {
 	}
 	for name, handler := range handlers {
 		t.Run(name, func(t *testing.T) {
-			_, addr := serve(t, Options{Handler: handler, OnPanic: Text(550, "5.3.0", "No")})
+			_, addr := serve(t, Options{Handler: handler, Replies: Replies{OnPanic: Text(550, "5.3.0", "No")}})
 			m := greet(t, addr, noReply)
 			m.event('C', theConnect)
 			m.event('H', theHelo)
@@ -79,6 +79,27 @@ func TestPanicEveryTimeNeverAccepts(t *testing.T) {
 				m.event('A', "")
 			}
 		})
+	}
+}
+
+func TestRepliesAreReplacedWhileConnectionsAreOpen(t *testing.T) {
+	r := &recorder{panicAt: func(event string) bool { return event == "end of message" }}
+	s, addr := serve(t, Options{Handler: r.handler, Replies: Replies{OnPanic: Accept}})
+	m := greet(t, addr, noReply)
+	m.event('C', theConnect)
+	m.begin()
+	if _, reply := m.verdict(); reply != "a" {
+		t.Errorf("before: got %q", reply)
+	}
+	if err := s.SetReplies(Replies{OnPanic: Text(451, "4.3.0", "Later")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.SetReplies(Replies{OnLimit: Accept}); err == nil {
+		t.Error("a reply that lets a message over a limit pass was taken")
+	}
+	m.begin()
+	if _, reply := m.verdict(); reply != "y451 4.3.0 Later\x00" {
+		t.Errorf("after: got %q", reply)
 	}
 }
 

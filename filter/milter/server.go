@@ -46,14 +46,20 @@ type Options struct {
 	// message of a busy client come within.
 	Settle time.Duration
 
+	// Replies are what messages get that no Session judges.
+	Replies
+
+	// Macros is what the MTA is asked to send, DefaultMacros.
+	Macros []MacroList
+}
+
+// Replies answer messages that no Session judges. Server.SetReplies replaces them.
+type Replies struct {
 	// OnPanic answers a message whose Session failed, 451 4.3.0. Accept lets it
 	// pass unjudged, if the site wants that.
 	OnPanic Reply
 	// OnLimit answers a message over a limit, 550 5.7.1. It cannot let it pass.
 	OnLimit Reply
-
-	// Macros is what the MTA is asked to send, DefaultMacros.
-	Macros []MacroList
 }
 
 // Timeouts end a connection when the MTA lets it wait longer.
@@ -86,11 +92,27 @@ func (o *Options) fill() {
 	setDefault(&o.Timeouts.Write, 30*time.Second)
 	setDefault(&o.ProgressInterval, 3*time.Second)
 	setDefault(&o.Settle, 300*time.Millisecond)
-	setDefault(&o.OnPanic, Text(451, "4.3.0", "Temporary failure, please try again later"))
-	setDefault(&o.OnLimit, Text(550, "5.7.1", "Message exceeds the limits of this server"))
 	if o.Macros == nil {
 		o.Macros = DefaultMacros()
 	}
+}
+
+func (r *Replies) fill() {
+	setDefault(&r.OnPanic, Text(451, "4.3.0", "Temporary failure, please try again later"))
+	setDefault(&r.OnLimit, Text(550, "5.7.1", "Message exceeds the limits of this server"))
+}
+
+func (r *Replies) check() error {
+	if err := CheckReply(r.OnPanic); err != nil {
+		return fmt.Errorf("reply to a failed message: %w", err)
+	}
+	if err := CheckReply(r.OnLimit); err != nil {
+		return fmt.Errorf("reply to a message over a limit: %w", err)
+	}
+	if r.OnLimit.Delivers() {
+		return errors.New("reply to a message over a limit would let it pass unjudged")
+	}
+	return nil
 }
 
 func setDefault[T comparable](field *T, value T) {
@@ -111,6 +133,8 @@ type Server struct {
 	ctx    context.Context // of all connections; ended when they are cut off
 	cut    context.CancelFunc
 
+	replies atomic.Pointer[Replies] // in place of those in opt
+
 	mu        sync.Mutex
 	changed   *sync.Cond // something below has changed
 	phase     phase
@@ -127,15 +151,6 @@ func New(opt Options) (*Server, error) {
 		return nil, errors.New("milter server without a handler")
 	}
 	opt.fill()
-	if err := CheckReply(opt.OnPanic); err != nil {
-		return nil, fmt.Errorf("reply to a failed message: %w", err)
-	}
-	if err := CheckReply(opt.OnLimit); err != nil {
-		return nil, fmt.Errorf("reply to a message over a limit: %w", err)
-	}
-	if opt.OnLimit.Delivers() {
-		return nil, errors.New("reply to a message over a limit would let it pass unjudged")
-	}
 	s := &Server{
 		opt:       opt,
 		log:       opt.Logger,
@@ -143,8 +158,22 @@ func New(opt Options) (*Server, error) {
 		conns:     make(map[*dialogue]bool),
 	}
 	s.changed = sync.NewCond(&s.mu)
+	if err := s.SetReplies(opt.Replies); err != nil {
+		return nil, err
+	}
 	s.ctx, s.cut = context.WithCancel(context.Background())
 	return s, nil
+}
+
+// SetReplies replaces the Replies for messages that end from now on; a zero
+// field means its default. On an error the old ones stay.
+func (s *Server) SetReplies(r Replies) error {
+	r.fill()
+	if err := r.check(); err != nil {
+		return err
+	}
+	s.replies.Store(&r)
+	return nil
 }
 
 // Serve accepts connections from ln until Shutdown, which makes it return

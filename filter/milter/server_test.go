@@ -245,7 +245,7 @@ func TestManyConnectionsAtOnce(t *testing.T) {
 
 func TestNewRefusesOptionsThatCannotWork(t *testing.T) {
 	handler := (&recorder{}).handler
-	for _, opt := range []Options{{}, {Handler: handler, OnPanic: Text(250, "", "")}, {Handler: handler, OnLimit: Text(550, "4.0.0", "")}, {Handler: handler, OnLimit: Accept}} {
+	for _, opt := range []Options{{}, {Handler: handler, Replies: Replies{OnPanic: Text(250, "", "")}}, {Handler: handler, Replies: Replies{OnLimit: Text(550, "4.0.0", "")}}, {Handler: handler, Replies: Replies{OnLimit: Accept}}} {
 		if _, err := New(opt); err == nil {
 			t.Errorf("%+v: no error", opt)
 		}
