@@ -160,6 +160,7 @@ func (d *dialogue) rcpt(data []byte) error {
 	if !terminated(data) {
 		return malformed(protocol.CodeRcpt)
 	}
+	d.conn.macros.begin(macroRcpt) // {rcpt_addr} is not the recipient before
 	d.msg.recipients++
 	if within(d, "recipients", d.msg.recipients, d.srv.opt.MaxRecipients) && d.envelope(data) {
 		raw, args := parsePath(data)

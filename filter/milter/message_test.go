@@ -3,6 +3,7 @@ package milter
 import (
 	"context"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -100,6 +101,28 @@ func TestRepliesAreReplacedWhileConnectionsAreOpen(t *testing.T) {
 	m.begin()
 	if _, reply := m.verdict(); reply != "y451 4.3.0 Later\x00" {
 		t.Errorf("after: got %q", reply)
+	}
+}
+
+func TestAnAddressMacroHoldsForItsRecipientOnly(t *testing.T) {
+	var seen []string
+	r := &recorder{}
+	r.panicAt = func(event string) bool {
+		if strings.HasPrefix(event, "rcpt") {
+			seen = append(seen, r.conn.Macro("{rcpt_addr}"))
+		}
+		return false
+	}
+	_, addr := serve(t, Options{Handler: r.handler})
+	m := greet(t, addr, noReply)
+	m.event('C', theConnect)
+	m.event('M', theMail)
+	m.event('D', "R{rcpt_addr}\x00first@example.net\x00")
+	m.event('R', theRcpt)
+	m.event('R', theRcpt)
+	m.verdict()
+	if want := []string{"first@example.net", ""}; !slices.Equal(seen, want) {
+		t.Errorf("got %q, want %q", seen, want)
 	}
 }
 
