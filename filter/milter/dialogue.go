@@ -148,10 +148,10 @@ func (d *dialogue) shielded(what string, call func()) (ok bool) {
 // afterPanic answers the event that panicked and reports whether the dialogue
 // can go on.
 func (d *dialogue) afterPanic(p any) bool {
-	d.stopProgress()
+	lost := d.stopProgress()
 	d.logPanic(eventName(d.current), p)
-	if d.current == 0 {
-		return false // not the Session's, and the connection cannot be trusted
+	if d.current == 0 || lost != nil {
+		return false // not the Session's, or the connection cannot be trusted
 	}
 	event := d.current
 	d.msg.failed = d.msg.stage != stageNone
