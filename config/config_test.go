@@ -173,6 +173,11 @@ exceptions:
 	if _, err := Load(main); err == nil || !strings.Contains(err.Error(), "vendors.yaml:2:5: ") {
 		t.Errorf("a fault of the other file: %v", err)
 	}
+	write("vendors.yaml", "")
+	write("alignd.yaml", "exceptions:\n  - {file: vendors.yaml, expires: 2027-01-31}\n")
+	if _, err := Load(main); err == nil || !strings.Contains(err.Error(), "holds nothing else") {
+		t.Errorf("a file with a date of its own: %v", err)
+	}
 }
 
 func TestExpiryIsToldAtLoad(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -94,7 +95,7 @@ func (d *decoder) exceptionFile(e *Exception) *[]Exception {
 		return &list
 	}
 	at := d.at[&e.File]
-	if e.ID != "" || e.Action != "" || e.Reason != "" {
+	if !reflect.DeepEqual(*e, Exception{File: e.File}) {
 		d.problems = append(d.problems, Problem{at, "file: an entry that names a file holds nothing else"})
 	}
 	file := besides(d.file, e.File)
