@@ -38,7 +38,8 @@ func (g *group) Go(f func()) {
 	}()
 }
 
-func (g *group) wait() { g.wg.Wait() }
+// settle returns when all have ended, whatever became of them.
+func (g *group) settle() { g.wg.Wait() }
 
 // Wait returns when all have ended. It panics when one of them did.
 func (g *group) Wait() {

@@ -16,6 +16,7 @@ package verify
 
 import (
 	"context"
+	"fmt"
 	"net/netip"
 	"sync"
 	"time"
@@ -228,6 +229,9 @@ func (m *Message) Finish(ctx context.Context) *evidence.Message {
 	for _, d := range m.dmarc {
 		m.ev.DMARC = append(m.ev.DMARC, d.Finish(m.ctx, ids))
 	}
+	if n := m.budget.Refused(); n > 0 {
+		m.ev.Problems = append(m.ev.Problems, fmt.Sprintf("query budget spent, questions refused: %d", n))
+	}
 	m.ev.Size = m.size + int64(m.fields.Size()) + 2*int64(m.fields.Len()+1)
 	m.ev.Elapsed = m.now().Sub(m.ev.Time)
 	ev := m.ev
@@ -240,7 +244,7 @@ func (m *Message) Questions() []resolver.Question { return m.budget.Questions() 
 // Release ends all work for the message and keeps its memory for another one.
 func (m *Message) Release() {
 	m.cancel()
-	m.work.wait()
+	m.work.settle()
 	if m.dkim != nil {
 		m.dkim.Close()
 	}

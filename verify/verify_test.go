@@ -76,6 +76,17 @@ func TestAMessageGivesItsEvidence(t *testing.T) {
 	}
 }
 
+func TestASpentBudgetIsTold(t *testing.T) {
+	opt := &Options{Budget: resolver.BudgetOptions{MaxQueries: 1, Reserved: -1}}
+	ev := run(t, zone(t), opt, envelope("a@example.com"), "From", " x@example.com")
+	if len(ev.Problems) != 1 || !strings.HasPrefix(ev.Problems[0], "query budget spent") {
+		t.Errorf("problems are %q", ev.Problems)
+	}
+	if ev = run(t, zone(t), &Options{}, envelope("a@example.com"), "From", " x@example.com"); len(ev.Problems) != 0 {
+		t.Errorf("problems are %q, want none", ev.Problems)
+	}
+}
+
 func TestTheNullReversePathUsesHELO(t *testing.T) {
 	ev := run(t, zone(t), &Options{}, envelope(""), "From", " x@mail.example.com")
 	if c := ev.ReportedSPF(); c == nil || c.Identity != evidence.HELOIdentity || c.Result != evidence.Pass {
