@@ -315,7 +315,6 @@ type DMARC struct {
 	PolicyTag string
 
 	SPFAligned, DKIMAligned bool
-	// AlignedSPF and AlignedDKIM tell strict equality and order for reports:
 	// AlignedDKIM lists indexes into Message.DKIM of passing aligned signatures.
 	AlignedDKIM []int
 	// PolicyTemporary: the policy is unknown because of a temporary error.

@@ -42,7 +42,7 @@
 // A server that reports an error is not asked again for that question; one
 // that is silent is, and goes to the end of the list for 30 seconds. Callers
 // who ask the same at the same time share one question. It has its own
-// deadline and goes on when they give up, for the cache's sake.
+// deadline, and ends early only when all of them have given up.
 //
 // # Cache
 //
