@@ -63,9 +63,12 @@ func printable(s string) string {
 
 func (e *explainer) from() {
 	c := e.ev.Client
-	if ip := c.IP(); ip.IsValid() {
+	switch ip := c.IP(); {
+	case ip.IsValid():
 		e.line("client", "%s, HELO %q", ip, c.HELOName())
-	} else {
+	case c.Unknown:
+		e.line("client", "unknown: not found behind the trusted relay")
+	default:
 		e.line("client", "unknown: no --ip was given")
 	}
 	if c.Original.IsValid() {
