@@ -100,9 +100,18 @@ type dmarcReport struct {
 	Pct          int                  `json:"pct"`
 	Testing      bool                 `json:"testing"`
 	Discovery    evidence.Discovery   `json:"discovery"`
-	Divergence   *evidence.Divergence `json:"divergence,omitempty"`
+	Divergence   *divergenceReport    `json:"divergence,omitempty"`
 	Record       string               `json:"record"`
 	Reason       string               `json:"reason"`
+}
+
+// divergenceReport has the fields of evidence.Divergence.
+type divergenceReport struct {
+	Discovery    evidence.Discovery   `json:"discovery"`
+	Result       evidence.Result      `json:"result"`
+	PolicyDomain string               `json:"policy_domain"`
+	OrgDomain    string               `json:"org_domain"`
+	Policy       evidence.DMARCPolicy `json:"policy"`
 }
 
 type iprevReport struct {
@@ -239,7 +248,7 @@ func dmarcOf(d *evidence.DMARC) dmarcReport {
 	r := dmarcReport{
 		Result: d.Result, FromDomain: d.AuthorDomain, PolicyDomain: d.PolicyDomain, OrgDomain: d.OrgDomain,
 		Policy: d.Policy, PolicyTag: d.PolicyTag, SPFAligned: d.SPFAligned, DKIMAligned: d.DKIMAligned,
-		Pct: d.Published.Pct, Testing: d.Published.Testing, Discovery: d.Discovery, Divergence: d.Divergence,
+		Pct: d.Published.Pct, Testing: d.Published.Testing, Discovery: d.Discovery, Divergence: (*divergenceReport)(d.Divergence),
 		Record: d.Published.Text, Reason: d.Reason,
 	}
 	if d.Policy == evidence.PolicyAbsent { // no record
