@@ -2,6 +2,7 @@ package authres
 
 import (
 	"errors"
+	"fmt"
 	"reflect"
 	"strings"
 	"testing"
@@ -203,7 +204,6 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
-		_, _, _ = ParseAAR(value)
 		first, err := Parse(value)
 		if err != nil || first.ServID == "" {
 			return
@@ -218,6 +218,41 @@ func FuzzParse(f *testing.F) {
 		}
 		if shown(first) && !reflect.DeepEqual(first, second) {
 			t.Fatalf("%q: read %+v, printed %q, read back %+v", value, first, printed, second)
+		}
+	})
+}
+
+// FuzzParseAAR: behind "i=N;" the payload reads as it would alone; a field
+// without a valid instance says nothing.
+func FuzzParseAAR(f *testing.F) {
+	for _, s := range []string{
+		"mx.microsoft.com 1; spf=pass (sender ip is 192.0.2.1) smtp.mailfrom=b.example; dmarc=pass action=none header.from=b.example",
+		"mx.google.com; dkim=pass header.i=@b.example header.b=\"abc/+=\"; arc=pass (i=1 spf=pass)",
+		"dmarc=pass header.from=b.example", "a.example (", "i=2; a.example; none", "; ;", "",
+	} {
+		f.Add(1, []byte(s))
+		f.Add(50, []byte(s))
+	}
+	f.Add(51, []byte("a.example; none"))
+	f.Add(-1, []byte("a.example; none"))
+	f.Fuzz(func(t *testing.T, instance int, payload []byte) {
+		front := fmt.Sprintf("i=%d;", instance)
+		if len(front)+len(payload) > MaxField {
+			return
+		}
+		n, got, err := ParseAAR(append([]byte(front), payload...))
+		if instance < 1 || instance > 50 {
+			if n != 0 || !errors.Is(err, ErrInstance) || !reflect.DeepEqual(got, evidence.AuthResults{}) {
+				t.Fatalf("i=%d: got %d, %+v, %v", instance, n, got, err)
+			}
+			return
+		}
+		want, wantErr := Parse(payload)
+		if n != instance || !reflect.DeepEqual(got, want) || (err == nil) != (wantErr == nil) {
+			t.Fatalf("i=%d; %q: got %d, %+v, %v; want %+v, %v", instance, payload, n, got, err, want, wantErr)
+		}
+		if n, _, err := ParseAAR(payload); n == 0 != errors.Is(err, ErrInstance) {
+			t.Fatalf("%q: instance %d with error %v", payload, n, err)
 		}
 	})
 }

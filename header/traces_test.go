@@ -1,6 +1,7 @@
 package header
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 
@@ -61,4 +62,21 @@ func TestListID(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzListID: whatever a List-Id holds, what is kept of it is short, printable,
+// in lower case and part of the field.
+func FuzzListID(f *testing.F) {
+	for _, s := range []string{` "List <x> of" <list-id.Example>`, " Foo.example.com ", " a <b", " <>", " <a\r\n b>", " <\xff>", " \t<b > <c>"} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, value []byte) {
+		h := new(Fields)
+		h.Add([]byte("List-Id"), value)
+		got := ListID(h)
+		bad := func(r rune) bool { return r <= ' ' || r > '~' || 'A' <= r && r <= 'Z' }
+		if len(got) > maxListID || strings.ContainsFunc(got, bad) || !bytes.Contains(bytes.ToLower(value), []byte(got)) {
+			t.Fatalf("%q: got %q", value, got)
+		}
+	})
 }
