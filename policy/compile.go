@@ -228,7 +228,7 @@ func (c *compiler) rollout(e entryRef, stages []Stage) {
 			c.fault(e, "percent: %d is not between 1 and 100", s.Percent)
 		}
 		if s.Start.Before(last) {
-			c.fault(e, "start: stages must be in the order of their dates")
+			c.fault(e, "rollout: stages must be in the order of their dates (from)")
 		}
 		last = s.Start
 	}

@@ -32,7 +32,7 @@ var (
 	errPatternDomain = errors.New("is not a domain in lower-case A-labels (letters, digits, '-', '_' and '.')")
 	errPatternAt     = errors.New("is an address where a domain is wanted")
 	errPatternOrg    = errors.New(`"org:" is for Author Domains only`)
-	errPatternAny    = errors.New(`"*" holds for anybody, so it proves nothing`)
+	errPatternAny    = errors.New("holds for anybody, so it proves nothing")
 	errPatternList   = errors.New("is not a List-Id identifier: it holds white space or angle brackets")
 	errPatternTLD    = errors.New("holds for anybody who registers a name there, so it proves nothing")
 )
