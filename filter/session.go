@@ -9,6 +9,7 @@ import (
 	"alignd/filter/milter"
 	"alignd/policy"
 	"alignd/verify"
+	"alignd/verify/spf"
 )
 
 // session is one MTA connection. Connection facts stay for all its messages;
@@ -40,6 +41,8 @@ func (s *session) Mail(m milter.Mail) {
 	settings := s.filter.settings.Load()
 	msg := &message{settings: settings}
 	msg.ev = evidence.Message{
+		Schema:   evidence.SchemaVersion,
+		Time:     time.Now(),
 		Client:   s.client,
 		MTA:      s.conn.Macro("j"),
 		AuthUser: s.conn.Macro("auth_authen"),
@@ -76,7 +79,9 @@ func (s *session) Header(name, value []byte) {
 	s.message.marks.note(name, value, s.message.settings)
 	if s.message.check != nil {
 		s.message.check.Header(name, value)
+		return
 	}
+	s.message.ev.Size += int64(len(name) + len(":") + len(value) + len("\r\n"))
 }
 
 func (s *session) EndOfHeader() {
@@ -88,7 +93,9 @@ func (s *session) EndOfHeader() {
 func (s *session) Body(chunk []byte) {
 	if s.message.check != nil {
 		s.message.check.Body(chunk)
+		return
 	}
+	s.message.ev.Size += int64(len(chunk))
 }
 
 // EndOfMessage waits for the checks, decides, and answers.
@@ -99,7 +106,11 @@ func (s *session) EndOfMessage(ctx context.Context) milter.Response {
 	var j Judgement
 	if msg.check == nil {
 		ev := msg.ev
-		ev.Schema, ev.Time = evidence.SchemaVersion, time.Now()
+		ev.Size += int64(len("\r\n")) // between header and body
+		ev.Elapsed = time.Since(ev.Time)
+		if d, err := domain.Normalize(spf.Domain(ev.MailFrom)); err == nil {
+			ev.MailFromDomain = d
+		}
 		j = Judgement{Evidence: &ev, Verdict: policy.Decide(&ev, msg.settings.Rules)}
 		j.Results = Results(msg.settings.ServID(ev.MTA), &ev, &j.Verdict)
 	} else {

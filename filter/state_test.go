@@ -1,11 +1,17 @@
 package filter
 
 import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
 	"alignd/evidence"
+	"alignd/filter/milter"
 	"alignd/header"
+	"alignd/policy"
 )
 
 func fieldsOf(lines ...string) *header.Fields {
@@ -88,5 +94,27 @@ func TestFirstSeenForgets(t *testing.T) {
 	}
 	if got := f.Of(key, first.Add(maxSeenAge+time.Second)); !got.IsZero() || len(f.at) != 0 {
 		t.Errorf("after more than %v: %v, %d entries; want none", maxSeenAge, got, len(f.at))
+	}
+}
+
+func TestTheLogLineOfAMessageThatIsNotJudgedIsComplete(t *testing.T) {
+	rules, err := policy.Compile(policy.Spec{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	f := New(nil, slog.New(slog.NewTextHandler(&log, nil)), &Settings{Rules: rules})
+	s := f.Session(new(milter.Conn))
+	s.Connect(milter.Connect{Addr: netip.MustParseAddr("127.0.0.1")})
+	s.Mail(milter.Mail{Address: "a@Example.com"})
+	s.Header([]byte("Subject"), []byte(" hi"))
+	s.EndOfHeader()
+	s.Body([]byte("Hello\r\n"))
+	s.EndOfMessage(t.Context())
+	size := len("Subject: hi\r\n\r\nHello\r\n")
+	for _, want := range []string{"mail_from_domain=example.com", fmt.Sprintf("size=%d ", size)} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("no %s in %s", want, log.String())
+		}
 	}
 }
