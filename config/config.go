@@ -250,7 +250,7 @@ type DNS struct {
 	Servers    []string `yaml:"servers" is:"server"`
 	Timeout    Duration `yaml:"timeout" min:"10ms" max:"30s"`
 	Attempts   int      `yaml:"attempts" min:"1" max:"10"`
-	CacheSize  Size     `yaml:"cache_size" min:"0" max:"16GiB"`
+	CacheSize  Size     `yaml:"cache_size" min:"1MiB" max:"16GiB"`
 	MaxQueries int      `yaml:"max_queries" min:"10" max:"10000"`
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"reflect"
+	"time"
 
 	"alignd/config"
 	"alignd/evidence"
@@ -39,11 +40,11 @@ func verifyOptions(cfg *config.Config) verify.Options {
 	return verify.Options{
 		DKIM: dkim.Options{
 			MaxSignatures:    cfg.DKIM.MaxSignatures,
-			Skew:             cfg.DKIM.ClockSkew.Duration,
+			Skew:             orNone(cfg.DKIM.ClockSkew.Duration),
 			AcceptLength:     cfg.DKIM.AcceptLength,
 			MinLengthPercent: cfg.DKIM.MinLengthPercent,
 		},
-		SPF: spf.Limits{Voids: cfg.SPF.MaxVoidLookups, Timeout: cfg.SPF.Timeout.Duration},
+		SPF: spf.Limits{Voids: orNone(cfg.SPF.MaxVoidLookups), Timeout: cfg.SPF.Timeout.Duration},
 		DMARC: dmarc.Options{
 			Discovery: evidence.Discovery(cfg.Discovery),
 			Compare:   cfg.CompareDiscovery,
@@ -56,6 +57,15 @@ func verifyOptions(cfg *config.Config) verify.Options {
 		Timeout:        cfg.Limits.MessageTimeout.Duration,
 		Budget:         resolver.BudgetOptions{MaxQueries: cfg.DNS.MaxQueries},
 	}
+}
+
+// orNone tells an option that is 0 to a package where 0 stands for the default
+// and what is below 0 for none.
+func orNone[T int | time.Duration](v T) T {
+	if v == 0 {
+		return -1
+	}
+	return v
 }
 
 func relays(cfg *config.Config) *relay.Options {

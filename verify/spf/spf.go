@@ -39,7 +39,7 @@ type Limits struct {
 	// exists and redirect. Default 10; permerror when exceeded.
 	Terms int
 	// Voids is how many of those questions may be answered by NXDOMAIN or no
-	// record. Default 2; permerror when exceeded.
+	// record. Default 2, below 0 none; permerror when exceeded.
 	Voids int
 	// MX is how many names of one MX answer may be looked up. Default 10;
 	// permerror when exceeded.
@@ -63,7 +63,7 @@ func (l Limits) orDefault() Limits {
 		return n
 	}
 	l.Terms = pick(l.Terms, DefaultLimits.Terms)
-	l.Voids = pick(l.Voids, DefaultLimits.Voids)
+	l.Voids = max(0, pick(l.Voids, DefaultLimits.Voids))
 	l.MX = pick(l.MX, DefaultLimits.MX)
 	l.PTR = pick(l.PTR, DefaultLimits.PTR)
 	if l.Timeout == 0 {
