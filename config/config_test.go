@@ -257,3 +257,16 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestAnIPv4MappedNetworkIsTheIPv4One(t *testing.T) {
+	for text, want := range map[string]string{
+		"::ffff:192.0.2.0/120": "192.0.2.0/24",
+		"::ffff:192.0.2.1":     "192.0.2.1",
+		"2001:db8::/32":        "2001:db8::/32",
+	} {
+		var n Network
+		if err := n.UnmarshalText([]byte(text)); err != nil || n.String() != want {
+			t.Errorf("%s: got %s, %v; want %s", text, n, err, want)
+		}
+	}
+}

@@ -114,6 +114,9 @@ func (n *Network) UnmarshalText(text []byte) error {
 	if p.Masked() != p {
 		return fmt.Errorf("%q has bits beyond its length; the network is %s", s, p.Masked())
 	}
+	if p.Addr().Is4In6() && p.Bits() >= 96 { // clients are compared as IPv4
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
+	}
 	n.Prefix = p
 	return nil
 }
