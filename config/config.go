@@ -219,6 +219,7 @@ type Replies struct {
 	From      Reply  `yaml:"from"`
 	Block     Reply  `yaml:"block"`
 	TempError Reply  `yaml:"temperror"`
+	Defer     Reply  `yaml:"defer"`
 	Limit     Reply  `yaml:"limit"`
 	Internal  Reply  `yaml:"internal"`
 	URL       string `yaml:"url"`

@@ -134,6 +134,6 @@ func replies(r *Replies) policy.Replies {
 	}
 	return policy.Replies{
 		DMARC: t(r.DMARC), SPF: t(r.SPF), From: t(r.From), Block: t(r.Block),
-		TempError: t(r.TempError), Limit: t(r.Limit), Internal: t(r.Internal), URL: r.URL,
+		TempError: t(r.TempError), Defer: t(r.Defer), Limit: t(r.Limit), Internal: t(r.Internal), URL: r.URL,
 	}
 }
