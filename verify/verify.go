@@ -81,6 +81,7 @@ type Message struct {
 	body   dkim.Body
 	size   int64
 	ended  bool // the header has ended
+	whole  bool // Finish came to its end, so the memory is in order
 
 	ev   evidence.Message
 	dkim *dkim.Verification
@@ -235,6 +236,7 @@ func (m *Message) Finish(ctx context.Context) *evidence.Message {
 	m.ev.Size = m.size + int64(m.fields.Size()) + 2*int64(m.fields.Len()+1)
 	m.ev.Elapsed = m.now().Sub(m.ev.Time)
 	ev := m.ev
+	m.whole = true
 	return &ev
 }
 
@@ -253,6 +255,9 @@ func (m *Message) Release() {
 	}
 	for _, d := range m.dmarc {
 		d.Abandon()
+	}
+	if !m.whole { // aborted, or a check panicked: leave it to the collector
+		return
 	}
 	clear(m.dmarc)
 	m.fields.Reset()
