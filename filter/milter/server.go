@@ -22,7 +22,7 @@ type Options struct {
 	// logger.
 	Logger *slog.Logger
 
-	// MaxConns is how many connections are served at once, 1000. Further ones
+	// MaxConns is how many connections are served at once, 2000. Further ones
 	// wait in the listeners' backlogs.
 	MaxConns int
 	// MaxPacket is the longest frame in octets, 1 MiB. A longer one ends the
@@ -80,7 +80,7 @@ type Timeouts struct {
 // fill puts the defaults in place of zero values.
 func (o *Options) fill() {
 	setDefault(&o.Logger, slog.Default())
-	setDefault(&o.MaxConns, 1000)
+	setDefault(&o.MaxConns, 2000)
 	setDefault(&o.MaxPacket, 1<<20)
 	setDefault(&o.MaxHeaders, 5000)
 	setDefault(&o.MaxHeaderBytes, 2<<20)
