@@ -11,8 +11,8 @@ import (
 // TestSystemdUnit has systemd itself read the unit: no unknown option, and an
 // exposure below 2.0 ("OK"), where 10 is a service without any sandbox.
 func TestSystemdUnit(t *testing.T) {
-	if _, err := exec.LookPath("systemd-analyze"); err != nil {
-		t.Skip("left out: the unit file as systemd reads it (needs systemd-analyze)")
+	if os.Getenv("ALIGND_E2E") == "" {
+		t.Skip("left out: the unit file as systemd reads it, which wants root (make test runs it; it sets ALIGND_E2E=1)")
 	}
 	text := string(readFile(t, "../systemd/alignd.service"))
 	text = strings.ReplaceAll(text, "@BINDIR@/alignd", binary(t))
