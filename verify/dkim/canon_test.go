@@ -218,7 +218,7 @@ func FuzzKey(f *testing.F) {
 		}
 		k.fits(&Params{})
 		if k.rsa != nil {
-			k.verify(new([32]byte), make([]byte, k.rsa.Size()))
+			k.verify(new([32]byte), make([]byte, k.rsa.size))
 		}
 	})
 }

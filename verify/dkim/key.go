@@ -3,14 +3,11 @@ package dkim
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/subtle"
 	"crypto/x509"
 	"errors"
-	"math/big"
 
 	"alignd/evidence"
 	"alignd/resolver"
@@ -35,7 +32,7 @@ const (
 type key struct {
 	problem *Problem // why the record serves no signature; nil when it does
 
-	rsa     *rsa.PublicKey
+	rsa     *rsaKey
 	ed25519 ed25519.PublicKey
 	bits    int
 
@@ -142,7 +139,10 @@ func (k *key) readRSA(der []byte) *Problem {
 	if k.bits = pub.N.BitLen(); k.bits > MaxRSABits {
 		return unacceptable("RSA key above 8192 bits")
 	}
-	k.rsa = pub
+	var err error
+	if k.rsa, err = newRSAKey(pub); err != nil {
+		return unacceptable("key is not an RSA key")
+	}
 	return nil
 }
 
@@ -178,32 +178,7 @@ func (k *key) verify(digest *[sha256.Size]byte, signature []byte) bool {
 	if k.ed25519 != nil {
 		return ed25519.Verify(k.ed25519, digest[:], signature)
 	}
-	if k.bits < MinRSABits {
-		return verifySmall(k.rsa, digest, signature)
-	}
-	return rsa.VerifyPKCS1v15(k.rsa, crypto.SHA256, digest[:], signature) == nil
-}
-
-// sha256Prefix is the DER of DigestInfo before a SHA-256 digest (RFC 8017
-// section 9.2, note 1).
-var sha256Prefix = []byte{0x30, 0x31, 0x30, 0x0d, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00, 0x04, 0x20}
-
-// verifySmall is RSASSA-PKCS1-v1_5 (RFC 8017 section 8.2.2) for keys that
-// crypto/rsa refuses as too small. The outcome only decides between fail and
-// policy; neither is a pass.
-func verifySmall(pub *rsa.PublicKey, digest *[sha256.Size]byte, signature []byte) bool {
-	size := pub.Size()
-	pad := size - 3 - len(sha256Prefix) - len(digest)
-	s := new(big.Int).SetBytes(signature)
-	if pad < 8 || len(signature) != size || s.Cmp(pub.N) >= 0 {
-		return false
-	}
-	want := make([]byte, 0, size)
-	want = append(want, 0, 1)
-	want = append(want, bytes.Repeat([]byte{0xff}, pad)...)
-	want = append(append(append(want, 0), sha256Prefix...), digest[:]...)
-	got := s.Exp(s, big.NewInt(int64(pub.E)), pub.N).FillBytes(make([]byte, size))
-	return subtle.ConstantTimeCompare(got, want) == 1
+	return k.rsa.verify(digest, signature)
 }
 
 // Keys is the answer for one key name.
