@@ -32,8 +32,13 @@ var udpBuffers = sync.Pool{New: func() any { return new([udpBuffer]byte) }}
 
 // server is one recursive resolver.
 type server struct {
-	addr netip.AddrPort
-	late atomic.Int64 // asked last until then; Unix nanoseconds
+	addr    netip.AddrPort
+	sockets sockets
+	late    atomic.Int64 // asked last until then; Unix nanoseconds
+}
+
+func newServer(addr netip.AddrPort) *server {
+	return &server{addr: addr, sockets: sockets{to: *net.UDPAddrFromAddrPort(addr)}}
 }
 
 // query is one question in wire form. The ID, its first two octets, is set
@@ -223,31 +228,44 @@ func (r *Resolver) try(ctx context.Context, s *server, q *query) (*dns.Msg, erro
 // records that came whole (RFC 2181 section 9).
 func truncated(msg []byte) bool { return msg[2]&0x02 != 0 }
 
-// udp sends q from a socket of its own and waits for the response to it,
-// whatever else comes in until deadline. The fresh socket gives each question
-// a source port drawn by the kernel, next to the random ID (RFC 5452 sections
-// 9.1 and 9.2); it is connected, so datagrams from elsewhere do not reach it.
+// udp sends q and waits for the response to it, whatever else comes in until
+// deadline. Something else may be somebody's guess, so that socket is not used
+// again, nor is one that was given up on, to which the answer may yet come.
 func (r *Resolver) udp(ctx context.Context, s *server, q *query, buf []byte, deadline time.Time) ([]byte, error) {
-	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(s.addr))
+	conn, err := s.sockets.take()
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close()
-	defer interruptible(ctx, conn, deadline)()
-	binary.BigEndian.PutUint16(q.wire, dns.Id())
+	stop := interruptible(ctx, conn, deadline)
+	msg, strays, err := q.converse(conn, buf)
 	r.sent.Add(1)
-	if _, err := conn.Write(q.wire); err != nil {
-		return nil, err
+	r.strays.Add(strays)
+	if undisturbed := stop(); undisturbed && err == nil && strays == 0 {
+		s.sockets.put(conn)
+		return msg, nil
 	}
-	for {
+	conn.Close()
+	if err != nil && conn.asked > 1 {
+		s.sockets.discard()
+	}
+	return msg, err
+}
+
+// converse sends q under a new ID and reads the response to it into buf. strays
+// counts the datagrams that were none.
+func (q *query) converse(conn io.ReadWriter, buf []byte) (msg []byte, strays uint64, err error) {
+	binary.BigEndian.PutUint16(q.wire, dns.Id())
+	if _, err := conn.Write(q.wire); err != nil {
+		return nil, 0, err
+	}
+	for ; ; strays++ {
 		n, err := conn.Read(buf)
 		if err != nil {
-			return nil, err
+			return nil, strays, err
 		}
 		if q.answeredBy(buf[:n]) {
-			return buf[:n], nil
+			return buf[:n], strays, nil
 		}
-		r.strays.Add(1)
 	}
 }
 

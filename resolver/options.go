@@ -90,7 +90,7 @@ func (o *Options) complete() ([]*server, error) {
 		if err != nil {
 			return nil, err
 		}
-		servers = append(servers, &server{addr: addr})
+		servers = append(servers, newServer(addr))
 	}
 	return servers, nil
 }

@@ -98,6 +98,9 @@ func (r *Resolver) Close() {
 	r.mu.Unlock()
 	r.cancel()
 	r.wg.Wait()
+	for _, s := range r.servers {
+		s.sockets.close()
+	}
 }
 
 // Stats counts since New.

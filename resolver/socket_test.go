@@ -1,0 +1,210 @@
+package resolver_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"alignd/resolver"
+)
+
+// ports is a DNS server that answers every question with a TXT record and
+// notes which port it came from.
+type ports struct {
+	addr string
+	mu   sync.Mutex
+	list []string
+}
+
+// newPorts answers with what reply makes of a question; nil is silence.
+func newPorts(t *testing.T, reply func(req *dns.Msg) [][]byte) *ports {
+	t.Helper()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	p := &ports{addr: conn.LocalAddr().String()}
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			n, peer, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			req := new(dns.Msg)
+			if err := req.Unpack(buf[:n]); err != nil {
+				t.Errorf("query does not unpack: %v", err)
+				return
+			}
+			p.mu.Lock()
+			p.list = append(p.list, peer.String())
+			p.mu.Unlock()
+			for _, b := range reply(req) {
+				_, _ = conn.WriteTo(b, peer)
+			}
+		}
+	}()
+	return p
+}
+
+func (p *ports) seen() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([]string(nil), p.list...)
+}
+
+func textAnswer(req *dns.Msg) *dns.Msg {
+	return answer(req, req.Question[0].Name+` 60 IN TXT "x"`)
+}
+
+// ask looks up n names one after the other.
+func (p *ports) ask(t *testing.T, r *resolver.Resolver, n int) {
+	t.Helper()
+	for i := range n {
+		if _, err := r.Lookup(t.Context(), fmt.Sprintf("%s-%d.example", t.Name(), i), dns.TypeTXT); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestQuestionsShareASocketForAWhile(t *testing.T) {
+	p := newPorts(t, func(req *dns.Msg) [][]byte { return pack(textAnswer(req)) })
+	r := newResolver(t, resolver.Options{Servers: []string{p.addr}})
+	p.ask(t, r, 100)
+	uses := map[string]int{}
+	for _, port := range p.seen() {
+		uses[port]++
+	}
+	if len(uses) < 4 {
+		t.Errorf("100 questions came from %d ports, want at most 32 from each", len(uses))
+	}
+	for port, n := range uses {
+		if n > 32 {
+			t.Errorf("%d questions came from %s", n, port)
+		}
+	}
+	if len(uses) > 8 {
+		t.Errorf("100 questions came from %d ports: sockets are not used again", len(uses))
+	}
+}
+
+func TestQuestionsAtOnceHaveASocketEach(t *testing.T) {
+	const n = 40
+	arrived := make(chan struct{})
+	var all sync.WaitGroup
+	all.Add(n)
+	go func() { all.Wait(); close(arrived) }()
+	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	from := make(chan string, n)
+	go func() {
+		buf := make([]byte, 4096)
+		for {
+			k, peer, err := conn.ReadFrom(buf)
+			if err != nil {
+				return
+			}
+			req := new(dns.Msg)
+			_ = req.Unpack(buf[:k])
+			from <- peer.String()
+			all.Done()
+			go func() {
+				<-arrived // all are under way
+				_, _ = conn.WriteTo(pack(textAnswer(req))[0], peer)
+			}()
+		}
+	}()
+	r := newResolver(t, resolver.Options{Servers: []string{conn.LocalAddr().String()}})
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			if _, err := r.Lookup(t.Context(), fmt.Sprintf("n%d.example", i), dns.TypeTXT); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	distinct := map[string]bool{}
+	for range n {
+		distinct[<-from] = true
+	}
+	if len(distinct) != n {
+		t.Errorf("%d questions at once came from %d ports", n, len(distinct))
+	}
+}
+
+// TestASocketThatWasGuessedAtIsNotUsedAgain: a datagram that answers another
+// question may be an attempt to forge.
+func TestASocketThatWasGuessedAtIsNotUsedAgain(t *testing.T) {
+	p := newPorts(t, func(req *dns.Msg) [][]byte {
+		forged := textAnswer(req)
+		forged.Id++
+		return pack(forged, textAnswer(req))
+	})
+	r := newResolver(t, resolver.Options{Servers: []string{p.addr}})
+	p.ask(t, r, 5)
+	distinct := map[string]bool{}
+	for _, port := range p.seen() {
+		distinct[port] = true
+	}
+	if len(distinct) != 5 {
+		t.Errorf("5 questions came from %d ports, want one each", len(distinct))
+	}
+	if got := r.Stats().Strays; got != 5 {
+		t.Errorf("Strays = %d, want 5", got)
+	}
+}
+
+// TestASocketThatWasGivenUpIsNotUsedAgain: the answer may still come.
+func TestASocketThatWasGivenUpIsNotUsedAgain(t *testing.T) {
+	silent := true
+	var mu sync.Mutex
+	p := newPorts(t, func(req *dns.Msg) [][]byte {
+		mu.Lock()
+		defer mu.Unlock()
+		if silent {
+			return nil
+		}
+		return pack(textAnswer(req))
+	})
+	r := newResolver(t, resolver.Options{Servers: []string{p.addr}})
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := r.Lookup(ctx, "late.example", dns.TypeTXT); !errors.Is(err, resolver.ErrTemporary) {
+		t.Fatalf("error is %v, want a temporary one", err)
+	}
+	mu.Lock()
+	silent = false
+	mu.Unlock()
+	p.ask(t, r, 1)
+	if seen := p.seen(); len(seen) != 2 || seen[0] == seen[1] {
+		t.Errorf("questions came from %v, want two ports", seen)
+	}
+}
+
+func TestCloseLeavesNoSocketOpen(t *testing.T) {
+	p := newPorts(t, func(req *dns.Msg) [][]byte { return pack(textAnswer(req)) })
+	r := newResolver(t, resolver.Options{Servers: []string{p.addr}})
+	p.ask(t, r, 1)
+	port := p.seen()[0]
+	if conn, err := net.ListenPacket("udp", port); err == nil {
+		conn.Close()
+		t.Errorf("%s is free although its socket waits for questions", port)
+	}
+	r.Close()
+	conn, err := net.ListenPacket("udp", port)
+	if err != nil {
+		t.Fatalf("port of a socket after Close: %v", err)
+	}
+	conn.Close()
+}
