@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -42,7 +42,7 @@ type Answer struct {
 
 	Expires time.Time // zero: does not expire
 
-	memo sync.Map // kind -> parsed value
+	memo atomic.Pointer[memo]
 }
 
 // MX is one mail exchange record. A null MX (RFC 7505) has Host "".
@@ -63,11 +63,32 @@ func (a *Answer) NXDomain() bool { return a.RCode == dns.RcodeNameError }
 // as long as the answer is cached; so a record is parsed once for its TTL.
 // kind must be a constant of the caller's own type.
 func Memo[T any](a *Answer, kind any, parse func(*Answer) T) T {
-	if v, ok := a.memo.Load(kind); ok {
-		return v.(T)
+	var own *memo
+	for {
+		head := a.memo.Load()
+		if m := head.find(kind); m != nil {
+			return m.value.(T)
+		}
+		if own == nil {
+			own = &memo{kind: kind, value: parse(a)}
+		}
+		if own.next = head; a.memo.CompareAndSwap(head, own) {
+			return own.value.(T)
+		}
 	}
-	v, _ := a.memo.LoadOrStore(kind, parse(a))
-	return v.(T)
+}
+
+// memo is one parsed value in the list of an answer's, of which there are few.
+type memo struct {
+	kind, value any
+	next        *memo
+}
+
+func (m *memo) find(kind any) *memo {
+	for m != nil && m.kind != kind {
+		m = m.next
+	}
+	return m
 }
 
 // What an Error wraps.

@@ -52,8 +52,8 @@ func (d *dialogue) event(code protocol.Code, data []byte) error {
 
 // answer tells the MTA to go on, where it waits for that.
 func (d *dialogue) answer(code protocol.Code) error {
-	silence, hasReply := silences[code]
-	if !hasReply || d.conn.options&silence != 0 {
+	silence := silences[code]
+	if silence == 0 || d.conn.options&silence != 0 {
 		return nil
 	}
 	return d.write(continueFrame)

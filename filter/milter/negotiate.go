@@ -94,8 +94,8 @@ func appendAnswer(dst []byte, c *Conn, lists []MacroList) []byte {
 	return closeFrame(dst, start)
 }
 
-// silences maps each event to the bit that takes its reply away.
-var silences = map[protocol.Code]protocol.OptProtocol{
+// silences has for each event with a reply the bit that takes it away.
+var silences = [256]protocol.OptProtocol{
 	protocol.CodeConn:   protocol.OptNoConnReply,
 	protocol.CodeHelo:   protocol.OptNoHeloReply,
 	protocol.CodeMail:   protocol.OptNoMailReply,

@@ -487,22 +487,20 @@ func decodeBase64(b []byte) ([]byte, bool) {
 // splitNames reads a colon-separated list of field names into lower case; all
 // share one string. An empty name in it is a fault unless skipEmpty is set.
 func splitNames(list []byte, skipEmpty bool) ([]string, bool) {
-	lower := strings.Builder{}
-	lower.Grow(len(list))
+	lower := stripAroundColons(list)
 	count := 1
-	for _, c := range stripAroundColons(list) {
+	for i, c := range lower {
 		switch {
 		case c == ':':
 			count++
 		case c <= ' ' || c >= 0x7f:
 			return nil, false
 		case 'A' <= c && c <= 'Z':
-			c += 'a' - 'A'
+			lower[i] += 'a' - 'A'
 		}
-		lower.WriteByte(c)
 	}
 	names := make([]string, 0, count)
-	rest, more := lower.String(), true
+	rest, more := string(lower), true
 	for more {
 		var n string
 		if n, rest, more = strings.Cut(rest, ":"); n != "" {

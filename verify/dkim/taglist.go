@@ -79,19 +79,29 @@ func (l tagList) get(name string) (tag, bool) {
 // valueEnd returns where the value that begins at i ends: at a semicolon or
 // the end of the list. It is -1 when an octet may not stand in a value.
 func valueEnd(list []byte, i int) int {
-	for i < len(list) && list[i] != ';' {
-		c := list[i]
-		switch {
-		case c > ' ' && c != 0x7f || c == ' ' || c == '\t':
+	for {
+		for i < len(list) && ofValue[list[i]] {
 			i++
-		case c == '\r' && isFold(list, i):
+		}
+		switch {
+		case i == len(list) || list[i] == ';':
+			return i
+		case list[i] == '\r' && isFold(list, i):
 			i += 3
 		default:
 			return -1
 		}
 	}
-	return i
 }
+
+// ofValue has the octets that stand in a value but for folding: what is visible,
+// but no semicolon, octets above ASCII, and white space.
+var ofValue = func() (set [256]bool) {
+	for c := range set {
+		set[c] = c > ' ' && c != ';' && c != 0x7f || c == ' ' || c == '\t'
+	}
+	return set
+}()
 
 // skipFWS returns the position after the folding white space at i.
 func skipFWS(b []byte, i int) int {
@@ -115,7 +125,7 @@ func isFold(b []byte, i int) bool {
 	return i+2 < len(b) && b[i+1] == '\n' && (b[i+2] == ' ' || b[i+2] == '\t')
 }
 
-func isSpace(c byte) bool { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
+func isSpace(c byte) bool { return c <= ' ' && (c == ' ' || c == '\t' || c == '\r' || c == '\n') }
 
 // trimFWS trims white space from a value that valueEnd accepted.
 func trimFWS(b []byte) []byte {
@@ -136,10 +146,15 @@ func stripFWS(b []byte) []byte {
 			continue
 		}
 		out := append(make([]byte, 0, len(b)), b[:i]...)
-		for _, c := range b[i:] {
-			if !isSpace(c) {
-				out = append(out, c)
+		for i < len(b) {
+			for i < len(b) && isSpace(b[i]) {
+				i++
 			}
+			word := i
+			for i < len(b) && !isSpace(b[i]) {
+				i++
+			}
+			out = append(out, b[word:i]...)
 		}
 		return out
 	}
