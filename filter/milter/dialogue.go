@@ -176,17 +176,17 @@ func (d *dialogue) logPanic(what string, p any) {
 
 // logEnd tells why the dialogue ended, as loud as it matters.
 func (d *dialogue) logEnd(err error) {
-	log := d.srv.log.With("conn_id", d.conn.id, "err", err)
 	lost := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
+	log := d.srv.log
 	switch {
 	case d.msg.stage != stageNone:
-		log.Warn("connection ended within a message", "queue_id", d.conn.QueueID())
+		log.Warn("connection ended within a message", "conn_id", d.conn.id, "err", err, "queue_id", d.conn.QueueID())
 	case errors.Is(err, errQuit), errors.Is(err, errDrained), lost:
-		log.Debug("connection ended")
+		log.Debug("connection ended", "conn_id", d.conn.id, "err", err)
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		log.Info("connection timed out")
+		log.Info("connection timed out", "conn_id", d.conn.id, "err", err)
 	default:
-		log.Warn("connection ended by an error")
+		log.Warn("connection ended by an error", "conn_id", d.conn.id, "err", err)
 	}
 }
 
