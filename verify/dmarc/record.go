@@ -107,15 +107,18 @@ func (p *parser) problem(text string) {
 	}
 }
 
-// tag reads one "name = value". A tag outside the grammar is dropped.
+// tag reads one "name = value". A tag outside the grammar is dropped, but for p,
+// sp and np without a proper value: these are there and not valid, for which
+// section 4.7 has a rule of its own.
 func (p *parser) tag(piece string) {
 	name, value, found := strings.Cut(piece, "=")
 	name, value = strings.ToLower(trim(name)), trim(value)
-	if !found || !isAlpha(name) || value == "" || !isTagValue(value) {
+	bit := knownTags[name]
+	proper := found && isAlpha(name) && value != "" && isTagValue(value)
+	if !proper && !(found && bit&(tagP|tagSP|tagNP) != 0) {
 		p.problem("syntax error in tag " + quote(piece))
 		return
 	}
-	bit := knownTags[name]
 	if bit == 0 {
 		return // unknown tags must be ignored (sections 4.7 and 4.8)
 	}

@@ -47,8 +47,11 @@ func TestParseRecord(t *testing.T) {
 		// Section 4.8: errors fall back to the default or are ignored.
 		{"empty pieces are skipped", "v=DMARC1;;; p=none;;", "v=DMARC1; p=none", usable},
 		{"a piece without equals sign is dropped", "v=DMARC1; junk; p=none", "v=DMARC1; p=none", usable},
-		{"a tag without value is dropped", "v=DMARC1; p=none; sp=", "v=DMARC1; p=none", usable},
-		{"a tag with octets outside of US-ASCII is dropped", "v=DMARC1; p=none; sp=r\xc3\xa9ject", "v=DMARC1; p=none", usable},
+		{"a tag without value is dropped", "v=DMARC1; p=none; adkim=", "v=DMARC1; p=none", usable},
+		{"a tag with octets outside of US-ASCII is dropped", "v=DMARC1; p=none; aspf=\xc3\xa9", "v=DMARC1; p=none", usable},
+		{"but a policy without value is one that is not valid", "v=DMARC1; p=reject; np=; rua=mailto:a@x.example", "v=DMARC1; p=reject; np=invalid; rua=mailto:a@x.example", asNone},
+		{"as is one outside of US-ASCII", "v=DMARC1; p=reject; sp=r\xc3\xa9ject", "v=DMARC1; p=reject; sp=invalid", malformed},
+		{"and p itself", "v=DMARC1; p=; rua=mailto:a@x.example", "v=DMARC1; p=invalid; rua=mailto:a@x.example", asNone},
 		{"invalid modes are relaxed", "v=DMARC1; p=none; adkim=x; aspf=strict", "v=DMARC1; p=none", usable},
 		{"invalid t and psd are the default", "v=DMARC1; p=none; t=maybe; psd=1", "v=DMARC1; p=none", usable},
 		{"t=n is told from no t", "v=DMARC1; p=none; t=N", "v=DMARC1; p=none; t=n", usable},
