@@ -38,7 +38,7 @@ type Params struct {
 	Field header.Field
 
 	Domain    string // SDID, normalized; as received when unusable
-	Selector  string // as received
+	Selector  string // as received, but U-labels as A-labels (RFC 8616 section 5)
 	Identity  string // AUID, decoded; Signature only
 	Algorithm string // lower case
 	B         string // without white space
@@ -75,12 +75,12 @@ const (
 func Parse(kind Kind, f header.Field) (*Params, *Problem) {
 	p := &Params{Kind: kind, Field: f, Length: -1}
 	tags, err := parseTags(f.Value())
-	if err != nil {
-		return p, malformed(err.Error())
-	}
 	// Every tag is read, so that evidence names the signature; the first
 	// problem in the order of this list is the one reported.
 	var first *Problem
+	if err != nil {
+		first = malformed(err.Error())
+	}
 	for _, read := range [...]func(*Params, tagList) *Problem{
 		(*Params).readVersion,
 		(*Params).readInstance,
@@ -183,6 +183,9 @@ func (p *Params) readSelector(tags tagList) *Problem {
 	name, err := domain.Normalize(p.Selector)
 	if err != nil || strings.HasSuffix(p.Selector, ".") {
 		return malformed("s= is not a selector")
+	}
+	if strings.ContainsFunc(p.Selector, func(r rune) bool { return r >= 0x80 }) {
+		p.Selector = name
 	}
 	p.keyName = name + "._domainkey." + p.Domain
 	return nil

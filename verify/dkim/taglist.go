@@ -23,12 +23,14 @@ type tag struct {
 
 type tagList []tag
 
-// parseTags reads a tag-list. Values alias list.
+// parseTags reads a tag-list. Values alias list. With an error it returns what
+// could be read, the first of duplicates.
 //
 //	tag-list = tag-spec *( ";" tag-spec ) [ ";" ]
 //	tag-spec = [FWS] tag-name [FWS] "=" [FWS] tag-value [FWS]
 func parseTags(list []byte) (tagList, error) {
 	tags := make(tagList, 0, 12)
+	var duplicate error
 	for i := 0; ; {
 		i = skipFWS(list, i)
 		if i == len(list) {
@@ -40,30 +42,30 @@ func parseTags(list []byte) (tagList, error) {
 		}
 		name := list[start:i]
 		if i = skipFWS(list, i); len(name) == 0 || i == len(list) || list[i] != '=' {
-			return nil, errTagSyntax
+			return tags, errTagSyntax
 		}
 		i++
 		t := tag{name: tagName(name), start: i}
 		if i = valueEnd(list, i); i < 0 {
-			return nil, errTagSyntax
+			return tags, errTagSyntax
 		}
 		t.end = i
 		t.value = trimFWS(list[t.start:t.end])
 		if _, twice := tags.get(t.name); twice {
-			return nil, errTagDuplicate
+			duplicate = errTagDuplicate
+		} else if len(tags) == MaxTags {
+			return tags, errTagMany
+		} else {
+			tags = append(tags, t)
 		}
-		if len(tags) == MaxTags {
-			return nil, errTagMany
-		}
-		tags = append(tags, t)
 		if i < len(list) {
 			i++ // the semicolon
 		}
 	}
 	if len(tags) == 0 {
-		return nil, errTagSyntax
+		return tags, errTagSyntax
 	}
-	return tags, nil
+	return tags, duplicate
 }
 
 // get returns the value of a tag.

@@ -179,6 +179,9 @@ func TestSignatureField(t *testing.T) {
 				if len(sigs) != 1 || sigs[0].Result != tt.want || tt.reason != "" && sigs[0].Reason != tt.reason {
 					t.Fatalf("%s\ngot %+v\nwant %s %q", signed, sigs, tt.want, tt.reason)
 				}
+				if sigs[0].Reason == "duplicate tag" && (sigs[0].Domain != "example.com" || sigs[0].Selector == "" || sigs[0].B == "") {
+					t.Errorf("evidence does not name the signature: %+v", sigs[0])
+				}
 				if (sigs[0].Reason == "") != (sigs[0].Result == evidence.Pass) {
 					t.Errorf("result %s with reason %q", sigs[0].Result, sigs[0].Reason)
 				}
