@@ -178,7 +178,11 @@ func arcResult(ev *evidence.Message) authres.Result {
 func dmarcResult(ev *evidence.Message, v *policy.Verdict) authres.Result {
 	d := Decisive(ev, v)
 	if d == nil {
-		return authres.Result{Method: "dmarc", Value: string(evidence.PermError), Reason: "From: " + string(ev.From.Problem)}
+		r := authres.Result{Method: "dmarc", Value: string(evidence.PermError)}
+		if ev.From.Problem != "" {
+			r.Reason = "From: " + string(ev.From.Problem)
+		}
+		return r
 	}
 	r := authres.Result{Method: "dmarc", Value: string(d.Result)}
 	if d.Result == evidence.TempError || d.Result == evidence.PermError {

@@ -124,8 +124,9 @@ func (r *Rules) Failed(ev *evidence.Message) Verdict {
 }
 
 // OverLimit is the verdict on a message that is above one of our limits and so
-// cannot be judged. why is one sentence for the log. It is refused in monitor
-// mode too: forged fields were not looked for, so it must not pass.
+// is not judged. why is one sentence for the log. It is refused in monitor mode
+// too: forged fields were not looked for, so it must not pass. What its checks
+// found, as far as they were made, stays true.
 func (r *Rules) OverLimit(ev *evidence.Message, why string) Verdict {
 	g := ruling{reply: replyLimit, why: "the message exceeds a limit"}
 	g.set(Reject, Tag)
@@ -133,7 +134,9 @@ func (r *Rules) OverLimit(ev *evidence.Message, why string) Verdict {
 	g.Reason = why
 	enforcing := *r
 	enforcing.mode = Enforce
-	return enforcing.without(ev, &g)
+	v, judged := enforcing.without(ev, &g), Decide(ev, r)
+	v.Requested, v.Decisive = judged.Requested, judged.Decisive
+	return v
 }
 
 // without completes a verdict that was reached without evaluations.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"alignd/evidence"
 	"alignd/policy"
 )
 
@@ -307,11 +308,17 @@ func TestCheckRefusesWhatIsOverALimit(t *testing.T) {
 	} {
 		args := append([]string{"check", "--json", "--zone", zone, "--config", write(t, "alignd.yaml", row.config), "-"}, row.args...)
 		got := alignd(t, row.message, args...)
-		var r struct{ Disposition dispositionReport }
+		var r struct {
+			Disposition dispositionReport
+			DMARC       dmarcReport
+		}
 		if err := json.Unmarshal([]byte(got.stdout), &r); err != nil {
 			t.Fatalf("%s: %+v", row.name, got)
 		}
 		d := r.Disposition
+		if read := row.name != "too many fields to read"; (r.DMARC.FromDomain != "") != read || read && r.DMARC.Result != evidence.Fail {
+			t.Errorf("%s: the result of DMARC is lost: %+v", row.name, r.DMARC)
+		}
 		want, why := strings.Fields(row.want), ""
 		if len(want) > 2 {
 			why = strings.Join(want[2:], " ")
