@@ -77,7 +77,7 @@ func (d *dialogue) negotiate() error {
 	c.actions = protocol.OptAction(binary.BigEndian.Uint32(data[4:])) & wantedActions
 	c.options = protocol.OptProtocol(binary.BigEndian.Uint32(data[8:])) & wantedOptions
 	d.negotiated = true
-	return d.write(appendAnswer(nil, c, d.srv.opt.Macros))
+	return d.write(appendAnswer(make([]byte, 0, 512), c, d.srv.opt.Macros))
 }
 
 func appendAnswer(dst []byte, c *Conn, lists []MacroList) []byte {

@@ -70,10 +70,7 @@ func (v *Validation) Close() {
 		return
 	}
 	for c := range v.checks() {
-		c.Abandon()
-	}
-	for c := range v.checks() {
-		c.Wait(context.Background())
+		c.Close()
 	}
 }
 

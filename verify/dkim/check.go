@@ -16,10 +16,13 @@ type Check struct {
 	Stale   bool     // Problem is about t= or x= and the clock
 	Outcome Outcome  // valid after Wait
 
-	body *Body
-	// Where the key had to be asked for:
-	done   chan any // carries what the look-up panicked with, then closed
-	cancel context.CancelFunc
+	body   *Body
+	digest func() *[sha256.Size]byte // of the header
+	// Where the key has to be asked for:
+	cancel   context.CancelFunc
+	done     chan struct{} // closed when the look-up has ended
+	keys     Keys          // what it brought
+	panicked any           // what it panicked with
 }
 
 // NewCheck parses a field and makes every check that needs no DNS.
@@ -43,8 +46,9 @@ func (c *Check) Relaxed() *Check {
 	return &Check{Params: &p, Problem: c.Problem, Stale: c.Stale}
 }
 
-// Start registers the body and begins to fetch the key and to verify the
-// header, unless there is a Problem. Wait must be called.
+// Start registers the body and verifies the header if the key is known, or
+// begins to fetch the key, unless there is a Problem. Wait or Close must be
+// called.
 func (c *Check) Start(ctx context.Context, fields *header.Fields, body *Body, lk resolver.Lookuper) {
 	if c.Problem != nil {
 		return
@@ -61,51 +65,50 @@ func (c *Check) StartSeal(ctx context.Context, digest *[sha256.Size]byte, lk res
 	}
 }
 
-// run verifies here and now if the key is known, else fetches it and verifies
-// on the side. A panic there comes out of Wait, where the message's own guard
-// stands.
+// run verifies here and now if the key is known, else it fetches the key on the
+// side and leaves the arithmetic to Wait, so that no new stack has to grow for it
+// (1 % of all CPU over 3,000 messages that begin with nothing cached).
 func (c *Check) run(ctx context.Context, lk resolver.Lookuper, digest func() *[sha256.Size]byte) {
 	ready := resolver.NewReady(lk)
 	if keys := FetchKeys(ctx, ready, c.Params); ready.Complete() {
 		c.Outcome = keys.Verify(c.Params, digest)
 		return
 	}
-	c.done = make(chan any, 1)
+	c.digest = digest
+	c.done = make(chan struct{})
 	ctx, c.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(c.done)
-		defer func() {
-			if r := recover(); r != nil {
-				c.done <- r
-			}
-		}()
-		c.Outcome = FetchKeys(ctx, lk, c.Params).Verify(c.Params, digest)
+		defer func() { c.panicked = recover() }()
+		c.keys = FetchKeys(ctx, lk, c.Params)
 	}()
 }
 
-// Wait waits until Outcome is there. When ctx ends, the look-up is cut short.
+// Wait waits until Outcome is there. When ctx ends, the look-up is cut short. A
+// panic in the look-up comes out here, where the message's own guard stands.
 func (c *Check) Wait(ctx context.Context) {
 	if c.done == nil {
 		return
 	}
-	var r any
-	var panicked bool
 	select {
-	case r, panicked = <-c.done:
+	case <-c.done:
 	case <-ctx.Done():
-		c.cancel()
-		r, panicked = <-c.done
 	}
-	c.cancel()
-	if panicked {
-		panic(r)
-	}
+	c.Close()
+	c.Outcome = c.keys.Verify(c.Params, c.digest)
 }
 
-// Abandon cuts the look-up short. Wait must still be called.
-func (c *Check) Abandon() {
-	if c.cancel != nil {
-		c.cancel()
+// Close ends the look-up, if one is under way, for a Check of no more interest.
+// After Wait, or called again, it does nothing.
+func (c *Check) Close() {
+	if c.done == nil {
+		return
+	}
+	c.cancel()
+	<-c.done
+	c.done = nil
+	if c.panicked != nil {
+		panic(c.panicked)
 	}
 }
 

@@ -144,10 +144,7 @@ func (v *Verification) Finish(ctx context.Context) (sigs []evidence.Signature, s
 // Close ends what Start began, for a message that is not going to be finished.
 func (v *Verification) Close() {
 	for _, c := range v.checks {
-		c.Abandon()
-	}
-	for _, c := range v.checks {
-		c.Wait(context.Background())
+		c.Close()
 	}
 }
 
