@@ -1,7 +1,7 @@
 package config
 
 import (
-	"bufio"
+	"bytes"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -32,7 +32,7 @@ func Load(path string) (*Config, error) {
 		}
 		path = DefaultFile
 	}
-	data, err := readFile(path)
+	data, err := readFile(path, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
@@ -99,7 +99,7 @@ func (d *decoder) exceptionFile(e *Exception) *[]Exception {
 		d.problems = append(d.problems, Problem{at, "file: an entry that names a file holds nothing else"})
 	}
 	file := besides(d.file, e.File)
-	data, err := readFile(file)
+	data, err := readFile(file, maxFile)
 	if err != nil {
 		d.problems = append(d.problems, Problem{at, "file: " + err.Error()})
 		return new([]Exception)
@@ -129,8 +129,7 @@ func (d *decoder) move(from, to *Exception) {
 	}
 }
 
-// includeRecipients adds the addresses of a profile's file, one a line; empty
-// lines and lines that begin with "#" do not count.
+// includeRecipients adds the addresses of each profile's file.
 func (d *decoder) includeRecipients(cfg *Config) {
 	for i := range cfg.Profiles {
 		p := &cfg.Profiles[i]
@@ -138,43 +137,73 @@ func (d *decoder) includeRecipients(cfg *Config) {
 			continue
 		}
 		file := besides(d.file, p.File)
-		f, err := os.Open(file)
+		data, err := readFile(file, maxRecipientFile)
 		if err != nil {
 			d.problems = append(d.problems, Problem{d.at[&p.File], "file: " + err.Error()})
 			continue
 		}
-		lines := bufio.NewScanner(f)
-		for n := 1; lines.Scan(); n++ {
-			line := strings.TrimSpace(lines.Text())
-			if line == "" || line[0] == '#' {
-				continue
-			}
-			pattern, err := addressPattern(line)
-			if err != nil {
-				d.problems = append(d.problems, Problem{Position{file, n, 1}, err.Error()})
-				continue
-			}
-			p.Recipients = append(p.Recipients, pattern)
-		}
-		if err := errors.Join(lines.Err(), f.Close()); err != nil {
-			d.problems = append(d.problems, Problem{d.at[&p.File], "file: " + err.Error()})
-		}
+		recipients, problems := recipientList(file, data)
+		p.Recipients = append(p.Recipients, recipients...)
+		d.problems = append(d.problems, problems...)
 	}
 }
 
-// maxFile is ours: 100,000 exceptions take about 20 MB.
-const maxFile = 256 << 20
+// maxListProblems is how many faults of one list are told; ours. A file of
+// another kind that was named by mistake has one in each line.
+const maxListProblems = 20
 
-// readFile reads a whole file of at most maxFile octets.
-func readFile(name string) ([]byte, error) {
+// recipientList reads address patterns, one a line; empty lines and lines that
+// begin with "#" do not count.
+func recipientList(file string, data []byte) (recipients []string, problems Problems) {
+	n := 0
+	for text := range bytes.Lines(data) {
+		n++
+		line := strings.TrimSpace(string(text))
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		if len(problems) == maxListProblems {
+			return recipients, append(problems, Problem{
+				Position{file, n, 1}, fmt.Sprintf("more than %d faults in one file, the rest of it was not looked at", maxListProblems),
+			})
+		}
+		pattern, err := recipientPattern(line)
+		if err != nil {
+			problems = append(problems, Problem{Position{file, n, 1}, err.Error()})
+			continue
+		}
+		recipients = append(recipients, pattern)
+	}
+	return recipients, problems
+}
+
+// maxRecipientLine is the longest pattern in octets: 64 for a local part, 255
+// for a domain (RFC 5321 section 4.5.3.1), and some more.
+const maxRecipientLine = 400
+
+func recipientPattern(line string) (string, error) {
+	if len(line) > maxRecipientLine {
+		return "", fmt.Errorf("a line of %d octets is no address", len(line))
+	}
+	return addressPattern(line)
+}
+
+// Limits of files in octets; ours.
+const (
+	maxFile          = 256 << 20 // 100,000 exceptions take about 20 MB
+	maxRecipientFile = 16 << 20  // half a million addresses
+)
+
+// readFile reads a whole file of at most limit octets.
+func readFile(name string, limit int64) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	if err == nil && len(data) > maxFile {
-		err = fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
+	data, err := io.ReadAll(io.LimitReader(f, limit+1))
+	if err == nil && int64(len(data)) > limit {
+		err = fmt.Errorf("%s is larger than %d MiB", name, limit>>20)
 	}
 	return data, err
 }
