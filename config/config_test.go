@@ -200,6 +200,21 @@ func TestExpiryIsToldAtLoad(t *testing.T) {
 	}
 }
 
+func TestAShorterMessageTimeoutNeedsNoOtherSPFTimeout(t *testing.T) {
+	const limits = "limits: {message_timeout: 10s}\n"
+	for text, want := range map[string]string{
+		limits:                             "",
+		limits + "spf: {timeout: 10s}\n":   "",
+		limits + "spf: {timeout: 20s}\n":   "x.yaml:2:16: spf.timeout (20s) is longer",
+		"limits: {message_timeout: 25s}\n": "",
+	} {
+		_, err := Parse([]byte(text), "x.yaml", testNow)
+		if (err == nil) != (want == "") || err != nil && !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+}
+
 func TestAliases(t *testing.T) {
 	cfg, err := Parse([]byte("trusted_sealers:\n  - {id: a, domains: &d [lists.example]}\n  - {id: b, domains: *d, selectors: [s]}\n"), "x.yaml", testNow)
 	if err != nil || len(cfg.TrustedSealers[1].Domains) != 1 {

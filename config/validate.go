@@ -24,6 +24,11 @@ func (d *decoder) validate(c *Config, now time.Time) {
 	if c.DNS.Timeout.Duration > c.Limits.MessageTimeout.Duration {
 		d.fault(&c.DNS.Timeout, "dns.timeout (%v) is longer than limits.message_timeout (%v), so no question would be asked twice", c.DNS.Timeout, c.Limits.MessageTimeout)
 	}
+	// The default of spf.timeout is no contradiction: a shorter message_timeout
+	// alone means that SPF is to be shorter too.
+	if _, set := d.at[&c.SPF.Timeout]; set && c.SPF.Timeout.Duration > c.Limits.MessageTimeout.Duration {
+		d.fault(&c.SPF.Timeout, "spf.timeout (%v) is longer than limits.message_timeout (%v), which ends the check before", c.SPF.Timeout, c.Limits.MessageTimeout)
+	}
 	for i := range c.NotJudged.Networks {
 		if n := &c.NotJudged.Networks[i]; n.Bits() == 0 {
 			d.fault(n, "not_judged.networks: %v is every client, so nothing would be judged; use mode: monitor to only watch", n)
