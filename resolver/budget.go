@@ -34,8 +34,9 @@ type BudgetOptions struct {
 	Reserved int
 	// Parallel is how many questions may be under way at a time, so that few
 	// messages cannot take all slots of the Resolver; further ones wait, and one
-	// that has waited until its context ended gets ErrBudget. Each Reserve has
-	// a quarter as many of its own. Default DefaultParallel.
+	// that has waited until its context ended is a temporary failure. Each Lane
+	// has slots of its own, each Reserve a quarter of Parallel. Default
+	// DefaultParallel.
 	Parallel int
 	// Timed has the time of each question measured, for Question.Elapsed.
 	Timed bool
@@ -48,7 +49,7 @@ type BudgetOptions struct {
 type Budget struct {
 	lookup Lookuper
 	opts   BudgetOptions
-	slots  chan struct{} // one for each question under way
+	common share // of those who ask the Budget itself
 
 	mu       sync.Mutex
 	asked    []asked // in order; bounded by the options, so short enough to search
@@ -86,43 +87,22 @@ func NewBudget(lookup Lookuper, opts BudgetOptions) *Budget {
 	if opts.Parallel <= 0 {
 		opts.Parallel = DefaultParallel
 	}
-	return &Budget{lookup: lookup, opts: opts, slots: make(chan struct{}, opts.Parallel)}
+	b := &Budget{lookup: lookup, opts: opts}
+	b.common = share{b: b, parallel: opts.Parallel}
+	return b
 }
 
 // Lookup implements Lookuper.
 func (b *Budget) Lookup(ctx context.Context, name string, qtype uint16) (*Answer, error) {
-	return b.ask(ctx, name, qtype, nil)
-}
-
-// Reserve returns the same budget with a reserved share of its own to draw on
-// first. It is for the policy of one Author Domain, which must be found
-// whatever the message made the other checks ask, and whatever the policies of
-// its other Author Domains take.
-func (b *Budget) Reserve() Lookuper {
-	return &reserve{b: b, slots: make(chan struct{}, max(1, b.opts.Parallel/4))}
-}
-
-type reserve struct {
-	b     *Budget
-	slots chan struct{}
-	used  int // of BudgetOptions.Reserved; guarded by b.mu
-}
-
-func (r *reserve) Lookup(ctx context.Context, name string, qtype uint16) (*Answer, error) {
-	return r.b.ask(ctx, name, qtype, r)
+	return b.ask(ctx, name, qtype, &b.common)
 }
 
 // Known implements Knower. An answer that is found counts as asked.
 func (b *Budget) Known(name string, qtype uint16) (*Answer, bool) {
-	return b.known(name, qtype, nil)
+	return b.known(name, qtype, &b.common)
 }
 
-// Known implements Knower.
-func (r *reserve) Known(name string, qtype uint16) (*Answer, bool) {
-	return r.b.known(name, qtype, r)
-}
-
-func (b *Budget) known(name string, qtype uint16, first *reserve) (*Answer, bool) {
+func (b *Budget) known(name string, qtype uint16, from *share) (*Answer, bool) {
 	lookup, ok := b.lookup.(Knower)
 	name, why := canonical(name)
 	if !ok || why != "" || b.opts.Timed {
@@ -137,7 +117,7 @@ func (b *Budget) known(name string, qtype uint16, first *reserve) (*Answer, bool
 		return q.answer, q.state == done && q.err == nil
 	}
 	a, ok := lookup.Known(name, qtype)
-	if !ok || i < 0 && !b.take(first) {
+	if !ok || i < 0 && !b.take(from) {
 		return nil, false
 	}
 	if i < 0 {
@@ -147,36 +127,43 @@ func (b *Budget) known(name string, qtype uint16, first *reserve) (*Answer, bool
 	return a, true
 }
 
-func (b *Budget) ask(ctx context.Context, name string, qtype uint16, first *reserve) (*Answer, error) {
+func (b *Budget) ask(ctx context.Context, name string, qtype uint16, from *share) (*Answer, error) {
 	name, why := canonical(name)
 	k := key{name, qtype}
 	if why != "" {
 		return nil, &Error{Name: name, Type: qtype, Err: ErrName, Why: why}
 	}
+	held := false // a slot
 	for {
 		b.mu.Lock()
-		i := b.find(k)
+		i := b.entry(k, from)
 		if i < 0 {
-			if !b.admit(k, first) {
-				b.mu.Unlock()
-				return nil, &Error{Name: name, Type: qtype, Err: ErrBudget}
-			}
-			i = b.enter(k)
+			b.mu.Unlock()
+			return nil, &Error{Name: name, Type: qtype, Err: ErrBudget}
 		}
 		q := &b.asked[i]
-		switch q.state {
-		case done:
+		// A free slot is taken even when ctx has ended, as what is cached is
+		// answered in any case.
+		if q.state == idle && (held || from.free()) {
+			q.state = busy
+			b.mu.Unlock()
+			return b.run(ctx, i, k, from)
+		}
+		if held { // while it was waited for, another share asked
+			<-from.slots
+			held = false
+		}
+		if q.state == done {
 			a, err := q.answer, q.err
 			b.mu.Unlock()
 			return a, err
-		case idle:
-			q.state = busy
+		}
+		if q.state == idle { // and stays so: another share with a free slot may ask it
 			b.mu.Unlock()
-			slots := b.slots
-			if first != nil {
-				slots = first.slots
+			if held = from.wait(ctx); !held {
+				return nil, b.gaveUp(ctx, i, "gave up waiting behind other questions of the message: ")
 			}
-			return b.run(ctx, i, k, slots)
+			continue
 		}
 		if q.waiting == nil {
 			q.waiting = make(chan struct{})
@@ -189,6 +176,28 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, first *rese
 			return nil, temporary(k, "gave up waiting: "+context.Cause(ctx).Error())
 		}
 	}
+}
+
+// gaveUp notes that question i was not asked in time. The next one who wants
+// its answer may ask.
+func (b *Budget) gaveUp(ctx context.Context, i int, why string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	q := &b.asked[i]
+	err := temporary(q.key, why+context.Cause(ctx).Error())
+	if q.state == idle {
+		q.err = err
+	}
+	return err
+}
+
+// entry is the place of k, which is new if need be; -1 when it is refused.
+func (b *Budget) entry(k key, from *share) int {
+	i := b.find(k)
+	if i < 0 && b.admit(k, from) {
+		i = b.enter(k)
+	}
+	return i
 }
 
 // usual is how many questions a message asks, to allocate once.
@@ -215,8 +224,8 @@ func (b *Budget) find(k key) int {
 const maxRefusedKept = 20
 
 // admit takes one question out of the budget, or notes that it is refused.
-func (b *Budget) admit(k key, first *reserve) bool {
-	if b.take(first) {
+func (b *Budget) admit(k key, from *share) bool {
+	if b.take(from) {
 		return true
 	}
 	b.refusals++
@@ -226,11 +235,11 @@ func (b *Budget) admit(k key, first *reserve) bool {
 	return false
 }
 
-// take draws on first, if there is one, then on what all share.
-func (b *Budget) take(first *reserve) bool {
+// take draws on what is reserved for from, then on what is for all.
+func (b *Budget) take(from *share) bool {
 	switch {
-	case first != nil && first.used < b.opts.Reserved:
-		first.used++
+	case from.used < from.reserved:
+		from.used++
 	case b.general < b.opts.MaxQueries:
 		b.general++
 	default:
@@ -239,9 +248,10 @@ func (b *Budget) take(first *reserve) bool {
 	return true
 }
 
-// run asks question i, outside the lock. A failure that came because this
-// asker's own time was up is not handed to others: the next one asks again.
-func (b *Budget) run(ctx context.Context, i int, k key, slots chan struct{}) (a *Answer, err error) {
+// run asks question i, outside the lock and with a slot of from's. A failure
+// that came because this asker's own time was up is not handed to others: the
+// next one asks again.
+func (b *Budget) run(ctx context.Context, i int, k key, from *share) (a *Answer, err error) {
 	var start time.Time
 	if b.opts.Timed {
 		start = time.Now()
@@ -265,30 +275,8 @@ func (b *Budget) run(ctx context.Context, i int, k key, slots chan struct{}) (a 
 			q.waiting = nil
 		}
 	}()
-	if !takeSlot(ctx, slots) { // the message's own questions were in the way, not DNS
-		return nil, &Error{Name: k.name, Type: k.qtype, Err: ErrBudget}
-	}
-	defer func() { <-slots }()
+	defer func() { <-from.slots }()
 	return b.lookup.Lookup(ctx, k.name, k.qtype)
-}
-
-// takeSlot is false when ctx ended while others had all slots. A free one is
-// taken even then, as what is cached is answered in any case.
-func takeSlot(ctx context.Context, slots chan struct{}) bool {
-	select {
-	case slots <- struct{}{}:
-		return true
-	default:
-	}
-	select {
-	case slots <- struct{}{}:
-		if ctx.Err() == nil {
-			return true
-		}
-		<-slots
-	case <-ctx.Done():
-	}
-	return false
 }
 
 // Used is how many distinct questions were asked.

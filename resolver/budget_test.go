@@ -163,28 +163,67 @@ func TestOneMessageTakesAFewSlotsOnly(t *testing.T) {
 	}
 }
 
-// Else a sender could fill his message with slow names of his own and have
-// the key of somebody else's domain wait behind them: a temporary error.
-func TestWaitingBehindOnesOwnQuestionsIsNoTemporaryError(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	started := make(chan struct{}, 1)
-	c := &counter{Lookuper: zone(t, zoneText), before: func(ctx context.Context, _ int32) error {
-		started <- struct{}{}
+// hang lets names of slow.example hang until their asker gives up.
+type hang struct {
+	resolver.Lookuper
+	started chan struct{} // told of each that hangs
+}
+
+func (h hang) Lookup(ctx context.Context, name string, qtype uint16) (*resolver.Answer, error) {
+	if strings.HasSuffix(name, "slow.example") {
+		h.started <- struct{}{}
 		<-ctx.Done()
-		return ctx.Err()
-	}}
-	b := resolver.NewBudget(c, resolver.BudgetOptions{Parallel: 1})
+		return nil, &resolver.Error{Name: name, Type: qtype, Err: resolver.ErrTemporary, Why: "timeout"}
+	}
+	return h.Lookuper.Lookup(ctx, name, qtype)
+}
+
+// A question that was never asked says nothing about its name: were it a
+// permanent error, DNS that is slow for all names would have a good message
+// with many signatures refused.
+func TestWaitingInVainIsATemporaryError(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	h := hang{zone(t, zoneText), make(chan struct{}, 1)}
+	b := resolver.NewBudget(h, resolver.BudgetOptions{Parallel: 1})
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { _, _ = b.Lookup(ctx, "slow.example", dns.TypeTXT) })
-	<-started
+	<-h.started
 	wg.Go(func() {
-		if _, err := b.Lookup(ctx, "key.example", dns.TypeTXT); !errors.Is(err, resolver.ErrBudget) {
-			t.Errorf("got %v, want ErrBudget", err)
+		if _, err := b.Lookup(ctx, "key.example", dns.TypeTXT); !resolver.Temporary(err) {
+			t.Errorf("got %v, want a temporary error", err)
 		}
 	})
 	time.Sleep(20 * time.Millisecond)
 	cancel()
+	wg.Wait()
+	if _, err := b.Lookup(t.Context(), "key.example", dns.TypeTXT); err != nil {
+		t.Errorf("asked again with time left: %v", err)
+	}
+}
+
+func TestOneLaneDoesNotWaitForAnother(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	h := hang{zone(t, zoneText), make(chan struct{}, 1)}
+	b := resolver.NewBudget(h, resolver.BudgetOptions{Parallel: 1, MaxQueries: 6})
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	for i, lk := range []resolver.Lookuper{b, b.Lane(1), b.Reserve()} {
+		wg.Go(func() { _, _ = lk.Lookup(ctx, fmt.Sprintf("n%d.slow.example", i), dns.TypeTXT) })
+		<-h.started
+	}
+	lane := b.Lane(2)
+	wg.Go(func() { _, _ = lane.Lookup(ctx, "n3.slow.example", dns.TypeTXT) })
+	<-h.started
+	for _, name := range []string{"example.com", "n4.example", "n5.example"} {
+		if _, err := lane.Lookup(t.Context(), name, dns.TypeTXT); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := lane.Lookup(t.Context(), "n6.example", dns.TypeTXT); !errors.Is(err, resolver.ErrBudget) {
+		t.Errorf("a lane goes over the budget of the message: %v", err)
+	}
 }
 
 func TestAskerWhoGaveUpDoesNotDecideForOthers(t *testing.T) {

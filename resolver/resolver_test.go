@@ -304,6 +304,51 @@ func TestQuestionsInFlightAreBounded(t *testing.T) {
 	}
 }
 
+// Our own overload is a temporary failure, and no longer remembered than one.
+func TestAQuestionThatFoundNoSlotInTimeIsAskedAgainSoon(t *testing.T) {
+	server := serve(t, "*.slow.example TIMEOUT\n*.example.com 60 TXT x\n")
+	c := &clock{now: time.Unix(1e9, 0)}
+	r := newResolver(t, resolver.Options{
+		Servers: []string{server.Addr()}, Clock: c.Now, MaxInFlight: 1, Timeout: 10 * time.Second, Deadline: 200 * time.Millisecond,
+	})
+	// An answer takes half the time of a question. One that waits for the slot of
+	// another question from early on has less left.
+	server.SetDelay(100 * time.Millisecond)
+	ask := func(name string) error {
+		_, err := r.Lookup(t.Context(), name, dns.TypeTXT)
+		if err != nil && !resolver.Temporary(err) {
+			t.Errorf("got %v, want a temporary failure", err)
+		}
+		return err
+	}
+	overloaded := func(n int) (name string, failed bool) {
+		var wg sync.WaitGroup
+		defer wg.Wait()
+		asked := server.Queries()
+		wg.Go(func() { _ = ask(fmt.Sprintf("n%d.slow.example", n)) })
+		for server.Queries() == asked {
+			time.Sleep(time.Millisecond)
+		}
+		name = fmt.Sprintf("n%d.example.com", n)
+		return name, ask(name) != nil
+	}
+	name, failed := "", false
+	for n := 0; !failed; n++ { // once, unless the machine is slow
+		if name, failed = overloaded(n); n == 50 {
+			t.Fatal("no question was kept waiting for too long")
+		}
+	}
+	asked := server.Queries()
+	if err := ask(name); err == nil || server.Queries() != asked {
+		t.Errorf("asked again within FailureTTL: %v", err)
+	}
+	c.Advance(1100 * time.Millisecond)
+	server.SetDelay(0)
+	if err := ask(name); err != nil {
+		t.Errorf("after FailureTTL: %v", err)
+	}
+}
+
 func TestAQuestionThatNobodyWaitsForEnds(t *testing.T) {
 	server := serve(t, "*.slow.example TIMEOUT\nexample.com 60 TXT x\n")
 	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}, MaxInFlight: 2, Timeout: 10 * time.Second})

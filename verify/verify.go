@@ -59,6 +59,10 @@ type Options struct {
 // not below the 20 s of RFC 7208 section 4.6.4.
 const defaultTimeout = 20 * time.Second
 
+// arcParallel is how many keys of an ARC chain are asked at a time, which has up
+// to 100 (RFC 8617 section 4.2.1); ours. Few chains have more than four sets.
+const arcParallel = 8
+
 // Envelope is what the MTA tells before the header.
 type Envelope struct {
 	Client   evidence.Client
@@ -189,8 +193,10 @@ func (m *Message) EndOfHeader() {
 	opt := m.opt.DKIM
 	opt.AuthorDomains = m.ev.From.Domains
 	opt.Now = m.ev.Time
-	m.dkim = dkim.Start(m.ctx, &m.fields, &m.body, m.budget, opt)
-	m.arc = arc.Start(m.ctx, &m.fields, &m.body, m.budget, arc.Options{DKIM: opt, ParseAAR: authres.ParseAAR})
+	// No key of a signature waits for another name of the message's.
+	keys := m.budget.Lane(opt.WithDefaults().MaxSignatures)
+	m.dkim = dkim.Start(m.ctx, &m.fields, &m.body, keys, opt)
+	m.arc = arc.Start(m.ctx, &m.fields, &m.body, m.budget.Lane(arcParallel), arc.Options{DKIM: opt, ParseAAR: authres.ParseAAR})
 }
 
 func (m *Message) maxFromDomains() int {
