@@ -239,9 +239,15 @@ var (
 	errDeadline = errors.New("timeout of the question")
 )
 
-// fly asks k, keeps the outcome, and tells all who wait.
+// fly asks k, keeps the outcome, and tells all who wait, whatever happens.
 func (r *Resolver) fly(ctx context.Context, k key, f *flight) {
 	defer f.cancel()
+	defer r.arrive(k, f)
+	defer func() {
+		if p := recover(); p != nil {
+			r.opts.Logger.Error("panic while keeping a dns answer", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
 	f.answer, f.err = r.ask(ctx, k)
 	r.mu.Lock()
 	abandoned := f.waiting == 0
@@ -252,6 +258,14 @@ func (r *Resolver) fly(ctx context.Context, k key, f *flight) {
 	}
 	if f.err == nil || !abandoned { // a failure that we made ourselves is no news about the name
 		r.keep(k, f)
+	}
+}
+
+// arrive ends f for all who wait. An outcome that was reached counts, also when
+// it could not be kept.
+func (r *Resolver) arrive(k key, f *flight) {
+	if f.answer == nil && f.err == nil {
+		f.err = temporary(k, "internal error")
 	}
 	r.mu.Lock()
 	r.land(k, f)

@@ -1,11 +1,15 @@
 package resolver_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -381,6 +385,64 @@ func TestPoliciesHaveSlotsOfTheirOwn(t *testing.T) {
 	start := time.Now()
 	if _, err := r.Lookup(t.Context(), "_dmarc.example.com", dns.TypeTXT); err != nil || time.Since(start) > 5*time.Second {
 		t.Errorf("while other names are slow: %v in %v", err, time.Since(start))
+	}
+}
+
+// tripwire is a clock that panics when a method of Resolver asks for the time,
+// and a log handler that panics at debug messages when no method is named.
+type tripwire struct {
+	slog.Handler
+	method string
+	armed  atomic.Bool
+}
+
+func (w *tripwire) now() time.Time {
+	if w.armed.Load() && w.method != "" && strings.Contains(string(debug.Stack()), "resolver.(*Resolver)."+w.method+"(") {
+		panic("boom")
+	}
+	return time.Now()
+}
+
+func (w *tripwire) Handle(ctx context.Context, rec slog.Record) error {
+	if w.armed.Load() && w.method == "" && rec.Level == slog.LevelDebug {
+		panic("boom")
+	}
+	return w.Handler.Handle(ctx, rec)
+}
+
+func TestAPanicAroundAnAnswerLeavesNobodyWaiting(t *testing.T) {
+	server := serve(t, zoneText)
+	server.SetDelay(20 * time.Millisecond)
+	for _, tt := range []struct {
+		name, ask, method, want, log string
+	}{
+		{"reading the answer", "example.com", "ask", "temporary DNS failure: internal error", "while reading"},
+		{"keeping the answer", "example.com", "keep", `NOERROR exists "v=spf1 -all"`, "while keeping"},
+		{"logging a failure", "broken.example.com", "", "temporary DNS failure: SERVFAIL from " + server.Addr(), "while keeping"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var log bytes.Buffer
+			wire := &tripwire{method: tt.method, Handler: slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})}
+			r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}, Clock: wire.now, Logger: slog.New(wire)})
+			wire.armed.Store(true)
+			var wg sync.WaitGroup
+			for range 3 {
+				wg.Go(func() {
+					if got := show(r.Lookup(t.Context(), tt.ask, dns.TypeTXT)); got != tt.want {
+						t.Errorf("got %s, want %s", got, tt.want)
+					}
+				})
+			}
+			wg.Wait()
+			wire.armed.Store(false)
+			if got := show(r.Lookup(t.Context(), "mx.example.com", dns.TypeA)); got != "NOERROR exists 192.0.2.1" {
+				t.Errorf("the next question: %s", got)
+			}
+			r.Close()
+			if !strings.Contains(log.String(), tt.log) {
+				t.Errorf("log: got %s, want %q", log.String(), tt.log)
+			}
+		})
 	}
 }
 

@@ -67,9 +67,15 @@ var (
 	errDrained = errors.New("server is shutting down")
 )
 
-// serve leads the dialogue to its end.
+// serve leads the dialogue to its end. A panic of our own, before the first event
+// or while a panic of the Session is answered, ends this connection alone.
 func (d *dialogue) serve() {
 	growStack()
+	defer func() {
+		if p := recover(); p != nil {
+			d.logPanic("connection", p)
+		}
+	}()
 	defer d.srv.remove(d)
 	defer d.nc.Close()
 	defer d.finish()

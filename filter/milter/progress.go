@@ -1,6 +1,9 @@
 package milter
 
 import (
+	"errors"
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"time"
 )
@@ -39,12 +42,24 @@ func (p *progress) tick() {
 	if !p.on {
 		return
 	}
-	if p.err = p.d.write(progressFrame); p.err != nil {
+	if p.err = p.send(); p.err != nil {
 		p.on = false
 		p.d.cancel()
 		return
 	}
 	p.timer.Reset(p.d.srv.opt.ProgressInterval)
+}
+
+// send writes the frame. A panic is an error: this goroutine is the timer's, so
+// nobody else would catch it.
+func (p *progress) send() (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.d.srv.log.Error("panic while telling of progress", "conn_id", p.d.conn.id, "err", fmt.Sprint(v), "stack", string(debug.Stack()))
+			err = errors.New("panic")
+		}
+	}()
+	return p.d.write(progressFrame)
 }
 
 // stopProgress waits for a tick that is being sent. An error means that the
