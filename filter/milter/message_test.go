@@ -1,6 +1,7 @@
 package milter
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"slices"
@@ -79,6 +80,74 @@ func TestPanicEveryTimeNeverAccepts(t *testing.T) {
 				m.begin()
 				m.event('A', "")
 			}
+		})
+	}
+}
+
+// faulty is a connection of which one call panics.
+type faulty struct {
+	scripted
+	mu       sync.Mutex
+	at       string // the call: its method, and for Write the content's first letter
+	panicked bool
+}
+
+func (c *faulty) call(what string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if what == c.at && !c.panicked {
+		c.panicked = true
+		panic("boom")
+	}
+}
+
+func (c *faulty) Read(p []byte) (int, error) { c.call("Read"); return c.scripted.Read(p) }
+func (c *faulty) Write(p []byte) (int, error) {
+	c.call("Write " + string(p[frameHeader:frameHeader+1]))
+	return c.scripted.Write(p)
+}
+func (c *faulty) Close() error { c.call("Close"); return c.scripted.Close() }
+
+// What panics outside of the Session ends its own connection and nothing else.
+func TestAPanicOfOurOwnEndsOneConnectionOnly(t *testing.T) {
+	stream := appendFrame(nil, 'O', offer(6, 0x1ff, allOptions))
+	stream = appendFrame(appendFrame(stream, 'M', theMail), 'E', "")
+	for _, tt := range []struct {
+		name, at string
+		session  bool // one was begun
+	}{
+		{"reading the offer", "Read", false},
+		{"answering the offer", "Write O", false},
+		{"telling of progress", "Write p", true},
+		{"answering a message whose Session panicked", "Write y", true},
+		{"closing the connection", "Close", true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var log logBuffer
+			r := &recorder{judge: func(ctx context.Context) Response {
+				if tt.at == "Write p" {
+					<-ctx.Done()
+				}
+				panic("no verdict")
+			}}
+			s, addr := serve(t, Options{Handler: r.handler, Logger: log.logger(), ProgressInterval: time.Millisecond})
+			nc := &faulty{at: tt.at, scripted: scripted{Reader: bytes.NewReader(stream)}}
+			s.start(nc)
+			s.wait(func() bool { return len(s.conns) == 0 && s.messages == 0 })
+			eventually(t, "log", func() bool { return strings.Contains(log.String(), "boom") })
+			if got := log.String(); !strings.Contains(got, "level=ERROR") || !strings.Contains(got, "stack=") || !nc.panicked {
+				t.Errorf("log: %s", got)
+			}
+			if got := r.text(); strings.HasSuffix(got, "close") != tt.session {
+				t.Errorf("the Session heard %q", got)
+			}
+			if c := r.conn; c != nil && c.Context().Err() == nil {
+				t.Error("the connection's context goes on")
+			}
+			m := greet(t, addr, noReply)
+			m.event('M', theMail)
+			m.send('A', "")
+			eventually(t, "another connection is served", func() bool { return strings.HasSuffix(r.text(), "abort") })
 		})
 	}
 }
