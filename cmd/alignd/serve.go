@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -30,7 +31,8 @@ func serveCommand() *cobra.Command {
 		Long: `Run the filter in the foreground, logging to standard error.
 
 SIGTERM and SIGINT drain: messages in progress are finished, then idle sessions
-are closed, within the option drain. SIGHUP reads the configuration again.`,
+are closed, within the option drain. A second one cuts off what is left at once.
+SIGHUP reads the configuration again.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			// First of all: a SIGHUP while the daemon starts must not end it.
@@ -113,7 +115,7 @@ func (d *daemon) run(signals <-chan os.Signal) error {
 	for {
 		select {
 		case err := <-failed:
-			d.drain()
+			d.drain(signals)
 			return failure{err}
 		case <-d.expiry.timer.C:
 			d.warnExpired()
@@ -123,7 +125,7 @@ func (d *daemon) run(signals <-chan os.Signal) error {
 				continue
 			}
 			d.log.Info("alignd stops", "signal", s.String(), "drain", d.cfg.Drain.Duration.String())
-			d.drain()
+			d.drain(signals)
 			return nil
 		}
 	}
@@ -180,16 +182,39 @@ func (d *daemon) reload() {
 	d.log.Info("configuration reloaded", "mode", cfg.Mode)
 }
 
-// drain ends in an orderly way within the option drain.
-func (d *daemon) drain() {
+// drain ends in an orderly way within the option drain, or when another signal
+// asks for the end.
+func (d *daemon) drain(signals <-chan os.Signal) {
 	d.notify(sd.SdNotifyStopping)
 	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.Drain.Duration)
-	defer cancel()
-	if err := d.server.Shutdown(ctx); err != nil {
+	var hurry sync.WaitGroup
+	hurry.Go(func() {
+		defer cancel()
+		d.secondSignal(ctx, signals)
+	})
+	err := d.server.Shutdown(ctx)
+	cancel()
+	hurry.Wait()
+	if err != nil {
 		d.log.Warn("sessions were cut off", "err", err)
 		return
 	}
 	d.log.Info("alignd stopped")
+}
+
+// secondSignal returns at a signal that asks for the end, or when ctx ends.
+func (d *daemon) secondSignal(ctx context.Context, signals <-chan os.Signal) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-signals:
+			if s != syscall.SIGHUP { // which has nothing left to change
+				d.log.Warn("alignd stops at once", "signal", s.String())
+				return
+			}
+		}
+	}
 }
 
 func (d *daemon) warn(cfg *config.Config) {

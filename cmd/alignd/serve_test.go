@@ -1,0 +1,117 @@
+package main
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"alignd/e2e/fakemta"
+	"alignd/e2e/mta"
+)
+
+// serving is an alignd serve of its own process.
+type serving struct {
+	cmd    *exec.Cmd
+	stderr bytes.Buffer // to be read when the process has ended
+	ended  chan struct{}
+	mta    fakemta.Options
+}
+
+// startServe returns when the daemon answers.
+func startServe(t *testing.T, settings string) *serving {
+	t.Helper()
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp("", "alignd") // short, as a socket's path must be
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "s")
+	s := &serving{ended: make(chan struct{}), mta: fakemta.Options{Network: "unix", Address: socket}}
+	s.cmd = exec.CommandContext(t.Context(), exe, "serve", "--listen", "unix:"+socket, "--config", write(t, "alignd.yaml", settings))
+	s.cmd.Env = append(os.Environ(), asAlignd+"=1", "JOURNAL_STREAM=", "NOTIFY_SOCKET=", "GORACE=atexit_sleep_ms=0")
+	s.cmd.Stderr = &s.stderr
+	if err := s.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer close(s.ended)
+		_ = s.cmd.Wait()
+	}()
+	t.Cleanup(func() {
+		_ = s.cmd.Process.Kill()
+		<-s.ended
+		if t.Failed() {
+			t.Logf("log:\n%s", s.stderr.String())
+		}
+	})
+	for start := time.Now(); time.Since(start) < 30*time.Second; time.Sleep(5 * time.Millisecond) {
+		if conn, err := net.Dial("unix", socket); err == nil {
+			conn.Close()
+			return s
+		}
+	}
+	t.Fatal("alignd does not answer")
+	return nil
+}
+
+func (s *serving) signal(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// within reports whether the process ends in that time.
+func (s *serving) within(d time.Duration) bool {
+	select {
+	case <-s.ended:
+		return true
+	case <-time.After(d):
+		return false
+	}
+}
+
+func TestASecondSignalEndsTheDrainAtOnce(t *testing.T) {
+	for _, second := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		t.Run(second.String(), func(t *testing.T) {
+			t.Parallel()
+			s := startServe(t, "drain: 2m\ndns: {servers: [\"127.0.0.1:1\"]}\n")
+			client := fakemta.Dial(s.mta, mta.Peer{Addr: netip.MustParseAddr("198.51.100.66")})
+			defer client.Close()
+			for _, line := range []string{"EHLO client.example", "MAIL FROM:<a@example.com>"} {
+				if r := client.Command(line); r.Code != 250 {
+					t.Fatalf("%s: %s", line, r)
+				}
+			}
+			s.signal(t, syscall.SIGTERM)
+			s.signal(t, syscall.SIGHUP)
+			if s.within(500 * time.Millisecond) {
+				t.Fatal("the first signal cut a message off")
+			}
+			s.signal(t, second)
+			if !s.within(20 * time.Second) {
+				t.Fatal("still there after a second signal")
+			}
+			if status := s.cmd.ProcessState.ExitCode(); status != 0 {
+				t.Errorf("exit status %d", status)
+			}
+			log := s.stderr.String()
+			for _, want := range []string{"alignd stops at once", "sessions were cut off"} {
+				if !strings.Contains(log, want) {
+					t.Errorf("the log does not say %q", want)
+				}
+			}
+		})
+	}
+}
