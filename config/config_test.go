@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"alignd/policy"
 )
 
 var update = flag.Bool("update", false, "write the want files anew")
@@ -74,6 +76,25 @@ func TestTheDefaultFileIsWhatRunsWithoutAFile(t *testing.T) {
 	empty.Rules, printed.Rules = nil, nil
 	if !reflect.DeepEqual(empty, printed) {
 		t.Errorf("defaults differ from the printed file:\n%+v\n%+v", empty, printed)
+	}
+}
+
+// What policy does where nothing is said is what the default file says.
+func TestTheDefaultFileHoldsPolicysOwnDefaults(t *testing.T) {
+	d, cfg := newDecoder("defaults.yaml"), new(Config)
+	d.document(defaultText, cfg)
+	if got, want := replies(&cfg.Replies), policy.DefaultReplies(); got != want {
+		t.Errorf("replies: got\n%+v, want\n%+v", got, want)
+	}
+	spec := d.spec(cfg)
+	spec.Options = nil          // the places in the file
+	spec.Handling.Signals = nil // all; the file leaves out the one that costs a look-up
+	got, err := policy.Compile(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := fmt.Sprintf("%+v", got), fmt.Sprintf("%+v", policy.Defaults()); got != want {
+		t.Errorf("got\n%s, want\n%s", got, want)
 	}
 }
 

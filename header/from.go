@@ -66,6 +66,9 @@ func (p *addressList) problem(fields int) (evidence.FromProblem, string) {
 	case fields == 0:
 		return evidence.FromMissing, "the message has no From field"
 	case p.bad == "" && len(p.domains) > 0 && p.more:
+		if fields > 1 {
+			return evidence.FromTooMany, fmt.Sprintf("the message has %d From fields with more than %d domains", fields, p.limit)
+		}
 		return evidence.FromTooMany, fmt.Sprintf("From names more than %d domains", p.limit)
 	case fields > 1:
 		return evidence.FromSeveral, fmt.Sprintf("the message has %d From fields", fields)

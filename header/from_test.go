@@ -184,6 +184,17 @@ func TestSeveralFromFields(t *testing.T) {
 			}
 		})
 	}
+	for _, tt := range []struct {
+		from []string
+		want string
+	}{
+		{[]string{" a@a.example, b@b.example, c@c.example"}, "From names more than 2 domains"},
+		{[]string{" a@a.example", " b@b.example", " c@c.example"}, "the message has 3 From fields with more than 2 domains"},
+	} {
+		if got := AuthorDomains(fromFields(tt.from...), 2).Detail; got != tt.want {
+			t.Errorf("%q: got %q, want %q", tt.from, got, tt.want)
+		}
+	}
 	h := fromFields(" a@a.example")
 	h.Add([]byte("FROM \t"), []byte("b@b.example"))
 	h.Add([]byte("Resent-From"), []byte("c@c.example"))

@@ -129,7 +129,7 @@ func TestWhatTheRulesSayAboutThemselves(t *testing.T) {
 func TestVerdictsWithoutJudging(t *testing.T) {
 	ev := &evidence.Message{QueueID: "4Q9"}
 	v := Defaults().Failed(ev)
-	if v.Reply.String() != "451 4.3.0 Temporary failure in message evaluation, try again later" || v.Step != StepInternal || v.Delivery != DeliverDefer {
+	if v.Reply.String() != "451 4.3.0 Temporary internal failure, try again later" || v.Step != StepInternal || v.Delivery != DeliverDefer {
 		t.Errorf("Failed: got %+v", v)
 	}
 	v = Defaults().OverLimit(ev, "the header is larger than 1 MiB")

@@ -209,6 +209,17 @@ var fromText = map[evidence.FromProblem]string{
 	evidence.FromTooMany:    "the From field names too many domains",
 }
 
+func fromWhy(from *evidence.From) string {
+	why, ok := fromText[from.Problem]
+	switch {
+	case !ok:
+		return "the From field is unusable"
+	case from.Problem == evidence.FromTooMany && from.Fields > 1:
+		return "the message has several From fields with too many domains"
+	}
+	return why
+}
+
 // unusableFrom is step 2. final means that the outcome is settled; otherwise
 // it is the least that is done, and the domains that there are get judged.
 func (d *decision) unusableFrom() (floor ruling, final bool) {
@@ -228,10 +239,7 @@ func (d *decision) unusableFrom() (floor ruling, final bool) {
 	}
 	floor.set(a, d.rules.handling.QuarantineAs)
 	floor.byOption(StepFrom, option, d.rules)
-	floor.why = fromText[d.ev.From.Problem]
-	if floor.why == "" {
-		floor.why = "the From field is unusable"
-	}
+	floor.why = fromWhy(&d.ev.From)
 	floor.Reason = "No Author Domain: " + floor.why + "."
 	floor.reply = replyFrom
 	d.behindRelay(&floor)

@@ -125,7 +125,7 @@ func TestDecideWithDefaults(t *testing.T) {
 		{"policy unknown for now is accepted (step 7a)", result(evidence.TempError, func(d *evidence.DMARC) { d.PolicyTemporary = true; d.Policy = "" }),
 			want{"accept", "deliver", "none", StepTempError, "temperror.policy_unknown", "", ""}},
 		{"an unresolved identifier under p=reject is deferred (step 7b)", result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary = true }),
-			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 DMARC evaluation for bank.example failed temporarily, try again later"}},
+			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 Temporary DNS failure while checking bank.example, try again later"}},
 		{"an unresolved identifier under p=none is accepted", result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary, d.Policy, d.Published.P = true, "none", "none" }),
 			want{"accept", "deliver", "none", StepTempError, "", "", ""}},
 		{"deferred for four hours it is accepted", change(result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary = true }),

@@ -56,22 +56,37 @@ func (c *compiler) repliesOf(spec *Spec) {
 	c.rules.replies.kinds[replyInternalReject] = replyTemplate{550, "5.3.0",
 		[]part{{text: "Email rejected: it could not be evaluated"}}}
 	c.rules.replies.url = c.template(entryRef{kind: "reply url"}, spec.Replies.URL, "domain", "token")
+	set, def := &spec.Replies, DefaultReplies()
 	for _, t := range []struct {
 		name string
 		kind replyKind
 		set  ReplyTemplate
 		def  ReplyTemplate
 	}{
-		{"dmarc", replyDMARC, spec.Replies.DMARC, ReplyTemplate{550, "5.7.26", "Email rejected per DMARC policy for {domain}"}},
-		{"spf", replySPF, spec.Replies.SPF, ReplyTemplate{550, "5.7.23", "Email rejected: SPF fail for {domain}"}},
-		{"from", replyFrom, spec.Replies.From, ReplyTemplate{550, "5.6.0", "Email rejected: {reason}"}},
-		{"block", replyBlock, spec.Replies.Block, ReplyTemplate{550, "5.7.1", "Email rejected by local policy"}},
-		{"temperror", replyTempError, spec.Replies.TempError, ReplyTemplate{451, "4.7.1", "DMARC evaluation for {domain} failed temporarily, try again later"}},
-		{"defer", replyDefer, spec.Replies.Defer, ReplyTemplate{451, "4.7.1", "Email deferred by local policy, try again later"}},
-		{"limit", replyLimit, spec.Replies.Limit, ReplyTemplate{550, "5.7.1", "Email exceeds a limit of this system and was not evaluated"}},
-		{"internal", replyInternal, spec.Replies.Internal, ReplyTemplate{451, "4.3.0", "Temporary failure in message evaluation, try again later"}},
+		{"dmarc", replyDMARC, set.DMARC, def.DMARC},
+		{"spf", replySPF, set.SPF, def.SPF},
+		{"from", replyFrom, set.From, def.From},
+		{"block", replyBlock, set.Block, def.Block},
+		{"temperror", replyTempError, set.TempError, def.TempError},
+		{"defer", replyDefer, set.Defer, def.Defer},
+		{"limit", replyLimit, set.Limit, def.Limit},
+		{"internal", replyInternal, set.Internal, def.Internal},
 	} {
 		c.reply(entryRef{kind: "reply " + t.name}, t.kind, t.set, t.def)
+	}
+}
+
+// DefaultReplies are the replies where nothing else is set.
+func DefaultReplies() Replies {
+	return Replies{
+		DMARC:     ReplyTemplate{550, "5.7.26", "Email rejected per DMARC policy for {domain}"},
+		SPF:       ReplyTemplate{550, "5.7.23", "Email rejected: SPF of {domain} does not allow the client"},
+		From:      ReplyTemplate{550, "5.6.0", "Email rejected: {reason}"},
+		Block:     ReplyTemplate{550, "5.7.1", "Email rejected by local policy"},
+		TempError: ReplyTemplate{451, "4.7.1", "Temporary DNS failure while checking {domain}, try again later"},
+		Defer:     ReplyTemplate{451, "4.7.1", "Email deferred by local policy, try again later"},
+		Limit:     ReplyTemplate{550, "5.7.1", "Email rejected: {reason}"},
+		Internal:  ReplyTemplate{451, "4.3.0", "Temporary internal failure, try again later"},
 	}
 }
 

@@ -58,6 +58,10 @@ func TestUnusableFrom(t *testing.T) {
 		ev.From.Problem = p
 		return ev
 	}
+	fields := func(n int, ev *evidence.Message) *evidence.Message {
+		ev.From.Fields = n
+		return ev
+	}
 	passing := with(failing("reject"), func(d *evidence.DMARC) { d.Result = evidence.Pass })
 	lenient := rulesOf(t, Spec{From: FromActions{Missing: Accept, Several: Tag}})
 	for _, row := range []struct {
@@ -72,6 +76,8 @@ func TestUnusableFrom(t *testing.T) {
 			want{"reject", "refuse", "none", StepFrom, "from.several", "local_policy", "550 5.6.0 Email rejected: the message has several From fields"}},
 		{"too many domains are refused", problem(evidence.FromTooMany, passing), Defaults(),
 			want{"reject", "refuse", "none", StepFrom, "from.too_many", "local_policy", "550 5.6.0 Email rejected: the From field names too many domains"}},
+		{"too many domains in several fields are told as that", fields(5, problem(evidence.FromTooMany, passing)), Defaults(),
+			want{"reject", "refuse", "none", StepFrom, "from.too_many", "local_policy", "550 5.6.0 Email rejected: the message has several From fields with too many domains"}},
 		{"an empty group is tagged", problem(evidence.FromEmpty), Defaults(),
 			want{"quarantine", "tag", "none", StepFrom, "from.empty", "local_policy", ""}},
 		{"an unparsable From is tagged", problem(evidence.FromUnparsable), Defaults(),
@@ -203,7 +209,7 @@ func TestHandling(t *testing.T) {
 			message(with(failing("none"), func(d *evidence.DMARC) { d.Result = evidence.Pass })), want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
 		{"own domains count as enforcing when unresolved", Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}}}},
 			message(with(failing("none"), func(d *evidence.DMARC) { d.Result, d.IdentifierTemporary = evidence.TempError, true })),
-			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 DMARC evaluation for bank.example failed temporarily, try again later"}},
+			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 Temporary DNS failure while checking bank.example, try again later"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			v := check(t, row.ev, rulesOf(t, row.spec), row.want)
@@ -285,7 +291,7 @@ func TestDomainsThatPublishNothing(t *testing.T) {
 	}{
 		{"SPF fail is accepted by default (RFC 7208 section 8.4)", Spec{}, none(spf("sender.example", "fail")), accepted},
 		{"SPF fail is refused with 5.7.23 (RFC 7372 section 3.2)", spec, none(spf("sender.example", "fail")),
-			want{"reject", "refuse", "none", StepHandling, "spf_fail", "local_policy", "550 5.7.23 Email rejected: SPF fail for sender.example"}},
+			want{"reject", "refuse", "none", StepHandling, "spf_fail", "local_policy", "550 5.7.23 Email rejected: SPF of sender.example does not allow the client"}},
 		{"SPF softfail is not SPF fail", spec, none(spf("sender.example", "softfail")), tagged},
 		{"SPF pass of the Author Domain's family authenticates", spec, none(spf("bounce.bank.example", "pass")), accepted},
 		{"SPF pass of a stranger does not", spec, none(spf("sender.example", "pass")), tagged},
@@ -299,7 +305,7 @@ func TestDomainsThatPublishNothing(t *testing.T) {
 		{"for the null reverse-path HELO counts", spec, none(func(m *evidence.Message) {
 			m.MailFrom, m.MailFromDomain, m.SPF.MailFrom = "", "", nil
 			m.SPF.HELO = &evidence.SPFCheck{Domain: "mail.example.net", Result: evidence.Fail}
-		}), want{"reject", "refuse", "none", StepHandling, "spf_fail", "local_policy", "550 5.7.23 Email rejected: SPF fail for mail.example.net"}},
+		}), want{"reject", "refuse", "none", StepHandling, "spf_fail", "local_policy", "550 5.7.23 Email rejected: SPF of mail.example.net does not allow the client"}},
 		{"a domain with p=none is left alone", spec, change(message(failing("none")), spf("sender.example", "fail")), accepted},
 	} {
 		t.Run(row.name, func(t *testing.T) { check(t, row.ev, rulesOf(t, row.spec), row.want) })
