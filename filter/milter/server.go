@@ -25,8 +25,9 @@ type Options struct {
 	// MaxConns is how many connections are served at once, 2000. Further ones
 	// wait in the listeners' backlogs.
 	MaxConns int
-	// MaxPacket is the longest frame in octets, 1 MiB. A longer one ends the
-	// connection.
+	// MaxPacket is the longest frame in octets. A longer one ends the connection.
+	// As long as one header field or envelope command within the limits below,
+	// at least 1 MiB.
 	MaxPacket int
 
 	// Limits of one message. A message over one of them is answered with OnLimit
@@ -34,7 +35,7 @@ type Options struct {
 	MaxHeaders       int   // fields, 5000
 	MaxHeaderBytes   int   // names and values together in octets, 2 MiB
 	MaxRecipients    int   // 10000
-	MaxEnvelopeBytes int   // MAIL and RCPT together in octets, 1 MiB
+	MaxEnvelopeBytes int   // MAIL and RCPT together in octets, 100 a recipient and at least 1 MiB
 	MaxBody          int64 // octets; 0 is no limit, as the MTA has its own
 
 	Timeouts Timeouts
@@ -81,11 +82,11 @@ type Timeouts struct {
 func (o *Options) fill() {
 	setDefault(&o.Logger, slog.Default())
 	setDefault(&o.MaxConns, 2000)
-	setDefault(&o.MaxPacket, 1<<20)
 	setDefault(&o.MaxHeaders, 5000)
 	setDefault(&o.MaxHeaderBytes, 2<<20)
 	setDefault(&o.MaxRecipients, 10000)
-	setDefault(&o.MaxEnvelopeBytes, 1<<20)
+	setDefault(&o.MaxEnvelopeBytes, max(1<<20, 100*o.MaxRecipients))
+	setDefault(&o.MaxPacket, max(1<<20, 1+o.MaxHeaderBytes, 1+o.MaxEnvelopeBytes)) // 1: the command letter
 	setDefault(&o.Timeouts.Negotiate, 30*time.Second)
 	setDefault(&o.Timeouts.Idle, 7210*time.Second)
 	setDefault(&o.Timeouts.Content, 10*time.Minute)

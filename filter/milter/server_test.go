@@ -80,7 +80,7 @@ func TestMalformedInputEndsTheConnection(t *testing.T) {
 		{"protocol version 1", frame('O', offer(1, 0x1ff, allOptions)), "protocol version 1"},
 		{"a second negotiation", hello + hello, "second option negotiation"},
 		{"a zero-length frame later", hello + "\x00\x00\x00\x00", "frame of length zero"},
-		{"a frame over the limit in a message", mail + "\x00\x10\x00\x01B", "frame over the limit"},
+		{"a frame over the limit in a message", mail + "\x00\x20\x00\x02B", "frame over the limit"},
 		{"CONNECT without NUL", hello + frame('C', "host"), "malformed frame: connect"},
 		{"CONNECT without content", hello + frame('C', ""), "malformed frame: connect"},
 		{"HELO without NUL", hello + frame('H', "host"), "malformed frame: helo"},
