@@ -96,10 +96,6 @@ func (r *Rules) NextExpiry(now time.Time) (next time.Time, ok bool) {
 // NeedsIPRev reports whether a rule looks at reverse DNS.
 func (r *Rules) NeedsIPRev() bool { return r.iprev }
 
-// TagName is the header field that marks quarantined mail, for deleting it
-// from incoming mail.
-func (r *Rules) TagName() string { return r.tag.Name }
-
 // expired reports whether the entry no longer matches at now.
 func (e *Exception) expired(now time.Time) bool {
 	return !e.NeverExpires && !now.Before(e.Expires)

@@ -110,8 +110,8 @@ func TestWhatTheRulesSayAboutThemselves(t *testing.T) {
 	if !rules.NeedsIPRev() || Defaults().NeedsIPRev() || !rulesOf(t, Spec{Handling: Handling{RejectMode: Corroborated}}).NeedsIPRev() {
 		t.Error("NeedsIPRev: want it for ptr and for corroborated only")
 	}
-	if rules.TagName() != "X-Junk" || Defaults().TagName() != "X-Alignd-Disposition" {
-		t.Errorf("TagName: got %q, %q", rules.TagName(), Defaults().TagName())
+	if rules.tag.Name != "X-Junk" || Defaults().tag.Name != "X-Alignd-Disposition" {
+		t.Errorf("the tag field: got %q, %q", rules.tag.Name, Defaults().tag.Name)
 	}
 	later := with(x, func(x *Exception) { x.ID, x.Expires = "y", now.Add(time.Hour) })
 	forever := with(entry(Accept, Scope{}, Proof{PTR: []string{"b.example"}}), func(x *Exception) { x.ID = "z" })

@@ -72,8 +72,8 @@ func TestPostfixDeliversByteForByte(t *testing.T) {
 		if err := p.Stop(); err != nil {
 			t.Error(err)
 		}
-		if _, err := os.Stat(p.Dir()); !os.IsNotExist(err) {
-			t.Errorf("%s was left behind", p.Dir())
+		if _, err := os.Stat(p.dir); !os.IsNotExist(err) {
+			t.Errorf("%s was left behind", p.dir)
 		}
 		if t.Failed() {
 			t.Log(p.Log())

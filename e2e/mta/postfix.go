@@ -160,9 +160,6 @@ func (p *Postfix) Addr(line string) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(p.ports[line]))
 }
 
-// Dir is the instance's directory.
-func (p *Postfix) Dir() string { return p.dir }
-
 // SocketName is the milter address "unix:"+SocketName as Postfix reads it: a
 // relative name is below the queue directory, as for a chrooted smtpd.
 const SocketName = "milter.sock"

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	protocol "github.com/emersion/go-milter"
 )
 
 // scripted is a connection whose other end says everything at once and listens
@@ -66,7 +68,7 @@ func (o *orderly) Body([]byte)  { o.step("body", "body") }
 func (o *orderly) EndOfMessage(context.Context) Response {
 	o.step("idle", "body")
 	o.verdicts++
-	if !o.conn.Grants(OpInsert) {
+	if o.conn.actions&protocol.OptAddHeader == 0 {
 		return Response{Reply: Accept}
 	}
 	return Response{[]Edit{InsertHeader(0, "A", "1")}, Accept}

@@ -187,7 +187,7 @@ func (d *dialogue) header(data []byte) error {
 		!within(d, "header octets", d.msg.headerBytes, d.srv.opt.MaxHeaderBytes) {
 		return nil
 	}
-	name, value, ok := parseHeader(data, d.conn.LeadingSpace())
+	name, value, ok := parseHeader(data, d.conn.leadingSpace())
 	if !ok {
 		return malformed(protocol.CodeHeader)
 	}
@@ -274,7 +274,7 @@ func (d *dialogue) appendResponse(dst []byte, r Response) ([]byte, error) {
 	}
 	if r.Reply.Delivers() {
 		var err error
-		dst, err = appendEdits(dst, r.Edits, d.conn.actions, d.conn.LeadingSpace())
+		dst, err = appendEdits(dst, r.Edits, d.conn.actions, d.conn.leadingSpace())
 		if err != nil {
 			return nil, err
 		}

@@ -272,7 +272,6 @@ func TestResponsesThatCannotBeSentDeferTheMessage(t *testing.T) {
 		{"an edit that was not granted after some that were",
 			Response{[]Edit{InsertHeader(0, "A", "1"), Quarantine("x")}, Accept}, "y451 4.3.0"},
 		{"edits have no meaning beside a refusal", Response{[]Edit{Quarantine("x")}, Text(550, "5.7.1", "x")}, "y550 5.7.1"},
-		{"edits have no meaning beside a discard", Response{[]Edit{InsertHeader(0, "A", "1")}, Discard}, "d"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

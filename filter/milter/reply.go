@@ -27,15 +27,9 @@ type Reply struct {
 	text     string
 }
 
-// Replies without a text.
-var (
-	// Accept lets the message pass, with its edits.
-	Accept = Reply{action: protocol.ActAccept}
-	// Continue does the same; a further filter of the MTA is asked either way.
-	Continue = Reply{action: protocol.ActContinue}
-	// Discard tells the client that the message was taken, and drops it.
-	Discard = Reply{action: protocol.ActDiscard}
-)
+// Accept lets the message pass, with its edits. A further filter of the MTA is
+// asked all the same.
+var Accept = Reply{action: protocol.ActAccept}
 
 // Text refuses the message with a 5xx code or defers it with a 4xx code.
 // enhanced is an enhanced status code of the same class (RFC 3463), or empty.
@@ -46,9 +40,7 @@ func Text(code int, enhanced, text string) Reply {
 }
 
 // Delivers reports whether the message passes: only then edits have a meaning.
-func (r Reply) Delivers() bool {
-	return r.action == protocol.ActAccept || r.action == protocol.ActContinue
-}
+func (r Reply) Delivers() bool { return r.action == protocol.ActAccept }
 
 // String is the reply for logs: "accept", or "550 5.7.1 text" with lines divided
 // by " / ".
@@ -56,10 +48,6 @@ func (r Reply) String() string {
 	switch r.action {
 	case protocol.ActAccept:
 		return "accept"
-	case protocol.ActContinue:
-		return "continue"
-	case protocol.ActDiscard:
-		return "discard"
 	case protocol.ActReplyCode:
 		var lines []string
 		for i, line := range r.lines() {
@@ -78,7 +66,7 @@ func (r Reply) String() string {
 // classes, and strays from text that is not plain US-ASCII.
 func CheckReply(r Reply) error {
 	switch r.action {
-	case protocol.ActAccept, protocol.ActContinue, protocol.ActDiscard:
+	case protocol.ActAccept:
 		return nil
 	case protocol.ActReplyCode:
 	default:

@@ -13,8 +13,6 @@ func TestReplyOnTheWire(t *testing.T) {
 		str   string
 	}{
 		{"accept", Accept, "a", "accept"},
-		{"continue", Continue, "c", "continue"},
-		{"discard", Discard, "d", "discard"},
 		{"code, enhanced code and text", Text(550, "5.7.26", "Refused"), "y550 5.7.26 Refused\x00", "550 5.7.26 Refused"},
 		{"without enhanced code", Text(451, "", "Later"), "y451 Later\x00", "451 Later"},
 		{"without text", Text(451, "4.3.0", ""), "y451 4.3.0 \x00", "451 4.3.0 "},

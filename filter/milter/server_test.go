@@ -59,7 +59,7 @@ func TestConnIsWhatWasNegotiated(t *testing.T) {
 	r.mu.Lock()
 	c := r.conn
 	r.mu.Unlock()
-	if c.Version() != 3 || !c.LeadingSpace() || !c.Grants(OpInsert) || c.Grants(OpDelete) || c.Grants(OpQuarantine) || c.Grants(0) || c.ID() == "" {
+	if c.version != 3 || !c.leadingSpace() || c.actions != protocol.OptAddHeader || c.id == "" {
 		t.Errorf("got %+v", c)
 	}
 }

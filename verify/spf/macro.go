@@ -11,9 +11,6 @@ type DomainSpec struct {
 	pieces []piece // nil when there are no macros
 }
 
-// HasMacros reports whether the name depends on the message.
-func (d *DomainSpec) HasMacros() bool { return d.pieces != nil }
-
 // piece is a literal or one macro of a macro-string.
 type piece struct {
 	literal string // when letter is 0

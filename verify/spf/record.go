@@ -41,16 +41,6 @@ func (k Kind) String() string { return kindNames[k] }
 // Modifier reports whether k is a modifier rather than a mechanism.
 func (k Kind) Modifier() bool { return k >= Redirect }
 
-// CausesQuestions reports whether the term counts against the limit of terms
-// that cause DNS questions (RFC 7208 section 4.6.4).
-func (k Kind) CausesQuestions() bool {
-	switch k {
-	case Include, A, MX, PTR, Exists, Redirect:
-		return true
-	}
-	return false
-}
-
 // Term is one directive or modifier.
 type Term struct {
 	Text      string // as published
