@@ -110,9 +110,12 @@ func (d *dialogue) converse() (again bool) {
 	for {
 		d.current = 0
 		cmd, data, err := d.in.next()
-		if err == nil {
+		switch {
+		case err == nil:
 			d.current = protocol.Code(cmd)
 			err = d.event(d.current, data)
+		case errors.Is(err, errLongFrame):
+			err = d.longFrame(err)
 		}
 		if err != nil {
 			d.logEnd(err)

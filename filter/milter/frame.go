@@ -50,7 +50,8 @@ type frameReader struct {
 }
 
 // next returns the next frame. data is valid until the next call. An end of the
-// stream between two frames is io.EOF, within a frame io.ErrUnexpectedEOF.
+// stream between two frames is io.EOF, within a frame io.ErrUnexpectedEOF. After
+// errLongFrame the frame can be passed over with skip.
 func (f *frameReader) next() (cmd byte, data []byte, err error) {
 	if err := f.need(frameHeader); err != nil {
 		return 0, nil, err
@@ -69,6 +70,31 @@ func (f *frameReader) next() (cmd byte, data []byte, err error) {
 	frame := f.buf[f.r : f.r+end : f.r+end]
 	f.r += end
 	return frame[frameHeader], frame[frameHeader+1:], nil
+}
+
+// skip passes over a frame that next refused as too long, if its command is cmd.
+// Otherwise it reports false, and nothing more can be read.
+func (f *frameReader) skip(cmd byte) (bool, error) {
+	if err := f.need(frameHeader + 1); err != nil {
+		return false, err
+	}
+	if f.buf[f.r+frameHeader] != cmd {
+		return false, nil
+	}
+	rest := frameHeader + int64(binary.BigEndian.Uint32(f.buf[f.r:]))
+	for {
+		n := min(rest, int64(f.buffered()))
+		f.r += int(n)
+		if rest -= n; rest == 0 {
+			return true, nil
+		}
+		switch err := f.need(1); {
+		case err == io.EOF:
+			return false, io.ErrUnexpectedEOF
+		case err != nil:
+			return false, err
+		}
+	}
 }
 
 // buffered is the number of octets read and not yet handed out.

@@ -79,6 +79,39 @@ func TestFrameReaderDoesNotTrustTheLength(t *testing.T) {
 	}
 }
 
+func TestFrameReaderPassesOverALongFrame(t *testing.T) {
+	long, next := appendFrame(nil, 'L', strings.Repeat("x", 10_000)), appendFrame(nil, 'N', "rest")
+	for _, tt := range []struct {
+		name, stream string
+		cmd          byte
+		skipped      bool
+		err          error
+	}{
+		{"of the command that is asked for", string(long) + string(next), 'L', true, nil},
+		{"not of another command", string(long) + string(next), 'B', false, nil},
+		{"an end within the frame", string(long[:9000]), 'L', false, io.ErrUnexpectedEOF},
+		{"an end before the command", string(long[:4]), 'L', false, io.ErrUnexpectedEOF},
+	} {
+		for _, piece := range []int{1, 7, 1 << 20} {
+			f := frameReader{src: &pieces{[]byte(tt.stream), piece}, max: 100}
+			if _, _, err := f.next(); !errors.Is(err, errLongFrame) {
+				t.Fatalf("%s: got %v", tt.name, err)
+			}
+			if skipped, err := f.skip(tt.cmd); skipped != tt.skipped || err != tt.err {
+				t.Errorf("%s, in pieces of %d: got %t, %v", tt.name, piece, skipped, err)
+			}
+			if tt.skipped {
+				if cmd, data, err := f.next(); cmd != 'N' || string(data) != "rest" || err != nil {
+					t.Errorf("the next frame: got %q %q, %v", cmd, data, err)
+				}
+			}
+			if len(f.buf) > smallBuffer {
+				t.Errorf("a buffer of %d octets was taken for a frame that nobody reads", len(f.buf))
+			}
+		}
+	}
+}
+
 func TestFrameReaderReturnsToTheSmallBuffer(t *testing.T) {
 	for _, size := range []int{10, smallBuffer, 65535, bigBuffer, 500_000} {
 		stream := appendFrame(appendFrame(nil, 'B', strings.Repeat("x", size)), 'E', "rest")

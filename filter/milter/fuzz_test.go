@@ -90,6 +90,7 @@ func FuzzSession(f *testing.F) {
 	f.Add(frame('O', offer(2, 0, 0))+message+message[3:], 100)
 	f.Add(hello+failing+message+failing, 100)
 	f.Add(hello+frame('M', theMail)+strings.Repeat(frame('R', theRcpt), 6)+frame('E', "x")+message, 100)
+	f.Add(hello+frame('M', theMail)+frame('L', "A\x00"+strings.Repeat("x", 1<<16)+"\x00")+frame('E', "")+message, 100)
 	f.Add(hello+"\x00\x00\x00\x00", 2)
 	f.Fuzz(func(t *testing.T, stream string, piece int) {
 		session := &orderly{t: t, panicAt: '!'}

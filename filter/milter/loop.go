@@ -195,6 +195,25 @@ func (d *dialogue) header(data []byte) error {
 	return nil
 }
 
+// longFrame passes over a header field that is longer than any frame may be: its
+// message is refused like any other over a limit, as the MTA may let it pass when
+// the connection ends. Another frame of that length ends the connection.
+func (d *dialogue) longFrame(err error) error {
+	if d.msg.stage != stageEnvelope && d.msg.stage != stageHeader {
+		return err
+	}
+	d.content(stageHeader)
+	skipped, failed := d.in.skip(byte(protocol.CodeHeader))
+	switch {
+	case failed != nil:
+		return failed
+	case !skipped:
+		return err
+	}
+	d.refuse("header octets", int64(d.srv.opt.MaxHeaderBytes))
+	return d.answer(protocol.CodeHeader)
+}
+
 func (d *dialogue) endOfHeader() error {
 	if d.msg.stage != stageEnvelope && d.msg.stage != stageHeader {
 		return misplaced(protocol.CodeEOH)
@@ -343,14 +362,21 @@ func (d *dialogue) listening() bool {
 // within reports whether the Session is to hear of an event that brought a count
 // to n. Over the limit the message is refused: its end will say so.
 func within[T int | int64](d *dialogue, what string, n, limit T) bool {
-	if !d.listening() || n <= limit {
-		return d.listening()
+	if d.listening() && n > limit {
+		d.refuse(what, int64(limit))
+	}
+	return d.listening()
+}
+
+// refuse drops a message that is over a limit; its end will say so.
+func (d *dialogue) refuse(what string, limit int64) {
+	if !d.listening() {
+		return
 	}
 	d.srv.log.Warn("message is refused, it is over a limit", "conn_id", d.conn.id,
 		"queue_id", d.conn.QueueID(), "what", what, "limit", limit)
 	d.abort()
 	d.msg.refusal = what
-	return false
 }
 
 func malformed(code protocol.Code) error {

@@ -216,6 +216,7 @@ func TestMessagesOverALimitAreRefusedAtTheirEnd(t *testing.T) {
 		{"header octets", Options{MaxHeaderBytes: 1000}, theMail, repeat('L', "A\x00"+long+"\x00", 2), "header octets"},
 		{"one field that is all of the header", Options{}, theMail, repeat('L', "A\x00"+strings.Repeat("x", 2<<20-3)+"\x00", 1), ""},
 		{"one field that is longer", Options{MaxHeaderBytes: 1000}, theMail, repeat('L', "A\x00"+strings.Repeat("x", 1<<19)+"\x00", 1), "header octets"},
+		{"one field that is longer than any frame", Options{MaxHeaderBytes: 1000, MaxPacket: 2000}, theMail, repeat('L', "A\x00"+strings.Repeat("x", 1<<17)+"\x00", 3), "header octets"},
 		{"as many recipients of 80 octets as are allowed", Options{MaxRecipients: 20_000}, theMail, repeat('R', "<"+strings.Repeat("x", 77)+">\x00", 20_000), ""},
 		{"recipients at the limit", Options{MaxRecipients: 3}, theMail, repeat('R', theRcpt, 3), ""},
 		{"recipients over the limit", Options{MaxRecipients: 3}, theMail, repeat('R', theRcpt, 4), "recipients"},

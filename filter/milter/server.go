@@ -25,9 +25,9 @@ type Options struct {
 	// MaxConns is how many connections are served at once, 2000. Further ones
 	// wait in the listeners' backlogs.
 	MaxConns int
-	// MaxPacket is the longest frame in octets. A longer one ends the connection.
-	// As long as one header field or envelope command within the limits below,
-	// at least 1 MiB.
+	// MaxPacket is the longest frame in octets. A longer one is a header over the
+	// limit or ends the connection. As long as one header field or envelope
+	// command within the limits below, at least 1 MiB.
 	MaxPacket int
 
 	// Limits of one message. A message over one of them is answered with OnLimit
