@@ -124,6 +124,25 @@ func (d *dialogue) converse() (again bool) {
 	}
 }
 
+// longFrame passes over a header field that is longer than any frame may be: its
+// message is refused like any other over a limit, as the MTA may let it pass when
+// the connection ends. Another frame of that length ends the connection.
+func (d *dialogue) longFrame(err error) error {
+	if d.msg.stage != stageEnvelope && d.msg.stage != stageHeader {
+		return err
+	}
+	d.content(stageHeader)
+	skipped, failed := d.in.skip(byte(protocol.CodeHeader))
+	switch {
+	case failed != nil:
+		return failed
+	case !skipped:
+		return err
+	}
+	d.refuse("header octets", int64(d.srv.opt.MaxHeaderBytes))
+	return d.answer(protocol.CodeHeader)
+}
+
 // finish tells the Session of its end.
 func (d *dialogue) finish() {
 	d.stopProgress()
