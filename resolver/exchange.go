@@ -237,8 +237,8 @@ func (r *Resolver) udp(ctx context.Context, s *server, q *query, buf []byte, dea
 		return nil, err
 	}
 	stop := interruptible(ctx, conn, deadline)
-	msg, strays, err := q.converse(conn, buf)
 	r.sent.Add(1)
+	msg, strays, err := q.converse(conn, buf)
 	r.strays.Add(strays)
 	if undisturbed := stop(); undisturbed && err == nil && strays == 0 {
 		s.sockets.put(conn)
