@@ -26,8 +26,8 @@ type socket struct {
 	opened time.Time
 }
 
-// sockets are those to one server that wait for a question. Opening and closing
-// one for each question costs 7 of its 45 µs (BenchmarkSocket).
+// sockets are those to one server that wait for a question. Opening, polling and
+// closing one for each question was 20 of its 52 µs (BenchmarkLookupUncached).
 type sockets struct {
 	to net.UDPAddr
 

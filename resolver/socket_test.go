@@ -14,8 +14,7 @@ import (
 	"alignd/resolver"
 )
 
-// ports is a DNS server that answers every question with a TXT record and
-// notes which port it came from.
+// ports is a DNS server that notes which port each question came from.
 type ports struct {
 	addr string
 	mu   sync.Mutex
@@ -46,9 +45,11 @@ func newPorts(t *testing.T, reply func(req *dns.Msg) [][]byte) *ports {
 			p.mu.Lock()
 			p.list = append(p.list, peer.String())
 			p.mu.Unlock()
-			for _, b := range reply(req) {
-				_, _ = conn.WriteTo(b, peer)
-			}
+			go func() {
+				for _, b := range reply(req) {
+					_, _ = conn.WriteTo(b, peer)
+				}
+			}()
 		}
 	}()
 	return p
@@ -97,34 +98,14 @@ func TestQuestionsShareASocketForAWhile(t *testing.T) {
 
 func TestQuestionsAtOnceHaveASocketEach(t *testing.T) {
 	const n = 40
-	arrived := make(chan struct{})
-	var all sync.WaitGroup
-	all.Add(n)
-	go func() { all.Wait(); close(arrived) }()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { conn.Close() })
-	from := make(chan string, n)
-	go func() {
-		buf := make([]byte, 4096)
-		for {
-			k, peer, err := conn.ReadFrom(buf)
-			if err != nil {
-				return
-			}
-			req := new(dns.Msg)
-			_ = req.Unpack(buf[:k])
-			from <- peer.String()
-			all.Done()
-			go func() {
-				<-arrived // all are under way
-				_, _ = conn.WriteTo(pack(textAnswer(req))[0], peer)
-			}()
-		}
-	}()
-	r := newResolver(t, resolver.Options{Servers: []string{conn.LocalAddr().String()}})
+	var arrived sync.WaitGroup
+	arrived.Add(n)
+	p := newPorts(t, func(req *dns.Msg) [][]byte {
+		arrived.Done()
+		arrived.Wait() // all are under way
+		return pack(textAnswer(req))
+	})
+	r := newResolver(t, resolver.Options{Servers: []string{p.addr}})
 	var wg sync.WaitGroup
 	for i := range n {
 		wg.Go(func() {
@@ -135,8 +116,8 @@ func TestQuestionsAtOnceHaveASocketEach(t *testing.T) {
 	}
 	wg.Wait()
 	distinct := map[string]bool{}
-	for range n {
-		distinct[<-from] = true
+	for _, port := range p.seen() {
+		distinct[port] = true
 	}
 	if len(distinct) != n {
 		t.Errorf("%d questions at once came from %d ports", n, len(distinct))
