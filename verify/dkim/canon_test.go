@@ -239,7 +239,7 @@ func FuzzKey(f *testing.F) {
 		}
 		k.fits(&Params{})
 		if k.rsa != nil {
-			k.verify(new([32]byte), make([]byte, k.rsa.size))
+			k.verify(new([32]byte), make([]byte, (k.bits+7)/8))
 		}
 	})
 }

@@ -11,6 +11,7 @@ import (
 
 	"alignd/evidence"
 	"alignd/resolver"
+	"alignd/verify/internal/rsaverify"
 
 	"github.com/miekg/dns"
 )
@@ -32,7 +33,7 @@ const (
 type key struct {
 	problem *Problem // why the record serves no signature; nil when it does
 
-	rsa     *rsaKey
+	rsa     *rsaverify.Key
 	ed25519 ed25519.PublicKey
 	bits    int
 
@@ -140,7 +141,7 @@ func (k *key) readRSA(der []byte) *Problem {
 		return unacceptable("RSA key above 8192 bits")
 	}
 	var err error
-	if k.rsa, err = newRSAKey(pub); err != nil {
+	if k.rsa, err = rsaverify.New(pub); err != nil {
 		return unacceptable("key is not an RSA key")
 	}
 	return nil
@@ -178,7 +179,7 @@ func (k *key) verify(digest *[sha256.Size]byte, signature []byte) bool {
 	if k.ed25519 != nil {
 		return ed25519.Verify(k.ed25519, digest[:], signature)
 	}
-	return k.rsa.verify(digest, signature)
+	return k.rsa.Verify(digest, signature)
 }
 
 // Keys is the answer for one key name.

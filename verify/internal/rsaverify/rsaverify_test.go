@@ -1,4 +1,4 @@
-package dkim
+package rsaverify
 
 import (
 	"bytes"
@@ -39,19 +39,19 @@ func encoded(size int, prefix, digest []byte) []byte {
 	return append(append(append(em, 0), prefix...), digest...)
 }
 
-// TestRSAVerifyIsThatOfCryptoRSA: on signatures, damaged ones, and encoded
+// TestVerifyIsThatOfCryptoRSA: on signatures, damaged ones, and encoded
 // messages that a lenient reader would take.
-func TestRSAVerifyIsThatOfCryptoRSA(t *testing.T) {
+func TestVerifyIsThatOfCryptoRSA(t *testing.T) {
 	digest := sha256.Sum256([]byte("a header"))
 	sha1Prefix := []byte{0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2b, 0x0e, 0x03, 0x02, 0x1a, 0x05, 0x00, 0x04, 0x14}
-	noNull := append([]byte{0x30, 0x2f, 0x30, 0x0b}, append(bytes.Clone(sha256Prefix[4:15]), 0x04, 0x20)...)
+	noNull := append([]byte{0x30, 0x2f, 0x30, 0x0b}, append([]byte(sha256Prefix[4:15]), 0x04, 0x20)...)
 	for _, c := range []struct {
 		bits int
 		e    int64
 	}{{1024, 65537}, {1024, 3}, {1031, 17}, {1536, 65537}, {2047, 65537}, {2048, 65537}, {2048, 3}, {2049, 257}, {3072, 65537}, {4096, 1<<31 - 1}} {
 		t.Run(fmt.Sprintf("%d bits e=%d", c.bits, c.e), func(t *testing.T) {
 			priv := testRSAKey(t, c.bits, c.e)
-			key, err := newRSAKey(&priv.PublicKey)
+			key, err := New(&priv.PublicKey)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -60,15 +60,24 @@ func TestRSAVerifyIsThatOfCryptoRSA(t *testing.T) {
 				m := new(big.Int).SetBytes(em)
 				return m.Exp(m, priv.D, priv.N).FillBytes(make([]byte, size))
 			}
+			em := encoded(size, []byte(sha256Prefix), digest[:])
 			compare := func(what string, sig []byte, want bool) {
 				t.Helper()
 				theirs := rsa.VerifyPKCS1v15(&priv.PublicKey, crypto.SHA256, digest[:], sig) == nil
-				ours := key.verify(&digest, sig)
+				ours := key.Verify(&digest, sig)
 				if ours != want || theirs != want {
 					t.Errorf("%s: verified=%v, by crypto/rsa %v, want %v", what, ours, theirs, want)
 				}
+				if len(sig) != size {
+					return
+				}
+				if key.raisesTo(sig, em) != want {
+					t.Errorf("%s: verified by bigmod=%v, want %v", what, !want, want)
+				}
+				if key.vectors != nil && key.vectors.raisesTo(sig, em) != want {
+					t.Errorf("%s: verified by vectors=%v, want %v", what, !want, want)
+				}
 			}
-			em := encoded(size, sha256Prefix, digest[:])
 			good := raw(em)
 			compare("good", good, true)
 			compare("empty", nil, false)
@@ -117,36 +126,36 @@ func TestSmallRSAKeysVerify(t *testing.T) {
 	digest := sha256.Sum256([]byte("a header"))
 	for _, bits := range []int{496, 504, 512, 768, 1023} {
 		priv := testRSAKey(t, bits, 65537)
-		key, err := newRSAKey(&priv.PublicKey)
+		key, err := New(&priv.PublicKey)
 		if err != nil {
 			t.Fatal(err)
 		}
-		m := new(big.Int).SetBytes(encoded(priv.Size(), sha256Prefix, digest[:]))
+		m := new(big.Int).SetBytes(encoded(priv.Size(), []byte(sha256Prefix), digest[:]))
 		sig := m.Exp(m, priv.D, priv.N).FillBytes(make([]byte, priv.Size()))
-		if !key.verify(&digest, sig) {
+		if !key.Verify(&digest, sig) {
 			t.Errorf("%d bits: a good signature does not verify", bits)
 		}
-		if digest[0] ^= 1; key.verify(&digest, sig) {
+		if digest[0] ^= 1; key.Verify(&digest, sig) {
 			t.Errorf("%d bits: another digest verifies", bits)
 		}
 		digest[0] ^= 1
 	}
 	// 62 octets leave eight of padding, the least there may be; 61 leave seven.
 	priv := testRSAKey(t, 488, 65537)
-	key, err := newRSAKey(&priv.PublicKey)
+	key, err := New(&priv.PublicKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := new(big.Int).SetBytes(encoded(priv.Size(), sha256Prefix, digest[:]))
-	if key.verify(&digest, m.Exp(m, priv.D, priv.N).FillBytes(make([]byte, priv.Size()))) {
+	m := new(big.Int).SetBytes(encoded(priv.Size(), []byte(sha256Prefix), digest[:]))
+	if key.Verify(&digest, m.Exp(m, priv.D, priv.N).FillBytes(make([]byte, priv.Size()))) {
 		t.Error("seven octets of padding verify")
 	}
-	if key, err := newRSAKey(&rsa.PublicKey{N: big.NewInt(1), E: 3}); err == nil && key.verify(&digest, []byte{0}) {
+	if key, err := New(&rsa.PublicKey{N: big.NewInt(1), E: 3}); err == nil && key.Verify(&digest, []byte{0}) {
 		t.Error("the modulus 1 verifies")
 	}
 }
 
-func BenchmarkRSAVerify(b *testing.B) {
+func BenchmarkVerify(b *testing.B) {
 	digest := sha256.Sum256([]byte("a header"))
 	for _, bits := range []int{1024, 2048, 4096} {
 		priv, err := rsa.GenerateKey(rand.Reader, bits)
@@ -157,25 +166,25 @@ func BenchmarkRSAVerify(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		key, err := newRSAKey(&priv.PublicKey)
+		key, err := New(&priv.PublicKey)
 		if err != nil {
 			b.Fatal(err)
 		}
-		b.Run(fmt.Sprintf("bits=%d/by=kept", bits), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if !key.verify(&digest, sig) {
-					b.Fatal("not verified")
+		bigmod := &Key{n: key.n, e: key.e, size: key.size}
+		by := func(name string, verify func() bool) {
+			b.Run(fmt.Sprintf("bits=%d/by=%s", bits, name), func(b *testing.B) {
+				b.ReportAllocs()
+				for b.Loop() {
+					if !verify() {
+						b.Fatal("not verified")
+					}
 				}
-			}
-		})
-		b.Run(fmt.Sprintf("bits=%d/by=crypto", bits), func(b *testing.B) {
-			b.ReportAllocs()
-			for b.Loop() {
-				if rsa.VerifyPKCS1v15(&priv.PublicKey, crypto.SHA256, digest[:], sig) != nil {
-					b.Fatal("not verified")
-				}
-			}
-		})
+			})
+		}
+		if key.vectors != nil {
+			by("vectors", func() bool { return key.Verify(&digest, sig) })
+		}
+		by("bigmod", func() bool { return bigmod.Verify(&digest, sig) })
+		by("crypto", func() bool { return rsa.VerifyPKCS1v15(&priv.PublicKey, crypto.SHA256, digest[:], sig) == nil })
 	}
 }
