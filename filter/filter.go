@@ -132,11 +132,15 @@ func (f *Filter) judge(s *Settings, ev *evidence.Message, fields *header.Fields)
 	return j
 }
 
-// logMessage writes the one line that tells a message's whole story.
+// logMessage writes the one line that tells a message's whole story. It goes
+// past slog.Logger, which looks up the caller for each line.
 func (f *Filter) logMessage(j *Judgement) {
-	if !f.log.Enabled(context.Background(), slog.LevelInfo) {
+	ctx, h := context.Background(), f.log.Handler()
+	if !h.Enabled(ctx, slog.LevelInfo) {
 		return
 	}
 	var few [32]slog.Attr
-	f.log.LogAttrs(context.Background(), slog.LevelInfo, "message judged", appendLog(few[:0], j)...)
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, "message judged", 0)
+	line.AddAttrs(appendLog(few[:0], j)...)
+	_ = h.Handle(ctx, line) // there is no place left to complain
 }
