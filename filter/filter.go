@@ -51,8 +51,8 @@ type Settings struct {
 	// SamplingSecret keys the sample of pct and rollout percentages.
 	SamplingSecret []byte
 
-	lastOwn atomic.Pointer[ownOf]
-	macs    sync.Pool // of hash.Hash, keyed with SamplingSecret
+	lastOwn   atomic.Pointer[ownOf]
+	keyMakers sync.Pool // of *keyMaker, for SamplingSecret
 }
 
 // ownOf is what own returned for an MTA.

@@ -132,7 +132,7 @@ func auid(identity string) string {
 
 // isDotAtom is dot-atom-text of RFC 5322 section 3.2.3.
 func isDotAtom(s string) bool {
-	for _, atom := range strings.Split(s, ".") {
+	for atom := range strings.SplitSeq(s, ".") {
 		if atom == "" {
 			return false
 		}

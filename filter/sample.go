@@ -18,19 +18,21 @@ import (
 // address, Received), and without the secret a sender cannot choose it.
 type messageKey [sha256.Size]byte
 
+// keyMaker is what making a key needs, kept for the next one.
+type keyMaker struct {
+	mac       hash.Hash
+	text, sum []byte
+}
+
 func (s *Settings) keyOf(ev *evidence.Message, fields *header.Fields) messageKey {
-	mac, _ := s.macs.Get().(hash.Hash)
-	if mac == nil {
-		mac = hmac.New(sha256.New, s.SamplingSecret)
+	m, _ := s.keyMakers.Get().(*keyMaker)
+	if m == nil {
+		m = &keyMaker{mac: hmac.New(sha256.New, s.SamplingSecret)}
 	}
-	defer s.macs.Put(mac)
-	mac.Reset()
 	part := func(p []byte) { // length first, so that parts cannot run together
-		var n [4]byte
-		binary.BigEndian.PutUint32(n[:], uint32(len(p)))
-		mac.Write(n[:])
-		mac.Write(p)
+		m.text = append(binary.BigEndian.AppendUint32(m.text, uint32(len(p))), p...)
 	}
+	m.text = m.text[:0]
 	part([]byte(strings.Join(ev.From.Domains, ",")))
 	for _, name := range []string{"From", "Date", "Message-ID"} {
 		for _, i := range fields.Named(name) {
@@ -38,8 +40,13 @@ func (s *Settings) keyOf(ev *evidence.Message, fields *header.Fields) messageKey
 		}
 		part(nil)
 	}
-	var key messageKey
-	mac.Sum(key[:0])
+	m.mac.Reset()
+	m.mac.Write(m.text)
+	m.sum = m.mac.Sum(m.sum[:0])
+	key := messageKey(m.sum)
+	if cap(m.text) <= 4<<10 { // a long header does not stay in memory
+		s.keyMakers.Put(m)
+	}
 	return key
 }
 
