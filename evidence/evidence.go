@@ -148,6 +148,7 @@ const (
 	FromEmpty      FromProblem = "empty"      // a group without a mailbox
 	FromUnparsable FromProblem = "unparsable" // not an address list, or no usable domain
 	FromTooMany    FromProblem = "too many"   // more distinct domains than the limit
+	FromUnread     FromProblem = "unread"     // not looked at: the header section is over the limit
 )
 
 // From is what the RFC5322.From field(s) say.

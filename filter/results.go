@@ -25,7 +25,9 @@ func Results(servID string, ev *evidence.Message, v *policy.Verdict) authres.Hea
 	if spf := ev.ReportedSPF(); spf != nil {
 		h.Results = append(h.Results, spfResult(ev, spf))
 	}
-	h.Results = append(h.Results, dkimResults(ev)...)
+	if ev.From.Problem != evidence.FromUnread { // "none" would say that there is no signature
+		h.Results = append(h.Results, dkimResults(ev)...)
+	}
 	if ev.ARC.Result != evidence.NotChecked {
 		h.Results = append(h.Results, arcResult(ev))
 	}
@@ -179,7 +181,11 @@ func dmarcResult(ev *evidence.Message, v *policy.Verdict) authres.Result {
 	d := Decisive(ev, v)
 	if d == nil {
 		r := authres.Result{Method: "dmarc", Value: string(evidence.PermError)}
-		if ev.From.Problem != "" {
+		switch ev.From.Problem {
+		case evidence.FromOK:
+		case evidence.FromUnread:
+			r.Reason = "header section over the limit"
+		default:
 			r.Reason = "From: " + string(ev.From.Problem)
 		}
 		return r

@@ -39,6 +39,8 @@ func TestResultsSayWhatWasObserved(t *testing.T) {
 	null.MailFrom, null.MailFromDomain, null.SPF.MailFrom = "", "", nil
 	noFrom := full()
 	noFrom.From, noFrom.DMARC = evidence.From{Problem: evidence.FromMissing}, nil
+	unread := full()
+	unread.From, unread.DMARC, unread.DKIM, unread.ARC = evidence.From{Problem: evidence.FromUnread}, nil, nil, evidence.ARC{}
 	unsigned := full()
 	unsigned.DKIM, unsigned.ARC = nil, evidence.ARC{Result: evidence.None}
 	relayed := full()
@@ -70,6 +72,8 @@ func TestResultsSayWhatWasObserved(t *testing.T) {
 			want: []string{"spf=fail", "smtp.helo=mail.example.com"}, not: []string{"smtp.mailfrom"}},
 		{name: "no Author Domain is permerror", ev: noFrom, verdict: policy.Verdict{Decisive: -1},
 			want: []string{`dmarc=permerror reason="From: missing"`}, not: []string{"header.from"}},
+		{name: "a header that was not read has no results of its own, nor a missing From", ev: unread, verdict: policy.Verdict{Decisive: -1},
+			want: []string{"spf=pass", `dmarc=permerror reason="header section over the limit"`}, not: []string{"dkim=", " arc=", "From:"}},
 		{name: "an unsigned message says so", ev: unsigned, want: []string{"dkim=none;", "arc=none;"}},
 		{name: "behind a relay both addresses show", ev: relayed, want: []string{"client-ip=198.51.100.7 relay=192.0.2.1"}},
 		{name: "what needs quotes stands last, as Python's authres loses it elsewhere", ev: six,

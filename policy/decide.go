@@ -207,6 +207,7 @@ var fromText = map[evidence.FromProblem]string{
 	evidence.FromEmpty:      "the From field names no mailbox",
 	evidence.FromUnparsable: "the From field is not a list of addresses with domains",
 	evidence.FromTooMany:    "the From field names too many domains",
+	evidence.FromUnread:     "the header section is too large to read",
 }
 
 func fromWhy(from *evidence.From) string {

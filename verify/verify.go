@@ -199,6 +199,13 @@ func (m *Message) EndOfHeader() {
 	m.arc = arc.Start(m.ctx, &m.fields, &m.body, m.budget.Lane(arcParallel), arc.Options{DKIM: opt, ParseAAR: authres.ParseAAR})
 }
 
+// HeaderUnread stands for EndOfHeader, and for all of Header, where the header
+// section is too large to be read: what needs it is not checked.
+func (m *Message) HeaderUnread() {
+	m.ended = true
+	m.ev.From = evidence.From{Problem: evidence.FromUnread, Detail: "the header section is over the limit and was not read"}
+}
+
 func (m *Message) maxFromDomains() int {
 	if m.opt.MaxFromDomains > 0 {
 		return m.opt.MaxFromDomains
@@ -229,8 +236,10 @@ func (m *Message) Finish(ctx context.Context) *evidence.Message {
 		defer context.AfterFunc(ctx, m.cancel)()
 	}
 
-	m.ev.DKIM, m.ev.DKIMSkipped = m.dkim.Finish(m.ctx)
-	m.ev.ARC = m.arc.Finish(m.ctx)
+	if m.dkim != nil { // the header was read
+		m.ev.DKIM, m.ev.DKIMSkipped = m.dkim.Finish(m.ctx)
+		m.ev.ARC = m.arc.Finish(m.ctx)
+	}
 	m.work.Wait()
 	ids := dmarc.Identifiers{SPF: m.ev.ReportedSPF(), DKIM: m.ev.DKIM}
 	for _, d := range m.dmarc {

@@ -247,3 +247,20 @@ func FuzzMessage(f *testing.F) {
 		}
 	})
 }
+
+func TestAHeaderThatIsNotReadLeavesItsChecksOut(t *testing.T) {
+	z := zone(t)
+	m := Begin(t.Context(), z, &Options{}, envelope("a@example.com"))
+	m.HeaderUnread()
+	ev := m.Finish(t.Context())
+	m.Release()
+	if ev.From.Problem != evidence.FromUnread || ev.From.Detail == "" || ev.ARC.Result != evidence.NotChecked || len(ev.DMARC) > 0 {
+		t.Errorf("got From %+v, ARC %+v, DMARC %+v", ev.From, ev.ARC, ev.DMARC)
+	}
+	if c := ev.ReportedSPF(); c == nil || c.Result != evidence.Pass {
+		t.Errorf("SPF is %+v, want pass", c)
+	}
+	if ev := run(t, z, &Options{}, envelope("a@example.com"), "From", " x@example.com"); ev.DMARC[0].Result != evidence.Pass {
+		t.Errorf("the next message: %+v", ev.DMARC)
+	}
+}

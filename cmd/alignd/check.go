@@ -221,6 +221,7 @@ func feed(m *verify.Message, r io.Reader, limits config.Limits) (over string, er
 	})
 	switch {
 	case errors.Is(err, header.ErrTooLarge):
+		m.HeaderUnread()
 		return "a header section too large to read", nil
 	case err != nil:
 		return "", err

@@ -297,10 +297,12 @@ func TestCheckRefusesWhatIsOverALimit(t *testing.T) {
 	for _, row := range []struct {
 		name, message, config, want string
 		args                        []string
+		unread                      bool // no header, so nothing is said of it
 	}{
 		{name: "all below", message: plainMessage, config: limits, want: "reject policy "},
 		{name: "fields", message: strings.Repeat("A: b\n", 10) + plainMessage, config: limits, want: "reject limit 10 header fields"},
-		{name: "too many fields to read", message: strings.Repeat("A: b\n", 10_001) + plainMessage, config: limits, want: "reject limit too large to read"},
+		{name: "too many fields to read", message: strings.Repeat("A: b\n", 10_001) + plainMessage, config: limits, unread: true, want: "reject limit too large to read"},
+		{name: "too many octets to read", message: "A: " + strings.Repeat("b", 4<<20) + "\n" + plainMessage, config: limits, unread: true, want: "reject limit too large to read"},
 		{name: "octets of the header", message: "A: " + strings.Repeat("b", 1000) + "\n" + plainMessage, config: limits, want: "reject limit 1024 octets"},
 		{name: "octets of the body", message: plainMessage + strings.Repeat("body\n", 200), config: limits, want: "reject limit a body of more"},
 		{name: "recipients", message: plainMessage, config: limits, args: []string{"--rcpt", "a@b.example", "--rcpt", "b@b.example"}, want: "reject limit 1 recipients"},
@@ -308,15 +310,16 @@ func TestCheckRefusesWhatIsOverALimit(t *testing.T) {
 	} {
 		args := append([]string{"check", "--json", "--zone", zone, "--config", write(t, "alignd.yaml", row.config), "-"}, row.args...)
 		got := alignd(t, row.message, args...)
-		var r struct {
-			Disposition dispositionReport
-			DMARC       dmarcReport
-		}
+		var r checkReport
 		if err := json.Unmarshal([]byte(got.stdout), &r); err != nil {
 			t.Fatalf("%s: %+v", row.name, got)
 		}
 		d := r.Disposition
-		if read := row.name != "too many fields to read"; (r.DMARC.FromDomain != "") != read || read && r.DMARC.Result != evidence.Fail {
+		if row.unread != (strings.Contains(r.AuthenticationResults, `dmarc=permerror reason="header section over the limit"`) &&
+			!strings.Contains(r.AuthenticationResults, "dkim=") && r.ARC.Result == evidence.None && r.From.Problem == evidence.FromUnread) {
+			t.Errorf("%s: %s, From %+v, ARC %+v", row.name, r.AuthenticationResults, r.From, r.ARC)
+		}
+		if read := !row.unread; (r.DMARC.FromDomain != "") != read || read && r.DMARC.Result != evidence.Fail {
 			t.Errorf("%s: the result of DMARC is lost: %+v", row.name, r.DMARC)
 		}
 		want, why := strings.Fields(row.want), ""

@@ -115,7 +115,10 @@ func (e *explainer) spfCheck(name string, c *evidence.SPFCheck) {
 }
 
 func (e *explainer) dkim() {
-	if len(e.ev.DKIM) == 0 {
+	switch {
+	case e.ev.From.Problem == evidence.FromUnread:
+		e.line("DKIM", "not checked: the header was not read")
+	case len(e.ev.DKIM) == 0:
 		e.line("DKIM", "none: the message is not signed")
 	}
 	for i := range e.ev.DKIM {
@@ -139,7 +142,7 @@ func (e *explainer) dkim() {
 
 func (e *explainer) arc() {
 	a := &e.ev.ARC
-	text := string(a.Result)
+	text := orUnchecked(a.Result)
 	if a.Instances > 0 {
 		text += fmt.Sprintf(", instances: %d, oldest-pass: %d", a.Instances, a.OldestPass)
 	}
@@ -161,7 +164,10 @@ func orUnchecked(r evidence.Result) string {
 }
 
 func (e *explainer) dmarc() {
-	if len(e.ev.DMARC) == 0 {
+	switch {
+	case e.ev.From.Problem == evidence.FromUnread:
+		e.line("DMARC", "permerror: the header was not read")
+	case len(e.ev.DMARC) == 0:
 		e.line("DMARC", "permerror: From gives no Author Domain")
 	}
 	for i := range e.ev.DMARC {

@@ -219,6 +219,9 @@ func dkimOf(s *evidence.Signature) dkimReport {
 }
 
 func arcOf(a *evidence.ARC) arcReport {
+	if a.Result == evidence.NotChecked { // the result words are a promise
+		return arcReport{Result: evidence.None, Seals: []sealReport{}}
+	}
 	r := arcReport{Result: a.Result, Reason: a.Reason, Instances: a.Instances, OldestPass: a.OldestPass, Seals: []sealReport{}}
 	for _, s := range a.Sets {
 		r.Seals = append(r.Seals, sealReport{s.Instance, s.SealDomain, s.SealSelector, s.SealCV, s.SealResult, s.MessageResult, authResultsOf(s.AAR)})
