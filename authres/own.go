@@ -52,8 +52,9 @@ func newOwnID(id string) ownID {
 // Claims reports whether a received Authentication-Results field has to be
 // deleted because it may be taken for one of ours (RFC 8601 section 5): its
 // authserv-id is one of ours or below it, however it is spelled; or it has no
-// authserv-id or cannot be read with certainty, and its text names us; or its version is
-// not supported. value is what follows the colon.
+// authserv-id or cannot be read with certainty, and its text names us; or a comment
+// behind the authserv-id does; or its version is not supported. value is what follows
+// the colon.
 func (o Own) Claims(value []byte) bool {
 	if len(value) > MaxField {
 		return o.named(string(value))
@@ -71,7 +72,10 @@ func (o Own) Claims(value []byte) bool {
 		}
 		odd = odd || !certain
 	}
-	return odd && o.named(p.s)
+	if !odd { // any reader meets the id first, and then the comment behind it
+		return p.head != "" && o.named(p.head)
+	}
+	return o.named(p.s)
 }
 
 // isOurs compares an authserv-id. certain is false when it is no domain name,

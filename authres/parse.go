@@ -44,9 +44,11 @@ func ParseAAR(value []byte) (int, evidence.AuthResults, error) {
 type parser struct {
 	lexer
 	out evidence.AuthResults
-	// named: an authserv-id was written. odd: it came with something else than
-	// white space and a version around it, or something was left out.
+	// named: an authserv-id was written. odd: it has a comment in front or quotes
+	// that it needs, or something was left out.
 	named, odd bool
+	// head: authserv-id and version as written, if a comment follows the id.
+	head string
 }
 
 // maxInstance is the highest ARC instance (RFC 8617 section 4.2.1).
@@ -125,10 +127,11 @@ func (p *parser) servID() error {
 	p.named = true
 	id, ok := "", true
 	if p.at('"') {
-		p.odd = true
+		start := p.i
 		if id, ok = p.quoted(); !ok {
 			return errQuoted
 		}
+		p.odd = p.odd || !all(id, isToken) || p.i-start != len(id)+2
 	} else if id, ok = p.text(); !ok {
 		return fmt.Errorf("%w: control character", ErrSyntax)
 	}
@@ -156,7 +159,9 @@ func (p *parser) version() error {
 	if !p.cfws() {
 		return errComment
 	}
-	p.odd = p.odd || strings.IndexByte(p.s[mark:p.i], '(') >= 0
+	if strings.IndexByte(p.s[mark:p.i], '(') >= 0 {
+		p.head = p.s[:p.i]
+	}
 	if !p.end() && !p.at(';') {
 		return fmt.Errorf("%w: text behind the authserv-id", ErrSyntax)
 	}
