@@ -35,10 +35,13 @@ import (
 // FieldName is the name of the field that Header renders.
 const FieldName = "Authentication-Results"
 
+// Unnamed is the authserv-id of a Header that has none, as the field must not go
+// without.
+const Unnamed = "localhost"
+
 // Header is one Authentication-Results field of ours.
 type Header struct {
-	// ServID is the authserv-id (RFC 8601 section 2.5). Empty is written as
-	// "localhost", as the field must not go without.
+	// ServID is the authserv-id (RFC 8601 section 2.5); empty is Unnamed.
 	ServID string
 	// Results are written in this order; with none the field says "none".
 	Results []Result

@@ -1,6 +1,7 @@
 package authres
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -26,11 +27,7 @@ func (h Header) Unfolded() string { return h.render("") }
 func (h Header) render(eol string) string {
 	f := folder{eol: eol, col: len(FieldName) + len(": ")}
 	f.buf = make([]byte, 0, 512)
-	id := h.ServID
-	if id == "" {
-		id = "localhost"
-	}
-	f.put(word(asciiDomain(id), h.UTF8))
+	f.put(word(asciiDomain(cmp.Or(h.ServID, Unnamed)), h.UTF8))
 	results := 0
 	for _, r := range h.Results {
 		if isName(r.Method) && isName(r.Value) {

@@ -8,6 +8,7 @@
 package filter
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"sync"
@@ -61,12 +62,10 @@ type ownOf struct {
 	ids authres.Own
 }
 
-// ServID is the authserv-id for an MTA that calls itself mta.
+// ServID is the authserv-id for an MTA that calls itself mta. It is never empty,
+// so that what own knows is what is written.
 func (s *Settings) ServID(mta string) string {
-	if s.AuthservID != "" {
-		return s.AuthservID
-	}
-	return mta
+	return cmp.Or(s.AuthservID, mta, authres.Unnamed)
 }
 
 // own is the set of ids whose fields are stripped for an MTA named mta. The

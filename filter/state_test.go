@@ -118,3 +118,25 @@ func TestTheLogLineOfAMessageThatIsNotJudgedIsComplete(t *testing.T) {
 		}
 	}
 }
+
+// RFC 8601 section 5: a field that claims the authserv-id under which ours goes
+// out must go, also where the MTA did not say its name.
+func TestAnMTAWithoutNameLetsNoForgedFieldThrough(t *testing.T) {
+	for _, row := range []struct {
+		name, mta, value string
+		deleted          bool
+	}{
+		{name: "without macro j the id is localhost, so that one is ours", value: " localhost; dmarc=pass", deleted: true},
+		{name: "and another is not", value: " mx.example.net; dmarc=pass"},
+		{name: "with macro j localhost is somebody else", mta: "mx.example.com", value: " localhost; dmarc=pass"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := new(Settings)
+			m := marks{own: s.own(row.mta)}
+			m.note([]byte(fieldName), []byte(row.value), s)
+			if got := len(m.ar.delete) > 0; got != row.deleted {
+				t.Errorf("%q beside ours of %q: deleted %t, want %t", row.value, s.ServID(row.mta), got, row.deleted)
+			}
+		})
+	}
+}
