@@ -39,6 +39,7 @@ SIGHUP reads the configuration again.`,
 			signals := make(chan os.Signal, 4)
 			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
 			defer signal.Stop(signals)
+			signal.Ignore(syscall.SIGPIPE) // the reader of the log may end; mail goes on without it
 			d, err := newDaemon(file, listen)
 			if err != nil {
 				return err

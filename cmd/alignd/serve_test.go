@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -27,6 +28,13 @@ type serving struct {
 // startServe returns when the daemon answers.
 func startServe(t *testing.T, settings string) *serving {
 	t.Helper()
+	s := new(serving)
+	s.start(t, settings, &s.stderr)
+	return s
+}
+
+func (s *serving) start(t *testing.T, settings string, log io.Writer) {
+	t.Helper()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -37,10 +45,10 @@ func startServe(t *testing.T, settings string) *serving {
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
 	socket := filepath.Join(dir, "s")
-	s := &serving{ended: make(chan struct{}), mta: fakemta.Options{Network: "unix", Address: socket}}
+	s.ended, s.mta = make(chan struct{}), fakemta.Options{Network: "unix", Address: socket}
 	s.cmd = exec.CommandContext(t.Context(), exe, "serve", "--listen", "unix:"+socket, "--config", write(t, "alignd.yaml", settings))
 	s.cmd.Env = append(os.Environ(), asAlignd+"=1", "JOURNAL_STREAM=", "NOTIFY_SOCKET=", "GORACE=atexit_sleep_ms=0")
-	s.cmd.Stderr = &s.stderr
+	s.cmd.Stderr = log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -58,11 +66,10 @@ func startServe(t *testing.T, settings string) *serving {
 	for start := time.Now(); time.Since(start) < 30*time.Second; time.Sleep(5 * time.Millisecond) {
 		if conn, err := net.Dial("unix", socket); err == nil {
 			conn.Close()
-			return s
+			return
 		}
 	}
 	t.Fatal("alignd does not answer")
-	return nil
 }
 
 func (s *serving) signal(t *testing.T, sig syscall.Signal) {
@@ -113,5 +120,37 @@ func TestASecondSignalEndsTheDrainAtOnce(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMailGoesOnWithoutAReaderOfTheLog: who reads a pipe may end before alignd
+// does, which gets SIGPIPE at its next line.
+func TestMailGoesOnWithoutAReaderOfTheLog(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := new(serving)
+	s.start(t, "dns: {servers: [\"127.0.0.1:1\"]}\n", writer)
+	writer.Close()
+	reader.Close()
+	client := fakemta.Dial(s.mta, mta.Peer{Addr: netip.MustParseAddr("127.0.0.1")})
+	defer client.Close()
+	for range 2 {
+		for _, line := range []string{"EHLO client.example", "MAIL FROM:<a@example.com>", "RCPT TO:<bob@here.test>"} {
+			if r := client.Command(line); r.Code != 250 {
+				t.Fatalf("%s: %s", line, r)
+			}
+		}
+		if r := client.Data([]byte("From: a@example.com\n\nhello\n")); r.Reply.Code != 250 {
+			t.Fatalf("end of message: %s", r.Reply)
+		}
+	}
+	s.signal(t, syscall.SIGTERM)
+	if !s.within(30 * time.Second) {
+		t.Fatal("still there after SIGTERM")
+	}
+	if !s.cmd.ProcessState.Success() {
+		t.Errorf("it ended with %s", s.cmd.ProcessState)
 	}
 }
