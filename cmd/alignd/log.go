@@ -4,15 +4,13 @@ import (
 	"context"
 	"io"
 	"log/slog"
-	"os"
 )
 
-// newLogger writes one line a record to w. Under systemd (JOURNAL_STREAM is
-// set, systemd.exec(5)) the time is left to the journal and the level is given
-// as the <N> prefix of sd-daemon(3).
-func newLogger(w io.Writer, level slog.Leveler) *slog.Logger {
+// newLogger writes one line a record to w. Where the journal reads them, the
+// time is left to it and the level is given as the <N> prefix of sd-daemon(3).
+func newLogger(w io.Writer, level slog.Leveler, toJournal bool) *slog.Logger {
 	opts := &slog.HandlerOptions{Level: level}
-	if os.Getenv("JOURNAL_STREAM") == "" {
+	if !toJournal {
 		return slog.New(slog.NewTextHandler(w, opts))
 	}
 	opts.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {

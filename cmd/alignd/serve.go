@@ -14,6 +14,7 @@ import (
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
+	sdjournal "github.com/coreos/go-systemd/v22/journal"
 	"github.com/spf13/cobra"
 
 	"alignd/config"
@@ -81,7 +82,10 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 		d.places = listen
 	}
 	d.level.Set(logLevel(cfg))
-	d.log = newLogger(os.Stderr, d.level)
+	// JOURNAL_STREAM alone says nothing: it is also set where only standard output
+	// is the journal's (systemd.exec(5)).
+	toJournal, err := sdjournal.StderrIsJournalStream()
+	d.log = newLogger(os.Stderr, d.level, toJournal && err == nil)
 	if d.dns, err = resolver.New(resolverOptions(cfg, d.log)); err != nil {
 		return nil, failure{fmt.Errorf("setting up DNS: %w", err)}
 	}

@@ -21,6 +21,7 @@ import (
 type serving struct {
 	cmd    *exec.Cmd
 	stderr bytes.Buffer // to be read when the process has ended
+	env    []string     // in addition
 	ended  chan struct{}
 	mta    fakemta.Options
 }
@@ -48,6 +49,7 @@ func (s *serving) start(t *testing.T, settings string, log io.Writer) {
 	s.ended, s.mta = make(chan struct{}), fakemta.Options{Network: "unix", Address: socket}
 	s.cmd = exec.CommandContext(t.Context(), exe, "serve", "--listen", "unix:"+socket, "--config", write(t, "alignd.yaml", settings))
 	s.cmd.Env = append(os.Environ(), asAlignd+"=1", "JOURNAL_STREAM=", "NOTIFY_SOCKET=", "GORACE=atexit_sleep_ms=0")
+	s.cmd.Env = append(s.cmd.Env, s.env...)
 	s.cmd.Stderr = log
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
