@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -24,6 +25,16 @@ func newLogger(w io.Writer, level slog.Leveler, toJournal bool) *slog.Logger {
 		h.byPriority[prefix] = slog.NewTextHandler(prefixed{w, prefix}, opts)
 	}
 	return slog.New(h)
+}
+
+// newDaemonLogger is newLogger over a backlog, to be closed at the end.
+func newDaemonLogger(w io.Writer, level slog.Leveler, toJournal bool) (*slog.Logger, *backlog) {
+	lines := newBacklog(w, func(lost int) []byte {
+		var line bytes.Buffer
+		newLogger(&line, level, toJournal).Warn("lines of the log are missing, nobody read it", "lines", lost)
+		return line.Bytes()
+	})
+	return newLogger(lines, level, toJournal), lines
 }
 
 // journal sends each record to the handler with its priority's prefix.

@@ -59,6 +59,7 @@ type daemon struct {
 	cfg    *config.Config // the one in force
 	begun  *config.Config // as of the start, for what a reload does not take up
 	log    *slog.Logger
+	lines  *backlog // of log
 	level  *slog.LevelVar
 	dns    *resolver.Resolver
 	filter *filter.Filter
@@ -85,15 +86,20 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 	// JOURNAL_STREAM alone says nothing: it is also set where only standard output
 	// is the journal's (systemd.exec(5)).
 	toJournal, err := sdjournal.StderrIsJournalStream()
-	d.log = newLogger(os.Stderr, d.level, toJournal && err == nil)
-	if d.dns, err = resolver.New(resolverOptions(cfg, d.log)); err != nil {
-		return nil, failure{fmt.Errorf("setting up DNS: %w", err)}
-	}
-	d.filter = filter.New(d.dns, d.log, settings(cfg))
-	if d.server, err = milter.New(milterOptions(cfg, d.filter.Session, d.log)); err != nil {
-		return nil, failure{err}
-	}
+	d.log, d.lines = newDaemonLogger(os.Stderr, d.level, toJournal && err == nil)
 	return d, nil
+}
+
+// assemble makes the parts that log.
+func (d *daemon) assemble() (err error) {
+	if d.dns, err = resolver.New(resolverOptions(d.cfg, d.log)); err != nil {
+		return failure{fmt.Errorf("setting up DNS: %w", err)}
+	}
+	d.filter = filter.New(d.dns, d.log, settings(d.cfg))
+	if d.server, err = milter.New(milterOptions(d.cfg, d.filter.Session, d.log)); err != nil {
+		return failure{err}
+	}
+	return nil
 }
 
 // headroom keeps the garbage collector from running every 4 MiB, which is all
@@ -106,6 +112,10 @@ const headroom = 6 << 20
 
 // run serves until a signal ends it.
 func (d *daemon) run(signals <-chan os.Signal) error {
+	defer d.lines.Close()
+	if err := d.assemble(); err != nil {
+		return err
+	}
 	defer d.dns.Close()
 	ballast := make([]byte, headroom)
 	defer runtime.KeepAlive(ballast)

@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"alignd/e2e/fakemta"
 	"alignd/e2e/mta"
 )
@@ -136,9 +138,41 @@ func TestMailGoesOnWithoutAReaderOfTheLog(t *testing.T) {
 	s.start(t, "dns: {servers: [\"127.0.0.1:1\"]}\n", writer)
 	writer.Close()
 	reader.Close()
+	s.deliver(t, 2)
+	s.terminate(t)
+}
+
+// TestMailGoesOnWhileNobodyReadsTheLog: a full pipe blocks whoever writes to it.
+func TestMailGoesOnWhileNobodyReadsTheLog(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	defer writer.Close()
+	if _, err := unix.FcntlInt(writer.Fd(), unix.F_SETPIPE_SZ, 4096); err != nil {
+		t.Fatal(err)
+	}
+	s := new(serving)
+	s.start(t, "dns: {servers: [\"127.0.0.1:1\"]}\n", writer)
+	start := time.Now()
+	s.deliver(t, 60)
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("60 messages took %s", took)
+	}
+	s.terminate(t)
+	writer.Close()
+	if log, err := io.ReadAll(reader); err != nil || !strings.Contains(string(log), "message judged") {
+		t.Errorf("the log says %q, %v", log, err)
+	}
+}
+
+// deliver has n messages of a client that is not judged accepted.
+func (s *serving) deliver(t *testing.T, n int) {
+	t.Helper()
 	client := fakemta.Dial(s.mta, mta.Peer{Addr: netip.MustParseAddr("127.0.0.1")})
 	defer client.Close()
-	for range 2 {
+	for range n {
 		for _, line := range []string{"EHLO client.example", "MAIL FROM:<a@example.com>", "RCPT TO:<bob@here.test>"} {
 			if r := client.Command(line); r.Code != 250 {
 				t.Fatalf("%s: %s", line, r)
@@ -148,6 +182,11 @@ func TestMailGoesOnWithoutAReaderOfTheLog(t *testing.T) {
 			t.Fatalf("end of message: %s", r.Reply)
 		}
 	}
+}
+
+// terminate ends the daemon, which must take it well.
+func (s *serving) terminate(t *testing.T) {
+	t.Helper()
 	s.signal(t, syscall.SIGTERM)
 	if !s.within(30 * time.Second) {
 		t.Fatal("still there after SIGTERM")

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// reader takes what is written while it is not held up.
+type reader struct {
+	hold   chan struct{} // holds a token while it is held up
+	text   strings.Builder
+	writes int
+}
+
+func newReader() *reader { return &reader{hold: make(chan struct{}, 1)} }
+
+func (r *reader) Write(p []byte) (int, error) {
+	r.hold <- struct{}{}
+	defer func() { <-r.hold }()
+	r.writes++
+	return r.text.Write(p)
+}
+
+func missing(n int) []byte { return fmt.Appendf(nil, "%d missing\n", n) }
+
+func TestLinesAreWrittenInOrderAndTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReader()
+		b := newBacklog(r, missing)
+		var want string
+		for i := range 100 {
+			line := fmt.Sprintf("line %d\n", i)
+			want += line
+			if n, err := b.Write([]byte(line)); n != len(line) || err != nil {
+				t.Fatal(n, err)
+			}
+			if synctest.Wait(); i == 0 && r.text.String() != line {
+				t.Errorf("the first line waits: %q", r.text.String())
+			}
+		}
+		time.Sleep(2 * gather)
+		synctest.Wait()
+		if r.text.String() != want || r.writes != 2 {
+			t.Errorf("got %q in %d writes", r.text.String(), r.writes)
+		}
+		_, _ = b.Write([]byte("another\n"))
+		if synctest.Wait(); r.writes != 3 {
+			t.Error("a line waits although the last one was long ago")
+		}
+		_, _ = b.Write([]byte("last\n"))
+		start := time.Now()
+		if b.Close(); r.text.String() != want+"another\nlast\n" || time.Since(start) > gather {
+			t.Errorf("at the end %q after %s", r.text.String(), time.Since(start))
+		}
+	})
+}
+
+func TestLinesThatNobodyReadsAreBoundedAndCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReader()
+		b := newBacklog(r, missing)
+		line := []byte(strings.Repeat("x", 1<<10-1) + "\n")
+		r.hold <- struct{}{}
+		_, _ = b.Write([]byte("first\n"))
+		time.Sleep(gather)
+		for range 3 * maxBacklog / len(line) {
+			_, _ = b.Write(line)
+		}
+		_, _ = b.Write([]byte("short\n")) // it would fit, but in the wrong place
+		<-r.hold
+		time.Sleep(2 * gather)
+		_, _ = b.Write([]byte("then\n"))
+		b.Close()
+		want := "first\n" + strings.Repeat(string(line), maxBacklog/len(line)) + fmt.Sprintf("%d missing\nthen\n", 2*maxBacklog/len(line)+1)
+		if got := r.text.String(); got != want {
+			t.Errorf("got %d octets that end with %q, want %d", len(got), got[max(0, len(got)-60):], len(want))
+		}
+	})
+}
+
+func TestTheEndDoesNotWaitForAReaderThatNeverReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReader()
+		b := newBacklog(r, missing)
+		r.hold <- struct{}{}
+		_, _ = b.Write([]byte("line\n"))
+		start := time.Now()
+		if b.Close(); time.Since(start) != flushTime {
+			t.Errorf("it took %s", time.Since(start))
+		}
+		<-r.hold
+	})
+}
