@@ -150,15 +150,16 @@ func (f *folder) value(v string) {
 
 // comment writes text as a comment; nothing for empty text.
 func (f *folder) comment(text string, keepUTF8 bool) {
-	words := strings.Fields(escape(clean(text, keepUTF8, maxComment), `()\`))
-	for i, w := range words {
+	open := false
+	for word := range strings.FieldsSeq(escape(clean(text, keepUTF8, maxComment), `()\`)) {
 		f.space()
-		if i == 0 {
+		if !open {
 			f.put("(")
+			open = true
 		}
-		f.put(w)
+		f.put(word)
 	}
-	if len(words) > 0 {
+	if open {
 		f.put(")")
 	}
 }

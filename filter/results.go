@@ -15,7 +15,7 @@ import (
 // what was observed and what was decided (RFC 8601 section 2). The daemon and
 // alignd check share it. Order: auth, spf, dkim, arc, dmarc, iprev.
 func Results(servID string, ev *evidence.Message, v *policy.Verdict) authres.Header {
-	h := authres.Header{ServID: servID}
+	h := authres.Header{ServID: servID, Results: make([]authres.Result, 0, len(ev.DKIM)+6)}
 	if ev.Authenticated() {
 		h.Results = append(h.Results, authenticated(ev))
 	}
@@ -26,7 +26,7 @@ func Results(servID string, ev *evidence.Message, v *policy.Verdict) authres.Hea
 		h.Results = append(h.Results, spfResult(ev, spf))
 	}
 	if ev.From.Problem != evidence.FromUnread { // "none" would say that there is no signature
-		h.Results = append(h.Results, dkimResults(ev)...)
+		h.Results = appendDKIM(h.Results, ev)
 	}
 	if ev.ARC.Result != evidence.NotChecked {
 		h.Results = append(h.Results, arcResult(ev))
@@ -67,11 +67,10 @@ func spfResult(ev *evidence.Message, c *evidence.SPFCheck) authres.Result {
 	return r
 }
 
-func dkimResults(ev *evidence.Message) []authres.Result {
+func appendDKIM(results []authres.Result, ev *evidence.Message) []authres.Result {
 	if len(ev.DKIM) == 0 {
-		return []authres.Result{{Method: "dkim", Value: "none"}}
+		return append(results, authres.Result{Method: "dkim", Value: "none"})
 	}
-	results := make([]authres.Result, 0, len(ev.DKIM))
 	for i := range ev.DKIM {
 		results = append(results, dkimResult(ev.DKIM, i))
 	}
@@ -194,7 +193,7 @@ func dmarcResult(ev *evidence.Message, v *policy.Verdict) authres.Result {
 	if d.Result == evidence.TempError || d.Result == evidence.PermError {
 		r.Reason = d.Reason
 	}
-	r.Props = property(r.Props, "header", "from", d.AuthorDomain)
+	r.Props = property(make([]evidence.Property, 0, 3), "header", "from", d.AuthorDomain)
 	if d.Policy != evidence.PolicyAbsent {
 		r.Comment = policyComment(d, v)
 		r.Props = property(r.Props, "policy", "dmarc", string(d.Policy))
@@ -205,15 +204,20 @@ func dmarcResult(ev *evidence.Message, v *policy.Verdict) authres.Result {
 
 func policyComment(d *evidence.DMARC, v *policy.Verdict) string {
 	var b strings.Builder
-	for _, tag := range []struct {
+	b.Grow(64)
+	for _, tag := range [...]struct {
 		name  string
 		value evidence.DMARCPolicy
 	}{{"p", d.Published.P}, {"sp", d.Published.SP}, {"np", d.Published.NP}} {
 		if tag.value != evidence.PolicyAbsent {
-			b.WriteString(tag.name + "=" + string(tag.value) + " ")
+			b.WriteString(tag.name)
+			b.WriteByte('=')
+			b.WriteString(string(tag.value))
+			b.WriteByte(' ')
 		}
 	}
-	b.WriteString("dis=" + disposition(v))
+	b.WriteString("dis=")
+	b.WriteString(disposition(v))
 	return b.String()
 }
 

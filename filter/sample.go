@@ -35,7 +35,8 @@ func (s *Settings) keyOf(ev *evidence.Message, fields *header.Fields) messageKey
 	m.text = m.text[:0]
 	part([]byte(strings.Join(ev.From.Domains, ",")))
 	for _, name := range []string{"From", "Date", "Message-ID"} {
-		for _, i := range fields.Named(name) {
+		var one [1]int
+		for _, i := range fields.AppendNamed(one[:0], name) {
 			part(fields.At(i).Value())
 		}
 		part(nil)

@@ -10,6 +10,7 @@ package header
 import (
 	"bytes"
 	"hash/maphash"
+	"slices"
 )
 
 // Fields is the header section of one message, topmost field first. Field
@@ -172,16 +173,21 @@ func (h *Fields) Last(id int) int { return int(h.names[id].last) }
 func (h *Fields) Above(i int) int { return int(h.spans[i].above) }
 
 // Named returns the positions of the fields with this name, topmost first.
-func (h *Fields) Named(name string) []int {
+func (h *Fields) Named(name string) []int { return h.AppendNamed(nil, name) }
+
+// AppendNamed appends what Named returns.
+func (h *Fields) AppendNamed(at []int, name string) []int {
 	var few [64]byte
 	id := h.NameID(appendLower(few[:0], []byte(name)))
 	if id < 0 {
-		return nil
+		return at
 	}
-	at := make([]int, h.names[id].count)
-	for n, i := len(at)-1, h.Last(id); i >= 0; n, i = n-1, h.Above(i) {
-		at[n] = i
+	before := len(at)
+	at = slices.Grow(at, int(h.names[id].count))
+	for i := h.Last(id); i >= 0; i = h.Above(i) {
+		at = append(at, i)
 	}
+	slices.Reverse(at[before:])
 	return at
 }
 
