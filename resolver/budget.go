@@ -52,7 +52,8 @@ type Budget struct {
 	common share // of those who ask the Budget itself
 
 	mu       sync.Mutex
-	asked    []asked // in order; bounded by the options, so short enough to search
+	asked    []asked  // in order; bounded by the options, so short enough to search
+	few      [8]asked // room for what a message usually asks
 	refused  []key
 	refusals int
 	general  int // used of MaxQueries
@@ -200,12 +201,9 @@ func (b *Budget) entry(k key, from *share) int {
 	return i
 }
 
-// usual is how many questions a message asks, to allocate once.
-const usual = 8
-
 func (b *Budget) enter(k key) int {
 	if b.asked == nil {
-		b.asked = make([]asked, 0, usual)
+		b.asked = b.few[:0]
 	}
 	b.asked = append(b.asked, asked{key: k})
 	return len(b.asked) - 1

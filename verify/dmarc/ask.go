@@ -31,7 +31,7 @@ type asker struct {
 
 type question struct {
 	name string
-	done chan struct{} // closed when found is there
+	busy sync.WaitGroup // until found is there
 	found
 }
 
@@ -39,10 +39,10 @@ type question struct {
 func (a *asker) ask(ctx context.Context, name string) *found {
 	q, first := a.question(name)
 	if first {
-		defer close(q.done)
+		defer q.busy.Done()
 		q.found = fetch(ctx, a.lk, name)
 	} else {
-		<-q.done
+		q.busy.Wait()
 	}
 	return &q.found
 }
@@ -56,7 +56,8 @@ func (a *asker) question(name string) (q *question, first bool) {
 			return q, false
 		}
 	}
-	q = &question{name: name, done: make(chan struct{})}
+	q = &question{name: name}
+	q.busy.Add(1)
 	a.asked = append(a.asked, q)
 	return q, true
 }

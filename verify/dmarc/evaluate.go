@@ -56,6 +56,7 @@ type Evaluation struct {
 type judge struct {
 	name evidence.Discovery
 	method
+	walk treeWalk // method, if it is that one
 	*asker
 	policy    discovered
 	existence evidence.Existence
@@ -83,11 +84,12 @@ func Start(ctx context.Context, lk resolver.Lookuper, authorDomain string, opt O
 func (e *Evaluation) begin(lk resolver.Lookuper) *asker {
 	ask := &asker{lk: lk}
 	e.main, e.other = judge{}, judge{}
-	e.main.use(evidence.TreeWalk, ask, e.opt)
-	e.other.use(evidence.PSL, ask, e.opt)
+	first, second := evidence.TreeWalk, evidence.PSL
 	if e.opt.Discovery == evidence.PSL {
-		e.main, e.other = e.other, e.main
+		first, second = second, first
 	}
+	e.main.use(first, ask, e.opt)
+	e.other.use(second, ask, e.opt)
 	return ask
 }
 
@@ -105,7 +107,8 @@ func (j *judge) use(name evidence.Discovery, ask *asker, opt Options) {
 		j.method = suffixList{ask}
 		return
 	}
-	j.method = &treeWalk{asker: ask, guard: opt.PSLGuard}
+	j.walk = treeWalk{asker: ask, guard: opt.PSLGuard}
+	j.method = &j.walk
 }
 
 // Abandon ends an evaluation whose message is not judged.
@@ -268,7 +271,7 @@ func (a *aligner) pending(ctx context.Context, ids Identifiers) bool {
 
 // candidates lists the identifiers with this result, DKIM first.
 func (a *aligner) candidates(ids Identifiers, result evidence.Result) []candidate {
-	var list []candidate
+	list := make([]candidate, 0, len(ids.DKIM)+1)
 	add := func(name string, exact bool, index int) {
 		if name, err := domain.Normalize(name); err == nil {
 			list = append(list, candidate{domain: name, exact: exact, index: index})
