@@ -60,21 +60,30 @@ func (b *backlog) Write(line []byte) (int, error) {
 func (b *backlog) run() {
 	defer close(b.ended)
 	var spare []byte
+	var last time.Time
 	for more := true; more; {
 		select {
 		case <-b.wake:
+			more = b.pause(gather - time.Since(last))
 		case <-b.end:
 			more = false
 		}
 		lines := b.swap(spare)
-		if len(lines) > 0 {
-			_, _ = b.w.Write(lines)
-		}
-		spare = lines[:0]
-		select {
-		case <-b.end:
-		case <-time.After(gather):
-		}
+		_, _ = b.w.Write(lines)
+		spare, last = lines[:0], time.Now()
+	}
+}
+
+// pause is false when the end comes first.
+func (b *backlog) pause(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	select {
+	case <-b.end:
+		return false
+	case <-time.After(d):
+		return true
 	}
 }
 
@@ -85,6 +94,10 @@ func (b *backlog) swap(spare []byte) []byte {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	select {
+	case <-b.wake: // for lines that came since
+	default:
+	}
 	lines := b.lines
 	if b.lost > 0 {
 		lines = append(lines, b.notice(b.lost)...)
