@@ -12,7 +12,7 @@ const (
 	maxBacklog = 1 << 20
 	// gather is how long lines wait after a write, to be written together. On a
 	// busy server that is 2 % of the CPU of a message; on an idle one no line waits.
-	// It is also what the log may lack after kill -9.
+	// It is also what the log of a busy server may lack after kill -9.
 	gather = 5 * time.Millisecond
 	// flushTime is how long the end of the process waits for the reader.
 	flushTime = time.Second
