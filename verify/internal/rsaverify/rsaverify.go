@@ -4,8 +4,8 @@
 // anything.
 //
 // The power is computed by filippo.io/bigmod, the arithmetic that crypto/rsa is
-// made of, or, for common keys on processors that can multiply eight numbers of
-// 52 bits at once, by vectors.go. What that way does not confirm is computed
+// made of, or, for common keys on processors that multiply several numbers at
+// once, by what vectors.go chooses. What that way does not confirm is computed
 // again by the other before it counts as a forgery.
 package rsaverify
 
@@ -23,8 +23,8 @@ import (
 type Key struct {
 	n       *bigmod.Modulus
 	e       uint
-	size    int        // octets of n
-	vectors *vectorKey // nil where it does not serve
+	size    int    // octets of n
+	vectors raiser // nil where none serves
 }
 
 // New is for keys with an odd modulus above 1 and an exponent of 3 or more.
@@ -33,7 +33,7 @@ func New(pub *rsa.PublicKey) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Key{n: n, e: uint(pub.E), size: pub.Size(), vectors: newVectorKey(pub)}, nil
+	return &Key{n: n, e: uint(pub.E), size: pub.Size(), vectors: newVectors(pub)}, nil
 }
 
 // Verify reports whether signature is this key's over what has the digest.

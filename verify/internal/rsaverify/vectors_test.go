@@ -7,11 +7,26 @@ import (
 	"testing"
 )
 
-// number makes a number of limbs.
-func (z *limbs) number() *big.Int {
+// vectorsFor returns each raiser for pub that this processor can use, by name:
+// also those that newVectors passes over for what is quicker.
+func vectorsFor(pub *rsa.PublicKey) map[string]raiser {
+	raisers := make(map[string]raiser)
+	if fitsVectors(pub) {
+		if hasIFMA {
+			raisers["ifma"] = newIFMAKey(pub)
+		}
+		if hasAVX2 {
+			raisers["avx2"] = newAVX2Key(pub)
+		}
+	}
+	return raisers
+}
+
+// joined makes a number of its digits, the lowest first.
+func joined(digits []uint64, bits uint) *big.Int {
 	n := new(big.Int)
-	for i := len(z) - 1; i >= 0; i-- {
-		n.Lsh(n, limbBits).Add(n, new(big.Int).SetUint64(z[i]))
+	for i := len(digits) - 1; i >= 0; i-- {
+		n.Lsh(n, bits).Add(n, new(big.Int).SetUint64(digits[i]))
 	}
 	return n
 }
@@ -28,16 +43,54 @@ func extreme(random *rand.Rand, limit *big.Int) *big.Int {
 	return n.Mod(n, limit)
 }
 
+// multiplyIFMABig is multiply of an ifmaKey in terms of math/big, to be called
+// with numbers below 2n.
+func multiplyIFMABig(pub *rsa.PublicKey, x, y *big.Int) *big.Int {
+	var a, b, z limbs
+	a.set(x.Bytes())
+	b.set(y.Bytes())
+	newIFMAKey(pub).multiply(&z, &a, &b)
+	return joined(z[:], limbBits)
+}
+
+// multiplyAVX2Big is the same for an avx2Key. It squares where x is y.
+func multiplyAVX2Big(pub *rsa.PublicKey, x, y *big.Int) *big.Int {
+	var a, b, z digits
+	var w workspace
+	for i := range w {
+		w[i] = 1<<64 - 1 // what it holds does not matter
+	}
+	a.set(x.Bytes())
+	b.set(y.Bytes())
+	if k := newAVX2Key(pub); x == y {
+		k.squared(&z, &a, &w)
+	} else {
+		k.multiply(&z, &a, &b, &w)
+	}
+	return joined(z[:], digitBits)
+}
+
 // FuzzVectors: a product is that of math/big, and below 2n, for odd moduli of
-// all sizes and factors below 2n.
+// all sizes and factors below 2n; and so is the power.
 func FuzzVectors(f *testing.F) {
-	if !hasIFMA {
-		f.Skip("the processor has no AVX-512 IFMA, which this way of computing is for")
+	type way struct {
+		r        *big.Int
+		multiply func(pub *rsa.PublicKey, x, y *big.Int) *big.Int
+	}
+	ways := make(map[string]way)
+	if hasIFMA {
+		ways["ifma"] = way{new(big.Int).Lsh(big.NewInt(1), 2080), multiplyIFMABig}
+	} else {
+		f.Log("the processor has no AVX-512 IFMA: left out")
+	}
+	if hasAVX2 {
+		ways["avx2"] = way{new(big.Int).Lsh(big.NewInt(1), 2128), multiplyAVX2Big}
+	} else {
+		f.Log("the processor has no AVX2: left out")
 	}
 	for seed := range uint64(3000) {
 		f.Add(seed)
 	}
-	r := new(big.Int).Lsh(big.NewInt(1), 2080)
 	f.Fuzz(func(t *testing.T, seed uint64) {
 		random := rand.New(rand.NewPCG(seed, 0))
 		size := uint(2048)
@@ -46,60 +99,67 @@ func FuzzVectors(f *testing.F) {
 		}
 		n := extreme(random, new(big.Int).Lsh(big.NewInt(1), size-1))
 		n.SetBit(n.SetBit(n, 0, 1), int(size)-1, 1)
-		k := newVectorKey(&rsa.PublicKey{N: n, E: 65537})
-		if k == nil {
-			t.Fatal("no key")
-		}
+		pub := &rsa.PublicKey{N: n, E: 65537}
 
-		var x, y, z limbs
 		twice := new(big.Int).Lsh(n, 1)
-		x.set(extreme(random, twice).Bytes())
-		y.set(extreme(random, twice).Bytes())
+		x, y := extreme(random, twice), extreme(random, twice)
 		if seed%64 == 0 { // the largest there are
-			x.set(twice.Sub(twice, big.NewInt(1)).Bytes())
+			x = new(big.Int).Sub(twice, big.NewInt(1))
+		}
+		if seed%3 == 0 {
 			y = x
 		}
-		k.multiply(&z, &x, &y)
-		got := z.number()
-		if got.Cmp(new(big.Int).Lsh(n, 1)) >= 0 {
-			t.Errorf("modulus %x: %x · %x is %x, not below twice the modulus", n, x.number(), y.number(), got)
-		}
-		want := new(big.Int).ModInverse(r, n)
-		want.Mul(want, x.number()).Mul(want, y.number()).Mod(want, n)
-		if got.Mod(got, n).Cmp(want) != 0 {
-			t.Errorf("modulus %x: %x · %x is %x, want %x", n, x.number(), y.number(), got, want)
+		for name, way := range ways {
+			z := way.multiply(pub, x, y)
+			if z.Cmp(twice) >= 0 {
+				t.Errorf("%s, modulus %x: %x · %x is %x, not below twice the modulus", name, n, x, y, z)
+			}
+			want := new(big.Int).ModInverse(way.r, n)
+			want.Mul(want, x).Mul(want, y).Mod(want, n)
+			if z.Mod(z, n).Cmp(want) != 0 {
+				t.Errorf("%s, modulus %x: %x · %x is %x, want %x", name, n, x, y, z, want)
+			}
 		}
 
 		s := extreme(random, n)
 		e := new(big.Int).Exp(s, big.NewInt(65537), n)
 		octets, power := make([]byte, len(n.Bytes())), make([]byte, len(n.Bytes()))
 		s.FillBytes(octets)
-		if e.FillBytes(power); !k.raisesTo(octets, power) && e.Sign() != 0 {
-			t.Errorf("modulus %x: %x to the power of 65537 is not %x", n, s, power)
-		}
-		if power[len(power)-1] ^= 1; k.raisesTo(octets, power) {
-			t.Errorf("modulus %x: %x to the power of 65537 is also %x", n, s, power)
+		for name, k := range vectorsFor(pub) {
+			if e.FillBytes(power); !k.raisesTo(octets, power) && e.Sign() != 0 {
+				t.Errorf("%s, modulus %x: %x to the power of 65537 is not %x", name, n, s, power)
+			}
+			if power[len(power)-1] ^= 1; k.raisesTo(octets, power) {
+				t.Errorf("%s, modulus %x: %x to the power of 65537 is also %x", name, n, s, power)
+			}
 		}
 	})
 }
 
-// TestLimbsAreTheNumberTheyWereSetTo: of all lengths that a key can have.
-func TestLimbsAreTheNumberTheyWereSetTo(t *testing.T) {
+// TestDigitsAreTheNumberTheyWereSetTo: of all lengths that a key can have.
+func TestDigitsAreTheNumberTheyWereSetTo(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for size := range 257 {
 		octets := make([]byte, size)
 		for i := range octets {
 			octets[i] = byte(random.Uint32())
 		}
-		var z limbs
-		z.set(octets)
-		if want := new(big.Int).SetBytes(octets); z.number().Cmp(want) != 0 {
-			t.Errorf("%x: set to %x", octets, z.number())
-		}
-		for i, limb := range z {
-			if limb > limbMask {
-				t.Errorf("%x: limb %d is %x", octets, i, limb)
+		check := func(digits []uint64, bits uint) {
+			t.Helper()
+			if want := new(big.Int).SetBytes(octets); joined(digits, bits).Cmp(want) != 0 {
+				t.Errorf("%x: set to %x", octets, joined(digits, bits))
+			}
+			for i, digit := range digits {
+				if digit >= 1<<bits {
+					t.Errorf("%x: digit %d is %x", octets, i, digit)
+				}
 			}
 		}
+		var l limbs
+		l.set(octets)
+		check(l[:], limbBits)
+		var d digits
+		d.set(octets)
+		check(d[:], digitBits)
 	}
 }
