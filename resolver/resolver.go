@@ -12,6 +12,8 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"github.com/miekg/dns"
+
+	"alignd/internal/stack"
 )
 
 // Resolver answers from its cache and asks servers for the rest. It is safe
@@ -212,7 +214,10 @@ func (r *Resolver) join(k key) (*flight, error) {
 	var ctx context.Context
 	ctx, f.cancel = context.WithTimeoutCause(r.ctx, r.opts.Deadline, errDeadline)
 	r.flights[k] = f
-	r.wg.Go(func() { r.fly(ctx, k, f) })
+	r.wg.Go(func() {
+		stack.Grow8K()
+		r.fly(ctx, k, f)
+	})
 	return f, nil
 }
 

@@ -7,11 +7,12 @@ import (
 	"io"
 	"net"
 	"os"
-	"runtime"
 	"runtime/debug"
 	"time"
 
 	protocol "github.com/emersion/go-milter"
+
+	"alignd/internal/stack"
 )
 
 // dialogue is one connection of the MTA: one SMTP session, or several one after
@@ -70,7 +71,7 @@ var (
 // serve leads the dialogue to its end. A panic of our own, before the first event
 // or while a panic of the Session is answered, ends this connection alone.
 func (d *dialogue) serve() {
-	growStack()
+	stack.Grow16K()
 	defer func() {
 		if p := recover(); p != nil {
 			d.logPanic("connection", p)
@@ -86,17 +87,6 @@ func (d *dialogue) serve() {
 	d.deadline = false
 	for d.converse() {
 	}
-}
-
-// growStack makes room on a new goroutine's stack for what a Session needs to
-// verify a signature. Left to itself the stack doubles four times, and each time
-// the runtime walks the frames of a deep call: 3 % of all CPU at three messages
-// a connection. The collector takes the room back from idle connections.
-//
-//go:noinline
-func growStack() {
-	var room [12 << 10]byte
-	runtime.KeepAlive(&room)
 }
 
 // converse handles events until the dialogue ends. After a panic in the Session

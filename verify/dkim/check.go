@@ -6,6 +6,7 @@ import (
 
 	"alignd/evidence"
 	"alignd/header"
+	"alignd/internal/stack"
 	"alignd/resolver"
 )
 
@@ -78,6 +79,7 @@ func (c *Check) run(ctx context.Context, lk resolver.Lookuper, digest func() *[s
 	c.done = make(chan struct{})
 	ctx, c.cancel = context.WithCancel(ctx)
 	go func() {
+		stack.Grow8K()
 		defer close(c.done)
 		defer func() { c.panicked = recover() }()
 		c.keys = FetchKeys(ctx, lk, c.Params)
