@@ -8,8 +8,11 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 var update = flag.Bool("update", false, "write the golden files")
@@ -17,8 +20,16 @@ var update = flag.Bool("update", false, "write the golden files")
 // asAlignd makes the test binary behave as alignd.
 const asAlignd = "ALIGND_TEST_AS_ALIGND"
 
+// withFiles limits the files that it may open.
+const withFiles = "ALIGND_TEST_FILES"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asAlignd) != "" {
+		if n, err := strconv.ParseUint(os.Getenv(withFiles), 10, 64); err == nil {
+			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+				panic(err)
+			}
+		}
 		main()
 	}
 	os.Exit(m.Run())

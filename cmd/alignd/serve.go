@@ -92,11 +92,16 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 
 // assemble makes the parts that log.
 func (d *daemon) assemble() (err error) {
-	if d.dns, err = resolver.New(resolverOptions(d.cfg, d.log)); err != nil {
+	files := divideDescriptors(d.cfg, d.log)
+	dns := resolverOptions(d.cfg, d.log)
+	dns.MaxInFlight = files.questions
+	if d.dns, err = resolver.New(dns); err != nil {
 		return failure{fmt.Errorf("setting up DNS: %w", err)}
 	}
 	d.filter = filter.New(d.dns, d.log, settings(d.cfg))
-	if d.server, err = milter.New(milterOptions(d.cfg, d.filter.Session, d.log)); err != nil {
+	server := milterOptions(d.cfg, d.filter.Session, d.log)
+	server.MaxConns = files.connections
+	if d.server, err = milter.New(server); err != nil {
 		return failure{err}
 	}
 	return nil

@@ -93,7 +93,6 @@ func milterOptions(cfg *config.Config, handler func(*milter.Conn) milter.Session
 	return milter.Options{
 		Handler:        handler,
 		Logger:         log,
-		MaxConns:       cfg.Limits.Connections,
 		MaxHeaders:     cfg.Limits.Fields,
 		MaxHeaderBytes: int(cfg.Limits.HeaderSize),
 		MaxRecipients:  cfg.Limits.Recipients,
