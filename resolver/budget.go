@@ -11,9 +11,8 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Default numbers of questions for one message. RFC 7208 section 4.6.4 lets
-// one SPF check cause ten terms of up to ten address look-ups each; the rest
-// is for signatures, chain and policy. The numbers are ours.
+// Default numbers of questions for one message, beside what a check has of its
+// own (Lane). The numbers are ours.
 //
 // A policy is found with at most eight names of the DNS Tree Walk (RFC 9989
 // section 4.10), two of RFC 7489's method, and one question whether the Author
@@ -26,8 +25,9 @@ const (
 
 // BudgetOptions bounds what one message may ask.
 type BudgetOptions struct {
-	// MaxQueries is how many distinct questions may be asked, answered from a
-	// cache or not; one more is refused with ErrBudget. Default DefaultMaxQueries.
+	// MaxQueries is how many distinct questions may be asked beyond what a check
+	// has of its own, answered from a cache or not; one more is refused with
+	// ErrBudget. Default DefaultMaxQueries.
 	MaxQueries int
 	// Reserved is how many more may be asked through each Reserve. Default
 	// DefaultReserved; negative: none.

@@ -209,11 +209,11 @@ func TestOneLaneDoesNotWaitForAnother(t *testing.T) {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
-	for i, lk := range []resolver.Lookuper{b, b.Lane(1), b.Reserve()} {
+	for i, lk := range []resolver.Lookuper{b, b.Lane(resolver.Own{Parallel: 1}), b.Reserve()} {
 		wg.Go(func() { _, _ = lk.Lookup(ctx, fmt.Sprintf("n%d.slow.example", i), dns.TypeTXT) })
 		<-h.started
 	}
-	lane := b.Lane(2)
+	lane := b.Lane(resolver.Own{Parallel: 2})
 	wg.Go(func() { _, _ = lane.Lookup(ctx, "n3.slow.example", dns.TypeTXT) })
 	<-h.started
 	for _, name := range []string{"example.com", "n4.example", "n5.example"} {

@@ -10,12 +10,19 @@ func (b *Budget) Reserve() Lookuper {
 	return &share{b: b, reserved: b.opts.Reserved, parallel: max(1, b.opts.Parallel/4)}
 }
 
-// Lane returns the same budget with room for parallel questions at a time. A
-// check that never asks more than that waits behind no other one's: else a
-// sender could fill his message with slow names of his own and have the key of
-// somebody else's domain wait behind them until the time of the message is up.
-func (b *Budget) Lane(parallel int) Lookuper {
-	return &share{b: b, parallel: max(1, parallel)}
+// Own is what of a budget one check has for itself.
+type Own struct {
+	Questions int // may be asked before it draws on what is for all
+	Parallel  int // may be under way at a time; at least 1
+}
+
+// Lane returns the same budget with something of its own. A check that never
+// asks more than that gets its answers whatever the others ask: else a sender
+// could fill his message with names of his own and leave no question for the key
+// of somebody else's domain, or have it wait behind slow ones until the time of
+// the message is up.
+func (b *Budget) Lane(own Own) Lookuper {
+	return &share{b: b, reserved: own.Questions, parallel: max(1, own.Parallel)}
 }
 
 // share is a Budget as one of its checks sees it.

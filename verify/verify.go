@@ -59,9 +59,13 @@ type Options struct {
 // not below the 20 s of RFC 7208 section 4.6.4.
 const defaultTimeout = 20 * time.Second
 
-// arcParallel is how many keys of an ARC chain are asked at a time, which has up
-// to 100 (RFC 8617 section 4.2.1); ours. Few chains have more than four sets.
-const arcParallel = 8
+// arcKeys is how many keys an ARC chain can have (RFC 8617 section 4.2.1), and
+// arcParallel how many of them are asked at a time; ours. Few chains have more than
+// four sets.
+const (
+	arcKeys     = 100
+	arcParallel = 8
+)
 
 // Envelope is what the MTA tells before the header.
 type Envelope struct {
@@ -150,9 +154,12 @@ func (m *Message) startClientChecks() {
 
 type spfCheck func(context.Context, resolver.Lookuper, spf.Check) evidence.SPFCheck
 
-// spf checks one identity, on the side if it has to wait for answers.
+// spf checks one identity, on the side if it has to wait for answers. All
+// questions that RFC 7208 section 4.6.4 lets it cause are its own: the domain in
+// HELO takes none from the one in MAIL FROM, nor from what the header names.
 func (m *Message) spf(check spf.Check, identity spfCheck, out **evidence.SPFCheck) {
-	ready := resolver.NewReady(m.budget)
+	lane := m.budget.Lane(resolver.Own{Questions: check.Limits.MaxQuestions(), Parallel: resolver.DefaultParallel / 2})
+	ready := resolver.NewReady(lane)
 	limit := check.Limits.Timeout
 	check.Limits.Timeout = -1 // it does not wait
 	res := identity(m.ctx, ready, check)
@@ -161,12 +168,12 @@ func (m *Message) spf(check spf.Check, identity spfCheck, out **evidence.SPFChec
 		return
 	}
 	check.Limits.Timeout = limit
-	m.spfAside(check, identity, out)
+	m.spfAside(lane, check, identity, out)
 }
 
-func (m *Message) spfAside(check spf.Check, identity spfCheck, out **evidence.SPFCheck) {
+func (m *Message) spfAside(lane resolver.Lookuper, check spf.Check, identity spfCheck, out **evidence.SPFCheck) {
 	m.work.Go(func() {
-		res := identity(m.ctx, m.budget, check)
+		res := identity(m.ctx, lane, check)
 		*out = &res
 	})
 }
@@ -194,9 +201,10 @@ func (m *Message) EndOfHeader() {
 	opt.AuthorDomains = m.ev.From.Domains
 	opt.Now = m.ev.Time
 	// No key of a signature waits for another name of the message's.
-	keys := m.budget.Lane(opt.WithDefaults().MaxSignatures)
-	m.dkim = dkim.Start(m.ctx, &m.fields, &m.body, keys, opt)
-	m.arc = arc.Start(m.ctx, &m.fields, &m.body, m.budget.Lane(arcParallel), arc.Options{DKIM: opt, ParseAAR: authres.ParseAAR})
+	keys := opt.WithDefaults().MaxSignatures
+	m.dkim = dkim.Start(m.ctx, &m.fields, &m.body, m.budget.Lane(resolver.Own{Questions: keys, Parallel: keys}), opt)
+	chain := m.budget.Lane(resolver.Own{Questions: arcKeys, Parallel: arcParallel})
+	m.arc = arc.Start(m.ctx, &m.fields, &m.body, chain, arc.Options{DKIM: opt, ParseAAR: authres.ParseAAR})
 }
 
 // HeaderUnread stands for EndOfHeader, and for all of Header, where the header

@@ -78,12 +78,47 @@ func TestAMessageGivesItsEvidence(t *testing.T) {
 
 func TestASpentBudgetIsTold(t *testing.T) {
 	opt := &Options{Budget: resolver.BudgetOptions{MaxQueries: 1, Reserved: -1}}
-	ev := run(t, zone(t), opt, envelope("a@example.com"), "From", " x@example.com")
+	ev := run(t, zone(t), opt, envelope("a@example.com"), "From", " x@sub.example.com")
 	if len(ev.Problems) != 1 || !strings.HasPrefix(ev.Problems[0], "query budget spent") {
 		t.Errorf("problems are %q", ev.Problems)
 	}
-	if ev = run(t, zone(t), &Options{}, envelope("a@example.com"), "From", " x@example.com"); len(ev.Problems) != 0 {
+	if ev = run(t, zone(t), &Options{}, envelope("a@example.com"), "From", " x@sub.example.com"); len(ev.Problems) != 0 {
 		t.Errorf("problems are %q, want none", ev.Problems)
+	}
+}
+
+// TestChecksDoNotSpendEachOthersQuestions: both identities ask for all that RFC
+// 7208 section 4.6.4 allows, which leaves the key and the policy their own.
+func TestChecksDoNotSpendEachOthersQuestions(t *testing.T) {
+	var text strings.Builder
+	for _, name := range []string{"helo", "mail"} {
+		fmt.Fprintf(&text, "%s.test. TXT \"v=spf1", name)
+		for i := range 10 {
+			fmt.Fprintf(&text, " mx:m%d.%s.test", i, name)
+		}
+		text.WriteString(" +all\"\n")
+		for i := range 10 {
+			for j := range 10 {
+				fmt.Fprintf(&text, "m%d.%s.test. MX %d h%d.m%d.%s.test.\nh%d.m%d.%s.test. A 198.51.100.1\n", i, name, j, j, i, name, j, i, name)
+			}
+		}
+	}
+	text.WriteString("_dmarc.example.com. TXT \"v=DMARC1; p=reject\"\nk._domainkey.example.com. TXT \"v=DKIM1; p=\"\n")
+	z, err := resolver.ParseZone(strings.NewReader(text.String()), "zone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := envelope("a@mail.test")
+	env.Client.HELO = "helo.test"
+	signature := " v=1; a=rsa-sha256; d=example.com; s=k; h=from; bh=" + strings.Repeat("A", 43) + "=; b=AAAA"
+	for range 20 {
+		ev := run(t, z, &Options{}, env, "From", " x@example.com", "DKIM-Signature", signature)
+		if ev.SPF.MailFrom.Result != evidence.Pass || ev.SPF.HELO.Result != evidence.Pass {
+			t.Fatalf("SPF is %+v and %+v, want pass of both", ev.SPF.MailFrom, ev.SPF.HELO)
+		}
+		if len(ev.DKIM) != 1 || ev.DKIM[0].Reason != "key is revoked" || len(ev.Problems) != 0 {
+			t.Fatalf("DKIM is %+v, problems %q, want the key's own words", ev.DKIM, ev.Problems)
+		}
 	}
 }
 

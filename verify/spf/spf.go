@@ -18,7 +18,8 @@
 //   - More than ten MX names are a permerror when the eleventh is reached, not
 //     when one of the first ten matches.
 //   - The PTR question of a %{p} macro counts as one term, once for each check.
-//   - The message's own query budget is not a temporary error: permerror.
+//   - The message's own query budget is not a temporary error: permerror. Whoever
+//     reserves Limits.MaxQuestions for a check keeps it from being spent.
 package spf
 
 import (
@@ -54,6 +55,14 @@ type Limits struct {
 
 // DefaultLimits are the numbers of RFC 7208 section 4.6.4.
 var DefaultLimits = Limits{Terms: 10, Voids: 2, MX: 10, PTR: 10, Timeout: 20 * time.Second}
+
+// MaxQuestions is how many DNS questions one check can cause at most: the record,
+// each term with the names it leads to, and the explanation; and the names of a
+// %{p}.
+func (l Limits) MaxQuestions() int {
+	l = l.orDefault()
+	return 1 + l.Terms*(1+max(l.MX, l.PTR)) + 1 + (1 + l.PTR)
+}
 
 func (l Limits) orDefault() Limits {
 	pick := func(n, def int) int {
