@@ -155,6 +155,9 @@ const (
 type From struct {
 	Fields  int      // number of From fields
 	Domains []string // distinct Author Domains of all fields, in order
+	// Partial are those of Domains that nobody wrote: where white space or a comment
+	// stands within a domain, what a reader takes it for who stops there.
+	Partial []string
 	Problem FromProblem
 	Detail  string // one sentence; may quote outside text
 }

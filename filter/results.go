@@ -245,11 +245,18 @@ func property(props []evidence.Property, ptype, name, value string) []evidence.P
 	return append(props, evidence.Property{Type: ptype, Name: name, Value: value})
 }
 
-// Decisive is the evaluation that the verdict rests on; nil when the message
-// has no Author Domain or was not evaluated.
+// Decisive is the evaluation that the verdict rests on and that is told as the
+// result; nil when the message has no Author Domain or was not evaluated. Where the
+// From is unusable, only one that does not pass is told, and only if it decided: a
+// reader may see another author than the one who passed (RFC 9989 section 11.5).
 func Decisive(ev *evidence.Message, v *policy.Verdict) *evidence.DMARC {
 	if v.Decisive < 0 || v.Decisive >= len(ev.DMARC) {
 		return nil
 	}
-	return &ev.DMARC[v.Decisive]
+	d := &ev.DMARC[v.Decisive]
+	if ev.From.Problem != evidence.FromOK &&
+		(v.Step == policy.StepFrom || d.Result != evidence.Fail && d.Result != evidence.TempError) {
+		return nil
+	}
+	return d
 }

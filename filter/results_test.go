@@ -169,3 +169,27 @@ func FuzzResults(f *testing.F) {
 		}
 	})
 }
+
+func TestAnUnusableFromDoesNotPass(t *testing.T) {
+	for _, row := range []struct {
+		problem evidence.FromProblem
+		result  evidence.Result
+		step    policy.Step
+		told    bool
+	}{
+		{evidence.FromOK, evidence.Pass, policy.StepPolicy, true},
+		{evidence.FromSeveral, evidence.Pass, policy.StepFrom, false},
+		{evidence.FromSeveral, evidence.Fail, policy.StepFrom, false},
+		{evidence.FromTooMany, evidence.None, policy.StepFrom, false},
+		{evidence.FromUnparsable, evidence.Pass, policy.StepFrom, false},
+		{evidence.FromUnparsable, evidence.Pass, policy.StepPolicy, false},
+		{evidence.FromUnparsable, evidence.Fail, policy.StepPolicy, true},
+		{evidence.FromSeveral, evidence.TempError, policy.StepTempError, true},
+	} {
+		ev := full()
+		ev.From.Problem, ev.DMARC[0].Result = row.problem, row.result
+		if d := Decisive(&ev, &policy.Verdict{Step: row.step}); (d != nil) != row.told {
+			t.Errorf("From %q, %s, decided by %s: told=%v, want %v", row.problem, row.result, row.step, d != nil, row.told)
+		}
+	}
+}

@@ -49,7 +49,7 @@ func AuthorDomains(h *Fields, limit int) evidence.From {
 	}
 	from.Problem, from.Detail = p.problem(from.Fields)
 	if p.bad == "" {
-		from.Domains = p.domains
+		from.Domains, from.Partial = p.domains, p.partial
 	}
 	return from
 }
@@ -91,10 +91,11 @@ type addressList struct {
 	scanner
 	limit    int
 	domains  []string
-	more     bool   // there were more domains than limit
-	group    bool   // there was a group
-	mailbox  bool   // there was something that is meant to be a mailbox
-	unusable string // the last domain that DNS cannot carry
+	partial  []string // of domains
+	more     bool     // there were more domains than limit
+	group    bool     // there was a group
+	mailbox  bool     // there was something that is meant to be a mailbox
+	unusable string   // the last domain that DNS cannot carry
 }
 
 // read reads one field value. What makes it no address list is left in p.bad.
@@ -284,17 +285,17 @@ func (p *addressList) domain() {
 			break // a dot at the end
 		}
 		if gap && bytes.IndexByte(name, '.') >= 0 {
-			p.note(string(name))
+			p.note(string(name), true)
 		}
 		name = append(name, '.')
 	}
 	if p.bad == "" {
-		p.note(string(name))
+		p.note(string(name), false)
 	}
 }
 
-// note adds the domain of a mailbox.
-func (p *addressList) note(name string) {
+// note adds the domain of a mailbox, or what may be taken for it.
+func (p *addressList) note(name string, partial bool) {
 	if p.more {
 		return
 	}
@@ -303,9 +304,15 @@ func (p *addressList) note(name string) {
 	case err != nil:
 		p.unusable = name
 	case slices.Contains(p.domains, d):
+		if !partial {
+			p.partial = slices.DeleteFunc(p.partial, func(other string) bool { return other == d })
+		}
 	case len(p.domains) == p.limit:
 		p.more = true
 	default:
 		p.domains = append(p.domains, d)
+		if partial {
+			p.partial = append(p.partial, d)
+		}
 	}
 }

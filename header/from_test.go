@@ -347,3 +347,18 @@ func BenchmarkAuthorDomains(b *testing.B) {
 		})
 	}
 }
+
+func TestPartialDomainsAreMarked(t *testing.T) {
+	for _, row := range []struct{ from, domains, partial string }{
+		{" <u@local(blah)  .machine .example>", "local.machine local.machine.example", "local.machine"},
+		{" u@bank.example .evil.test", "bank.example bank.example.evil.test", "bank.example"},
+		{" u@bank.example .evil.test, v@bank.example", "bank.example bank.example.evil.test", ""},
+		{" v@bank.example, u@bank.example .evil.test", "bank.example bank.example.evil.test", ""},
+		{" u@machine(comment).  example", "machine.example", ""},
+	} {
+		f := AuthorDomains(fromFields(row.from), 0)
+		if got := strings.Join(f.Domains, " "); got != row.domains || strings.Join(f.Partial, " ") != row.partial {
+			t.Errorf("%s: got %s, of which partial %q, want %s and %q", row.from, got, f.Partial, row.domains, row.partial)
+		}
+	}
+}

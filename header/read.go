@@ -42,7 +42,7 @@ func Read(r *bufio.Reader, lim Limits) (*Fields, io.Reader, error) {
 	}
 	in := lines{r: r, left: lim.Bytes}
 	line, err := in.next()
-	if err == nil && (bytes.HasPrefix(line, []byte("From ")) || bytes.HasPrefix(line, []byte(">From "))) {
+	if err == nil && isMboxLine(trimEOL(line)) {
 		line, err = in.next()
 	}
 	h := new(Fields)
@@ -81,6 +81,12 @@ func (h *Fields) addLine(field []byte) {
 	}
 	colon := bytes.IndexByte(field, ':')
 	h.Add(field[:colon], field[colon+1:])
+}
+
+// isMboxLine reports whether text begins a message of an mbox file. A field From
+// with white space before its colon does not (RFC 5322 section 4.5).
+func isMboxLine(text []byte) bool {
+	return (bytes.HasPrefix(text, []byte("From ")) || bytes.HasPrefix(text, []byte(">From "))) && nameLength(text) < 0
 }
 
 // nameLength is the position of the colon in a line that begins a field, or

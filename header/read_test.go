@@ -24,6 +24,8 @@ func TestRead(t *testing.T) {
 		{name: "a line that is no field opens the body", file: "A: 1\nno field\nB: 2\n", fields: []string{"A: 1"}, body: "no field\r\nB: 2\r\n"},
 		{name: "a first line that continues nothing opens the body", file: " x\nA: 1\n", body: " x\r\nA: 1\r\n"},
 		{name: "an mbox line is dropped", file: "From joe Fri Jul 11\nA: 1\n\nx", fields: []string{"A: 1"}, body: "x"},
+		{name: "a field From with white space before its colon is no mbox line (RFC 5322 4.5)", file: "From : a@b.example\nA: 1\n\nx",
+			fields: []string{"From : a@b.example", "A: 1"}, body: "x"},
 		{name: "white space before the colon belongs to the field (RFC 5322 4.5)", file: "A \t: 1\n\n", fields: []string{"A \t: 1"}},
 		{name: "a line of white space continues a field", file: "A: 1\n \n\nx", fields: []string{"A: 1\r\n "}, body: "x"},
 		{name: "no body", file: "A: 1\n", fields: []string{"A: 1"}},

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"slices"
+
 	"alignd/evidence"
 )
 
@@ -74,7 +76,7 @@ func (d *decision) judge(i int) ruling {
 		dm = &d.ev.DMARC[i]
 	}
 	r := d.handled(dm)
-	r.Decisive, r.rank = i, rank(dm)
+	r.Decisive, r.rank = i, d.rank(dm)
 	if dm == nil {
 		r.Decisive = -1
 	}
@@ -165,9 +167,13 @@ func (d *decision) letThrough(id string, at Source) Verdict {
 
 // rank orders evaluations by how bad they are (RFC 9989 section 11.5: the
 // strictest policy among those that fail): a fail by its policy, then
-// temperror, permerror, none, pass.
-func rank(dm *evidence.DMARC) int {
+// temperror, permerror, none, pass. What is the author to some readers only
+// counts if it fails, or may.
+func (d *decision) rank(dm *evidence.DMARC) int {
 	if dm == nil {
+		return 0
+	}
+	if dm.Result != evidence.Fail && dm.Result != evidence.TempError && slices.Contains(d.ev.From.Partial, dm.AuthorDomain) {
 		return 0
 	}
 	switch dm.Result {
@@ -193,7 +199,7 @@ func rank(dm *evidence.DMARC) int {
 func (d *decision) worstEvaluation() int {
 	worst := -1
 	for i := range d.ev.DMARC {
-		if worst < 0 || rank(&d.ev.DMARC[i]) > rank(&d.ev.DMARC[worst]) {
+		if worst < 0 || d.rank(&d.ev.DMARC[i]) > d.rank(&d.ev.DMARC[worst]) {
 			worst = i
 		}
 	}

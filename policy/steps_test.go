@@ -122,6 +122,16 @@ func TestSeveralAuthorDomainsAreJudgedByTheWorst(t *testing.T) {
 			}
 		})
 	}
+	for _, row := range []struct {
+		result   evidence.Result
+		decisive int
+	}{{"none", 1}, {"permerror", 1}, {"pass", 1}, {"fail", 0}} {
+		ev := message(of("bank.example", row.result, "reject"), of("bank.example.net", "pass", "reject"))
+		ev.From.Partial = []string{"bank.example"}
+		if v := Decide(ev, Defaults()); v.Decisive != row.decisive || (v.Delivery == Refuse) != (row.result == "fail") {
+			t.Errorf("what may be taken for the author, %s: got %d %s, want %d", row.result, v.Decisive, v.Delivery, row.decisive)
+		}
+	}
 	vendor := rulesOf(t, Spec{Exceptions: []Exception{{ID: "vendor", Action: Accept, NeverExpires: true,
 		Scope: Scope{AuthorDomains: []string{"a.example"}}, Proof: Proof{Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}}}})
 	v := Decide(message(of("a.example", "fail", "reject"), of("b.example", "fail", "quarantine")), vendor)

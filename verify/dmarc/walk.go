@@ -1,6 +1,7 @@
 package dmarc
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -227,10 +228,11 @@ func (t *treeWalk) compare(ctx context.Context, author, org, id string) (bool, e
 		return t.bothWalks(ctx, author, id) // one jumps, and may miss c
 	}
 	upper := func() (bool, error) {
-		if meets, err := t.meets(ctx, author, c); !meets {
-			return false, err
+		meets, err := t.meets(ctx, author, c)
+		if !meets && err == nil {
+			return false, nil
 		}
-		return t.shared(ctx, c)
+		return both(meets, err)(t.shared(ctx, c))
 	}
 	if id == c {
 		return upper()
@@ -264,28 +266,36 @@ func both(a bool, aErr error) func(b bool, bErr error) (bool, error) {
 	}
 }
 
-// meets reports whether the walk from name gets to its suffix c.
+// meets reports whether the walk from name gets to its suffix c. Where it stops
+// above a name whose answer is missing, it does not, whatever that name holds.
 func (t *treeWalk) meets(ctx context.Context, name, c string) (bool, error) {
+	var missing error
 	for ; name != c; name = domain.Parent(name) {
-		f := t.ask(ctx, name)
-		if f.err != nil {
-			return false, f.err
-		}
-		if t.psd(name, f.rec) != "u" {
-			return false, nil
-		}
-	}
-	return true, nil
-}
-
-// shared reports whether two walks that meet at c, the longest common suffix of
-// their starts, give one Organizational Domain (RFC 9989 section 4.10.2).
-func (t *treeWalk) shared(ctx context.Context, c string) (bool, error) {
-	for name := c; name != ""; name = domain.Parent(name) {
 		f := t.ask(ctx, name)
 		switch {
 		case f.err != nil:
+			missing = cmp.Or(missing, f.err)
+		case t.psd(name, f.rec) != "u":
+			return false, nil
+		}
+	}
+	return missing == nil, missing
+}
+
+// shared reports whether two walks that meet at c, the longest common suffix of
+// their starts, give one Organizational Domain (RFC 9989 section 4.10.2). A record
+// above a name whose answer is missing says that they do, whatever that name holds:
+// only at c could it part them, or among public suffixes where the guard is on.
+func (t *treeWalk) shared(ctx context.Context, c string) (bool, error) {
+	var missing error
+	for name := c; name != ""; name = domain.Parent(name) {
+		f := t.ask(ctx, name)
+		switch {
+		case f.err != nil && (name == c || t.guard && (isSuffix(name) || isSuffix(c))):
 			return false, f.err
+		case f.err != nil:
+			missing = cmp.Or(missing, f.err)
+			continue
 		case f.rec == nil:
 			continue
 		case t.psd(name, f.rec) == "y": // one label longer than name: in c, or different
@@ -293,7 +303,7 @@ func (t *treeWalk) shared(ctx context.Context, c string) (bool, error) {
 		}
 		return true, nil
 	}
-	return false, nil
+	return false, missing
 }
 
 // sharedBelow reports whether the Organizational Domain below psd is at or
