@@ -1,8 +1,10 @@
 package config
 
 import (
+	"bytes"
 	"encoding"
 	"fmt"
+	"io"
 	"reflect"
 	"slices"
 	"sort"
@@ -80,15 +82,24 @@ func (d *decoder) problem(n *yaml.Node, format string, args ...any) {
 
 // document decodes a whole file. An empty file changes nothing.
 func (d *decoder) document(data []byte, into any) {
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
+	var doc, next yaml.Node
+	in := yaml.NewDecoder(bytes.NewReader(data))
+	if err := in.Decode(&doc); err != nil {
+		if err != io.EOF {
+			d.problems = append(d.problems, syntaxProblem(d.file, err))
+		}
+		return
+	}
+	if len(doc.Content) > 0 {
+		d.value(doc.Content[0], reflect.ValueOf(into).Elem(), "", "")
+	}
+	switch err := in.Decode(&next); {
+	case err == io.EOF:
+	case err != nil:
 		d.problems = append(d.problems, syntaxProblem(d.file, err))
-		return
+	default:
+		d.problem(&next, "a second YAML document; one file is one document, without --- between its parts")
 	}
-	if len(doc.Content) == 0 {
-		return
-	}
-	d.value(doc.Content[0], reflect.ValueOf(into).Elem(), "", "")
 }
 
 // syntaxProblem takes the line out of the library's error, which has no column.

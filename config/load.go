@@ -23,20 +23,28 @@ var defaultText []byte
 func DefaultText() []byte { return slices.Clone(defaultText) }
 
 // Load reads a configuration. An empty path means DefaultFile, or the defaults
-// if that does not exist. The error is Problems, or says why the file cannot
-// be read.
+// if that does not exist: not even as a link to nowhere. The error is Problems, or
+// says why the file cannot be read.
 func Load(path string) (*Config, error) {
-	if path == "" {
-		if _, err := os.Stat(DefaultFile); errors.Is(err, fs.ErrNotExist) {
-			return Parse(nil, "", time.Now())
-		}
-		path = DefaultFile
+	if path = FileOf(path); path == "" {
+		return Parse(nil, "", time.Now())
 	}
 	data, err := readFile(path, maxFile)
 	if err != nil {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	return Parse(data, path, time.Now())
+}
+
+// FileOf is the file that Load reads for path; empty when there is none.
+func FileOf(path string) string {
+	if path != "" {
+		return path
+	}
+	if _, err := os.Lstat(DefaultFile); errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return DefaultFile
 }
 
 // Parse reads a configuration from data; file is its name, which relative

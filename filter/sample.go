@@ -2,11 +2,13 @@ package filter
 
 import (
 	"crypto/hmac"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"hash"
 	"os"
 	"strings"
+	"sync"
 
 	"alignd/evidence"
 	"alignd/header"
@@ -58,16 +60,24 @@ func (k messageKey) sample() int {
 }
 
 // DefaultSecret derives a sampling secret from the machine's id. Hosts that
-// share a name in DNS need the same secret and set sampling_secret.
-func DefaultSecret() []byte {
+// share a name in DNS need the same secret and set sampling_secret. Without an id it
+// is random, the same as long as the process lives; lasting is then false.
+func DefaultSecret() (secret []byte, lasting bool) {
 	for _, file := range []string{"/etc/machine-id", "/var/lib/dbus/machine-id"} {
-		if id, err := os.ReadFile(file); err == nil && len(id) > 0 {
-			return hashed(id)
+		id, err := os.ReadFile(file)
+		// "uninitialized": machine-id(5), of an image that never booted.
+		if text := strings.TrimSpace(string(id)); err == nil && text != "" && text != "uninitialized" {
+			return hashed(id), true
 		}
 	}
-	host, _ := os.Hostname() // an empty name is still a usable secret
-	return hashed([]byte(host))
+	return randomSecret(), false
 }
+
+var randomSecret = sync.OnceValue(func() []byte {
+	secret := make([]byte, sha256.Size)
+	_, _ = rand.Read(secret) // never fails
+	return secret
+})
 
 func hashed(id []byte) []byte {
 	mac := hmac.New(sha256.New, []byte("alignd sampling secret"))

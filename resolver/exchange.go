@@ -37,6 +37,23 @@ type server struct {
 	late    atomic.Int64 // asked last until then; Unix nanoseconds
 }
 
+// Servers is what New would ask with these options, as "address:port".
+func Servers(opts Options) ([]string, error) {
+	servers, err := opts.complete()
+	return addresses(servers), err
+}
+
+// Servers is what is asked, in the order of the configuration.
+func (r *Resolver) Servers() []string { return addresses(r.servers) }
+
+func addresses(servers []*server) []string {
+	list := make([]string, len(servers))
+	for i, s := range servers {
+		list[i] = s.addr.String()
+	}
+	return list
+}
+
 func newServer(addr netip.AddrPort) *server {
 	return &server{addr: addr, sockets: sockets{to: *net.UDPAddrFromAddrPort(addr)}}
 }
@@ -125,7 +142,12 @@ func (r *Resolver) exchange(ctx context.Context, name string, qtype uint16) (*dn
 	}
 	servers := r.order()
 	var said, silent error
-	for range r.opts.Attempts {
+	var begun time.Time
+	for n := range r.opts.Attempts {
+		if n > 0 && !pauseUntil(ctx, begun.Add(r.opts.Timeout)) {
+			return nil, errors.Join(said, silent, context.Cause(ctx))
+		}
+		begun, silent = time.Now(), nil
 		for i, s := range servers {
 			if s == nil {
 				continue
@@ -145,11 +167,31 @@ func (r *Resolver) exchange(ctx context.Context, name string, qtype uint16) (*dn
 			}
 			said, servers[i] = err, nil
 		}
+		if silent == nil {
+			break // all have said something
+		}
 	}
 	if said != nil {
 		return nil, said
 	}
 	return nil, silent
+}
+
+// pauseUntil gives servers that refused at once, as one does that is being
+// restarted, the time that a silent one has. It is false when ctx ended before.
+func pauseUntil(ctx context.Context, t time.Time) bool {
+	wait := time.Until(t)
+	if wait <= 0 {
+		return true
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // order returns the servers as configured, those that were silent lately last.

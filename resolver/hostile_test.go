@@ -12,6 +12,7 @@ import (
 	"github.com/miekg/dns"
 
 	"alignd/resolver"
+	"alignd/resolver/dnsserver"
 )
 
 // hostile answers each datagram with the datagrams that reply returns, and
@@ -433,5 +434,48 @@ func TestIDsDiffer(t *testing.T) {
 	}
 	if len(distinct) < 45 {
 		t.Errorf("%d distinct IDs in 50 questions", len(distinct))
+	}
+}
+
+// TestAServerThatRestartsIsWaitedFor: its port is closed for a moment, and each
+// question refused at once.
+func TestAServerThatRestartsIsWaitedFor(t *testing.T) {
+	packet, stream := listenBoth(t)
+	addr := packet.LocalAddr().String()
+	packet.Close()
+	stream.Close()
+	r := newResolver(t, resolver.Options{Servers: []string{addr}, Timeout: 2 * time.Second, Attempts: 3})
+	zone, err := resolver.ParseZone(strings.NewReader("a.example. TXT x\n"), "zone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	up := make(chan *dnsserver.Server)
+	go func() {
+		time.Sleep(200 * time.Millisecond)
+		s, err := dnsserver.ServeZone(zone, addr)
+		if err != nil {
+			t.Error(err)
+		}
+		up <- s
+	}()
+	a, err := r.Lookup(t.Context(), "a.example", dns.TypeTXT)
+	if err != nil || len(a.TXT) != 1 {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	if s := <-up; s != nil {
+		s.Close()
+	}
+}
+
+// TestServersThatSayNoAreNotAskedAgain: nor waited for.
+func TestServersThatSayNoAreNotAskedAgain(t *testing.T) {
+	s := serve(t, "a.example. SERVFAIL\n")
+	r := newResolver(t, resolver.Options{Servers: []string{s.Addr(), s.Addr()}, Timeout: 30 * time.Second, Attempts: 3})
+	start := time.Now()
+	if _, err := r.Lookup(t.Context(), "a.example", dns.TypeTXT); !resolver.Temporary(err) {
+		t.Errorf("got %v, want a temporary failure", err)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("took %s", took)
 	}
 }

@@ -51,7 +51,7 @@ type Options struct {
 	// and a message that is retried asks anew. At most 5 minutes.
 	FailureTTL time.Duration
 
-	Clock  func() time.Time // default time.Now; ages the cache, does not time I/O
+	Clock  func() time.Time // ages the cache, does not time I/O; default: one that nobody sets
 	Logger *slog.Logger     // default: nothing is logged
 }
 
@@ -79,7 +79,10 @@ func (o *Options) complete() ([]*server, error) {
 	o.FailureTTL = min(o.FailureTTL, maxFailureTTL)
 	o.MaxTTL = max(o.MaxTTL, o.MinTTL)
 	if o.Clock == nil {
-		o.Clock = time.Now
+		// Were the system's clock set back, failures and what has expired would be
+		// believed for as long.
+		start := time.Now()
+		o.Clock = func() time.Time { return start.Add(time.Since(start)) }
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

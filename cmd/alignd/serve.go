@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -37,15 +38,18 @@ SIGHUP reads the configuration again.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			// First of all: a SIGHUP while the daemon starts must not end it.
-			signals := make(chan os.Signal, 4)
-			signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP)
-			defer signal.Stop(signals)
+			// Each has a channel of its own: many SIGHUPs must not crowd SIGTERM out.
+			stop, hangup := make(chan os.Signal, 2), make(chan os.Signal, 1)
+			signal.Notify(stop, syscall.SIGTERM, syscall.SIGINT)
+			signal.Notify(hangup, syscall.SIGHUP)
+			defer signal.Stop(stop)
+			defer signal.Stop(hangup)
 			signal.Ignore(syscall.SIGPIPE) // the reader of the log may end; mail goes on without it
 			d, err := newDaemon(file, listen)
 			if err != nil {
 				return err
 			}
-			return d.run(signals)
+			return d.run(stop, hangup)
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
@@ -73,7 +77,9 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &daemon{file: file, cfg: cfg, begun: cfg, level: new(slog.LevelVar), places: cfg.Listen}
+	// A default file that was read must not be missing at a reload: the defaults would
+	// take its place.
+	d := &daemon{file: config.FileOf(file), cfg: cfg, begun: cfg, level: new(slog.LevelVar), places: cfg.Listen}
 	for _, place := range listen {
 		if err := config.CheckListen(place); err != nil {
 			return nil, fmt.Errorf("--listen: %w", err)
@@ -116,7 +122,7 @@ func (d *daemon) assemble() (err error) {
 const headroom = 6 << 20
 
 // run serves until a signal ends it.
-func (d *daemon) run(signals <-chan os.Signal) error {
+func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	defer d.lines.Close()
 	if err := d.assemble(); err != nil {
 		return err
@@ -131,22 +137,21 @@ func (d *daemon) run(signals <-chan os.Signal) error {
 	}
 	d.warn(d.cfg)
 	d.expiry = newExpiryWatch(d.cfg.Rules, time.Now())
-	d.log.Info("alignd started", "version", version, "listen", d.places, "mode", d.cfg.Mode)
+	d.log.Info("alignd started", "version", version, "listen", d.places, "mode", d.cfg.Mode,
+		"config", d.file, "dns", d.dns.Servers())
 	d.notify(sd.SdNotifyReady)
 	for {
 		select {
 		case err := <-failed:
-			d.drain(signals)
+			d.drain(stop)
 			return failure{err}
 		case <-d.expiry.timer.C:
 			d.warnExpired()
-		case s := <-signals:
-			if s == syscall.SIGHUP {
-				d.reload()
-				continue
-			}
+		case <-hangup:
+			d.reload()
+		case s := <-stop:
 			d.log.Info("alignd stops", "signal", s.String(), "drain", d.cfg.Drain.Duration.String())
-			d.drain(signals)
+			d.drain(stop)
 			return nil
 		}
 	}
@@ -199,19 +204,24 @@ func (d *daemon) reload() {
 	d.level.Set(logLevel(cfg))
 	d.filter.SetSettings(settings(cfg))
 	d.warn(cfg)
+	d.compareServers(cfg)
 	d.expiry.reset(cfg.Rules, time.Now())
-	d.log.Info("configuration reloaded", "mode", cfg.Mode)
+	d.log.Info("configuration reloaded", "mode", cfg.Mode, "config", d.file)
 }
 
-// drain ends in an orderly way within the option drain, or when another signal
-// asks for the end.
-func (d *daemon) drain(signals <-chan os.Signal) {
+// drain ends in an orderly way within the option drain, or at once when another
+// signal asks for the end.
+func (d *daemon) drain(stop <-chan os.Signal) {
 	d.notify(sd.SdNotifyStopping)
 	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.Drain.Duration)
 	var hurry sync.WaitGroup
 	hurry.Go(func() {
 		defer cancel()
-		d.secondSignal(ctx, signals)
+		select {
+		case <-ctx.Done():
+		case s := <-stop:
+			d.log.Warn("alignd stops at once", "signal", s.String())
+		}
 	})
 	err := d.server.Shutdown(ctx)
 	cancel()
@@ -223,24 +233,25 @@ func (d *daemon) drain(signals <-chan os.Signal) {
 	d.log.Info("alignd stopped")
 }
 
-// secondSignal returns at a signal that asks for the end, or when ctx ends.
-func (d *daemon) secondSignal(ctx context.Context, signals <-chan os.Signal) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case s := <-signals:
-			if s != syscall.SIGHUP { // which has nothing left to change
-				d.log.Warn("alignd stops at once", "signal", s.String())
-				return
-			}
-		}
+// compareServers tells that the system's DNS servers are others than at the start:
+// a reload does not take them up.
+func (d *daemon) compareServers(cfg *config.Config) {
+	now, err := resolver.Servers(resolverOptions(cfg, d.log))
+	if err != nil {
+		d.log.Warn("the system's DNS servers cannot be read; those of the start stay", "err", err)
+		return
+	}
+	if asked := d.dns.Servers(); !slices.Equal(now, asked) {
+		d.log.Warn("changed DNS servers need a restart", "asked", asked, "now", now)
 	}
 }
 
 func (d *daemon) warn(cfg *config.Config) {
 	for _, w := range cfg.Warnings {
 		d.log.Warn("configuration", "at", w.Position.String(), "problem", w.Text)
+	}
+	if _, lasting := filter.DefaultSecret(); !lasting && cfg.SamplingSecret == "" {
+		d.log.Warn("this machine has no id, so pct and rollout draw other samples after a restart: set sampling_secret")
 	}
 }
 

@@ -195,3 +195,11 @@ func (s *serving) terminate(t *testing.T) {
 		t.Errorf("it ended with %s", s.cmd.ProcessState)
 	}
 }
+
+func TestManyReloadsDoNotHideTheEnd(t *testing.T) {
+	s := startServe(t, "dns: {servers: [\"127.0.0.1:1\"]}\n")
+	for range 200 {
+		s.signal(t, syscall.SIGHUP)
+	}
+	s.terminate(t)
+}

@@ -22,7 +22,7 @@ import (
 func settings(cfg *config.Config) *filter.Settings {
 	secret := []byte(cfg.SamplingSecret)
 	if len(secret) == 0 {
-		secret = filter.DefaultSecret()
+		secret, _ = filter.DefaultSecret()
 	}
 	return &filter.Settings{
 		Rules:          cfg.Rules,

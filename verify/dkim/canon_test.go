@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"alignd/header"
+	"alignd/resolver"
 	"alignd/verify/internal/testsign"
 )
 
@@ -234,11 +235,11 @@ func FuzzKey(f *testing.F) {
 		if !ok {
 			return
 		}
-		if has := (k.rsa != nil) != (k.ed25519 != nil); has != (k.problem == nil) {
+		if has := (k.public != nil) != (k.ed25519 != nil); has != (k.problem == nil) {
 			t.Fatalf("%q: %+v", txt, k)
 		}
 		k.fits(&Params{})
-		if k.rsa != nil {
+		if k.public != nil {
 			k.verify(new([32]byte), make([]byte, (k.bits+7)/8))
 		}
 	})
@@ -278,4 +279,25 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q: own field %q, want %q", value, h1.buf, h2.buf)
 		}
 	})
+}
+
+// TestKeysAreNotPreparedBeforeTheyVerify: it takes as long as ten signatures, and
+// an answer may hold hundreds.
+func TestKeysAreNotPreparedBeforeTheyVerify(t *testing.T) {
+	var a resolver.Answer
+	for range 100 {
+		a.TXT = append(a.TXT, "v=DKIM1; p="+testsign.RSA(2048).Public())
+	}
+	keys := parseKeys(&a)
+	if len(keys) != MaxKeys || cap(keys) != MaxKeys {
+		t.Errorf("%d keys, room for %d, want %d", len(keys), cap(keys), MaxKeys)
+	}
+	for _, k := range keys {
+		if k.problem != nil || k.rsa != nil {
+			t.Errorf("problem %+v, prepared=%v", k.problem, k.rsa != nil)
+		}
+	}
+	if keys[0].verify(new([32]byte), make([]byte, 256)); keys[0].rsa == nil {
+		t.Error("not prepared after use")
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"errors"
+	"slices"
+	"sync"
 
 	"alignd/evidence"
 	"alignd/resolver"
@@ -33,7 +35,9 @@ const (
 type key struct {
 	problem *Problem // why the record serves no signature; nil when it does
 
-	rsa     *rsaverify.Key
+	public  *rsa.PublicKey
+	prepare sync.Once      // makes rsa of public; takes as long as ten signatures
+	rsa     *rsaverify.Key // nil if it cannot be made
 	ed25519 ed25519.PublicKey
 	bits    int
 
@@ -45,12 +49,15 @@ type key struct {
 
 type keysMemo struct{}
 
-// parseKeys parses the TXT records of an answer; those that are no tag list
-// or say another version are no key records at all. Records that are but
-// cannot be used come last.
+// parseKeys parses the TXT records of an answer, until there are MaxKeys usable
+// ones; those that are no tag list or say another version are no key records at
+// all. Records that are but cannot be used come last.
 func parseKeys(a *resolver.Answer) []*key {
 	var usable, broken []*key
 	for _, txt := range a.TXT {
+		if len(usable) == MaxKeys {
+			break
+		}
 		switch k, ok := parseKey([]byte(txt)); {
 		case !ok:
 		case k.problem != nil:
@@ -60,7 +67,7 @@ func parseKeys(a *resolver.Answer) []*key {
 		}
 	}
 	keys := append(usable, broken...)
-	return keys[:min(len(keys), MaxKeys)]
+	return slices.Clone(keys[:min(len(keys), MaxKeys)]) // the rest need not stay in memory
 }
 
 // parseKey parses one key record. It is false when txt is none: not a tag
@@ -134,16 +141,13 @@ func (k *key) readRSA(der []byte) *Problem {
 	} else if pub, err = x509.ParsePKCS1PublicKey(der); err != nil {
 		return unacceptable("key is not an RSA key")
 	}
-	if pub.N.Sign() <= 0 || pub.N.Bit(0) == 0 || pub.E < 3 || pub.E&1 == 0 || pub.E > 1<<31-1 {
+	if pub.N.Sign() <= 0 || pub.N.BitLen() < 2 || pub.N.Bit(0) == 0 || pub.E < 3 || pub.E&1 == 0 || pub.E > 1<<31-1 {
 		return unacceptable("key is not an RSA key")
 	}
 	if k.bits = pub.N.BitLen(); k.bits > MaxRSABits {
 		return unacceptable("RSA key above 8192 bits")
 	}
-	var err error
-	if k.rsa, err = rsaverify.New(pub); err != nil {
-		return unacceptable("key is not an RSA key")
-	}
+	k.public = pub
 	return nil
 }
 
@@ -179,7 +183,8 @@ func (k *key) verify(digest *[sha256.Size]byte, signature []byte) bool {
 	if k.ed25519 != nil {
 		return ed25519.Verify(k.ed25519, digest[:], signature)
 	}
-	return k.rsa.Verify(digest, signature)
+	k.prepare.Do(func() { k.rsa, _ = rsaverify.New(k.public) })
+	return k.rsa != nil && k.rsa.Verify(digest, signature)
 }
 
 // Keys is the answer for one key name.
