@@ -50,6 +50,8 @@ hidden                 TXT    "not here"
 hidden                 SERVFAIL TXT
 two                    TIMEOUT TXT  MX ; and no other
 two                    A      192.0.2.30
+every                  SERVFAIL true
+some                   SERVFAIL A,TXT
 all                    IN SERVFAIL .
 quoted                 60 TIMEOUT ""
 bare                   TXT
@@ -137,6 +139,8 @@ func TestZoneLookup(t *testing.T) {
 		{"a pseudo-type with several types fails the first", "two.example.net", dns.TypeTXT, "temporary DNS failure: timeout"},
 		{"and the second", "two.example.net", dns.TypeMX, "temporary DNS failure: timeout"},
 		{"and no other type", "two.example.net", dns.TypeA, `NOERROR exists "192.0.2.30"`},
+		{"so is what a converted suite says", "every.example.net", dns.TypeA, "temporary DNS failure: SERVFAIL"},
+		{"a list of types", "some.example.net", dns.TypeTXT, "temporary DNS failure: SERVFAIL"},
 		{"a dot as data of a pseudo-type is every type", "all.example.net", dns.TypeA, "temporary DNS failure: SERVFAIL"},
 		{"so is an empty string", "quoted.example.net", dns.TypeTXT, "temporary DNS failure: timeout"},
 		{"a TXT record without any string is the empty text", "bare.example.net", dns.TypeTXT, `NOERROR exists "" ""`},

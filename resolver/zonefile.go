@@ -226,8 +226,9 @@ func rewriteLine(line string) (rewritten, why string) {
 // a writer puts where there is none, is every type; empty means that data names
 // something else.
 func failing(data string) string {
-	data = strings.ToUpper(strings.TrimSpace(data))
-	if data == "" || data == "." || data == `""` {
+	data = strings.ToUpper(strings.TrimSpace(strings.ReplaceAll(data, ",", " ")))
+	switch data {
+	case "", ".", `""`, "*", "TRUE":
 		return "ANY"
 	}
 	for name := range strings.FieldsSeq(data) {

@@ -18,6 +18,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -289,10 +290,15 @@ func (m *Message) Release() {
 	pool.Put(m)
 }
 
-// ClientIP parses an address for an Envelope; IPv4-mapped addresses become
-// IPv4, as RFC 7208 section 5 wants them treated.
+// ClientIP parses an address for an Envelope, also in the form of an address
+// literal (RFC 5321 section 4.1.3); IPv4-mapped addresses become IPv4, as RFC 7208
+// section 5 wants them treated.
 func ClientIP(s string) (netip.Addr, error) {
-	ip, err := netip.ParseAddr(s)
+	bare := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(s), "["), "]")
+	if len(bare) > 5 && strings.EqualFold(bare[:5], "IPv6:") {
+		bare = bare[5:]
+	}
+	ip, err := netip.ParseAddr(bare)
 	if err != nil {
 		return netip.Addr{}, err
 	}

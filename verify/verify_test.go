@@ -299,3 +299,15 @@ func TestAHeaderThatIsNotReadLeavesItsChecksOut(t *testing.T) {
 		t.Errorf("the next message: %+v", ev.DMARC)
 	}
 }
+
+func TestClientIP(t *testing.T) {
+	for text, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", " [192.0.2.1] ": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "fe80::1%eth0": "fe80::1",
+		"[IPv6:2001:db8::1]": "2001:db8::1", "ipv6:2001:db8::1": "2001:db8::1", "IPv6:": "", "192.0.2": "", "": "",
+	} {
+		ip, err := ClientIP(text)
+		if got := ip.String(); err == nil && got != want || (err != nil) != (want == "") {
+			t.Errorf("%q: got %s, %v, want %s", text, got, err, want)
+		}
+	}
+}

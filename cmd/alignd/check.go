@@ -17,6 +17,7 @@ import (
 	"alignd/domain"
 	"alignd/evidence"
 	"alignd/filter"
+	"alignd/filter/milter"
 	"alignd/header"
 	"alignd/resolver"
 	"alignd/verify"
@@ -127,7 +128,7 @@ func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, 
 func (f *checkFlags) judge(s *filter.Settings, ev *evidence.Message, fields *header.Fields, over string) filter.Judgement {
 	ev.MTA = f.hostName()
 	for _, r := range f.rcpt {
-		ev.Recipients = append(ev.Recipients, evidence.Recipient{Address: domain.NormalizeAddress(trimPath(r))})
+		ev.Recipients = append(ev.Recipients, evidence.Recipient{Address: domain.NormalizeAddress(mailbox(r))})
 	}
 	j := s.Judge(ev, fields, nil)
 	if over != "" {
@@ -138,7 +139,7 @@ func (f *checkFlags) judge(s *filter.Settings, ev *evidence.Message, fields *hea
 }
 
 func (f *checkFlags) envelope() (verify.Envelope, error) {
-	env := verify.Envelope{MailFrom: trimPath(f.mailFrom)}
+	env := verify.Envelope{MailFrom: mailbox(f.mailFrom)}
 	env.Client.HELO = f.helo
 	if f.ip == "" {
 		return env, nil
@@ -151,12 +152,13 @@ func (f *checkFlags) envelope() (verify.Envelope, error) {
 	return env, nil
 }
 
-// trimPath takes the angle brackets off a path.
-func trimPath(path string) string {
+// mailbox is the address of a path as a person writes it, with or without brackets.
+func mailbox(path string) string {
+	path = strings.TrimSpace(path)
 	if rest, ok := strings.CutPrefix(path, "<"); ok {
-		return strings.TrimSuffix(rest, ">")
+		path = strings.TrimSpace(strings.TrimSuffix(rest, ">"))
 	}
-	return path
+	return milter.Mailbox(path)
 }
 
 func (f *checkFlags) loadConfig() (*config.Config, error) {

@@ -349,3 +349,14 @@ func TestCheckOutputIsSafe(t *testing.T) {
 		t.Errorf("%q", r.AuthenticationResults)
 	}
 }
+
+func TestMailboxOfAPath(t *testing.T) {
+	for path, want := range map[string]string{
+		"": "", "<>": "", " < > ": "", "a@b.example": "a@b.example", "<a@b.example": "a@b.example", " <a@b.example> ": "a@b.example",
+		"<@r.example,@s.example:a@b.example>": "a@b.example", `"a:b"@b.example`: `"a:b"@b.example`,
+	} {
+		if got := mailbox(path); got != want {
+			t.Errorf("%q: got %q, want %q", path, got, want)
+		}
+	}
+}

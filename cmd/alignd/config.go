@@ -18,11 +18,15 @@ func configCommand() *cobra.Command {
 		},
 	}
 	c.AddCommand(&cobra.Command{
-		Use:   "check FILE",
+		Use:   "check FILE|-",
 		Short: "Tell every fault of a configuration with its line",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			cfg, err := config.Load(args[0])
+			file := args[0]
+			if file == "-" {
+				file = "/dev/stdin"
+			}
+			cfg, err := config.Load(file)
 			if err != nil {
 				return err
 			}

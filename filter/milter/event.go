@@ -132,9 +132,9 @@ func parsePath(data []byte) (raw string, args []string) {
 	return raw, args
 }
 
-// mailbox takes the brackets and the source route off a path (RFC 5321 section
+// Mailbox takes the brackets and the source route off a path (RFC 5321 section
 // 4.1.2 and appendix C). Everything else stays as it is.
-func mailbox(path string) string {
+func Mailbox(path string) string {
 	if len(path) >= 2 && path[0] == '<' && path[len(path)-1] == '>' {
 		path = path[1 : len(path)-1]
 	}

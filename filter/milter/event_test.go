@@ -64,7 +64,7 @@ func TestMailbox(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := mailbox(tt.path); got != tt.want {
+			if got := Mailbox(tt.path); got != tt.want {
 				t.Errorf("%q: got %q, want %q", tt.path, got, tt.want)
 			}
 		})

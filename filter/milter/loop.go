@@ -148,7 +148,7 @@ func (d *dialogue) mail(data []byte) error {
 	}
 	if d.envelope(data) {
 		raw, args := parsePath(data)
-		d.session.Mail(Mail{Raw: raw, Address: mailbox(raw), Args: args})
+		d.session.Mail(Mail{Raw: raw, Address: Mailbox(raw), Args: args})
 	}
 	return nil
 }
@@ -164,7 +164,7 @@ func (d *dialogue) rcpt(data []byte) error {
 	d.msg.recipients++
 	if within(d, "recipients", d.msg.recipients, d.srv.opt.MaxRecipients) && d.envelope(data) {
 		raw, args := parsePath(data)
-		d.session.Rcpt(Rcpt{Raw: raw, Address: mailbox(raw), Args: args})
+		d.session.Rcpt(Rcpt{Raw: raw, Address: Mailbox(raw), Args: args})
 	}
 	return nil
 }

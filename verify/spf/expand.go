@@ -195,7 +195,7 @@ func (e *evaluation) value(letter byte, current string) (string, *halt) {
 		}
 		return "ip6", nil
 	case 'h':
-		return asciiName(e.helo), nil
+		return asciiName(strings.TrimSuffix(e.helo, ".")), nil
 	case 'c':
 		return e.ip.String(), nil
 	case 'r':

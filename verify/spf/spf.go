@@ -134,10 +134,6 @@ type sender struct {
 // run is initial processing (RFC 7208 section 4.3), then check_host().
 func (c Check) run(ctx context.Context, lk resolver.Lookuper, s sender) evidence.SPFCheck {
 	res := evidence.SPFCheck{Identity: s.identity, Domain: s.domain, Result: evidence.None}
-	if !c.IP.IsValid() {
-		res.Reason = "client address unknown"
-		return res
-	}
 	if res.Reason = problem(s.domain); res.Reason != "" {
 		return res
 	}
@@ -146,7 +142,11 @@ func (c Check) run(ctx context.Context, lk resolver.Lookuper, s sender) evidence
 		res.Reason = err.Error()
 		return res
 	}
-	if res.Domain = name; !multiLabel(name) {
+	switch res.Domain = name; {
+	case !c.IP.IsValid():
+		res.Reason = "client address unknown"
+		return res
+	case !multiLabel(name):
 		res.Reason = reasonSingleLabel
 		return res
 	}
@@ -200,7 +200,8 @@ func Domain(mailFrom string) string {
 }
 
 // split cuts an address at the last @ outside quotes. With an unbalanced
-// quote the last @ counts.
+// quote the last @ counts. What has none is taken for a domain without local part
+// (RFC 7208 section 4.3) if it can be one of several labels.
 func split(address string) (local, domain string) {
 	at, quoted := -1, false
 	for i := 0; i < len(address); i++ {
@@ -217,9 +218,17 @@ func split(address string) (local, domain string) {
 		at = strings.LastIndexByte(address, '@')
 	}
 	if at < 0 {
+		if isDomain(address) {
+			return "", address
+		}
 		return address, ""
 	}
 	return address[:at], address[at+1:]
+}
+
+func isDomain(text string) bool {
+	name, err := domain.Normalize(text)
+	return err == nil && multiLabel(name)
 }
 
 func multiLabel(name string) bool { return strings.IndexByte(name, '.') >= 0 }

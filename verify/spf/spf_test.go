@@ -283,6 +283,8 @@ func TestHELO(t *testing.T) {
 	}{
 		{"the sender is postmaster at the HELO name (2.4)", "mx.example.com",
 			evidence.SPFCheck{Domain: "mx.example.com", Result: evidence.Pass, Mechanism: "exists:%{l}.%{o}.%{h}", MechanismDomain: "mx.example.com", Lookups: 1}},
+		{"a trailing dot is no part of the name", "mx.example.com.",
+			evidence.SPFCheck{Domain: "mx.example.com", Result: evidence.Pass, Mechanism: "exists:%{l}.%{o}.%{h}", MechanismDomain: "mx.example.com", Lookups: 1}},
 		{"an address literal has no policy (2.3)", "[192.0.2.1]", evidence.SPFCheck{Domain: "[192.0.2.1]", Reason: "an address literal has no policy"}},
 		{"a single label has no policy (2.3)", "LOCALHOST", evidence.SPFCheck{Domain: "localhost", Reason: "not a multi-label domain name"}},
 		{"a name with spaces has no policy (2.3)", "my pc.example.com", evidence.SPFCheck{Domain: "my pc.example.com", Reason: "character not allowed in a domain name"}},
@@ -382,5 +384,28 @@ func TestQuestions(t *testing.T) {
 				t.Errorf("asked %v, want %v", lk.asked, tt.want)
 			}
 		})
+	}
+}
+
+func TestASenderWithoutAtSign(t *testing.T) {
+	lk := zone("example.com TXT v=spf1 exists:%{l}.x.test -all", "postmaster.x.test A 127.0.0.2")
+	for _, tt := range []struct {
+		sender, domain string
+		want           evidence.Result
+	}{
+		{"Example.COM", "example.com", evidence.Pass}, // a domain without local part (4.3)
+		{"joe", "", evidence.None},
+		{`"a b.example.com"`, "", evidence.None},
+		{"a b.example.com", "", evidence.None},
+		{"@example.com", "example.com", evidence.Pass},
+	} {
+		got := MailFrom(context.Background(), lk, Check{IP: netip.MustParseAddr("192.0.2.1"), HELO: "h.test", MailFrom: tt.sender})
+		if got.Result != tt.want || got.Domain != tt.domain {
+			t.Errorf("%s: got %+v, want %s for %q", tt.sender, got, tt.want, tt.domain)
+		}
+	}
+	unknown := MailFrom(context.Background(), lk, Check{MailFrom: "u@EXAMPLE.com."})
+	if unknown.Domain != "example.com" || unknown.Result != evidence.None {
+		t.Errorf("without a client: %+v, want none of example.com", unknown)
 	}
 }
