@@ -35,6 +35,7 @@ type server struct {
 	addr    netip.AddrPort
 	sockets sockets
 	late    atomic.Int64 // asked last until then; Unix nanoseconds
+	told    atomic.Int64 // when the log last said that it is silent; 0 once it answers
 }
 
 // Servers is what New would ask with these options, as "address:port".
@@ -154,6 +155,7 @@ func (r *Resolver) exchange(ctx context.Context, name string, qtype uint16) (*dn
 			}
 			m, err := r.tryServer(ctx, s, q)
 			if err == nil {
+				r.answered(s)
 				return m, nil
 			}
 			if ctx.Err() != nil {
@@ -213,8 +215,15 @@ func (r *Resolver) order() []*server {
 
 func (r *Resolver) setLate(s *server, err error) {
 	now := r.opts.Clock()
-	if old := s.late.Swap(now.Add(sideline).UnixNano()); old <= now.UnixNano() {
+	s.late.Store(now.Add(sideline).UnixNano())
+	if told := s.told.Load(); now.UnixNano()-told >= int64(sideline) && s.told.CompareAndSwap(told, now.UnixNano()) {
 		r.opts.Logger.Warn("dns server does not answer", "server", s.addr.String(), "err", err)
+	}
+}
+
+func (r *Resolver) answered(s *server) {
+	if s.told.Load() != 0 && s.told.Swap(0) != 0 {
+		r.opts.Logger.Info("dns server answers again", "server", s.addr.String())
 	}
 }
 

@@ -90,10 +90,17 @@ func (o *Options) complete() ([]*server, error) {
 	servers := make([]*server, 0, len(conf.Servers))
 	for _, text := range conf.Servers {
 		addr, err := serverAddr(text, conf.Port)
+		if err != nil && len(o.Servers) == 0 && len(conf.Servers) > 1 {
+			o.Logger.Warn("a DNS server of the system is passed over", "err", err)
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 		servers = append(servers, newServer(addr))
+	}
+	if len(servers) == 0 {
+		return nil, errors.New("no DNS server of the system can be used")
 	}
 	return servers, nil
 }

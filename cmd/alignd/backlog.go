@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"io"
+	"slices"
 	"sync"
 	"time"
 )
@@ -31,7 +33,8 @@ type backlog struct {
 
 	mu    sync.Mutex
 	lines []byte
-	lost  int // lines
+	lost  int  // lines
+	torn  bool // the last line written was cut off
 }
 
 func newBacklog(w io.Writer, notice func(lost int) []byte) *backlog {
@@ -46,9 +49,9 @@ func (b *backlog) Write(line []byte) (int, error) {
 	defer b.mu.Unlock()
 	if b.lost > 0 || len(b.lines)+len(line) > maxBacklog {
 		b.lost++
-		return len(line), nil
+	} else {
+		b.lines = append(b.lines, line...)
 	}
-	b.lines = append(b.lines, line...)
 	select {
 	case b.wake <- struct{}{}:
 	default:
@@ -56,7 +59,7 @@ func (b *backlog) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// run writes until Close. An error of the writer has no place left to be told.
+// run writes until Close. What a writer does not take, as on a full disk, is lost.
 func (b *backlog) run() {
 	defer close(b.ended)
 	var spare []byte
@@ -68,8 +71,10 @@ func (b *backlog) run() {
 		case <-b.end:
 			more = false
 		}
-		lines := b.swap(spare)
-		_, _ = b.w.Write(lines)
+		lines, told := b.swap(spare)
+		if n, err := b.w.Write(lines); err != nil {
+			b.failed(lines, n, told)
+		}
 		spare, last = lines[:0], time.Now()
 	}
 }
@@ -87,8 +92,9 @@ func (b *backlog) pause(d time.Duration) bool {
 	}
 }
 
-// swap returns the lines and leaves memory for the next ones.
-func (b *backlog) swap(spare []byte) []byte {
+// swap returns the lines and leaves memory for the next ones. told is how many
+// lost lines they tell of, in the last one.
+func (b *backlog) swap(spare []byte) (lines []byte, told int) {
 	if cap(spare) > 64<<10 { // of a stalled reader
 		spare = nil
 	}
@@ -98,13 +104,33 @@ func (b *backlog) swap(spare []byte) []byte {
 	case <-b.wake: // for lines that came since
 	default:
 	}
-	lines := b.lines
+	lines = b.lines
 	if b.lost > 0 {
 		lines = append(lines, b.notice(b.lost)...)
-		b.lost = 0
+		told, b.lost = b.lost, 0
+	}
+	if b.torn && len(lines) > 0 {
+		lines, b.torn = slices.Insert(lines, 0, '\n'), false
 	}
 	b.lines = spare
-	return lines
+	return lines, told
+}
+
+// failed notes that only n octets of lines were written.
+func (b *backlog) failed(lines []byte, n, told int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost += bytes.Count(lines[n:], []byte("\n")) + told
+	if told > 0 {
+		b.lost-- // the line that would have told of them
+	}
+	switch {
+	case n > 0:
+		b.torn = lines[n-1] != '\n'
+	case len(lines) > 0 && lines[0] == '\n': // the end of the line that is cut off
+		b.torn = true
+		b.lost--
+	}
 }
 
 // Close returns when all lines are written, or the reader has not read for

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -92,5 +93,44 @@ func TestTheEndDoesNotWaitForAReaderThatNeverReads(t *testing.T) {
 			t.Errorf("it took %s", time.Since(start))
 		}
 		<-r.hold
+	})
+}
+
+// disk has room for some octets.
+type disk struct {
+	room int
+	text strings.Builder
+}
+
+func (d *disk) Write(p []byte) (int, error) {
+	n := min(len(p), d.room)
+	d.room -= n
+	d.text.Write(p[:n])
+	if n < len(p) {
+		return n, errors.New("no space left")
+	}
+	return n, nil
+}
+
+func TestWhatAFullDiskDoesNotTakeIsCounted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{room: 10}
+		b := newBacklog(d, missing)
+		write := func(text string) {
+			_, _ = b.Write([]byte(text))
+			time.Sleep(2 * gather)
+			synctest.Wait()
+		}
+		write("line 0\n")
+		write("line 1\n") // cut off
+		write("line 2\n")
+		write("line 3\n")
+		d.room = 1000
+		write("line 4\n")
+		write("line 5\n")
+		b.Close()
+		if want := "line 0\nlin\n4 missing\nline 5\n"; d.text.String() != want {
+			t.Errorf("got %q, want %q", d.text.String(), want)
+		}
 	})
 }

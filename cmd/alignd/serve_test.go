@@ -150,7 +150,7 @@ func TestMailGoesOnWhileNobodyReadsTheLog(t *testing.T) {
 	}
 	defer reader.Close()
 	defer writer.Close()
-	if _, err := unix.FcntlInt(writer.Fd(), unix.F_SETPIPE_SZ, 4096); err != nil {
+	if _, err := unix.FcntlInt(writer.Fd(), unix.F_SETPIPE_SZ, 8192); err != nil {
 		t.Fatal(err)
 	}
 	s := new(serving)

@@ -144,7 +144,11 @@ type Server struct {
 	messages  int                // how many of conns are true
 	moved     time.Time          // when a message last ended, or the drain began
 	lost      int                // connections that were cut off
+	told      time.Time          // when the log last said that MaxConns is reached
 }
+
+// tellAgain is how often the log says that MaxConns is reached.
+const tellAgain = 30 * time.Second
 
 // New returns a Server, or an error for options that cannot work.
 func New(opt Options) (*Server, error) {
@@ -234,7 +238,8 @@ func (s *Server) stopping() bool {
 func (s *Server) waitForRoom() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase == serving && len(s.conns) >= s.opt.MaxConns {
+	if s.phase == serving && len(s.conns) >= s.opt.MaxConns && time.Since(s.told) >= tellAgain {
+		s.told = time.Now()
 		s.log.Warn("connection limit reached, further MTA connections wait", "limit", s.opt.MaxConns)
 	}
 	for s.phase == serving && len(s.conns) >= s.opt.MaxConns {
