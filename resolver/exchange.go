@@ -38,23 +38,6 @@ type server struct {
 	told    atomic.Int64 // when the log last said that it is silent; 0 once it answers
 }
 
-// Servers is what New would ask with these options, as "address:port".
-func Servers(opts Options) ([]string, error) {
-	servers, err := opts.complete()
-	return addresses(servers), err
-}
-
-// Servers is what is asked, in the order of the configuration.
-func (r *Resolver) Servers() []string { return addresses(r.servers) }
-
-func addresses(servers []*server) []string {
-	list := make([]string, len(servers))
-	for i, s := range servers {
-		list[i] = s.addr.String()
-	}
-	return list
-}
-
 func newServer(addr netip.AddrPort) *server {
 	return &server{addr: addr, sockets: sockets{to: *net.UDPAddrFromAddrPort(addr)}}
 }
@@ -141,6 +124,7 @@ func (r *Resolver) exchange(ctx context.Context, name string, qtype uint16) (*dn
 	if err != nil {
 		return nil, err
 	}
+	r.refresh()
 	servers := r.order()
 	var said, silent error
 	var begun time.Time
@@ -199,14 +183,15 @@ func pauseUntil(ctx context.Context, t time.Time) bool {
 // order returns the servers as configured, those that were silent lately last.
 func (r *Resolver) order() []*server {
 	now := r.opts.Clock().UnixNano()
-	list := make([]*server, 0, len(r.servers))
-	for _, s := range r.servers {
+	all := *r.servers.Load()
+	list := make([]*server, 0, len(all))
+	for _, s := range all {
 		if s.late.Load() <= now {
 			list = append(list, s)
 		}
 	}
-	for _, s := range r.servers {
-		if s.late.Load() > now && len(list) < len(r.servers) {
+	for _, s := range all {
+		if s.late.Load() > now && len(list) < len(all) {
 			list = append(list, s)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 // Options sets up a Resolver. The zero value asks the servers of the system.
 type Options struct {
 	// Servers are recursive resolvers, "address:port" or "address" (port 53),
-	// in the order of preference. Empty: those of ResolvConf, read once.
+	// in the order of preference. Empty: those of ResolvConf, also when it changes.
 	Servers []string
 	// ResolvConf is a resolv.conf(5) file; its timeout and attempts apply where
 	// Timeout and Attempts are zero, its search list never does, as all names
@@ -117,11 +117,7 @@ func (o *Options) systemConf() (*dns.ClientConfig, error) {
 	if len(o.Servers) > 0 {
 		return conf, nil
 	}
-	path := o.ResolvConf
-	if path == "" {
-		path = "/etc/resolv.conf"
-	}
-	read, err := dns.ClientConfigFromFile(path)
+	read, err := dns.ClientConfigFromFile(o.ResolvConf)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		read = conf

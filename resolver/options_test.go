@@ -73,3 +73,51 @@ func TestNewResolverHasCountedNothing(t *testing.T) {
 		t.Errorf("a new resolver counts %+v", s)
 	}
 }
+
+// TestTheSystemsServersAreTakenUpWhenTheyChange: at boot the file may be empty, and
+// another network has other servers.
+func TestTheSystemsServersAreTakenUpWhenTheyChange(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "resolv.conf")
+	now := time.Unix(1_700_000_000, 0)
+	r, err := New(Options{ResolvConf: path, Clock: func() time.Time { return now }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	expect := func(want string) {
+		t.Helper()
+		now = now.Add(lookEvery)
+		r.refresh()
+		if got := strings.Join(r.Servers(), " "); got != want {
+			t.Errorf("asks %s, want %s", got, want)
+		}
+	}
+	write := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect("127.0.0.1:53")
+	write("nameserver 192.0.2.1\nnameserver 192.0.2.2\n")
+	expect("192.0.2.1:53 192.0.2.2:53")
+	stays := (*r.servers.Load())[1]
+	write("nameserver 192.0.2.2\n")
+	expect("192.0.2.2:53")
+	if (*r.servers.Load())[0] != stays {
+		t.Error("what is known of a server that stays is lost")
+	}
+	write("nameserver bad.address.\nnameserver 192.0.2.1#53\n")
+	expect("192.0.2.2:53")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	expect("192.0.2.2:53")
+	write("# being written\n")
+	expect("192.0.2.2:53")
+	write("nameserver 192.0.2.3\n")
+	r.refresh() // too early
+	if got := r.Servers()[0]; got != "192.0.2.2:53" {
+		t.Errorf("looked at again at once: %s", got)
+	}
+}

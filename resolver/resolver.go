@@ -20,7 +20,8 @@ import (
 // for concurrent use.
 type Resolver struct {
 	opts    Options
-	servers []*server
+	servers atomic.Pointer[[]*server]
+	system  system
 	cache   *otter.Cache[key, *cached]
 	slots   chan struct{} // one for each question under way
 	// policySlots is the same for questions about DMARC policies, so that
@@ -68,6 +69,10 @@ type flight struct {
 
 // New returns a Resolver. Close releases it.
 func New(opts Options) (*Resolver, error) {
+	if opts.ResolvConf == "" {
+		opts.ResolvConf = "/etc/resolv.conf"
+	}
+	seen := stampOf(opts.ResolvConf) // before it is read
 	servers, err := opts.complete()
 	if err != nil {
 		return nil, err
@@ -82,11 +87,13 @@ func New(opts Options) (*Resolver, error) {
 		return nil, fmt.Errorf("DNS cache: %w", err)
 	}
 	r := &Resolver{
-		opts: opts, servers: servers, cache: cache,
+		opts: opts, cache: cache,
 		slots:       make(chan struct{}, opts.MaxInFlight),
 		policySlots: make(chan struct{}, opts.MaxInFlight),
 		flights:     make(map[key]*flight),
 	}
+	r.servers.Store(&servers)
+	r.system.next, r.system.seen = opts.Clock().Add(lookEvery), seen
 	ctx, cancel := context.WithCancelCause(context.Background())
 	r.ctx, r.cancel = ctx, func() { cancel(errClosed) }
 	return r, nil
@@ -100,7 +107,7 @@ func (r *Resolver) Close() {
 	r.mu.Unlock()
 	r.cancel()
 	r.wg.Wait()
-	for _, s := range r.servers {
+	for _, s := range *r.servers.Load() {
 		s.sockets.close()
 	}
 }

@@ -9,7 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -204,7 +203,6 @@ func (d *daemon) reload() {
 	d.level.Set(logLevel(cfg))
 	d.filter.SetSettings(settings(cfg))
 	d.warn(cfg)
-	d.compareServers(cfg)
 	d.expiry.reset(cfg.Rules, time.Now())
 	d.log.Info("configuration reloaded", "mode", cfg.Mode, "config", d.file)
 }
@@ -231,19 +229,6 @@ func (d *daemon) drain(stop <-chan os.Signal) {
 		return
 	}
 	d.log.Info("alignd stopped")
-}
-
-// compareServers tells that the system's DNS servers are others than at the start:
-// a reload does not take them up.
-func (d *daemon) compareServers(cfg *config.Config) {
-	now, err := resolver.Servers(resolverOptions(cfg, d.log))
-	if err != nil {
-		d.log.Warn("the system's DNS servers cannot be read; those of the start stay", "err", err)
-		return
-	}
-	if asked := d.dns.Servers(); !slices.Equal(now, asked) {
-		d.log.Warn("changed DNS servers need a restart", "asked", asked, "now", now)
-	}
 }
 
 func (d *daemon) warn(cfg *config.Config) {
