@@ -46,11 +46,11 @@ func Read(r *bufio.Reader, lim Limits) (*Fields, io.Reader, error) {
 		line, err = in.next()
 	}
 	h := new(Fields)
-	var pending []byte // the field being read, lines joined by LF
+	var pending []byte // the field being read, lines joined by CRLF
 	for ; err == nil; line, err = in.next() {
 		text := trimEOL(line)
 		if len(pending) > 0 && len(text) > 0 && (text[0] == ' ' || text[0] == '\t') {
-			pending = append(append(pending, '\n'), text...)
+			pending = append(append(pending, '\r', '\n'), text...)
 			continue
 		}
 		h.addLine(pending)

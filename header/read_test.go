@@ -21,6 +21,7 @@ func TestRead(t *testing.T) {
 		{name: "CRLF stays", file: "A: 1\r\nB: 2\r\n\r\nx\r\ny\r\n", fields: []string{"A: 1", "B: 2"}, body: "x\r\ny\r\n"},
 		{name: "LF becomes CRLF in header and body", file: "A: 1\n 2\n\nx\ny\n", fields: []string{"A: 1\r\n 2"}, body: "x\r\ny\r\n"},
 		{name: "bare CR is kept", file: "A: 1\r2\r\n\r\nx\ry\r\r\n", fields: []string{"A: 1\r2"}, body: "x\ry\r\r\n"},
+		{name: "a bare CR before a fold is kept", file: "A: 1\r\r\n 2\r\n\r\nx", fields: []string{"A: 1\r\r\n 2"}, body: "x"},
 		{name: "a line that is no field opens the body", file: "A: 1\nno field\nB: 2\n", fields: []string{"A: 1"}, body: "no field\r\nB: 2\r\n"},
 		{name: "a first line that continues nothing opens the body", file: " x\nA: 1\n", body: " x\r\nA: 1\r\n"},
 		{name: "an mbox line is dropped", file: "From joe Fri Jul 11\nA: 1\n\nx", fields: []string{"A: 1"}, body: "x"},

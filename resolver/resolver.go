@@ -287,7 +287,7 @@ func (r *Resolver) arrive(k key, f *flight) {
 
 // slotsFor are the slots that a question about k takes one of.
 func (r *Resolver) slotsFor(k key) chan struct{} {
-	if strings.HasPrefix(k.name, "_dmarc.") {
+	if strings.HasPrefix(k.name, "_dmarc.") && !strings.HasPrefix(k.name, "_dmarc._domainkey.") { // a selector
 		return r.policySlots
 	}
 	return r.slots
