@@ -131,7 +131,7 @@ func (c *chain) checkStructure() {
 			c.fail(sealMalformed + ": " + s.seal.Problem.Reason)
 		case s.seal.Params.CV != want:
 			c.fail(wrongCV)
-		case s.ams.Problem != nil && !s.ams.Stale:
+		case i == len(c.sets)-1 && s.ams.Problem != nil && !s.ams.Stale:
 			c.fail(amsMalformed + ": " + s.ams.Problem.Reason)
 		case slices.Contains(s.ams.Params.Names, "arc-seal"):
 			c.fail(amsCoversSeal)

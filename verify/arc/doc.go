@@ -14,14 +14,14 @@
 //
 // # Choices where the RFC leaves one
 //
-// The grammar is that of DKIM, taken as strictly; so a signature field with a
-// duplicate or missing tag, an unknown algorithm, an h= that lacks From (RFC
-// 6376 section 5.4) or names ARC-Seal (RFC 8617 section 4.1.2) makes the chain
-// fail, in whichever set it stands. One thing is let through, as all validators
-// and the public ARC suite do: an empty name in h=. The newest
-// ARC-Message-Signature also fails when it has expired or l= leaves octets
-// unsigned; in an older one that counts for oldest-pass only, like a signature
-// that does not verify. One without c= is simple/simple; where that does not
+// The grammar is that of DKIM, taken as strictly; so a seal or the newest
+// ARC-Message-Signature with a duplicate or missing tag, an unknown algorithm or an
+// h= that lacks From (RFC 6376 section 5.4) makes the chain fail, and so does any
+// ARC-Message-Signature that names ARC-Seal (RFC 8617 section 4.1.2). One thing is
+// let through, as all validators and the public ARC suite do: an empty name in h=.
+// The newest ARC-Message-Signature also fails when it has expired or l= leaves
+// octets unsigned. Whatever else is wrong with an older one counts for oldest-pass
+// only (section 5.2 step 5.A). One without c= is simple/simple; where that does not
 // verify, relaxed/relaxed is tried, which was the default in the drafts that
 // early sealers were written from. An ARC-Authentication-Results must begin
 // with its instance; whether the rest of it can be read does not matter to
