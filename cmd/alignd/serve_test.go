@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -196,10 +197,17 @@ func (s *serving) terminate(t *testing.T) {
 	}
 }
 
+// TestManyReloadsDoNotHideTheEnd: of a configuration that takes its time to read.
 func TestManyReloadsDoNotHideTheEnd(t *testing.T) {
-	s := startServe(t, "dns: {servers: [\"127.0.0.1:1\"]}\n")
-	for range 200 {
+	var settings strings.Builder
+	settings.WriteString("dns: {servers: [\"127.0.0.1:1\"]}\nexceptions:\n")
+	for i := range 3000 {
+		fmt.Fprintf(&settings, "  - {id: e%d, action: reject, scope: {author_domains: [d%d.example]}, reason: test, never_expires: true}\n", i, i)
+	}
+	s := startServe(t, settings.String())
+	for range 30 {
 		s.signal(t, syscall.SIGHUP)
+		time.Sleep(5 * time.Millisecond)
 	}
 	s.terminate(t)
 }

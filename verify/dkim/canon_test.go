@@ -281,7 +281,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// TestKeysAreNotPreparedBeforeTheyVerify: it takes as long as ten signatures, and
+// TestKeysAreNotPreparedBeforeTheyVerify: one of 8192 bits takes 0.7 ms, and
 // an answer may hold hundreds.
 func TestKeysAreNotPreparedBeforeTheyVerify(t *testing.T) {
 	var a resolver.Answer

@@ -36,7 +36,7 @@ type key struct {
 	problem *Problem // why the record serves no signature; nil when it does
 
 	public  *rsa.PublicKey
-	prepare sync.Once      // makes rsa of public; takes as long as ten signatures
+	prepare sync.Once      // makes rsa of public when it is first needed
 	rsa     *rsaverify.Key // nil if it cannot be made
 	ed25519 ed25519.PublicKey
 	bits    int
