@@ -44,6 +44,8 @@ type Client struct {
 	Peer netip.Addr
 	// PeerName is the MTA's name for Peer, unverified; "[addr]" when unknown.
 	PeerName string
+	// Port is Peer's TCP port; 0 when it is not known.
+	Port uint16
 	// HELO is the argument of HELO or EHLO, as received.
 	HELO string
 	// Original is the client found behind trusted relays; invalid when Peer
@@ -95,11 +97,16 @@ type Recipient struct {
 
 // Message is everything observed about one message.
 type Message struct {
-	Schema  int       // SchemaVersion
+	Schema int // SchemaVersion
+	// Token names the message for people and in replies: unique over all
+	// hosts and times, unlike the queue id, which an MTA uses again.
+	Token   string
 	QueueID string    // the MTA's; may be empty
 	Time    time.Time // when MAIL FROM came
 	MTA     string    // the MTA's own name, macro {j}
 	Client  Client
+	// Looked is what was looked at; see Has.
+	Looked Sections
 
 	// AuthUser is the SASL login name ({auth_authen}); AuthType its mechanism.
 	// A message is authenticated when AuthType or AuthUser is not empty.
@@ -107,7 +114,10 @@ type Message struct {
 
 	MailFrom       string // reverse-path without angle brackets; empty for <>
 	MailFromDomain string // normalized; empty for <> or when unusable
-	Recipients     []Recipient
+	// MailArgs are the ESMTP arguments of MAIL FROM as received: "SMTPUTF8",
+	// "BODY=8BITMIME", "RET=HDRS", "ENVID=..." (RFC 3461, 6152, 6531).
+	MailArgs   []string
+	Recipients []Recipient
 
 	From From // RFC5322.From
 	SPF  SPF
@@ -120,8 +130,13 @@ type Message struct {
 	DMARC []DMARC
 	IPRev IPRev
 
-	Traces Traces
+	Traces    Traces
+	Received  []Hop  // topmost first, at most MaxHops
+	MessageID string // the Message-ID field's value, unfolded; as received
 
+	// Key names the message over its retries and hosts (HMAC with the site's
+	// secret); zero when it was not computed.
+	Key [32]byte
 	// Sample is the message's place 0-99 for pct and rollout percentages
 	// (HMAC, equal on each retry); -1 when it was not computed.
 	Sample int
@@ -132,6 +147,37 @@ type Message struct {
 	Size     int64 // octets of header and body as received from the MTA
 	Elapsed  time.Duration
 	Problems []string // what was cut short, e.g. "query budget spent"
+	// Failed are the DNS questions that got no answer, at most MaxFailed.
+	Failed []FailedQuestion
+}
+
+// Most entries that are kept of what a sender can make long; ours.
+const (
+	MaxHops   = 50
+	MaxFailed = 20
+)
+
+// Has reports whether all of the sections were looked at. It knows those of a
+// Message; a DMARC evaluation has its own Looked.
+func (m *Message) Has(s Sections) bool {
+	found := m.Looked
+	for _, own := range []struct {
+		bit Sections
+		yes bool
+	}{
+		{SectionSPF, m.ReportedSPF() != nil},
+		{SectionHELO, m.SPF.HELO != nil},
+		{SectionARC, m.ARC.Result != NotChecked},
+		{SectionIPRev, m.IPRev.Result != NotChecked},
+		{SectionClient, m.Client.IP().IsValid()},
+		{SectionRecipients, len(m.Recipients) > 0},
+		{SectionSample, m.Sample >= 0},
+	} {
+		if own.yes {
+			found |= own.bit
+		}
+	}
+	return found.Has(s)
 }
 
 // Authenticated reports whether the client logged in.
@@ -183,8 +229,13 @@ type SPFCheck struct {
 	// Explanation is the expanded exp= text of a fail: US-ASCII, printable.
 	Explanation string
 	Reason      string // why, for errors and for none
-	Lookups     int    // terms that caused DNS questions
-	Voids       int    // void lookups
+	// Record is the SPF record of Domain as published; empty when there is none.
+	Record string
+	// Path leads from Record to the term that decided, through includes and
+	// redirects; empty when no term did.
+	Path    []SPFTerm
+	Lookups int // terms that caused DNS questions
+	Voids   int // void lookups
 }
 
 // SPF holds both identities; nil means not looked up.
@@ -197,6 +248,7 @@ type SPF struct {
 type Signature struct {
 	Result   Result
 	Reason   string // constant text of ours; empty on a plain pass
+	FailedOn Failure
 	Domain   string // SDID (d=), normalized; as received when it is unusable
 	Selector string // s=
 	// Identity is AUID (i=) with quoted-printable decoded, default "@"+SDID.
@@ -211,6 +263,11 @@ type Signature struct {
 	// Length is l=, or -1; Unsigned the octets of the canonical body beyond it.
 	Length, Unsigned int64
 	KeyBits          int
+	// KeyCNAMEs are the names that aliases led to from the selector's name to
+	// the key, in order (RFC 6376 section 3.6.2.1 allows them).
+	KeyCNAMEs []string
+	// KeyHash is the SHA-256 of the key record's text; zero without one.
+	KeyHash [32]byte
 	// Testing is the key's t=y flag: a failure counts no worse than no signature.
 	Testing bool
 	// PublicSuffix: SDID is a public suffix, so it aligns by equality only.
@@ -309,8 +366,15 @@ type DMARC struct {
 	Discovery    Discovery
 	PolicyDomain string // where the record was found; empty when there is none
 	OrgDomain    string // Organizational Domain of AuthorDomain; empty if not needed
-	Existence    Existence
-	Published    DMARCRecord
+	// Looked tells of OrgDomain and Existence whether they were looked up.
+	Looked Sections
+	// Compared are the identifiers that alignment compared, with their
+	// Organizational Domains.
+	Compared []Organization
+	// TTL is how long Published may be kept, from DNS; 0 when not known.
+	TTL       time.Duration
+	Existence Existence
+	Published DMARCRecord
 
 	// Policy is the effective policy after sp, np and t, before pct.
 	// PolicyAbsent when there is no record.
@@ -351,14 +415,20 @@ type DMARCRecord struct {
 	PSD         string // "y", "n" or "u"
 	FailureOpts string // fo
 	RUA, RUF    []string
-	Errors      []string // parse problems, for the report's error element
+	// OtherRUA are those of RUA whose host is not the Policy Domain, a name
+	// below it, or its Organizational Domain: they have to agree before a
+	// report goes there (RFC 9990 section 4).
+	OtherRUA []string
+	Errors   []string // parse problems, for the report's error element
 }
 
 // IPRev is the reverse DNS check (RFC 8601 section 3).
 type IPRev struct {
 	Result Result   // pass, fail, temperror, permerror
 	Names  []string // forward-confirmed names, normalized
-	Reason string
+	// Unconfirmed are names of the address that do not lead back to it.
+	Unconfirmed []string
+	Reason      string
 }
 
 // Traces are marks in the header that say how the message travelled; they are
