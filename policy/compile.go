@@ -137,7 +137,7 @@ func (c *compiler) settings(spec *Spec) {
 	temp := entryRef{kind: "temperror"}
 	oneOf(c, temp, "policy_unknown", &r.tempErrors.PolicyUnknown, Accept, Accept, Tag, Tempfail)
 	oneOf(c, temp, "unresolved", &r.tempErrors.Unresolved, Tempfail, Accept, Tag, Tempfail)
-	oneOf(c, temp, "expired", &r.tempErrors.Expired, Accept, Accept, Tag)
+	oneOf(c, temp, "expired", &r.tempErrors.Expired, Tag, Accept, Tag)
 	if r.tempErrors.For == 0 {
 		r.tempErrors.For = DefaultTempErrorFor
 	}

@@ -287,17 +287,22 @@ func (d *decision) trustSealers(r *ruling, dm *evidence.DMARC) {
 	}
 }
 
-// waitForChain handles a chain of trusted sealers that could not be validated
-// for a temporary DNS error and would have decided: it is a temporary error.
+// waitForChain puts off a message whose chain of trusted sealers could not be
+// validated for a temporary DNS error and would have decided. Anybody can forge a
+// seal under a selector whose key is never answered, so it gains time and nothing
+// else: once the message waited, and where nothing is put off, the outcome is the
+// one without that Sealer.
 func (d *decision) waitForChain(r *ruling, v voucher) {
-	d.deferFor(r, d.rules.tempErrors.Unresolved)
+	why := "The chain of the trusted ARC sealer " + d.ev.ARC.Sets[v.at].SealDomain + " could not be validated"
+	if d.waited() || d.rules.tempErrors.Unresolved != Tempfail {
+		r.Reason += " " + why + "."
+		return
+	}
+	d.deferFor(r, Tempfail)
 	r.by(StepTempError, v.by.ID, v.by.Source)
 	r.Recipient, r.Signals, r.Monitor = "", nil, Outcome{}
-	r.Reason = "The chain of the trusted ARC sealer " + d.ev.ARC.Sets[v.at].SealDomain + " could not be validated for now" + d.patience(r)
+	r.Reason = why + " for now."
 	r.Override, r.OverrideComment = NoOverride, ""
-	if r.Delivery == Deliver {
-		r.Override, r.OverrideComment = OverrideOther, "temperror"
-	}
 	d.behindRelay(r)
 }
 

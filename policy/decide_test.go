@@ -128,16 +128,16 @@ func TestDecideWithDefaults(t *testing.T) {
 			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 Temporary DNS failure while checking bank.example, try again later"}},
 		{"an unresolved identifier under p=none is accepted", result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary, d.Policy, d.Published.P = true, "none", "none" }),
 			want{"accept", "deliver", "none", StepTempError, "", "", ""}},
-		{"deferred for four hours it is accepted", change(result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary = true }),
+		{"deferred for four hours it is marked", change(result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary = true }),
 			func(m *evidence.Message) { m.FirstSeen = now.Add(-4 * time.Hour) }),
-			want{"accept", "deliver", "none", StepTempError, "temperror.unresolved", "other", ""}},
+			want{"quarantine", "tag", "none", StepTempError, "temperror.unresolved", "other", ""}},
 	} {
 		t.Run(row.name, func(t *testing.T) { check(t, row.ev, Defaults(), row.want) })
 	}
 }
 
-func TestWhatWaitedLongEnoughCanBeMarked(t *testing.T) {
-	rules, err := Compile(Spec{TempErrors: TempErrors{Expired: Tag}})
+func TestWhatWaitedLongEnoughCanBeAccepted(t *testing.T) {
+	rules, err := Compile(Spec{TempErrors: TempErrors{Expired: Accept}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -148,8 +148,8 @@ func TestWhatWaitedLongEnoughCanBeMarked(t *testing.T) {
 		t.Errorf("the first try: %+v, want a deferral", v)
 	}
 	ev.FirstSeen = now.Add(-4 * time.Hour)
-	if v := Decide(ev, rules); v.Delivery != DeliverTag || !strings.Contains(v.Reason, "is marked") {
-		t.Errorf("after four hours: %+v, want a mark", v)
+	if v := Decide(ev, rules); v.Delivery != Deliver || !strings.Contains(v.Reason, "is accepted") {
+		t.Errorf("after four hours: %+v, want it accepted", v)
 	}
 }
 

@@ -244,7 +244,7 @@ type TempErrors struct {
 	// For is how long the same message is deferred before Expired is done,
 	// counted from Evidence.FirstSeen. 0 means 4 hours.
 	For time.Duration
-	// Expired is Accept (the default) or Tag. Who can name a domain below the
+	// Expired is Tag (the default) or Accept. Who can name a domain below the
 	// Author Domain whose DNS never answers can bring a message to this point.
 	Expired Action
 }

@@ -115,7 +115,7 @@ func TestTrustedSealerOverrideIsWrittenOnlyWhenItDecided(t *testing.T) {
 	}
 }
 
-func TestTrustedChainWithATemporaryErrorIsNeverRejected(t *testing.T) {
+func TestTrustedChainWithATemporaryErrorGainsTimeOnly(t *testing.T) {
 	rules := rulesOf(t, Spec{Sealers: []Sealer{{Domains: []string{"lists.example"}}}})
 	temporary := func(sets ...evidence.ARCSet) *evidence.Message {
 		ev := change(message(failing("reject")), sealed("fail", sets...))
@@ -127,8 +127,18 @@ func TestTrustedChainWithATemporaryErrorIsNeverRejected(t *testing.T) {
 		t.Errorf("got %+v", v)
 	}
 	ev.FirstSeen = now.Add(-5 * time.Hour)
-	if v := Decide(ev, rules); v.Delivery != Deliver || v.Override != OverrideLocalPolicy && v.Override != OverrideOther {
-		t.Errorf("after temperror_for: got %+v", v)
+	if v := Decide(ev, rules); v.Delivery != Refuse || v.Step != StepPolicy || !strings.Contains(v.Reason, "could not be validated") {
+		t.Errorf("after temperror_for, as without the Sealer: got %+v", v)
+	}
+	ev.DMARC[0] = failing("quarantine")
+	if v := Decide(ev, rules); v.Delivery != DeliverTag || v.Step != StepPolicy {
+		t.Errorf("p=quarantine after temperror_for: got %+v", v)
+	}
+	for _, a := range []Action{Accept, Tag} {
+		spec := Spec{Sealers: []Sealer{{Domains: []string{"lists.example"}}}, TempErrors: TempErrors{Unresolved: a}}
+		if v := Decide(temporary(seal(1, "lists.example", vouches)), rulesOf(t, spec)); v.Delivery != Refuse {
+			t.Errorf("temperror.unresolved: %s: got %+v", a, v)
+		}
 	}
 	for name, ev := range map[string]*evidence.Message{
 		"a sealer that is not trusted": temporary(seal(1, "spammer.example"), seal(2, "lists.example", vouches)),
