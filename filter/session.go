@@ -125,6 +125,8 @@ func (s *session) EndOfMessage(ctx context.Context) milter.Response {
 
 func (s *session) Abort() { s.drop() }
 
+func (s *session) Done(milter.Outcome) {}
+
 func (s *session) Close() { s.drop() }
 
 func (s *session) drop() {

@@ -47,9 +47,12 @@ type message struct {
 	recipients  int
 	envelope    int // octets
 	body        int64
-	refusal     string // the limit it went over; nothing of it is passed on
+	refusal     string // the limit that it went over; nothing of it is passed on
 	failed      bool   // its Session panicked; nothing of it is passed on
-	judged      bool   // its Session gave the verdict and has done with it
+	panicked    string // in words, where
+	judged      bool   // its Session gave the verdict
+	// owner is the Session that is yet to hear of the message's end.
+	owner Session
 }
 
 // stage is how far a message has come.
@@ -138,15 +141,17 @@ func (d *dialogue) finish() {
 	d.stopProgress()
 	d.cancel()
 	d.abort()
+	d.tell(Outcome{End: Aborted, Problem: "the connection to the MTA ended"})
 	d.closeSession()
 	d.in.close()
 }
 
 // closeSession ends the Session; the next one starts with CONNECT or, after a
-// panic, with MAIL.
+// panic, with MAIL. One that has a message waits for its end.
 func (d *dialogue) closeSession() {
-	if session := d.session; session != nil {
-		d.session = nil
+	session := d.session
+	d.session = nil
+	if session != nil && session != d.msg.owner {
 		d.shielded("close", session.Close)
 	}
 }
@@ -172,11 +177,13 @@ func (d *dialogue) afterPanic(p any) bool {
 		return false // not the Session's, or the connection cannot be trusted
 	}
 	event := d.current
-	d.msg.failed = d.msg.stage != stageNone
+	if d.msg.failed = d.msg.stage != stageNone; d.msg.failed {
+		d.msg.panicked = "panic in " + eventName(event)
+	}
 	d.closeSession()
 	var err error
 	if event == protocol.CodeEOB && d.msg.failed {
-		err = d.conclude(Response{Reply: d.srv.replies.Load().OnPanic})
+		err = d.concludePanic()
 	} else {
 		err = d.answer(event)
 	}

@@ -13,11 +13,11 @@ import (
 // Session is one SMTP session as the filter sees it. All methods are called
 // from one goroutine, in the order of the SMTP transaction:
 //
-//	Connect, Helo*, (Mail, Rcpt*, Header*, EndOfHeader, Body*, EndOfMessage)*, Close
+//	Connect, Helo*, (Mail, Rcpt*, Header*, EndOfHeader, Body*, EndOfMessage, Done)*, Close
 //
-// Abort may come in place of everything between Mail and EndOfMessage. Only
-// EndOfMessage may take long; the other methods hold up the reading. After a
-// panic only Close is called.
+// Abort may come in place of everything between Mail and Done. Only EndOfMessage
+// may take long; the other methods hold up the reading. After a panic only Done
+// is called, if a message was under way, and Close.
 type Session interface {
 	// Connect tells who the SMTP client is. It is called once, first.
 	Connect(Connect)
@@ -43,9 +43,35 @@ type Session interface {
 	// Abort ends the message without a verdict: RSET, a new MAIL or HELO, a
 	// limit, or a lost connection.
 	Abort()
+	// Done tells what became of the message, once for each Mail. It is called when
+	// the reply is composed and before it is sent; so it may also come when Mail or
+	// another method has panicked.
+	Done(Outcome)
 	// Close ends the session. It is the last call.
 	Close()
 }
+
+// Outcome is what became of one message.
+type Outcome struct {
+	End End
+	// Reply is what the MTA is told; the zero Reply for Aborted.
+	Reply Reply
+	// Problem says what stood in the way of a verdict or of telling it; empty for
+	// Answered. It may quote text of the Session's.
+	Problem string
+}
+
+// End is how a message ended.
+type End int
+
+// The ends of a message.
+const (
+	Answered   End = iota // with the Session's Response
+	OverLimit             // with OnLimit
+	Failed                // with OnPanic, as the Session panicked
+	Unsendable            // with OnPanic, as the Response cannot be told to this MTA
+	Aborted               // without a reply: the MTA gave it up
+)
 
 // Connect is the SMTP client as the MTA knows it.
 type Connect struct {
@@ -173,6 +199,13 @@ func parseHeader(data []byte, leadingSpace bool) (name, value []byte, ok bool) {
 }
 
 var nul = []byte{0}
+
+// clippedMail is a MAIL of which no more than the limits is kept.
+func clippedMail(data []byte) Mail {
+	raw, args := parsePath(data)
+	raw = raw[:min(len(raw), maxGreeting)]
+	return Mail{Raw: raw, Address: Mailbox(raw), Args: args[:min(len(args), maxArgs)]}
+}
 
 // clip cuts what is kept of a text that the protocol does not limit.
 func clip(b []byte) []byte { return b[:min(len(b), maxGreeting)] }

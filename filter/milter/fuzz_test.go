@@ -66,15 +66,31 @@ func (o *orderly) Header(_, value []byte) {
 func (o *orderly) EndOfHeader() { o.step("body", "mail", "header") }
 func (o *orderly) Body([]byte)  { o.step("body", "body") }
 func (o *orderly) EndOfMessage(context.Context) Response {
-	o.step("idle", "body")
+	o.step("judged", "body")
 	o.verdicts++
 	if o.conn.actions&protocol.OptAddHeader == 0 {
 		return Response{Reply: Accept}
 	}
 	return Response{[]Edit{InsertHeader(0, "A", "1")}, Accept}
 }
-func (o *orderly) Abort() { o.step("idle", "mail", "header", "body") }
-func (o *orderly) Close() { o.step("closed", "idle", "panicked") }
+func (o *orderly) Abort() { o.step("aborted", "mail", "header", "body") }
+func (o *orderly) Done(got Outcome) {
+	switch o.state {
+	case "judged":
+		if got.End != Answered && got.End != Aborted { // cut off before the answer
+			o.t.Errorf("a verdict ended as %d", got.End)
+		}
+	case "aborted":
+		if got.End != OverLimit && got.End != Aborted {
+			o.t.Errorf("an aborted message ended as %d", got.End)
+		}
+	case "panicked":
+		o.step("dead", "panicked")
+		return
+	}
+	o.step("idle", "judged", "aborted")
+}
+func (o *orderly) Close() { o.step("closed", "idle", "dead") }
 
 // FuzzSession: whatever octets come, a Session hears its events in order and to
 // the end, a message is accepted only by its verdict, and what is sent is frames.

@@ -26,9 +26,10 @@ const allOptions = 0x1fffff
 // recorder is a Session that writes down what it is told. It is shared by all
 // sessions of a server.
 type recorder struct {
-	mu     sync.Mutex
-	events []string
-	conn   *Conn
+	mu       sync.Mutex
+	events   []string
+	outcomes []Outcome
+	conn     *Conn
 
 	judge   func(context.Context) Response // nil accepts
 	panicAt func(event string) bool        // nil never
@@ -71,6 +72,14 @@ func (r *recorder) EndOfHeader()      { r.note("end of header") }
 func (r *recorder) Body(chunk []byte) { r.note("body %d", len(chunk)) }
 func (r *recorder) Abort()            { r.note("abort") }
 func (r *recorder) Close()            { r.note("close") }
+func (r *recorder) Done(o Outcome) {
+	r.mu.Lock()
+	r.outcomes = append(r.outcomes, o)
+	r.mu.Unlock()
+	if r.panicAt != nil && r.panicAt("done") {
+		panic("told to, at done")
+	}
+}
 func (r *recorder) EndOfMessage(ctx context.Context) Response {
 	r.note("end of message")
 	if r.judge != nil {

@@ -140,16 +140,16 @@ func (d *dialogue) mail(data []byte) error {
 		}
 	} else {
 		d.abort()
+		d.tell(Outcome{End: Aborted, Problem: "a new MAIL"})
 	}
 	d.msg = message{stage: stageEnvelope}
 	d.conn.macros.begin(macroMail)
 	if d.session == nil {
 		d.open()
 	}
-	if d.envelope(data) {
-		raw, args := parsePath(data)
-		d.session.Mail(Mail{Raw: raw, Address: Mailbox(raw), Args: args})
-	}
+	d.msg.owner = d.session
+	d.session.Mail(clippedMail(data)) // also where it is over a limit, as Done follows
+	d.envelope(data)
 	return nil
 }
 
@@ -235,10 +235,10 @@ func (d *dialogue) endOfMessage(data []byte) error {
 		return err
 	}
 	if d.msg.failed {
-		return d.conclude(Response{Reply: d.srv.replies.Load().OnPanic})
+		return d.concludePanic()
 	}
 	if d.msg.refusal != "" {
-		return d.conclude(Response{Reply: d.srv.replies.Load().OnLimit})
+		return d.conclude(Response{Reply: d.srv.replies.Load().OnLimit}, Outcome{End: OverLimit, Problem: d.msg.refusal})
 	}
 	d.startProgress()
 	response := d.session.EndOfMessage(d.conn.ctx)
@@ -246,18 +246,26 @@ func (d *dialogue) endOfMessage(data []byte) error {
 	if err := d.stopProgress(); err != nil {
 		return fmt.Errorf("while a verdict was awaited: %w", err)
 	}
-	return d.conclude(response)
+	return d.conclude(response, Outcome{End: Answered})
 }
 
-// conclude answers the message and ends it.
-func (d *dialogue) conclude(response Response) error {
+// concludePanic answers a message whose Session panicked.
+func (d *dialogue) concludePanic() error {
+	return d.conclude(Response{Reply: d.srv.replies.Load().OnPanic}, Outcome{End: Failed, Problem: d.msg.panicked})
+}
+
+// conclude answers the message and ends it. The Session hears the outcome before
+// the MTA does, so that what it keeps of the message is kept first.
+func (d *dialogue) conclude(response Response, o Outcome) error {
+	o.Reply = response.Reply
 	out, err := d.appendResponse(d.out[:0], response)
 	if err != nil {
-		reply := d.srv.replies.Load().OnPanic
+		o = Outcome{End: Unsendable, Reply: d.srv.replies.Load().OnPanic, Problem: err.Error()}
 		d.srv.log.Error("response cannot be sent", "conn_id", d.conn.id, "queue_id", d.conn.QueueID(),
-			"err", err, "reply", reply.String())
-		out = reply.append(d.out[:0])
+			"err", err, "reply", o.Reply.String())
+		out = o.Reply.append(d.out[:0])
 	}
+	d.tell(o)
 	d.current = 0 // from here on a panic is ours, and a second reply would be one too many
 	if err := d.write(out); err != nil {
 		return err
@@ -288,7 +296,24 @@ func (d *dialogue) forget() error {
 		return nil
 	}
 	d.abort()
+	d.tell(Outcome{End: Aborted, Problem: "the MTA gave the message up"})
 	return d.endMessage()
+}
+
+// tell ends the message for the Session that it began with.
+func (d *dialogue) tell(o Outcome) {
+	session := d.msg.owner
+	if session == nil {
+		return
+	}
+	d.msg.owner = nil
+	ok := d.shielded("done", func() { session.Done(o) })
+	switch {
+	case session != d.session: // it panicked, and waited for this
+		d.shielded("close", session.Close)
+	case !ok:
+		d.closeSession()
+	}
 }
 
 // abort tells the Session that its message is over, unless it knows that.
@@ -297,7 +322,7 @@ func (d *dialogue) abort() {
 		return
 	}
 	if !d.shielded("abort", d.session.Abort) {
-		d.msg.failed = true
+		d.msg.failed, d.msg.panicked = true, "panic in abort"
 		d.closeSession()
 	}
 }
@@ -357,7 +382,7 @@ func (d *dialogue) refuse(what string, limit int64) {
 	d.srv.log.Warn("message is refused, it is over a limit", "conn_id", d.conn.id,
 		"queue_id", d.conn.QueueID(), "what", what, "limit", limit)
 	d.abort()
-	d.msg.refusal = what
+	d.msg.refusal = fmt.Sprintf("%s, limit %d", what, limit)
 }
 
 func malformed(code protocol.Code) error {

@@ -75,6 +75,7 @@ func (quiet) Header(_, _ []byte) {}
 func (quiet) EndOfHeader()       {}
 func (quiet) Body([]byte)        {}
 func (quiet) Abort()             {}
+func (quiet) Done(Outcome)       {}
 func (quiet) Close()             {}
 func (quiet) EndOfMessage(context.Context) Response {
 	return Response{Reply: Accept}

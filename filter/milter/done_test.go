@@ -1,0 +1,86 @@
+package milter
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+
+	protocol "github.com/emersion/go-milter"
+)
+
+// told returns the outcomes so far.
+func (r *recorder) told() []Outcome {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.outcomes)
+}
+
+func TestEachMessageHasOneOutcome(t *testing.T) {
+	later := Text(451, "4.3.0", "Temporary failure, please try again later")
+	over := Text(550, "5.7.1", "Message exceeds the limits of this server")
+	refuse := Text(550, "5.7.26", "No")
+	for _, test := range []struct {
+		name    string
+		opt     Options
+		judge   Response
+		panicAt string
+		actions uint32 // offered; zero for all
+		play    func(*mta)
+		want    []Outcome
+	}{
+		{name: "a message that was let through", judge: Response{Reply: Accept},
+			play: func(m *mta) { m.begin(); m.verdict() }, want: []Outcome{{End: Answered, Reply: Accept}}},
+		{name: "a refused one", judge: Response{Reply: refuse},
+			play: func(m *mta) { m.begin(); m.verdict() }, want: []Outcome{{End: Answered, Reply: refuse}}},
+		{name: "a field too many", opt: Options{MaxHeaders: 1},
+			play: func(m *mta) { m.event('M', theMail); m.event('L', theHeader); m.event('L', theHeader); m.verdict() },
+			want: []Outcome{{End: OverLimit, Reply: over, Problem: "header fields, limit 1"}}},
+		{name: "a MAIL over the limit of the envelope", opt: Options{MaxEnvelopeBytes: 5},
+			play: func(m *mta) { m.event('M', theMail); m.verdict() },
+			want: []Outcome{{End: OverLimit, Reply: over, Problem: "envelope octets, limit 5"}}},
+		{name: "a panic in the header", panicAt: "header",
+			play: func(m *mta) { m.begin(); m.verdict() }, want: []Outcome{{End: Failed, Reply: later, Problem: "panic in header"}}},
+		{name: "a panic in MAIL", panicAt: "mail",
+			play: func(m *mta) { m.begin(); m.verdict() }, want: []Outcome{{End: Failed, Reply: later, Problem: "panic in mail"}}},
+		{name: "a panic at the end", panicAt: "end of message",
+			play: func(m *mta) { m.begin(); m.verdict() }, want: []Outcome{{End: Failed, Reply: later, Problem: "panic in end of message"}}},
+		{name: "edits that were not granted", actions: uint32(protocol.OptAddHeader),
+			judge: Response{Edits: []Edit{DeleteHeader("Subject", 1)}, Reply: Accept},
+			play:  func(m *mta) { m.begin(); m.verdict() },
+			want:  []Outcome{{End: Unsendable, Reply: later, Problem: `edit of "Subject" needs action 0x10, which the MTA did not grant`}}},
+		{name: "RSET within the body", play: func(m *mta) { m.begin(); m.event('A', "") },
+			want: []Outcome{{End: Aborted, Problem: "the MTA gave the message up"}}},
+		{name: "RSET after the envelope", play: func(m *mta) { m.event('M', theMail); m.event('A', "") },
+			want: []Outcome{{End: Aborted, Problem: "the MTA gave the message up"}}},
+		{name: "a new MAIL in place of the end", play: func(m *mta) { m.begin(); m.event('M', theMail); m.event('A', "") },
+			want: []Outcome{{End: Aborted, Problem: "a new MAIL"}, {End: Aborted, Problem: "the MTA gave the message up"}}},
+		{name: "a lost connection", play: func(m *mta) { m.begin(); m.nc.Close() },
+			want: []Outcome{{End: Aborted, Problem: "the connection to the MTA ended"}}},
+		{name: "a panic in Done harms neither reply nor next message", panicAt: "done", judge: Response{Reply: Accept},
+			play: func(m *mta) { m.begin(); m.verdict(); m.begin(); m.verdict() },
+			want: []Outcome{{End: Answered, Reply: Accept}, {End: Answered, Reply: Accept}}},
+		{name: "no message", play: func(m *mta) { m.event('A', "") }, want: nil},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			r := &recorder{judge: func(context.Context) Response { return test.judge }}
+			r.panicAt = func(got string) bool { return test.panicAt != "" && strings.HasPrefix(got, test.panicAt) }
+			test.opt.Handler, test.opt.Logger = r.handler, new(logBuffer).logger()
+			_, addr := serve(t, test.opt)
+			m := greet(t, addr, 0)
+			if test.actions != 0 {
+				m = dial(t, addr)
+				m.send('O', offer(6, test.actions, allOptions))
+				m.receive()
+				m.options = protocol.OptProtocol(0xfffff)
+			}
+			m.event('C', theConnect)
+			m.event('H', theHelo)
+			test.play(m)
+			eventually(t, "an outcome for each message", func() bool { return len(r.told()) >= len(test.want) })
+			if got := r.told(); !slices.Equal(got, test.want) {
+				t.Errorf("got  %+v\nwant %+v", got, test.want)
+			}
+		})
+	}
+}
