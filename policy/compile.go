@@ -19,7 +19,9 @@ type Rules struct {
 	domainIndex map[pattern]int32
 	profiles    []Profile
 	profileOf   map[pattern]int32
-	delimiters  string
+	// hostProfiles are all Profiles that have one of hostPatterns.
+	hostProfiles map[pattern][]int32
+	delimiters   string
 
 	own        []OwnDomains
 	ownIndex   map[pattern]int32
@@ -301,7 +303,7 @@ func (c *compiler) overrides(spec *Spec) {
 		})
 	}
 	r.profiles = slices.Clone(spec.Profiles)
-	r.profileOf = map[pattern]int32{}
+	r.profileOf, r.hostProfiles = map[pattern]int32{}, map[pattern][]int32{}
 	for i := range r.profiles {
 		p := &r.profiles[i]
 		e := entryRef{"profile", p.ID, p.Source}
@@ -311,7 +313,13 @@ func (c *compiler) overrides(spec *Spec) {
 		}
 		fill(&p.ID, p.Recipients[0])
 		c.handling(e, &p.Handling)
-		index(r.profileOf, c.domainSet(e, "recipients", p.Recipients, parseAddress), int32(i), nil)
+		s := c.domainSet(e, "recipients", p.Recipients, parseAddress)
+		index(r.profileOf, s, int32(i), nil)
+		for h := range hostPatterns(s) {
+			if at := r.hostProfiles[h]; len(at) == 0 || at[len(at)-1] != int32(i) {
+				r.hostProfiles[h] = append(at, int32(i))
+			}
+		}
 	}
 }
 

@@ -89,9 +89,17 @@ func (d *decision) judge(i int) ruling {
 // handled is steps 5 to 7 under the strictest Profile among the recipients.
 func (d *decision) handled(dm *evidence.DMARC) ruling {
 	var worst ruling
+	rule, stricter := d.domainRules(dm)
 	for i, a := range d.audiences {
-		next := d.baseline(dm, a)
+		next := d.baseline(dm, rule, a)
 		if d.behindRelay(&next); i == 0 || next.worse(&worst.Verdict) {
+			worst = next
+		}
+		if stricter == nil {
+			continue
+		}
+		next = d.baseline(dm, stricter, a)
+		if d.behindRelay(&next); next.worse(&worst.Verdict) || next.heldBack(&worst.Verdict) {
 			worst = next
 		}
 	}
@@ -105,6 +113,7 @@ func (d *decision) chooseProfiles() {
 	if len(d.rules.profiles) > 0 {
 		for i := range d.ev.Recipients {
 			d.addAudience(d.ev.Recipients[i].Address)
+			d.addHostAudiences(d.ev.Recipients[i].Address)
 		}
 	}
 	if len(d.audiences) == 0 {
@@ -125,6 +134,19 @@ func (d *decision) addAudience(address string) {
 		}
 	}
 	d.audiences = append(d.audiences, audience{found, address})
+}
+
+// addHostAudiences adds every Profile that lists the local part of a recipient
+// at an address literal, or a whole domain. As the strictest outcome of all
+// audiences holds, and the one without them is there, they never soften it.
+func (d *decision) addHostAudiences(address string) {
+	for p := range hostKeys(address, d.rules.delimiters) {
+		for _, i := range d.rules.hostProfiles[p] {
+			if !slices.ContainsFunc(d.audiences, func(a audience) bool { return a.profile == i }) {
+				d.audiences = append(d.audiences, audience{i, address})
+			}
+		}
+	}
 }
 
 // notJudged is step 1: it names the entry by which the client is not judged.

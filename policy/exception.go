@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -35,6 +36,7 @@ type exception struct {
 // under one of its conditions, the one whose values the fewest entries share,
 // so a message looks at the few entries that can match it.
 type exceptions struct {
+	kind     Kind
 	list     []exception
 	byKey    [conditions]map[pattern][]int32
 	byClient prefixTable
@@ -57,6 +59,7 @@ func (c *compiler) exceptions(spec *Spec) {
 		seen[x.ID] = true
 		c.exception(e, x)
 	}
+	c.rules.block.kind, c.rules.allow.kind = Block, Allow
 	c.rules.block.file()
 	c.rules.allow.file()
 }
@@ -104,6 +107,9 @@ func (c *compiler) exception(e entryRef, x *Exception) {
 	to := &c.rules.allow
 	if kind == Block {
 		to = &c.rules.block
+		for p := range hostPatterns(maps.Clone(s[onRecipient])) {
+			s[onRecipient][p] = struct{}{}
+		}
 	}
 	to.list = append(to.list, y)
 }

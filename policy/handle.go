@@ -16,23 +16,41 @@ type setting struct {
 }
 
 // setting merges the global Handling, the Author Domain's and the recipient's.
-func (d *decision) setting(dm *evidence.DMARC, a audience) setting {
+func (d *decision) setting(rule *DomainRule, a audience) setting {
 	var s setting
 	if a.profile >= 0 {
 		s.profile, s.to = &d.rules.profiles[a.profile], a.recipient
 		s.merge(s.profile.Handling)
 	}
-	if len(d.rules.domains) > 0 {
-		for p := range authorKeys(dm.AuthorDomain, dm.OrgDomain) {
-			if i, ok := d.rules.domainIndex[p]; ok {
-				s.domain = &d.rules.domains[i]
-				s.merge(s.domain.Handling)
-				break
-			}
-		}
+	if rule != nil {
+		s.domain = rule
+		s.merge(rule.Handling)
 	}
 	s.merge(d.rules.handling)
 	return s
+}
+
+// domainRules returns the entry for the Author Domain, the most specific one, and
+// the one that holds besides where that is stricter: where no entry but "*" is
+// for the domain, the nearest "org:" entry above it. See strictAuthorKeys.
+func (d *decision) domainRules(dm *evidence.DMARC) (rule, stricter *DomainRule) {
+	if dm == nil || len(d.rules.domains) == 0 {
+		return nil, nil
+	}
+	for p := range authorKeys(dm.AuthorDomain, dm.OrgDomain) {
+		if i, ok := d.rules.domainIndex[p]; ok {
+			rule = &d.rules.domains[i]
+			if p.kind != anyDomain {
+				return rule, nil
+			}
+		}
+	}
+	for p := range orgKeys(dm.AuthorDomain, "") {
+		if i, ok := d.rules.domainIndex[p]; ok {
+			return rule, &d.rules.domains[i]
+		}
+	}
+	return rule, nil
 }
 
 // credit names the entry whose part of the setting, as chosen by has, holds.
@@ -51,7 +69,7 @@ func (s *setting) credit(v *Verdict, rules *Rules, option string, has func(*Hand
 
 // baseline is steps 5 to 7 for one Author Domain and one audience. dm is nil
 // when there is no evaluation.
-func (d *decision) baseline(dm *evidence.DMARC, a audience) ruling {
+func (d *decision) baseline(dm *evidence.DMARC, rule *DomainRule, a audience) ruling {
 	var r ruling
 	r.Disposition, r.Delivery, r.Requested, r.Step = DispositionAccept, Deliver, RequestedNone, StepPolicy
 	if dm == nil {
@@ -67,7 +85,7 @@ func (d *decision) baseline(dm *evidence.DMARC, a audience) ruling {
 		r.Reason = dm.AuthorDomain + " passes DMARC."
 		return r
 	}
-	s := d.setting(dm, a)
+	s := d.setting(rule, a)
 	switch dm.Result {
 	case evidence.Fail:
 		d.failed(&r, dm, &s)
@@ -192,7 +210,7 @@ func (d *decision) ownDomain(dm *evidence.DMARC) *OwnDomains {
 	if len(d.rules.own) == 0 {
 		return nil
 	}
-	for p := range authorKeys(dm.AuthorDomain, dm.OrgDomain) {
+	for p := range strictAuthorKeys(dm.AuthorDomain, dm.OrgDomain) {
 		if i, ok := d.rules.ownIndex[p]; ok {
 			return &d.rules.own[i]
 		}

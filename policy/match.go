@@ -48,7 +48,7 @@ func (x *exceptions) find(d *decision, dm *evidence.DMARC) (found *exception, fa
 			}
 			continue
 		}
-		for keys := range d.keys(k, dm) {
+		for keys := range d.keys(k, x.kind, dm) {
 			for p := range keys {
 				try(x.byKey[k][p])
 			}
@@ -102,7 +102,7 @@ func (d *decision) meets(k condition, s set, kind Kind, dm *evidence.DMARC) bool
 	}
 	every := k == onRecipient && kind == Allow
 	n := 0
-	for keys := range d.keys(k, dm) {
+	for keys := range d.keys(k, kind, dm) {
 		n++
 		if s.hasAny(keys) != every {
 			return !every
@@ -138,20 +138,29 @@ func (d *decision) unknown(k condition) Fact {
 }
 
 // keys yields, for each value that the message has for a condition, the
-// patterns that this value matches.
-func (d *decision) keys(k condition, dm *evidence.DMARC) iter.Seq[iter.Seq[pattern]] {
+// patterns that this value matches. A Block entry takes more than an Allow entry
+// where the sender chooses the spelling.
+func (d *decision) keys(k condition, kind Kind, dm *evidence.DMARC) iter.Seq[iter.Seq[pattern]] {
 	return func(yield func(iter.Seq[pattern]) bool) {
 		ev := d.ev
 		switch k {
 		case onAuthor:
-			if dm != nil {
+			switch {
+			case dm == nil:
+			case kind == Block:
+				yield(strictAuthorKeys(dm.AuthorDomain, dm.OrgDomain))
+			default:
 				yield(authorKeys(dm.AuthorDomain, dm.OrgDomain))
 			}
 		case onMailFrom:
 			yield(addressKeys(d.mailFrom(), ""))
 		case onRecipient:
 			for i := range ev.Recipients {
-				if !yield(addressKeys(ev.Recipients[i].Address, d.rules.delimiters)) {
+				to := ev.Recipients[i].Address
+				if !yield(addressKeys(to, d.rules.delimiters)) {
+					return
+				}
+				if kind == Block && !yield(hostKeys(to, d.rules.delimiters)) {
 					return
 				}
 			}

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"iter"
+	"net/netip"
 	"strings"
 	"unicode"
 )
@@ -18,6 +19,8 @@ const (
 	fullAddress // local part and domain
 	nullPath    // the null reverse-path
 	listSuffix  // any List-Id below it
+	hostUser    // this local part at an address that names no domain; see hostPatterns
+	hostAny     // any local part there
 )
 
 // pattern is one parsed pattern. It is a map key: what an observation can
@@ -192,7 +195,7 @@ func domainKeys(name string) iter.Seq[pattern] {
 func authorKeys(name, org string) iter.Seq[pattern] {
 	return func(yield func(pattern) bool) {
 		for p := range domainKeys(name) {
-			if p.kind == anyDomain && !orgKeys(name, org, yield) {
+			if p.kind == anyDomain && !yieldAll(orgKeys(name, org), yield) {
 				return
 			}
 			if !yield(p) {
@@ -202,18 +205,40 @@ func authorKeys(name, org string) iter.Seq[pattern] {
 	}
 }
 
-func orgKeys(name, org string, yield func(pattern) bool) bool {
-	if org != "" {
-		return yield(pattern{orgDomain, org})
+// strictAuthorKeys is authorKeys for entries that make an outcome stricter:
+// "org:" takes the domain and everything below it, whatever DNS says. Who owns a
+// domain can make each name below it an Organizational Domain of its own, by
+// psd=n or, without a record above, by publishing nothing (RFC 9989 section
+// 4.10.2), and so would choose whether the entry holds.
+func strictAuthorKeys(name, org string) iter.Seq[pattern] {
+	return func(yield func(pattern) bool) {
+		_ = yieldAll(authorKeys(name, org), yield) && yieldAll(orgKeys(name, ""), yield)
 	}
-	for range maxParents {
-		if name == "" {
-			break
+}
+
+// orgKeys yields the "org:" patterns of name: that of org, or where org is "",
+// those of name and everything above it, nearest first.
+func orgKeys(name, org string) iter.Seq[pattern] {
+	return func(yield func(pattern) bool) {
+		if org != "" {
+			yield(pattern{orgDomain, org})
+			return
 		}
-		if !yield(pattern{orgDomain, name}) {
+		for range maxParents {
+			if name == "" || !yield(pattern{orgDomain, name}) {
+				return
+			}
+			_, name, _ = strings.Cut(name, ".")
+		}
+	}
+}
+
+// yieldAll hands keys on; it is false once yield was.
+func yieldAll(keys iter.Seq[pattern], yield func(pattern) bool) bool {
+	for p := range keys {
+		if !yield(p) {
 			return false
 		}
-		_, name, _ = strings.Cut(name, ".")
 	}
 	return true
 }
@@ -238,6 +263,57 @@ func addressKeys(address, delimiters string) iter.Seq[pattern] {
 			}
 		}
 		for p := range domainKeys(domain) {
+			if !yield(p) {
+				return
+			}
+		}
+	}
+}
+
+// hostKeys yields the patterns of hostPatterns that a recipient matches, if it is
+// a mailbox of this host whose domain is not said: an address literal (RFC 5321
+// section 4.1.3), an address as a domain, or no domain at all. The MTA delivers
+// it to a mailbox of one of its domains, and it does not tell of which.
+func hostKeys(address, delimiters string) iter.Seq[pattern] {
+	return func(yield func(pattern) bool) {
+		local, domain, _ := cutAddress(strings.ToLower(address))
+		if local == "" || !namesHost(domain) || !yield(pattern{hostUser, local}) {
+			return
+		}
+		if delimiters != "" {
+			if at := strings.IndexAny(local, delimiters); at > 0 && !yield(pattern{hostUser, local[:at]}) {
+				return
+			}
+		}
+		yield(pattern{kind: hostAny})
+	}
+}
+
+// namesHost reports whether what stands behind the "@" is no domain name.
+func namesHost(domain string) bool {
+	domain = strings.TrimSuffix(domain, ".")
+	if domain == "" || domain[0] == '[' {
+		return true
+	}
+	_, err := netip.ParseAddr(domain)
+	return err == nil
+}
+
+// hostPatterns are the patterns by which entries with s that make an outcome
+// stricter hold for a recipient that hostKeys knows: those that list an address
+// with its local part, and those that list a whole domain.
+func hostPatterns(s set) iter.Seq[pattern] {
+	return func(yield func(pattern) bool) {
+		for p := range s {
+			switch p.kind {
+			case fullAddress:
+				local, _, _ := cutAddress(p.name)
+				p = pattern{hostUser, local}
+			case exactDomain, belowDomain:
+				p = pattern{kind: hostAny}
+			default:
+				continue
+			}
 			if !yield(p) {
 				return
 			}

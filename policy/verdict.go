@@ -173,6 +173,12 @@ func (v *Verdict) Place() string {
 // worse reports whether v is a worse outcome than w.
 func (v *Verdict) worse(w *Verdict) bool { return v.Delivery.severity() > w.Delivery.severity() }
 
+// heldBack reports whether v is the same outcome as w, but only as a rollout or
+// mode monitor holds it back, and w is not held back as far.
+func (v *Verdict) heldBack(w *Verdict) bool {
+	return v.Delivery == w.Delivery && v.Monitor.Delivery.severity() > w.Monitor.Delivery.severity()
+}
+
 // set makes v the outcome of an action, with quarantine carried out as as.
 func (v *Verdict) set(a, as Action) {
 	v.Disposition, v.Delivery = outcomeOf(a, as)
