@@ -70,13 +70,16 @@ fmt: ## gofmt all files
 fuzz: ## each fuzz target for FUZZTIME (30s); tells at the end which found something
 	@e2e/fuzz $(FUZZTIME)
 
-bench: ## benchmarks with allocations, then the daemon under load; BENCH=regexp chooses
+bench: ## benchmarks, the daemon under load, messages through real MTAs; BENCH=regexp chooses
+	e2e/install all
 	go test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	go build $(GOBUILD) -o build/ ./cmd/alignd ./e2e/load
 	build/load
 	build/load -tcp
 	build/load -c 1 -n 1000
 	build/load -sizes 1e3,1e4,1e5,1e6,1e7,1e8
+	$(ROOT) build/load -through postfix -n 200
+	$(ROOT) build/load -through sendmail -n 200
 
 install: ## what make built: binary, unit, man pages, a first configuration, the user alignd
 	@test -x build/alignd || { echo "nothing built yet: run make, then make install"; exit 1; }

@@ -90,7 +90,7 @@ func startSendmail(t *testing.T) (s *sendmail.Sendmail, addr string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err = sendmail.Start("../build/sendmail", addr)
+	s, err = sendmail.Start("../build/sendmail", "inet:"+addr)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,6 +4,9 @@
 //
 //	go build -o build/ ./cmd/alignd ./e2e/load
 //	build/load -alignd build/alignd
+//	build/load -through postfix -n 200
+//
+// The second measures how long a message takes through a real MTA.
 //
 // Sender and DNS server compete with alignd for the CPU, so compare CPU time a
 // message rather than messages a second.
@@ -36,7 +39,14 @@ func main() {
 	tcp := flag.Bool("tcp", false, "TCP instead of a unix socket")
 	delay := flag.Duration("delay", 0, "time the DNS server takes to answer")
 	sizes := flag.String("sizes", "", "table over message sizes in octets instead of the mix, such as 1e3,1e5,1e7")
+	through := flag.String("through", "", "postfix or sendmail: instead, how long messages of one session take through it, by socket; wants root")
 	flag.Parse()
+	if *through != "" {
+		if err := measureThrough(*through, *binary, l.Messages); err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if err := measure(*binary, l, *tcp, *delay, *sizes); err != nil {
 		log.Fatal(err)
 	}

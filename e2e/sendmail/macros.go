@@ -1,11 +1,15 @@
 package sendmail
 
-import "strings"
+import (
+	"net"
+	"strings"
+)
 
 // macros is the m4 source of an instance in dir: mail is taken on port, goes
-// through the milter and on to the sink. F=T defers mail while the milter is
-// away; the timeouts are Sendmail's defaults.
-func macros(dir, port, milterPort, sinkPort string) string {
+// through the milter, if there is one, and on to the sink. F=T defers mail while
+// the milter is away; the timeouts are Sendmail's defaults. delivery is when mail
+// goes on, as option DeliveryMode has it.
+func macros(dir, port, milter, sinkPort, delivery string) string {
 	text := `divert(0)dnl
 OSTYPE(linux)dnl
 define(¢MAIL_SETTINGS_DIR', ¢DIR/')dnl
@@ -21,8 +25,8 @@ define(¢confDEF_USER_ID', ¢root:root')dnl
 define(¢confTO_IDENT', ¢0')dnl
 define(¢confREFUSE_LA', ¢1000')dnl
 define(¢confQUEUE_LA', ¢1000')dnl
-define(¢confDELIVERY_MODE', ¢i')dnl
-define(¢confDONT_BLAME_SENDMAIL', ¢GroupWritableDirPathSafe')dnl
+define(¢confDELIVERY_MODE', ¢DELIVERY')dnl
+define(¢confDONT_BLAME_SENDMAIL', ¢GroupWritableDirPathSafe,TrustStickyBit')dnl
 FEATURE(¢nouucp', ¢reject')dnl
 FEATURE(¢nocanonify')dnl
 FEATURE(¢accept_unresolvable_domains')dnl
@@ -31,10 +35,17 @@ FEATURE(¢promiscuous_relay')dnl
 FEATURE(¢no_default_msa')dnl
 define(¢SMART_HOST', ¢relay:[127.0.0.1]')dnl
 define(¢RELAY_MAILER_ARGS', ¢TCP $h SINKPORT')dnl
-DAEMON_OPTIONS(¢Name=MTA, Addr=127.0.0.1, Port=SMTPPORT, Family=inet, InputMailFilters=alignd')dnl
-MAIL_FILTER(¢alignd', ¢S=inet:MILTERPORT@127.0.0.1, F=T')dnl
+DAEMON_OPTIONS(¢Name=MTA, Addr=127.0.0.1, Port=SMTPPORT, Family=inet, InputMailFilters=FILTERS')dnl
+MAIL_FILTER(¢alignd', ¢S=MILTER, F=T')dnl
 MAILER(¢smtp')dnl
 `
+	filters := "alignd"
+	if milter == "" {
+		filters, milter = "", "unix:/nowhere"
+	} else if host, ok := strings.CutPrefix(milter, "inet:"); ok {
+		address, port, _ := net.SplitHostPort(host)
+		milter = "inet:" + port + "@" + address
+	}
 	return strings.NewReplacer("¢", "`", "DIR/", dir+"/", "HOSTNAME", Hostname,
-		"SINKPORT", sinkPort, "SMTPPORT", port, "MILTERPORT", milterPort).Replace(text)
+		"SINKPORT", sinkPort, "SMTPPORT", port, "DELIVERY", delivery, "FILTERS", filters, "MILTER", milter).Replace(text)
 }

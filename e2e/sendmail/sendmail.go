@@ -66,9 +66,15 @@ func Missing(root string) error {
 
 const binary = "usr/libexec/sendmail/sendmail"
 
-// Start runs a Sendmail that asks the milter at the TCP address host:port, and
-// defers mail while that is away.
-func Start(root, milter string) (*Sendmail, error) {
+// Start runs a Sendmail that asks the milter at "inet:HOST:PORT" or "unix:PATH",
+// and defers mail while that is away; without a milter where it is empty.
+func Start(root, milter string) (*Sendmail, error) { return start(root, milter, "i") }
+
+// StartQueueing is Start of one that only takes mail and never passes it on, so
+// that the answer to a message waits for nothing behind it.
+func StartQueueing(root, milter string) (*Sendmail, error) { return start(root, milter, "q") }
+
+func start(root, milter, delivery string) (*Sendmail, error) {
 	if err := Missing(root); err != nil {
 		return nil, fmt.Errorf("a private Sendmail needs: %w", err)
 	}
@@ -77,14 +83,14 @@ func Start(root, milter string) (*Sendmail, error) {
 		return nil, err
 	}
 	s := &Sendmail{root: root, dir: dir}
-	if err := s.start(milter); err != nil {
+	if err := s.start(milter, delivery); err != nil {
 		err = fmt.Errorf("starting a private Sendmail: %w\n%s", err, s.Log())
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
 }
 
-func (s *Sendmail) start(milter string) error {
+func (s *Sendmail) start(milter, delivery string) error {
 	var err error
 	if s.sink, err = mta.NewSink(); err != nil {
 		return err
@@ -92,7 +98,7 @@ func (s *Sendmail) start(milter string) error {
 	if s.addr, err = port.Free(); err != nil {
 		return err
 	}
-	if err := s.layout(milter); err != nil {
+	if err := s.layout(milter, delivery); err != nil {
 		return err
 	}
 	return s.launch()
@@ -100,17 +106,16 @@ func (s *Sendmail) start(milter string) error {
 
 // layout writes the configuration. Sendmail refuses files and directories that
 // others may write to.
-func (s *Sendmail) layout(milter string) error {
+func (s *Sendmail) layout(milter, delivery string) error {
 	if err := os.Mkdir(s.path("queue"), 0o700); err != nil {
 		return err
 	}
 	_, port, _ := net.SplitHostPort(s.addr)
-	_, milterPort, _ := net.SplitHostPort(milter)
 	_, sinkPort, _ := net.SplitHostPort(s.sink.Addr())
 	for name, text := range map[string]string{
 		"hosts":   "127.0.0.1 " + Hostname + " localhost\n",
 		"service": "hosts files\naliases files\n",
-		"sm.mc":   macros(s.dir, port, milterPort, sinkPort),
+		"sm.mc":   macros(s.dir, port, milter, sinkPort, delivery),
 	} {
 		if err := os.WriteFile(s.path(name), []byte(text), 0o644); err != nil {
 			return err

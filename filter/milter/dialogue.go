@@ -20,6 +20,7 @@ import (
 type dialogue struct {
 	srv    *Server
 	nc     net.Conn
+	ack    quickAck // of nc
 	in     frameReader
 	out    []byte // reused for responses
 	conn   Conn
@@ -224,8 +225,8 @@ func (d *dialogue) write(data []byte) error {
 	return err
 }
 
-// paced is the dialogue's connection as the frame reader sees it: each read has
-// the deadline of its phase. A deadline is set only where bytes are awaited, and
+// paced is the dialogue's connection as the frame reader sees it: each read
+// acknowledges what came before it and has the deadline of its phase. A deadline is set only where bytes are awaited, and
 // once for a frame, or for the whole content of a message.
 type paced dialogue
 
@@ -246,5 +247,6 @@ func (p *paced) Read(b []byte) (int, error) {
 		}
 		d.deadline = true
 	}
+	d.ack.now()
 	return d.nc.Read(b)
 }

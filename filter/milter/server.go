@@ -250,7 +250,7 @@ func (s *Server) waitForRoom() bool {
 
 // start serves nc in a goroutine of its own, for which Shutdown waits.
 func (s *Server) start(nc net.Conn) {
-	d := &dialogue{srv: s, nc: nc}
+	d := &dialogue{srv: s, nc: nc, ack: newQuickAck(nc)}
 	d.conn.id = strconv.FormatUint(s.lastID.Add(1), 10)
 	d.conn.ctx, d.cancel = context.WithCancel(s.ctx)
 	d.in = frameReader{src: (*paced)(d), max: s.opt.MaxPacket}
