@@ -26,6 +26,7 @@ type Config struct {
 	SocketMode  FileMode `yaml:"socket_mode"`
 	SocketGroup string   `yaml:"socket_group"`
 	LogLevel    string   `yaml:"log_level" oneof:"debug info warn error"`
+	LogFormat   string   `yaml:"log_format" oneof:"auto text json journald"`
 	Drain       Duration `yaml:"drain" min:"0s" max:"5m"`
 
 	AuthservID     string   `yaml:"authserv_id" is:"optional_domain"`

@@ -3,79 +3,113 @@ package main
 import (
 	"bytes"
 	"io"
-	"slices"
-	"sync"
+	"sync/atomic"
 	"time"
+
+	sdjournal "github.com/coreos/go-systemd/v22/journal"
 )
 
 const (
-	// maxBacklog is how many octets of lines wait for a reader that has stopped to
-	// read: some 2,500 messages. Further lines are dropped and counted.
-	maxBacklog = 1 << 20
-	// gather is how long lines wait after a write, to be written together. On a
-	// busy server that is 2 % of the CPU of a message; on an idle one no line waits.
-	// It is also what the log of a busy server may lack after kill -9.
+	// maxBacklog is how many entries wait for a reader that has stopped to read.
+	// Further ones are dropped and counted.
+	maxBacklog = 2048
+	// gather is how long entries wait after a write, to be written together, as
+	// that saves CPU on a busy server; on an idle one none waits. It is also what
+	// the log of a busy server may lack after kill -9.
 	gather = 5 * time.Millisecond
 	// flushTime is how long the end of the process waits for the reader.
 	flushTime = time.Second
 )
 
-// backlog writes the lines of the log from a goroutine of its own, as a pipe or a
-// socket that nobody reads blocks whoever writes to it: mail must not wait for
-// that, nor the end of the process. Where lines are missing it is told how many.
-// Safe for concurrent use.
-type backlog struct {
-	w      io.Writer
-	notice func(lost int) []byte // a line that says so
-	wake   chan struct{}         // holds a token when there are lines
-	end    chan struct{}
-	ended  chan struct{}
-
-	mu    sync.Mutex
-	lines []byte
-	lost  int  // lines
-	torn  bool // the last line written was cut off
+// entry is one record of the log, rendered.
+type entry struct {
+	line []byte // with its LF
+	// priority and fields are for the journal's own protocol.
+	priority sdjournal.Priority
+	fields   map[string]string
 }
 
-func newBacklog(w io.Writer, notice func(lost int) []byte) *backlog {
-	b := &backlog{w: w, notice: notice, wake: make(chan struct{}, 1), end: make(chan struct{}), ended: make(chan struct{})}
+// backlog hands the entries of the log on from a goroutine of its own, as a pipe
+// or a socket that nobody reads blocks whoever writes to it: mail must not wait
+// for that, nor the end of the process. Where entries are missing it is told how
+// many. Its methods are safe for concurrent use.
+type backlog struct {
+	// write hands entries on, in order, and returns how many of them were lost.
+	// One goroutine calls it.
+	write   func([]entry) (lost int)
+	notice  func(lost int) entry // says so
+	entries chan entry
+	wake    chan struct{} // holds a token when entries were lost
+	lost    atomic.Int64
+	end     chan struct{}
+	ended   chan struct{}
+}
+
+func newBacklog(write func([]entry) int, notice func(lost int) entry) *backlog {
+	b := &backlog{write: write, notice: notice, entries: make(chan entry, maxBacklog), wake: make(chan struct{}, 1),
+		end: make(chan struct{}), ended: make(chan struct{})}
 	go b.run()
 	return b
 }
 
-// Write takes one line. Dropping it is no error.
-func (b *backlog) Write(line []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.lost > 0 || len(b.lines)+len(line) > maxBacklog {
-		b.lost++
-	} else {
-		b.lines = append(b.lines, line...)
+// put takes one entry. After a lost one the others are lost too, until it was told
+// how many: so the place of the gap is right.
+func (b *backlog) put(e entry) {
+	if b.lost.Load() == 0 {
+		select {
+		case b.entries <- e:
+			return
+		default:
+		}
 	}
+	b.lost.Add(1)
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
-	return len(line), nil
 }
 
-// run writes until Close. What a writer does not take, as on a full disk, is lost.
+// run hands entries on until Close.
 func (b *backlog) run() {
 	defer close(b.ended)
-	var spare []byte
 	var last time.Time
+	batch := make([]entry, 0, 256)
 	for more := true; more; {
+		batch = batch[:0]
 		select {
-		case <-b.wake:
+		case e := <-b.entries:
+			batch = append(batch, e)
 			more = b.pause(gather - time.Since(last))
+		case <-b.wake:
 		case <-b.end:
 			more = false
 		}
-		lines, told := b.swap(spare)
-		if n, err := b.w.Write(lines); err != nil {
-			b.failed(lines, n, told)
+		b.flush(batch)
+		last = time.Now()
+	}
+}
+
+// flush writes batch and all that waits behind it, then says what was lost.
+func (b *backlog) flush(batch []entry) {
+	for {
+		for len(batch) < cap(batch) {
+			select {
+			case e := <-b.entries:
+				batch = append(batch, e)
+				continue
+			default:
+			}
+			break
 		}
-		spare, last = lines[:0], time.Now()
+		if len(batch) == 0 {
+			break
+		}
+		b.lost.Add(int64(b.write(batch)))
+		clear(batch)
+		batch = batch[:0]
+	}
+	if n := b.lost.Load(); n > 0 && b.write([]entry{b.notice(int(n))}) == 0 {
+		b.lost.Add(-n)
 	}
 }
 
@@ -92,53 +126,42 @@ func (b *backlog) pause(d time.Duration) bool {
 	}
 }
 
-// swap returns the lines and leaves memory for the next ones. told is how many
-// lost lines they tell of, in the last one.
-func (b *backlog) swap(spare []byte) (lines []byte, told int) {
-	if cap(spare) > 64<<10 { // of a stalled reader
-		spare = nil
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	select {
-	case <-b.wake: // for lines that came since
-	default:
-	}
-	lines = b.lines
-	if b.lost > 0 {
-		lines = append(lines, b.notice(b.lost)...)
-		told, b.lost = b.lost, 0
-	}
-	if b.torn && len(lines) > 0 {
-		lines, b.torn = slices.Insert(lines, 0, '\n'), false
-	}
-	b.lines = spare
-	return lines, told
-}
-
-// failed notes that only n octets of lines were written.
-func (b *backlog) failed(lines []byte, n, told int) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.lost += bytes.Count(lines[n:], []byte("\n")) + told
-	if told > 0 {
-		b.lost-- // the line that would have told of them
-	}
-	switch {
-	case n > 0:
-		b.torn = lines[n-1] != '\n'
-	case len(lines) > 0 && lines[0] == '\n': // the end of the line that is cut off
-		b.torn = true
-		b.lost--
-	}
-}
-
-// Close returns when all lines are written, or the reader has not read for
-// flushTime. Lines that come later are lost.
+// Close returns when all entries are written, or the reader has not read for
+// flushTime. Entries that come later are lost.
 func (b *backlog) Close() {
 	close(b.end)
 	select {
 	case <-b.ended:
 	case <-time.After(flushTime):
 	}
+}
+
+// lineWriter writes the lines of entries to w, those of a batch in one write.
+type lineWriter struct {
+	w    io.Writer
+	buf  []byte
+	torn bool // the last line written was cut off, as on a full disk
+}
+
+func (l *lineWriter) write(batch []entry) (lost int) {
+	l.buf = l.buf[:0]
+	if l.torn {
+		l.buf = append(l.buf, '\n')
+	}
+	for i := range batch {
+		l.buf = append(l.buf, batch[i].line...)
+	}
+	n, err := l.w.Write(l.buf)
+	if err == nil {
+		l.torn = false
+		return 0
+	}
+	lost = bytes.Count(l.buf[n:], []byte("\n"))
+	switch {
+	case n > 0:
+		l.torn = l.buf[n-1] != '\n'
+	case l.torn: // the LF that would have ended the line cut off
+		lost--
+	}
+	return lost
 }

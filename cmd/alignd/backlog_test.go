@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -25,19 +26,21 @@ func (r *reader) Write(p []byte) (int, error) {
 	return r.text.Write(p)
 }
 
-func missing(n int) []byte { return fmt.Appendf(nil, "%d missing\n", n) }
+func missing(n int) entry { return entry{line: fmt.Appendf(nil, "%d missing\n", n)} }
+
+func lines(w io.Writer) *backlog { return newBacklog((&lineWriter{w: w}).write, missing) }
+
+func (b *backlog) line(text string) { b.put(entry{line: []byte(text)}) }
 
 func TestLinesAreWrittenInOrderAndTogether(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
-		b := newBacklog(r, missing)
+		b := lines(r)
 		var want string
 		for i := range 100 {
 			line := fmt.Sprintf("line %d\n", i)
 			want += line
-			if n, err := b.Write([]byte(line)); n != len(line) || err != nil {
-				t.Fatal(n, err)
-			}
+			b.line(line)
 			if synctest.Wait(); i == 0 && r.text.String() != line {
 				t.Errorf("the first line waits: %q", r.text.String())
 			}
@@ -47,11 +50,11 @@ func TestLinesAreWrittenInOrderAndTogether(t *testing.T) {
 		if r.text.String() != want || r.writes != 2 {
 			t.Errorf("got %q in %d writes", r.text.String(), r.writes)
 		}
-		_, _ = b.Write([]byte("another\n"))
+		b.line("another\n")
 		if synctest.Wait(); r.writes != 3 {
 			t.Error("a line waits although the last one was long ago")
 		}
-		_, _ = b.Write([]byte("last\n"))
+		b.line("last\n")
 		start := time.Now()
 		if b.Close(); r.text.String() != want+"another\nlast\n" || time.Since(start) > gather {
 			t.Errorf("at the end %q after %s", r.text.String(), time.Since(start))
@@ -62,20 +65,20 @@ func TestLinesAreWrittenInOrderAndTogether(t *testing.T) {
 func TestLinesThatNobodyReadsAreBoundedAndCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
-		b := newBacklog(r, missing)
-		line := []byte(strings.Repeat("x", 1<<10-1) + "\n")
+		b := lines(r)
+		line := strings.Repeat("x", 100) + "\n"
 		r.hold <- struct{}{}
-		_, _ = b.Write([]byte("first\n"))
+		b.line("first\n")
 		time.Sleep(gather)
-		for range 3 * maxBacklog / len(line) {
-			_, _ = b.Write(line)
+		for range 3 * maxBacklog {
+			b.line(line)
 		}
-		_, _ = b.Write([]byte("short\n")) // it would fit, but in the wrong place
+		b.line("short\n") // it would fit, but in the wrong place
 		<-r.hold
 		time.Sleep(2 * gather)
-		_, _ = b.Write([]byte("then\n"))
+		b.line("then\n")
 		b.Close()
-		want := "first\n" + strings.Repeat(string(line), maxBacklog/len(line)) + fmt.Sprintf("%d missing\nthen\n", 2*maxBacklog/len(line)+1)
+		want := "first\n" + strings.Repeat(line, maxBacklog) + fmt.Sprintf("%d missing\nthen\n", 2*maxBacklog+1)
 		if got := r.text.String(); got != want {
 			t.Errorf("got %d octets that end with %q, want %d", len(got), got[max(0, len(got)-60):], len(want))
 		}
@@ -85,9 +88,9 @@ func TestLinesThatNobodyReadsAreBoundedAndCounted(t *testing.T) {
 func TestTheEndDoesNotWaitForAReaderThatNeverReads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
-		b := newBacklog(r, missing)
+		b := lines(r)
 		r.hold <- struct{}{}
-		_, _ = b.Write([]byte("line\n"))
+		b.line("line\n")
 		start := time.Now()
 		if b.Close(); time.Since(start) != flushTime {
 			t.Errorf("it took %s", time.Since(start))
@@ -115,9 +118,9 @@ func (d *disk) Write(p []byte) (int, error) {
 func TestWhatAFullDiskDoesNotTakeIsCounted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &disk{room: 10}
-		b := newBacklog(d, missing)
+		b := lines(d)
 		write := func(text string) {
-			_, _ = b.Write([]byte(text))
+			b.line(text)
 			time.Sleep(2 * gather)
 			synctest.Wait()
 		}

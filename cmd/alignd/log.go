@@ -5,88 +5,162 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+
+	sdjournal "github.com/coreos/go-systemd/v22/journal"
 )
 
-// newLogger writes one line a record to w. Where the journal reads them, the
-// time is left to it and the level is given as the <N> prefix of sd-daemon(3).
-func newLogger(w io.Writer, level slog.Leveler, toJournal bool) *slog.Logger {
-	opts := &slog.HandlerOptions{Level: level}
-	if !toJournal {
-		return slog.New(slog.NewTextHandler(w, opts))
-	}
-	opts.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-		if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
-			return slog.Attr{}
-		}
-		return a
-	}
-	h := journal{byPriority: map[string]slog.Handler{}}
-	for _, prefix := range []string{"<3>", "<4>", "<6>", "<7>"} {
-		h.byPriority[prefix] = slog.NewTextHandler(prefixed{w, prefix}, opts)
-	}
-	return slog.New(h)
-}
+// logFormat says how the log is written; the option log_format.
+type logFormat string
 
-// newDaemonLogger is newLogger over a backlog, to be closed at the end.
-func newDaemonLogger(w io.Writer, level slog.Leveler, toJournal bool) (*slog.Logger, *backlog) {
-	lines := newBacklog(w, func(lost int) []byte {
-		var line bytes.Buffer
-		newLogger(&line, level, toJournal).Warn("lines of the log are missing, nobody read it", "lines", lost)
-		return line.Bytes()
+// The formats.
+const (
+	logAuto     logFormat = "auto"     // journald where it reads standard error, else text
+	logText     logFormat = "text"     // key=value
+	logJSON     logFormat = "json"     // one object a line
+	logJournald logFormat = "journald" // the journal's own protocol: each key is a field
+	// logStream is text for a journal that reads standard error: it keeps the time,
+	// and takes the level from the prefix <N> of sd-daemon(3).
+	logStream logFormat = "stream"
+)
+
+// newDaemonLogger writes the log to w, or in the journal's own protocol, through a
+// backlog that is to be closed at the end.
+func newDaemonLogger(w io.Writer, level slog.Leveler, format logFormat) (*slog.Logger, *backlog) {
+	write := (&lineWriter{w: w}).write
+	if format = chosen(format); format == logJournald {
+		write = toJournal
+	}
+	h := newLogHandler(level, format, nil)
+	b := newBacklog(write, func(lost int) entry {
+		var e entry
+		slog.New(newLogHandler(level, format, func(got entry) { e = got })).
+			Warn("lines of the log are missing, they could not be written", "lines", lost)
+		return e
 	})
-	return newLogger(lines, level, toJournal), lines
+	h.put = b.put
+	return slog.New(h), b
 }
 
-// journal sends each record to the handler with its priority's prefix.
-type journal struct {
-	byPriority map[string]slog.Handler
+// chosen decides what auto and text mean where the journal reads standard error.
+// JOURNAL_STREAM alone says nothing: it is also set where only standard output is
+// the journal's (systemd.exec(5)).
+func chosen(format logFormat) logFormat {
+	stream, err := sdjournal.StderrIsJournalStream()
+	switch stream = stream && err == nil; {
+	case format == logAuto && stream && sdjournal.Enabled():
+		return logJournald
+	case format == logAuto && !stream:
+		return logText
+	case stream && (format == logAuto || format == logText):
+		return logStream
+	}
+	return format
 }
 
-func priority(l slog.Level) string {
+// logHandler renders each record as an entry.
+type logHandler struct {
+	level  slog.Leveler
+	format logFormat
+	put    func(entry)
+	attrs  []slog.Attr
+}
+
+func newLogHandler(level slog.Leveler, format logFormat, put func(entry)) *logHandler {
+	return &logHandler{level: level, format: format, put: put}
+}
+
+// Enabled implements slog.Handler.
+func (h *logHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level.Level() }
+
+// Handle implements slog.Handler.
+func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
+	r.AddAttrs(h.attrs...)
+	var line bytes.Buffer
+	e := entry{priority: priority(r.Level)}
+	opt := slog.HandlerOptions{Level: h.level}
+	var render slog.Handler
+	switch h.format {
+	case logJSON:
+		render = slog.NewJSONHandler(&line, &opt)
+	case logStream:
+		line.WriteString("<" + strconv.Itoa(int(e.priority)) + ">")
+		opt.ReplaceAttr = withoutTimeAndLevel
+		render = slog.NewTextHandler(&line, &opt)
+	case logJournald:
+		opt.ReplaceAttr = withoutTimeAndLevel
+		render = slog.NewTextHandler(&line, &opt)
+		e.fields = journalFields(&r)
+	default:
+		render = slog.NewTextHandler(&line, &opt)
+	}
+	if err := render.Handle(ctx, r); err != nil {
+		return err
+	}
+	e.line = line.Bytes()
+	h.put(e)
+	return nil
+}
+
+// WithAttrs implements slog.Handler.
+func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	next := *h
+	next.attrs = append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)
+	return &next
+}
+
+// WithGroup implements slog.Handler. The log has one level of keys: a group is not
+// kept.
+func (h *logHandler) WithGroup(string) slog.Handler { return h }
+
+// withoutTimeAndLevel leaves out what the journal keeps by itself.
+func withoutTimeAndLevel(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) == 0 && (a.Key == slog.TimeKey || a.Key == slog.LevelKey) {
+		return slog.Attr{}
+	}
+	return a
+}
+
+func priority(l slog.Level) sdjournal.Priority {
 	switch {
 	case l >= slog.LevelError:
-		return "<3>"
+		return sdjournal.PriErr
 	case l >= slog.LevelWarn:
-		return "<4>"
+		return sdjournal.PriWarning
 	case l >= slog.LevelInfo:
-		return "<6>"
+		return sdjournal.PriInfo
 	}
-	return "<7>"
+	return sdjournal.PriDebug
 }
 
-func (j journal) Enabled(ctx context.Context, l slog.Level) bool {
-	return j.byPriority[priority(l)].Enabled(ctx, l)
+// facilityMail is "mail" of syslog (RFC 5424 section 6.2.1), where the lines of
+// MTAs are looked for.
+const facilityMail = 2
+
+// journalFields gives each key as a field of its own: queue_id is ALIGND_QUEUE_ID
+// (systemd.journal-fields(7): capitals, digits, underscores).
+func journalFields(r *slog.Record) map[string]string {
+	fields := make(map[string]string, r.NumAttrs()+4)
+	fields["SYSLOG_FACILITY"] = strconv.Itoa(facilityMail)
+	fields["SYSLOG_IDENTIFIER"] = "alignd"
+	fields["SYSLOG_PID"] = strconv.Itoa(os.Getpid())
+	fields["ALIGND_EVENT"] = r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		fields["ALIGND_"+strings.ToUpper(a.Key)] = a.Value.String()
+		return true
+	})
+	return fields
 }
 
-func (j journal) Handle(ctx context.Context, r slog.Record) error {
-	return j.byPriority[priority(r.Level)].Handle(ctx, r)
-}
-
-func (j journal) with(f func(slog.Handler) slog.Handler) slog.Handler {
-	next := journal{byPriority: map[string]slog.Handler{}}
-	for prefix, h := range j.byPriority {
-		next.byPriority[prefix] = f(h)
+// toJournal sends entries in the journal's own protocol.
+func toJournal(batch []entry) (lost int) {
+	for i := range batch {
+		message := strings.TrimSuffix(string(batch[i].line), "\n")
+		if sdjournal.Send(message, batch[i].priority, batch[i].fields) != nil {
+			lost++
+		}
 	}
-	return next
-}
-
-func (j journal) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return j.with(func(h slog.Handler) slog.Handler { return h.WithAttrs(attrs) })
-}
-
-func (j journal) WithGroup(name string) slog.Handler {
-	return j.with(func(h slog.Handler) slog.Handler { return h.WithGroup(name) })
-}
-
-// prefixed puts the prefix before each write; slog writes a record at once.
-type prefixed struct {
-	w      io.Writer
-	prefix string
-}
-
-func (p prefixed) Write(b []byte) (int, error) {
-	if _, err := p.w.Write(append([]byte(p.prefix), b...)); err != nil {
-		return 0, err
-	}
-	return len(b), nil
+	return lost
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
-	sdjournal "github.com/coreos/go-systemd/v22/journal"
 	"github.com/spf13/cobra"
 
 	"alignd/config"
@@ -88,10 +87,7 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 		d.places = listen
 	}
 	d.level.Set(logLevel(cfg))
-	// JOURNAL_STREAM alone says nothing: it is also set where only standard output
-	// is the journal's (systemd.exec(5)).
-	toJournal, err := sdjournal.StderrIsJournalStream()
-	d.log, d.lines = newDaemonLogger(os.Stderr, d.level, toJournal && err == nil)
+	d.log, d.lines = newDaemonLogger(os.Stderr, d.level, logFormat(cfg.LogFormat))
 	return d, nil
 }
 

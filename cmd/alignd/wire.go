@@ -136,6 +136,7 @@ func needsRestart(old, new *config.Config) []string {
 		{"listen", old.Listen, new.Listen},
 		{"socket_mode", old.SocketMode, new.SocketMode},
 		{"socket_group", old.SocketGroup, new.SocketGroup},
+		{"log_format", old.LogFormat, new.LogFormat},
 		{"dns", old.DNS, new.DNS},
 		{"limits", oldLimits, newLimits},
 	} {
