@@ -40,6 +40,11 @@ type Answer struct {
 	MX    []MX         // in ascending preference
 	PTR   []string     // lower case, no trailing dot
 
+	// CNAMEs are the names that aliases led to, in order; the last one holds the
+	// records.
+	CNAMEs []string
+	// TTL is the least on the way, as published; 0 for one that is not known.
+	TTL     time.Duration
 	Expires time.Time // zero: does not expire
 
 	memo atomic.Pointer[memo]
@@ -107,7 +112,9 @@ type Error struct {
 	Name string
 	Type uint16
 	Err  error // one of the above
-	Why  string
+	// RCode is the server's ("SERVFAIL"); empty when no usable answer came.
+	RCode string
+	Why   string
 }
 
 func (e *Error) Error() string {

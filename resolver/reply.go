@@ -34,6 +34,7 @@ type reply struct {
 	records []dns.RR // the RRset asked, at the end of the CNAME chain
 	target  string   // end of the chain; presentation form
 	steps   int      // CNAMEs followed
+	through []string // their targets, as text where they can be
 	ttl     time.Duration
 	// open: the chain ends at target without saying what is there.
 	open bool
@@ -69,7 +70,7 @@ func readReply(m *dns.Msg, name string, qtype uint16) (reply, error) {
 		if rep.steps++; rep.steps > maxChain {
 			return rep, malformed("CNAME loop")
 		}
-		rep.target = cname
+		rep.follow(cname)
 	}
 	if len(rep.records) > 0 {
 		if rep.rcode == dns.RcodeNameError {
@@ -81,6 +82,14 @@ func readReply(m *dns.Msg, name string, qtype uint16) (reply, error) {
 	rep.ttl = min(rep.ttl, negative)
 	rep.open = rep.steps > 0 && rep.rcode == dns.RcodeSuccess && !hasSOA
 	return rep, nil
+}
+
+// follow goes on at an alias's target.
+func (rep *reply) follow(target string) {
+	rep.target = target
+	if name, ok := text(target); ok {
+		rep.through = append(rep.through, name)
+	}
 }
 
 func cnameTarget(rr dns.RR) (string, bool) {

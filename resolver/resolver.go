@@ -203,6 +203,15 @@ func temporary(k key, why string) *Error {
 	return &Error{Name: k.name, Type: k.qtype, Err: ErrTemporary, Why: why}
 }
 
+// failed is temporary for an error that may be a server's RCODE.
+func failed(k key, err error) *Error {
+	e := temporary(k, err.Error())
+	if code := errRCode(0); errors.As(err, &code) {
+		e.RCode = code.Error()
+	}
+	return e
+}
+
 // join returns the flight for k, which it starts if there is none.
 func (r *Resolver) join(k key) (*flight, error) {
 	if !supported(k.qtype) {
@@ -310,11 +319,13 @@ func (r *Resolver) ask(ctx context.Context, k key) (a *Answer, err error) {
 	}
 	rep, err := r.chase(ctx, k)
 	if err != nil {
-		return nil, temporary(k, err.Error())
+		return nil, failed(k, err)
 	}
 	a = &Answer{
 		Name: k.name, Type: k.qtype, RCode: rep.rcode,
 		NameExists: rep.rcode == dns.RcodeSuccess || rep.steps > 0,
+		CNAMEs:     rep.through,
+		TTL:        rep.ttl,
 		Expires:    r.opts.Clock().Add(r.lifetime(rep)),
 	}
 	if err := a.fill(rep.records); err != nil {
@@ -327,6 +338,7 @@ func (r *Resolver) ask(ctx context.Context, k key) (a *Answer, err error) {
 // Each further question follows at least one CNAME, so maxChain bounds them.
 func (r *Resolver) chase(ctx context.Context, k key) (reply, error) {
 	steps, ttl := 0, r.opts.MaxTTL
+	var through []string
 	for name := presentation(k.name); ; {
 		m, err := r.exchange(ctx, name, k.qtype)
 		if err != nil {
@@ -338,6 +350,8 @@ func (r *Resolver) chase(ctx context.Context, k key) (reply, error) {
 		}
 		more := rep.open
 		steps, ttl = steps+rep.steps, min(ttl, rep.ttl)
+		through = append(through, rep.through...)
+		rep.through = through
 		if rep.steps, rep.ttl = steps, ttl; steps > maxChain {
 			return reply{}, malformed("CNAME loop")
 		}

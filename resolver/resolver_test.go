@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -187,6 +188,15 @@ long.example.org 86400 TXT "long"
 			c.Advance(tt.beyond)
 			ask(2)
 		})
+	}
+}
+
+func TestAnAnswerOfAServerTellsItsAliasesAndTTL(t *testing.T) {
+	srv := serve(t, zoneText)
+	r := newResolver(t, resolver.Options{Servers: []string{srv.Addr()}})
+	a, err := r.Lookup(context.Background(), "alias.example.com", dns.TypeA)
+	if err != nil || !slices.Equal(a.CNAMEs, []string{"mx.example.com"}) || a.TTL != 30*time.Second {
+		t.Errorf("got %+v, %v", a, err)
 	}
 }
 

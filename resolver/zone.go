@@ -1,9 +1,12 @@
 package resolver
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -56,16 +59,19 @@ func (z *Zone) Lookup(_ context.Context, name string, qtype uint16) (*Answer, er
 	if a, ok := z.answers.Load(k); ok {
 		return a.(*Answer), nil
 	}
-	rep, _, fail := z.find(presentation(name), qtype)
+	rep, chain, fail := z.find(presentation(name), qtype)
 	switch {
 	case fail == stays:
 		return nil, temporary(k, "timeout")
 	case fail != "":
-		return nil, temporary(k, string(fail))
+		e := temporary(k, string(fail))
+		e.RCode = dns.RcodeToString[dns.RcodeServerFailure]
+		return nil, e
 	}
 	a := &Answer{
 		Name: name, Type: qtype, RCode: rep.rcode,
 		NameExists: rep.rcode == dns.RcodeSuccess || rep.steps > 0,
+		CNAMEs:     rep.through, TTL: leastTTL(chain, rep.records),
 	}
 	if err := a.fill(rep.records); err != nil {
 		return nil, temporary(k, err.Error())
@@ -77,6 +83,15 @@ func (z *Zone) Lookup(_ context.Context, name string, qtype uint16) (*Answer, er
 	return a, nil
 }
 
+// leastTTL is 0 for no records.
+func leastTTL(sets ...[]dns.RR) time.Duration {
+	all := slices.Concat(sets...)
+	if len(all) == 0 {
+		return 0
+	}
+	return seconds(slices.MinFunc(all, func(a, b dns.RR) int { return cmp.Compare(a.Header().Ttl, b.Header().Ttl) }).Header().Ttl)
+}
+
 // find follows name through the zone. chain are the CNAME records on the way.
 // A loop fails as a server would fail it.
 func (z *Zone) find(name string, qtype uint16) (rep reply, chain []dns.RR, fail failure) {
@@ -85,7 +100,8 @@ func (z *Zone) find(name string, qtype uint16) (rep reply, chain []dns.RR, fail 
 			if chain = append(chain, d); d.Target == "" || len(chain) > maxChain {
 				return rep, chain[:len(chain)-1], fails
 			}
-			rep.target, rep.steps = d.Target, rep.steps+1
+			rep.steps++
+			rep.follow(d.Target)
 			continue
 		}
 		n, source := z.node(rep.target)
@@ -102,7 +118,7 @@ func (z *Zone) find(name string, qtype uint16) (rep reply, chain []dns.RR, fail 
 			return rep, chain, ""
 		}
 		chain = append(chain, owned(cname[:1], source, rep.target)...)
-		rep.target = cname[0].(*dns.CNAME).Target
+		rep.follow(cname[0].(*dns.CNAME).Target)
 		if rep.steps++; rep.steps > maxChain {
 			return rep, chain, fails
 		}

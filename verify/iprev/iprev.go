@@ -117,17 +117,21 @@ func confirmOne(ctx context.Context, lk resolver.Lookuper, ip netip.Addr, name s
 }
 
 func summary(names []string, out []outcome) evidence.IPRev {
-	var found []string
+	var res evidence.IPRev
 	for i, name := range names {
 		if out[i] == confirmed {
-			found = append(found, name)
+			res.Names = append(res.Names, name)
+		} else {
+			res.Unconfirmed = append(res.Unconfirmed, name)
 		}
 	}
 	switch {
-	case len(found) > 0:
-		return evidence.IPRev{Result: evidence.Pass, Names: found}
+	case len(res.Names) > 0:
+		res.Result = evidence.Pass
 	case slices.Contains(out, unresolved):
-		return evidence.IPRev{Result: evidence.TempError, Reason: reasonTemporary}
+		res.Result, res.Reason = evidence.TempError, reasonTemporary
+	default:
+		res.Result, res.Reason = evidence.Fail, reasonMismatch
 	}
-	return evidence.IPRev{Result: evidence.Fail, Reason: reasonMismatch}
+	return res
 }

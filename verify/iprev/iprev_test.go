@@ -48,15 +48,15 @@ func TestCheck(t *testing.T) {
 		{name: "all confirmed names are listed, a temporary error beside them does not count", ip: "192.0.2.1",
 			zone: "1.2.0.192.in-addr.arpa. IN PTR a.example.\n1.2.0.192.in-addr.arpa. IN PTR b.example.\n1.2.0.192.in-addr.arpa. IN PTR c.example.\n1.2.0.192.in-addr.arpa. IN PTR d.example.\n" +
 				"a.example. IN A 192.0.2.1\nb.example. IN A 192.0.2.9\nb.example. IN A 192.0.2.1\nc.example. IN A 192.0.2.9\nd.example. IN SERVFAIL\n",
-			want: evidence.IPRev{Result: evidence.Pass, Names: []string{"a.example", "b.example"}}},
+			want: evidence.IPRev{Result: evidence.Pass, Names: []string{"a.example", "b.example"}, Unconfirmed: []string{"c.example", "d.example"}}},
 		{name: "permerror without PTR, section 2.7.3", ip: "192.0.2.1",
 			want: evidence.IPRev{Result: evidence.PermError, Reason: reasonNoPTR}},
 		{name: "fail when the name has another address", ip: "192.0.2.1",
 			zone: "1.2.0.192.in-addr.arpa. IN PTR mail.example.\nmail.example. IN A 192.0.2.2\n",
-			want: evidence.IPRev{Result: evidence.Fail, Reason: reasonMismatch}},
+			want: evidence.IPRev{Result: evidence.Fail, Reason: reasonMismatch, Unconfirmed: []string{"mail.example"}}},
 		{name: "fail when the name does not exist", ip: "192.0.2.1",
 			zone: "1.2.0.192.in-addr.arpa. IN PTR mail.example.\n",
-			want: evidence.IPRev{Result: evidence.Fail, Reason: reasonMismatch}},
+			want: evidence.IPRev{Result: evidence.Fail, Reason: reasonMismatch, Unconfirmed: []string{"mail.example"}}},
 		{name: "fail when the record holds no host name", ip: "192.0.2.1",
 			zone: "1.2.0.192.in-addr.arpa. IN PTR a\\ b.example.\n",
 			want: evidence.IPRev{Result: evidence.Fail, Reason: reasonUnusable}},
@@ -65,9 +65,9 @@ func TestCheck(t *testing.T) {
 			want: evidence.IPRev{Result: evidence.TempError, Reason: reasonTemporary}},
 		{name: "temperror when nothing is confirmed and one look-up failed for now", ip: "192.0.2.1",
 			zone: "1.2.0.192.in-addr.arpa. IN PTR a.example.\n1.2.0.192.in-addr.arpa. IN PTR b.example.\na.example. IN TIMEOUT\n",
-			want: evidence.IPRev{Result: evidence.TempError, Reason: reasonTemporary}},
+			want: evidence.IPRev{Result: evidence.TempError, Reason: reasonTemporary, Unconfirmed: []string{"a.example", "b.example"}}},
 		{name: "names behind the tenth are ignored", ip: "192.0.2.1", zone: eleven(),
-			want: evidence.IPRev{Result: evidence.Fail, Reason: reasonMismatch}},
+			want: evidence.IPRev{Result: evidence.Fail, Reason: reasonMismatch, Unconfirmed: strings.Fields("a0.example a1.example a2.example a3.example a4.example a5.example a6.example a7.example a8.example a9.example")}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
