@@ -263,7 +263,7 @@ func TestThePatternOrgAsksForTheOrganizationalDomain(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := cfg.NeedsOrgDomain(); got != want {
+		if got := cfg.Needs().OrgDomain; got != want {
 			t.Errorf("%q: %t, want %t", text, got, want)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"alignd/evidence"
 )
 
 //go:embed defaults.yaml
@@ -224,16 +226,10 @@ func besides(file, name string) string {
 	return filepath.Join(filepath.Dir(file), name)
 }
 
-// NeedsIPRev reports whether reverse names are to be looked up.
-func (c *Config) NeedsIPRev() bool { return c.IPRev || c.Rules.NeedsIPRev() }
-
-// NeedsOrgDomain reports whether a pattern asks for the Organizational Domain,
-// which otherwise is looked up only where alignment depends on it.
-func (c *Config) NeedsOrgDomain() bool {
-	org := func(patterns []string) bool {
-		return slices.ContainsFunc(patterns, func(p string) bool { return strings.HasPrefix(p, "org:") })
-	}
-	return slices.ContainsFunc(c.Domains, func(r DomainRule) bool { return org(r.AuthorDomains) }) ||
-		slices.ContainsFunc(c.Exceptions, func(e Exception) bool { return org(e.Scope.AuthorDomains) }) ||
-		slices.ContainsFunc(c.TrustedSealers, func(s Sealer) bool { return org(s.AuthorDomains) })
+// Needs are the facts to look up that cost DNS questions of their own: what the
+// rules need, and what the options ask for.
+func (c *Config) Needs() evidence.Needs {
+	n := c.Rules.Needs()
+	n.IPRev = n.IPRev || c.IPRev
+	return n
 }

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"alignd/evidence"
 )
 
 // Rules is a Spec made ready for Decide. It is immutable.
@@ -38,7 +40,7 @@ type Rules struct {
 	tag     TagField
 	replies replies
 	onError Action
-	iprev   bool
+	needs   evidence.Needs
 }
 
 // Defaults are the Rules without any configuration: p=reject is refused with
@@ -63,6 +65,7 @@ func Compile(spec Spec) (*Rules, error) {
 	c.exceptions(&spec)
 	c.trustedRelays(&spec)
 	c.repliesOf(&spec)
+	c.signalNeeds()
 	if len(c.errs) > 0 {
 		return nil, c.errs
 	}
@@ -94,9 +97,6 @@ func (r *Rules) NextExpiry(now time.Time) (next time.Time, ok bool) {
 	}
 	return next, ok
 }
-
-// NeedsIPRev reports whether a rule looks at reverse DNS.
-func (r *Rules) NeedsIPRev() bool { return r.iprev }
 
 // expired reports whether the entry no longer matches at now.
 func (e *Exception) expired(now time.Time) bool {
@@ -206,9 +206,6 @@ func (c *compiler) handling(e entryRef, h *Handling) {
 	if h.Signals != nil && len(h.Signals) == 0 && h.RejectMode == Corroborated {
 		c.fault(e, "signals: an empty list means that nothing is ever rejected; name one of %v", Signals())
 	}
-	if h.RejectMode == Corroborated {
-		c.rules.iprev = true
-	}
 	c.rollout(e, h.Rollout)
 }
 
@@ -271,6 +268,14 @@ func (c *compiler) domainSet(e entryRef, key string, list []string, parse func(s
 	return s
 }
 
+// needsOrg notes where a set that is not only for stricter entries asks for the
+// Organizational Domain.
+func (c *compiler) needsOrg(s set) {
+	for p := range s {
+		c.rules.needs.OrgDomain = c.rules.needs.OrgDomain || p.kind == orgDomain
+	}
+}
+
 // index files value under each pattern; the first entry to name one keeps it.
 // Where twice is not nil it is called for a pattern that is filed already.
 func index(to map[pattern]int32, s set, value int32, twice func(pattern)) {
@@ -298,6 +303,7 @@ func (c *compiler) overrides(spec *Spec) {
 		fill(&d.ID, d.AuthorDomains[0])
 		c.handling(e, &d.Handling)
 		s := c.domainSet(e, "author_domains", d.AuthorDomains, parseDomain)
+		c.needsOrg(s)
 		index(r.domainIndex, s, int32(i), func(p pattern) {
 			c.fault(e, "author_domains: %q stands in domain rule %q already", p, r.domains[r.domainIndex[p]].ID)
 		})

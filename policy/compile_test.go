@@ -107,9 +107,6 @@ func TestWhatTheRulesSayAboutThemselves(t *testing.T) {
 	x := entry(Accept, Scope{}, Proof{PTR: []string{"a.example"}})
 	x.NeverExpires, x.Expires = false, now
 	rules := rulesOf(t, Spec{Exceptions: []Exception{x}, Tag: TagField{Name: "X-Junk"}})
-	if !rules.NeedsIPRev() || Defaults().NeedsIPRev() || !rulesOf(t, Spec{Handling: Handling{RejectMode: Corroborated}}).NeedsIPRev() {
-		t.Error("NeedsIPRev: want it for ptr and for corroborated only")
-	}
 	if rules.tag.Name != "X-Junk" || Defaults().tag.Name != "X-Alignd-Disposition" {
 		t.Errorf("the tag field: got %q, %q", rules.tag.Name, Defaults().tag.Name)
 	}
@@ -145,5 +142,43 @@ func TestVerdictsWithoutJudging(t *testing.T) {
 	}
 	if v = rulesOf(t, Spec{OnError: Reject}).Failed(ev); v.Reply.String() != "550 5.3.0 Email rejected: it could not be evaluated" {
 		t.Errorf("on_error: reject: got %+v", v)
+	}
+}
+
+func TestRulesNeedOnlyWhatTheyList(t *testing.T) {
+	corroborated := func(s ...Signal) Handling { return Handling{RejectMode: Corroborated, Signals: s} }
+	listed := func(s ...Signal) Handling { return Handling{Signals: s} }
+	domain := func(h Handling, p ...string) []DomainRule {
+		return []DomainRule{{AuthorDomains: append(p, "a.example"), Handling: h}}
+	}
+	profile := func(h Handling) []Profile { return []Profile{{Recipients: []string{"here.example"}, Handling: h}} }
+	both := evidence.Needs{IPRev: true, Existence: true}
+	for _, row := range []struct {
+		name string
+		spec Spec
+		want evidence.Needs
+	}{
+		{name: "nothing by default"},
+		{name: "a strict policy of reject needs no signal", spec: Spec{Handling: listed(SignalNonExistent, SignalNoReverse)}},
+		{name: "existence where it is listed", spec: Spec{Handling: corroborated(SignalDirect, SignalNonExistent)}, want: evidence.Needs{Existence: true}},
+		{name: "reverse names where they are listed", spec: Spec{Handling: corroborated(SignalNoReverse)}, want: evidence.Needs{IPRev: true}},
+		{name: "neither is listed", spec: Spec{Handling: corroborated(SignalDirect, SignalSPFFail)}},
+		{name: "all signals, where none is named", spec: Spec{Handling: Handling{RejectMode: Corroborated}}, want: both},
+		{name: "a domain that is corroborated by the general list", spec: Spec{Handling: listed(SignalNonExistent), Domains: domain(Handling{RejectMode: Corroborated})}, want: evidence.Needs{Existence: true}},
+		{name: "a domain that has a list of its own", spec: Spec{Handling: listed(SignalNonExistent), Domains: domain(corroborated(SignalDirect))}},
+		{name: "a domain that lists what the general mode then needs", spec: Spec{Handling: corroborated(SignalDirect), Domains: domain(listed(SignalNoReverse))}, want: evidence.Needs{IPRev: true}},
+		{name: "a profile and a domain come together", spec: Spec{Handling: listed(SignalDirect), Profiles: profile(Handling{RejectMode: Corroborated}), Domains: domain(listed(SignalNonExistent))},
+			want: evidence.Needs{Existence: true}},
+		{name: "a profile that is strict needs no signal", spec: Spec{Handling: listed(SignalNonExistent), Profiles: profile(Handling{RejectMode: Strict})}},
+		{name: "a proof by reverse name", spec: Spec{Exceptions: []Exception{entry(Accept, Scope{}, Proof{PTR: []string{"a.example"}})}}, want: evidence.Needs{IPRev: true}},
+		{name: "an Organizational Domain in handling", spec: Spec{Domains: domain(Handling{}, "org:b.example")}, want: evidence.Needs{OrgDomain: true}},
+		{name: "and in an entry that lets in", spec: Spec{Exceptions: []Exception{entry(Accept, Scope{AuthorDomains: []string{"org:b.example"}}, Proof{Clients: nets("192.0.2.1/32")})}}, want: evidence.Needs{OrgDomain: true}},
+		{name: "a block entry asks for none, as it takes all names below", spec: Spec{Exceptions: []Exception{entry(Reject, Scope{AuthorDomains: []string{"org:b.example"}}, Proof{})}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if got := rulesOf(t, row.spec).Needs(); got != row.want {
+				t.Errorf("got %+v, want %+v", got, row.want)
+			}
+		})
 	}
 }

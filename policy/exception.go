@@ -102,7 +102,10 @@ func (c *compiler) exception(e entryRef, x *Exception) {
 	s[onSealer] = c.sealerSet(e, x.Proof.Sealers)
 	c.proof(e, kind, x)
 	if len(x.Proof.PTR) > 0 {
-		c.rules.iprev = true
+		c.rules.needs.IPRev = true
+	}
+	if kind == Allow {
+		c.needsOrg(s[onAuthor])
 	}
 	to := &c.rules.allow
 	if kind == Block {

@@ -41,6 +41,7 @@ func (c *compiler) trustedSealers(spec *Spec) {
 			recipients: c.domainSet(e, "recipients", s.Recipients, parseAddress),
 			servIDs:    c.domainSet(e, "authserv_ids", s.ServIDs, parsePlain),
 		}
+		c.needsOrg(y.authors)
 		for p := range y.domains {
 			r.sealerIndex[p] = append(r.sealerIndex[p], int32(i))
 		}

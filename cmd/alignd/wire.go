@@ -37,6 +37,7 @@ func settings(cfg *config.Config) *filter.Settings {
 }
 
 func verifyOptions(cfg *config.Config) verify.Options {
+	needs := cfg.Needs()
 	return verify.Options{
 		DKIM: dkim.Options{
 			MaxSignatures:    cfg.DKIM.MaxSignatures,
@@ -48,10 +49,11 @@ func verifyOptions(cfg *config.Config) verify.Options {
 		DMARC: dmarc.Options{
 			Discovery: evidence.Discovery(cfg.Discovery),
 			Compare:   cfg.CompareDiscovery,
-			OrgDomain: cfg.NeedsOrgDomain(),
+			OrgDomain: needs.OrgDomain,
+			Existence: needs.Existence,
 			PSLGuard:  cfg.PSLGuard,
 		},
-		IPRev:          cfg.NeedsIPRev(),
+		IPRev:          needs.IPRev,
 		Relays:         relays(cfg),
 		MaxFromDomains: cfg.From.MaxDomains,
 		Timeout:        cfg.Limits.MessageTimeout.Duration,

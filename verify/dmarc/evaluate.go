@@ -22,6 +22,9 @@ type Options struct {
 	// OrgDomain asks for the Organizational Domain in any case. Otherwise
 	// evidence has it when it is known without another question.
 	OrgDomain bool
+	// Existence asks whether the Author Domain of mail that fails a policy of
+	// reject exists, also where the record's np does not.
+	Existence bool
 	// Compare also evaluates by the other method and keeps a difference in
 	// evidence. It implies OrgDomain.
 	Compare bool
@@ -132,6 +135,9 @@ func (e *Evaluation) Finish(ctx context.Context, ids Identifiers) evidence.DMARC
 		defer e.cancel()
 	}
 	out := e.main.evaluate(ctx, e.author, ids, e.opt.OrgDomain || e.opt.Compare)
+	if e.opt.Existence && out.Result == evidence.Fail && out.Policy == evidence.PolicyReject && out.Existence == evidence.ExistenceUnknown {
+		out.Existence = e.main.lookExistence(ctx, e.author)
+	}
 	if e.opt.Compare {
 		out.Divergence = divergence(out, e.other.evaluate(ctx, e.author, ids, true))
 	}

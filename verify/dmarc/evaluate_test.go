@@ -386,3 +386,35 @@ func BenchmarkEvaluate(b *testing.B) {
 		})
 	}
 }
+
+// RFC 9989 section 3.2.13, asked for because a rule wants to know.
+func TestExistenceIsAskedWhereARuleWantsIt(t *testing.T) {
+	const ex = "example.com v=DMARC1; p=reject"
+	for _, tt := range []struct {
+		name, author string
+		zone         []string
+		dkim         []evidence.Signature
+		without      bool
+		want         evidence.Existence
+		asked        string
+	}{
+		{name: "a name that does not exist", author: "gone.example.com", zone: []string{ex}, want: evidence.NonExistent, asked: "gone.example.com example.com com gone.example.com A"},
+		{name: "one that does", author: "here.example.com", zone: []string{ex, "here.example.com A NODATA"}, want: evidence.Exists, asked: "here.example.com example.com com here.example.com A"},
+		{name: "one that fails for now", author: "lame.example.com", zone: []string{ex, "lame.example.com A SERVFAIL"}, want: evidence.ExistenceUnknown},
+		{name: "a name with a record exists", author: "example.com", zone: []string{ex}, want: evidence.Exists, asked: "example.com"},
+		{name: "mail that passes costs no question", author: "gone.example.com", zone: []string{ex}, dkim: sigs("pass gone.example.com"), asked: "gone.example.com example.com com"},
+		{name: "nor does a policy that is not reject", author: "gone.example.com", zone: []string{ex + "; sp=quarantine"}, asked: "gone.example.com example.com com"},
+		{name: "nor does what no rule wants to know", author: "gone.example.com", zone: []string{ex}, without: true, asked: "gone.example.com example.com com"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			dns := zone(tt.zone...)
+			got := Start(t.Context(), dns, tt.author, Options{Existence: !tt.without}).Finish(t.Context(), Identifiers{DKIM: tt.dkim})
+			if got.Existence != tt.want {
+				t.Errorf("got %q, want %q", got.Existence, tt.want)
+			}
+			if asked := strings.Join(dns.questions(), " "); tt.asked != "" && asked != tt.asked {
+				t.Errorf("asked %s\nwant  %s", asked, tt.asked)
+			}
+		})
+	}
+}
