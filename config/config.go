@@ -241,10 +241,11 @@ type DKIM struct {
 	MinLengthPercent int      `yaml:"min_length_percent" min:"0" max:"100"`
 }
 
-// SPF are the processing limits of RFC 7208 section 4.6.4.
+// SPF are the processing limits of RFC 7208 section 4.6.4, and what a pass is worth.
 type SPF struct {
-	MaxVoidLookups int      `yaml:"max_void_lookups" min:"0" max:"10"`
-	Timeout        Duration `yaml:"timeout" min:"1s" max:"60s"`
+	MaxVoidLookups int            `yaml:"max_void_lookups" min:"0" max:"10"`
+	Timeout        Duration       `yaml:"timeout" min:"1s" max:"60s"`
+	Wide           policy.WideSPF `yaml:"wide" oneof:"count ignore"`
 }
 
 // DNS says which servers are asked, and how.

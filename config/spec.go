@@ -14,6 +14,7 @@ func (d *decoder) spec(c *Config) policy.Spec {
 		NotJudged:           d.notJudged(&c.NotJudged),
 		Handling:            d.handling(&c.Handling, c.Rollout),
 		PermError:           c.PermError,
+		WideSPF:             c.SPF.Wide,
 		ExtensionDelimiters: c.RecipientDelimiter,
 		NoRecord:            policy.NoRecord{Unauthenticated: c.Unauthenticated, SPFFail: c.SPFFail},
 		TempErrors: policy.TempErrors{

@@ -226,6 +226,10 @@ type SPFCheck struct {
 	// MechanismDomain the domain whose record holds it (an include's target,
 	// say). Empty when no directive decided.
 	Mechanism, MechanismDomain string
+	// Wide: the pass rests on "all", or on a network wider than /8 (IPv6: /24),
+	// so the domain authorizes about everybody. The result stays what RFC 7208
+	// says.
+	Wide bool
 	// Explanation is the expanded exp= text of a fail: US-ASCII, printable.
 	Explanation string
 	Reason      string // why, for errors and for none

@@ -40,6 +40,9 @@ func appendLog(attrs []slog.Attr, j *Judgement) []slog.Attr {
 	}
 	if c := ev.ReportedSPF(); c != nil {
 		str("spf", string(c.Result))
+		if c.Wide {
+			str("spf_wide", c.Mechanism)
+		}
 	}
 	if ev.MailFrom != "" && ev.SPF.HELO != nil {
 		str("helo_spf", string(ev.SPF.HELO.Result))

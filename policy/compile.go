@@ -37,6 +37,7 @@ type Rules struct {
 	relays       map[string]Relay
 	options      map[string]Source
 
+	wideSPF WideSPF
 	tag     TagField
 	replies replies
 	onError Action
@@ -129,6 +130,9 @@ func (c *compiler) settings(spec *Spec) {
 	oneOf(c, none, "on_permerror", &r.permError, Accept, anyAction...)
 	r.onError = spec.OnError
 	oneOf(c, none, "on_error", &r.onError, Tempfail, Tempfail, Accept, Tag, Reject)
+
+	r.wideSPF = spec.WideSPF
+	oneOf(c, none, "spf.wide", &r.wideSPF, WideCount, WideCount, WideIgnore)
 
 	r.noRecord = spec.NoRecord
 	noRecord := entryRef{kind: "no_record"}

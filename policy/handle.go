@@ -118,7 +118,7 @@ func (d *decision) failed(r *ruling, dm *evidence.DMARC, s *setting) {
 		}
 	}
 	r.set(a, s.QuarantineAs)
-	r.Reason = dm.AuthorDomain + " fails DMARC and asks for " + string(r.Requested)
+	r.Reason = dm.AuthorDomain + " fails DMARC and asks for " + string(r.Requested) + d.ignoredPass(dm)
 	option, has := "honor."+string(r.Requested), func(h *Handling) bool { return h.action(r.Requested) != "" }
 	switch {
 	case r.Disposition == disposition(r.Requested):
@@ -138,6 +138,15 @@ func (d *decision) failed(r *ruling, dm *evidence.DMARC, s *setting) {
 	s.credit(&r.Verdict, d.rules, option, has)
 	d.raise(r, dm, s)
 	s.limit(d, r)
+}
+
+// ignoredPass says that SPF would have authenticated the Author Domain.
+func (d *decision) ignoredPass(dm *evidence.DMARC) string {
+	s := d.ev.ReportedSPF()
+	if s == nil || s.Result != evidence.Pass || !d.ignored(s) || !family(s.Domain, dm) {
+		return ""
+	}
+	return "; the SPF record of " + s.Domain + " matches about everybody, which does not count here (spf.wide)"
 }
 
 // requested is step 5: the effective policy, after t (already in Policy) and
@@ -338,7 +347,7 @@ func (d *decision) authenticated(dm *evidence.DMARC) bool {
 	if dm.SPFAligned || dm.DKIMAligned {
 		return true
 	}
-	if s := d.ev.SPF.MailFrom; s != nil && s.Result == evidence.Pass && family(s.Domain, dm) {
+	if s := d.ev.SPF.MailFrom; s != nil && s.Result == evidence.Pass && family(s.Domain, dm) && !d.ignored(s) {
 		return true
 	}
 	return slices.ContainsFunc(d.ev.DKIM, func(s evidence.Signature) bool {

@@ -120,6 +120,11 @@ func (d *decision) proven(r evidence.Result) bool {
 	return r == evidence.Pass || d.hopeful && r == evidence.TempError
 }
 
+// ignored reports whether an SPF pass is too wide to count here.
+func (d *decision) ignored(s *evidence.SPFCheck) bool {
+	return s.Wide && d.rules.wideSPF == WideIgnore
+}
+
 // unknown names the fact that a condition needs and that was not looked up.
 func (d *decision) unknown(k condition) Fact {
 	switch {
@@ -179,7 +184,9 @@ func (d *decision) keys(k condition, kind Kind, dm *evidence.DMARC) iter.Seq[ite
 				}
 			}
 		case onSPF:
-			if s := ev.SPF.MailFrom; s != nil && d.proven(s.Result) {
+			// A wide match proves nothing for an entry that lets in; for one that
+			// keeps out it is as good as any.
+			if s := ev.SPF.MailFrom; s != nil && d.proven(s.Result) && (kind == Block || !d.ignored(s)) {
 				yield(domainKeys(s.Domain))
 			}
 		case onSealer:

@@ -81,6 +81,16 @@ const (
 	PctIgnore     PctMode = "ignore"       // RFC 9989 section 9.3
 )
 
+// WideSPF says what an SPF pass by "all", or by a network wider than /8 (IPv6:
+// /24), is worth.
+type WideSPF string
+
+// The values. The zero value is WideCount.
+const (
+	WideCount  WideSPF = "count"  // what RFC 7208 says
+	WideIgnore WideSPF = "ignore" // it authenticates nobody, and proves nothing
+)
+
 // Spec is what an admin may want; its zero value means the defaults named at
 // each field. Domain patterns, wherever they stand, are
 //
@@ -111,6 +121,8 @@ type Spec struct {
 	Domains []DomainRule
 	// Profiles override Handling per recipient, after Domains.
 	Profiles []Profile
+	// WideSPF says whether an SPF pass counts that matches about everybody.
+	WideSPF WideSPF
 	// ExtensionDelimiters ends the local part of a recipient for Profiles and
 	// Scope.Recipients: with "+", ceo+news@ is ceo@ too. Empty: off.
 	ExtensionDelimiters string

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -109,5 +110,38 @@ func TestRecipientsAtAnAddressLiteral(t *testing.T) {
 				t.Errorf("got %s by %q, want %s", v.Delivery, v.Rule, row.want)
 			}
 		})
+	}
+}
+
+func TestWideSPF(t *testing.T) {
+	wide := func(m *evidence.Message) {
+		m.SPF.MailFrom = &evidence.SPFCheck{Identity: evidence.MailFromIdentity, Domain: "bank.example", Result: evidence.Pass, Mechanism: "+all", Wide: true}
+	}
+	proof := entry(Accept, Scope{}, Proof{SPF: []string{"bank.example"}})
+	block := entry(Reject, Scope{}, Proof{SPF: []string{"bank.example"}})
+	none := with(failing("none"), func(d *evidence.DMARC) { *d = evidence.DMARC{AuthorDomain: "bank.example", Result: evidence.None} })
+	for _, row := range []struct {
+		name          string
+		spec          Spec
+		dm            evidence.DMARC
+		count, ignore Delivery
+	}{
+		{name: "as a proof", spec: Spec{Exceptions: []Exception{proof}}, dm: failing("reject"), count: Deliver, ignore: Refuse},
+		{name: "for a block entry", spec: Spec{Exceptions: []Exception{block}}, dm: none, count: Refuse, ignore: Refuse},
+		{name: "for a domain without a record", spec: Spec{NoRecord: NoRecord{Unauthenticated: Tag}}, dm: none, count: Deliver, ignore: DeliverTag},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for mode, want := range map[WideSPF]Delivery{"": row.count, WideCount: row.count, WideIgnore: row.ignore} {
+				spec := row.spec
+				spec.WideSPF = mode
+				if v := Decide(change(message(row.dm), wide), rulesOf(t, spec)); v.Delivery != want {
+					t.Errorf("spf.wide %q: got %s, want %s", mode, v.Delivery, want)
+				}
+			}
+		})
+	}
+	v := Decide(change(message(failing("reject")), wide), rulesOf(t, Spec{WideSPF: WideIgnore}))
+	if !strings.Contains(v.Reason, "spf.wide") {
+		t.Errorf("the reason does not tell of spf.wide: %s", v.Reason)
 	}
 }

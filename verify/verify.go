@@ -37,9 +37,12 @@ import (
 
 // Options say how to verify. They are read only once a Message has begun.
 type Options struct {
-	DKIM  dkim.Options
-	SPF   spf.Limits
-	DMARC dmarc.Options
+	DKIM dkim.Options
+	SPF  spf.Limits
+	// IgnoreWideSPF: a pass that matches about everybody (SPFCheck.Wide) is no
+	// identifier for DMARC. The result stays in the evidence.
+	IgnoreWideSPF bool
+	DMARC         dmarc.Options
 	// IPRev asks for the reverse name of the client; off unless a rule needs it.
 	IPRev bool
 	// Relays are trusted to tell the original client; nil for none.
@@ -251,6 +254,9 @@ func (m *Message) Finish(ctx context.Context) *evidence.Message {
 	}
 	m.work.Wait()
 	ids := dmarc.Identifiers{SPF: m.ev.ReportedSPF(), DKIM: m.ev.DKIM}
+	if m.opt.IgnoreWideSPF && ids.SPF != nil && ids.SPF.Wide {
+		ids.SPF = nil
+	}
 	for _, d := range m.dmarc {
 		m.ev.DMARC = append(m.ev.DMARC, d.Finish(m.ctx, ids))
 	}

@@ -105,6 +105,9 @@ func (e *explainer) spfCheck(name string, c *evidence.SPFCheck) {
 	if c.Mechanism != "" {
 		text += fmt.Sprintf(": %s in the record of %s", c.Mechanism, c.MechanismDomain)
 	}
+	if c.Wide {
+		text += ", which matches about everybody (see spf.wide)"
+	}
 	if c.Reason != "" {
 		text += ": " + c.Reason
 	}

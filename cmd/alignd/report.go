@@ -27,6 +27,7 @@ type spfReport struct {
 	Identity        evidence.SPFIdentity `json:"identity"`
 	Mechanism       string               `json:"mechanism"`
 	MechanismDomain string               `json:"mechanism_domain"`
+	Wide            bool                 `json:"wide"`
 	Explanation     string               `json:"explanation"`
 	Reason          string               `json:"reason"`
 }
@@ -208,7 +209,7 @@ func spfOf(c *evidence.SPFCheck) spfReport {
 	if c == nil {
 		return spfReport{Result: evidence.None, Identity: evidence.MailFromIdentity}
 	}
-	return spfReport{c.Result, c.Domain, c.Identity, c.Mechanism, c.MechanismDomain, c.Explanation, c.Reason}
+	return spfReport{c.Result, c.Domain, c.Identity, c.Mechanism, c.MechanismDomain, c.Wide, c.Explanation, c.Reason}
 }
 
 func dkimOf(s *evidence.Signature) dkimReport {

@@ -53,6 +53,7 @@ func verifyOptions(cfg *config.Config) verify.Options {
 			Existence: needs.Existence,
 			PSLGuard:  cfg.PSLGuard,
 		},
+		IgnoreWideSPF:  cfg.SPF.Wide == policy.WideIgnore,
 		IPRev:          needs.IPRev,
 		Relays:         relays(cfg),
 		MaxFromDomains: cfg.From.MaxDomains,

@@ -44,6 +44,8 @@ type outcome struct {
 	// when none did. With include that is the inner one.
 	term       *Term
 	termDomain string
+	// wide: that directive matches about every client; see wide.
+	wide bool
 	// record is the one whose exp= applies to a fail, found at recordDomain.
 	record       *Record
 	recordDomain string

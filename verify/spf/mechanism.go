@@ -14,7 +14,7 @@ import (
 // match evaluates one directive (RFC 7208 section 5). by names the directive
 // that matched.
 func (e *evaluation) match(t *Term, current string) (by outcome, matched bool, stop *halt) {
-	by = outcome{term: t, termDomain: current}
+	by = outcome{term: t, termDomain: current, wide: e.wide(t)}
 	switch t.Kind {
 	case All:
 		return by, true, nil
@@ -41,6 +41,32 @@ func (e *evaluation) match(t *Term, current string) (by outcome, matched bool, s
 		matched, stop = e.pointer(name)
 	}
 	return by, matched, stop
+}
+
+// Networks wider than these, in bits, say nothing about a client. The numbers
+// are ours: nobody sends mail from so many addresses.
+const (
+	widest4 = 8
+	widest6 = 24
+)
+
+// wide reports whether t matches clients of this family by a network that is
+// wider, or all of them.
+func (e *evaluation) wide(t *Term) bool {
+	switch t.Kind {
+	case All:
+		return true
+	case IP4:
+		return t.Prefix.Bits() < widest4
+	case IP6:
+		return t.Prefix.Bits() < widest6
+	case A, MX:
+		if e.ip.Is4() {
+			return t.Bits4 < widest4
+		}
+		return t.Bits6 < widest6
+	}
+	return false
 }
 
 // family is the address type of the client (RFC 7208 section 5).

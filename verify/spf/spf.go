@@ -162,6 +162,7 @@ func (c Check) run(ctx context.Context, lk resolver.Lookuper, s sender) evidence
 	res.Result, res.Reason = out.result, out.reason
 	if out.term != nil {
 		res.Mechanism, res.MechanismDomain = clip(out.term.Text), out.termDomain
+		res.Wide = out.wide && out.result == evidence.Pass
 	}
 	if out.result == evidence.Fail && out.record != nil && !c.NoExplanation {
 		res.Explanation = e.explain(out.record, out.recordDomain)

@@ -109,7 +109,7 @@ func TestMailFrom(t *testing.T) {
 		{
 			name: "the trailing dot of a sender is no label", zone: []string{"example.com TXT v=spf1 +all"},
 			check: Check{MailFrom: "user@Example.COM."},
-			want:  evidence.SPFCheck{Result: evidence.Pass, Mechanism: "+all", MechanismDomain: "example.com"},
+			want:  evidence.SPFCheck{Result: evidence.Pass, Mechanism: "+all", MechanismDomain: "example.com", Wide: true},
 		},
 		{
 			name: "U-labels are looked up as A-labels (RFC 8616 section 4)", zone: []string{"xn--bcher-kva.example TXT v=spf1 exists:%{o}.%{h}.example.net -all", "xn--bcher-kva.example.xn--mller-kva.example.example.net A 127.0.0.2"},
@@ -407,5 +407,47 @@ func TestASenderWithoutAtSign(t *testing.T) {
 	unknown := MailFrom(context.Background(), lk, Check{MailFrom: "u@EXAMPLE.com."})
 	if unknown.Domain != "example.com" || unknown.Result != evidence.None {
 		t.Errorf("without a client: %+v, want none of example.com", unknown)
+	}
+}
+
+// TestWideMatches: a pass by which about everybody passes is told.
+func TestWideMatches(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		ip   string
+		zone []string
+		want evidence.Result
+		wide bool
+	}{
+		{name: "all", zone: []string{"example.com TXT v=spf1 +all"}, want: evidence.Pass, wide: true},
+		{name: "all without its sign", zone: []string{"example.com TXT v=spf1 all"}, want: evidence.Pass, wide: true},
+		{name: "the halves of the address space", zone: []string{"example.com TXT v=spf1 ip4:0.0.0.0/1 ip4:128.0.0.0/1 -all"}, want: evidence.Pass, wide: true},
+		{name: "a /7", zone: []string{"example.com TXT v=spf1 ip4:192.0.0.0/7 -all"}, want: evidence.Pass, wide: true},
+		{name: "a /8 is not wide", zone: []string{"example.com TXT v=spf1 ip4:192.0.0.0/8 -all"}, want: evidence.Pass},
+		{name: "an earlier narrow match decides", zone: []string{"example.com TXT v=spf1 ip4:192.0.2.1 +all"}, want: evidence.Pass},
+		{name: "a wide network of IPv6", ip: "2001:db8::1", zone: []string{"example.com TXT v=spf1 ip6:2000::/3 -all"}, want: evidence.Pass, wide: true},
+		{name: "a /23 of IPv6", ip: "2001:db8::1", zone: []string{"example.com TXT v=spf1 ip6:2001:c00::/23 -all"}, want: evidence.Pass, wide: true},
+		{name: "a /24 of IPv6 is not wide", ip: "2001:db8::1", zone: []string{"example.com TXT v=spf1 ip6:2001:d00::/24 -all"}, want: evidence.Pass},
+		{name: "a with a prefix length", zone: []string{"example.com TXT v=spf1 a/0 -all", "example.com A 198.51.100.1"}, want: evidence.Pass, wide: true},
+		{name: "the prefix length of the other family does not matter", zone: []string{"example.com TXT v=spf1 a//0 -all", "example.com A 192.0.2.1"}, want: evidence.Pass},
+		{name: "mx with a prefix length", ip: "2001:db8::1", zone: []string{"example.com TXT v=spf1 mx//8 -all", "example.com MX m.example.com", "m.example.com AAAA 2002::1"},
+			want: evidence.Pass, wide: true},
+		{name: "within an include", zone: []string{"example.com TXT v=spf1 include:i.example.net -all", "i.example.net TXT v=spf1 ip4:192.0.0.0/4 -all"}, want: evidence.Pass, wide: true},
+		{name: "within an include that is not wide", zone: []string{"example.com TXT v=spf1 include:i.example.net +all", "i.example.net TXT v=spf1 ip4:192.0.2.0/24 -all"}, want: evidence.Pass},
+		{name: "behind a redirect", zone: []string{"example.com TXT v=spf1 redirect=r.example.net", "r.example.net TXT v=spf1 all"}, want: evidence.Pass, wide: true},
+		{name: "a pass within an include that is neutral outside", zone: []string{"example.com TXT v=spf1 ?include:i.example.net -all", "i.example.net TXT v=spf1 +all"}, want: evidence.Neutral},
+		{name: "?all is no pass", zone: []string{"example.com TXT v=spf1 ?all"}, want: evidence.Neutral},
+		{name: "-all is no pass", zone: []string{"example.com TXT v=spf1 -all"}, want: evidence.Fail},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			ip := tt.ip
+			if ip == "" {
+				ip = "192.0.2.1"
+			}
+			got := MailFrom(t.Context(), zone(tt.zone...), Check{IP: netip.MustParseAddr(ip), MailFrom: "user@example.com"})
+			if got.Result != tt.want || got.Wide != tt.wide {
+				t.Errorf("%q: got %s, wide %t, want %s, %t", tt.zone, got.Result, got.Wide, tt.want, tt.wide)
+			}
+		})
 	}
 }
