@@ -18,9 +18,11 @@
 //   - Writing: octets that cannot be shown are replaced by "?", never removed, as
 //     removing could turn one domain into another; values that are cut end in
 //     "..." for the same reason.
-//   - Writing: in quoted strings and comments a text such as dmarc=pass gets a
+//   - Writing: in a quoted property value a text such as dmarc=pass gets a
 //     backslash before "=" (a quoted-pair, which means the same), so that a
-//     filter which searches the raw field for it is not deceived.
+//     filter which searches the raw field for it is not deceived. Comments and
+//     reasons, which are for people, hold no quoted-pair at all: such an "=" is a
+//     colon there, and quotes and brackets are others that look alike.
 //
 // Everything works in time linear in the length of its input. All functions are
 // safe for concurrent use.

@@ -123,7 +123,7 @@ func looksLikeSpec(before string) bool {
 // local part, or else a quoted string (RFC 8601 section 2.2).
 func pvalue(v string, keepUTF8 bool) string {
 	v = clean(asciiDomain(v), keepUTF8, maxValue)
-	if all(v, isToken) || isAddress(v) && !deceives(v) {
+	if all(v, isBare) || isAddress(v) && !deceives(v) {
 		return v
 	}
 	return `"` + escape(v, `"\`) + `"`
@@ -132,7 +132,7 @@ func pvalue(v string, keepUTF8 bool) string {
 // word renders a value that is not an address: authserv-id or reason.
 func word(v string, keepUTF8 bool) string {
 	v = clean(v, keepUTF8, maxValue)
-	if all(v, isToken) {
+	if all(v, isBare) {
 		return v
 	}
 	return `"` + escape(v, `"\`) + `"`
@@ -148,7 +148,7 @@ func isAddress(v string) bool {
 }
 
 func isDotAtom(s string) bool {
-	return all(s, func(c byte) bool { return isAtext(c) || c == '.' }) && noEmptyLabel(s)
+	return all(s, func(c byte) bool { return isAtext(c) && c != '\'' || c == '.' }) && noEmptyLabel(s)
 }
 
 func isDomain(s string) bool {

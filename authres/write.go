@@ -51,7 +51,7 @@ func (r Result) render(f *folder, keepUTF8 bool) {
 	if r.Reason != "" {
 		f.space()
 		f.put("reason=")
-		f.value(word(r.Reason, keepUTF8))
+		f.value(word(plain(r.Reason), keepUTF8))
 	}
 	for _, p := range r.Props {
 		if !isName(p.Name) || p.Type != "" && !isName(p.Type) || p.Type == "" && strings.EqualFold(p.Name, "reason") {
@@ -151,7 +151,7 @@ func (f *folder) value(v string) {
 // comment writes text as a comment; nothing for empty text.
 func (f *folder) comment(text string, keepUTF8 bool) {
 	open := false
-	for word := range strings.FieldsSeq(escape(clean(text, keepUTF8, maxComment), `()\`)) {
+	for word := range strings.FieldsSeq(clean(plain(text), keepUTF8, maxComment)) {
 		f.space()
 		if !open {
 			f.put("(")

@@ -41,16 +41,19 @@ func TestFormat(t *testing.T) {
 		{name: "address forms stand unquoted when the local part is a dot-atom",
 			header: Header{ServID: "a.example", Results: []Result{{Method: "auth", Value: "pass", Props: props("smtp", "auth", "b+c=d@e.example", "smtp", "auth", "b c@e.example", "smtp", "auth", "@e.example", "smtp", "auth", "a@b@c", "smtp", "auth", "b..c@d")}}},
 			want:   "a.example;\n\tauth=pass smtp.auth=b+c=d@e.example smtp.auth=\"b c@e.example\"\n\tsmtp.auth=@e.example smtp.auth=\"a@b@c\" smtp.auth=\"b..c@d\""},
+		{name: "an apostrophe stands in quotes, as some readers take it for one",
+			header: Header{ServID: "a.example", Results: []Result{{Method: "auth", Value: "pass", Props: props("smtp", "helo", "it's", "smtp", "auth", "o'hara@b.example")}}},
+			want:   "a.example;\n\tauth=pass smtp.helo=\"it's\" smtp.auth=\"o'hara@b.example\""},
 		{name: "line ends, NUL and other controls become question marks, never vanish",
 			header: Header{ServID: "a.example", Results: []Result{{Method: "dkim", Value: "fail", Comment: "x\r\ny: z\x00", Props: props("header", "d", "ban\x00k.example\r\nX: y")}}},
 			want:   "a.example;\n\tdkim=fail (x??y: z?) header.d=\"ban?k.example??X: y\""},
-		{name: "quote and backslash are escaped in values, parentheses in comments",
-			header: Header{ServID: "a.example", Results: []Result{{Method: "dkim", Value: "fail", Comment: `a(b)c\d`, Props: props("header", "s", `a"b\c`)}}},
-			want:   "a.example;\n\tdkim=fail (a\\(b\\)c\\\\d) header.s=\"a\\\"b\\\\c\""},
+		{name: "quote and backslash are escaped in values; text for people has none, for readers that know no quoted-pair",
+			header: Header{ServID: "a.example", Results: []Result{{Method: "dkim", Value: "fail", Comment: `a(b)c\d`, Reason: `"x" \(y)`, Props: props("header", "s", `a"b\c`)}}},
+			want:   "a.example;\n\tdkim=fail (a[b]c/d) reason=\"'x' /[y]\" header.s=\"a\\\"b\\\\c\""},
 		{name: "a value that looks like a result is disarmed for filters that search the text",
 			header: Header{ServID: "a.example", Results: []Result{{Method: "dkim", Value: "fail", Comment: "s: dmarc=pass; spf = pass, p=none",
 				Props: props("header", "s", "dmarc=pass", "header", "i", "dmarc=pass@b.example", "header", "d", "x header.from=b.example")}}},
-			want: "a.example;\n\tdkim=fail (s: dmarc\\=pass; spf \\= pass, p=none)\n\theader.s=\"dmarc\\=pass\" header.i=\"dmarc\\=pass@b.example\"\n\theader.d=\"x header.from\\=b.example\""},
+			want: "a.example;\n\tdkim=fail (s: dmarc:pass; spf : pass, p=none) header.s=\"dmarc\\=pass\"\n\theader.i=\"dmarc\\=pass@b.example\" header.d=\"x header.from\\=b.example\""},
 		{name: "U-labels become A-labels, other non-ASCII text question marks",
 			header: Header{ServID: "b\u00fccher.example", Results: []Result{{Method: "auth", Value: "pass", Comment: "gr\u00fc\u00dfe", Props: props("smtp", "auth", "u@b\u00fccher.example", "smtp", "auth", "j\u00fcrgen")}}},
 			want:   "xn--bcher-kva.example;\n\tauth=pass (gr??e) smtp.auth=u@xn--bcher-kva.example\n\tsmtp.auth=\"j?rgen\""},
@@ -192,7 +195,7 @@ func FuzzFormat(f *testing.F) {
 				if !isName(r.Method) || !isName(r.Value) {
 					continue
 				}
-				m := evidence.MethodResult{Method: strings.ToLower(r.Method), Result: strings.ToLower(r.Value), Reason: clean(r.Reason, keepUTF8, maxValue)}
+				m := evidence.MethodResult{Method: strings.ToLower(r.Method), Result: strings.ToLower(r.Value), Reason: clean(plain(r.Reason), keepUTF8, maxValue)}
 				for _, p := range r.Props {
 					if isName(p.Name) {
 						m.Properties = append(m.Properties, evidence.Property{Type: p.Type, Name: strings.ToLower(p.Name), Value: clean(asciiDomain(p.Value), keepUTF8, maxValue)})

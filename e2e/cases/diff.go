@@ -125,3 +125,15 @@ func firstDifference(want, got []byte) string {
 	return fmt.Sprintf("%d octets sent, %d delivered; at %d sent %q, delivered %q",
 		len(want), len(got), i, cut(want), cut(got))
 }
+
+// Values are the values of the fields called name in a message with CRLF, as
+// they stand there, folds and all.
+func Values(message []byte, name string) (values []string) {
+	fields, _ := split(message)
+	for _, f := range fields {
+		if n, v, ok := strings.Cut(f, ":"); ok && strings.EqualFold(strings.TrimRight(n, " \t"), name) {
+			values = append(values, v)
+		}
+	}
+	return values
+}

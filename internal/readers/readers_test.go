@@ -1,0 +1,54 @@
+package readers
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// Each parser must show what it is known to show, or the comparisons with it
+// compare nothing.
+func TestReadersShow(t *testing.T) {
+	const value = `"Ann B." <ann@a.example>, G: bob@b.example;`
+	want := []string{"a.example", "b.example"}
+	answers := Answer{}
+	for _, p := range From() {
+		s, err := p.Start()
+		if errors.Is(err, ErrMissing) {
+			t.Logf("left out: %v", err)
+			continue
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Ask([]string{value, "\xff\x00\r\n <"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, shown := range got[0] {
+			answers[name] = shown
+		}
+		if err := s.Stop(); err != nil {
+			t.Errorf("%s: %v", p.Name, err)
+		}
+	}
+	if got, err := Dovecot([]string{"a@b\nc", value}); errors.Is(err, ErrMissing) {
+		t.Logf("left out: %v", err)
+	} else if err != nil {
+		t.Fatal(err)
+	} else {
+		if got[0] != nil {
+			t.Errorf("two fields are answered as one: %q", got[0])
+		}
+		answers[DovecotName] = got[1][DovecotName]
+	}
+	for name, shown := range answers {
+		var domains []string
+		for _, a := range shown {
+			domains = append(domains, a[strings.LastIndexByte(a, '@')+1:])
+		}
+		if !slices.Equal(domains, want) {
+			t.Errorf("%s shows %q, want the domains %q", name, shown, want)
+		}
+	}
+}
