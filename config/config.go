@@ -235,10 +235,11 @@ type Reply struct {
 
 // DKIM are limits and choices of DKIM and ARC verification.
 type DKIM struct {
-	MaxSignatures    int      `yaml:"max_signatures" min:"1" max:"100"`
-	ClockSkew        Duration `yaml:"clock_skew" min:"0s" max:"24h"`
-	AcceptLength     bool     `yaml:"accept_length"`
-	MinLengthPercent int      `yaml:"min_length_percent" min:"0" max:"100"`
+	MaxSignatures      int      `yaml:"max_signatures" min:"1" max:"100"`
+	ClockSkew          Duration `yaml:"clock_skew" min:"0s" max:"24h"`
+	AcceptLength       bool     `yaml:"accept_length"`
+	MinLengthPercent   int      `yaml:"min_length_percent" min:"0" max:"100"`
+	AcceptPartlySigned bool     `yaml:"accept_partly_signed"`
 }
 
 // SPF are the processing limits of RFC 7208 section 4.6.4, and what a pass is worth.

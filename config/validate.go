@@ -12,7 +12,12 @@ import (
 // validate finds what each value alone cannot tell: contradictions between
 // options and faults of entries. What policy.Compile finds is left to compile.
 func (d *decoder) validate(c *Config, now time.Time) {
-	if c.DKIM.MinLengthPercent > 0 && !c.DKIM.AcceptLength {
+	// The default is no contradiction where it is written down.
+	const leastLength = 50 // percent of a body; ours: what is added must not outweigh what is signed
+	switch _, set := d.at[&c.DKIM.MinLengthPercent]; {
+	case c.DKIM.AcceptLength && c.DKIM.MinLengthPercent < leastLength:
+		d.fault(&c.DKIM.MinLengthPercent, "dkim.min_length_percent is %d, and with dkim.accept_length it must be 50 at least: else anybody may write most of a signed message", c.DKIM.MinLengthPercent)
+	case set && c.DKIM.MinLengthPercent != leastLength && c.DKIM.MinLengthPercent > 0 && !c.DKIM.AcceptLength:
 		d.fault(&c.DKIM.MinLengthPercent, "dkim.min_length_percent has no effect while dkim.accept_length is false; set accept_length: true or leave it out")
 	}
 	if len(c.Listen) == 0 {

@@ -40,10 +40,11 @@ func verifyOptions(cfg *config.Config) verify.Options {
 	needs := cfg.Needs()
 	return verify.Options{
 		DKIM: dkim.Options{
-			MaxSignatures:    cfg.DKIM.MaxSignatures,
-			Skew:             orNone(cfg.DKIM.ClockSkew.Duration),
-			AcceptLength:     cfg.DKIM.AcceptLength,
-			MinLengthPercent: cfg.DKIM.MinLengthPercent,
+			MaxSignatures:      cfg.DKIM.MaxSignatures,
+			Skew:               orNone(cfg.DKIM.ClockSkew.Duration),
+			AcceptLength:       cfg.DKIM.AcceptLength,
+			MinLengthPercent:   cfg.DKIM.MinLengthPercent,
+			AcceptPartlySigned: cfg.DKIM.AcceptPartlySigned,
 		},
 		SPF: spf.Limits{Voids: orNone(cfg.SPF.MaxVoidLookups), Timeout: cfg.SPF.Timeout.Duration},
 		DMARC: dmarc.Options{

@@ -178,6 +178,13 @@ func TestValidate(t *testing.T) {
 		{name: "AMS with an empty h= (RFC 6376 3.5)", msg: chain(ams(1, "h=from:to:subject", "h=")), want: evidence.Fail, reason: "malformed ARC-Message-Signature: From is not signed"},
 		{name: "AMS that does not sign From", msg: chain(ams(1, "h=from:", "h=")), want: evidence.Fail},
 		{name: "AMS that covers ARC-Seal (4.1.2)", msg: chain(set(1), ams(2, "h=from", "h=arc-seal:from")), want: evidence.Fail, reason: "ARC-Message-Signature covers ARC-Seal"},
+		{name: "a Subject above the one that the newest AMS covers (RFC 6376 8.15)", msg: replace(chain(set(1)), "Subject: E", "Subject: Pay\r\nSubject: E"), want: evidence.Fail, reason: "newest ARC-Message-Signature: not all Subject fields are signed"},
+		{name: "an older AMS that covers one of two moves oldest-pass", msg: testsign.Seal(replace(chain(set(1)), "Subject: E", "Subject: Pay\r\nSubject: E"), rsaKey, ams(2, "subject", "subject:subject")), want: evidence.Pass, oldest: 2},
+		{name: "a newest AMS with l= and octets beyond", msg: chain(ams(1, "bh=", "l=8; bh=")), want: evidence.Fail, reason: "newest ARC-Message-Signature: octets beyond l= are not signed"},
+		{name: "an AMS is read to the letter: a tag name with a hyphen", msg: chain(ams(1, "d=", "x-id=3; d=")), want: evidence.Fail, reason: "malformed ARC-Message-Signature: malformed tag list"},
+		{name: "and an empty tag", msg: chain(ams(1, "d=", "; d=")), want: evidence.Fail, reason: "malformed ARC-Message-Signature: malformed tag list"},
+		{name: "and l= with nothing in it", msg: chain(ams(1, "bh=", "l=; bh=")), want: evidence.Fail, reason: "malformed ARC-Message-Signature: l= is not a number"},
+		{name: "a seal too", msg: chain(seal(1, "d=", "; d=")), want: evidence.Fail, reason: "malformed ARC-Seal: malformed tag list"},
 		{name: "AMS by rsa-sha1", msg: chain(ams(1, "sha256", "sha1")), want: evidence.Fail},
 		{name: "AMS expired", msg: chain(ams(1, "d=", "x=1600000000; d=")), want: evidence.Fail},
 		{name: "AMS and seal of different domains pass", msg: chain(ams(1, "d=example.org; s=sel", "d=Example.ORG; s=SEL")), want: evidence.Pass},
@@ -206,6 +213,25 @@ func TestValidate(t *testing.T) {
 				t.Errorf("%s\ngot %+v\nwant %s %q, temporary %v, oldest-pass %d", tt.msg, got, tt.want, tt.reason, tt.temporary, tt.oldest)
 			}
 		})
+	}
+}
+
+// accept_length is about DKIM-Signature only: a chain whose newest message
+// signature leaves octets out vouches for another body.
+func TestAcceptLengthNeverServesAChain(t *testing.T) {
+	msg := chain(ams(1, "bh=", "l=40; bh="))
+	fields, body, err := header.Read(bufio.NewReader(strings.NewReader(msg)), header.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b dkim.Body
+	opt := dkim.Options{Now: time.Unix(1_700_000_000, 0), AcceptLength: true, MinLengthPercent: 50}
+	v := arc.Start(t.Context(), fields, &b, zone, arc.Options{DKIM: opt})
+	if _, err := io.Copy(&b, body); err != nil {
+		t.Fatal(err)
+	}
+	if got := v.Finish(t.Context()); got.Result != evidence.Fail || !strings.HasSuffix(got.Reason, "octets beyond l= are not signed") {
+		t.Errorf("got %+v", got)
 	}
 }
 

@@ -17,6 +17,7 @@ type Check struct {
 	Stale   bool     // Problem is about t= or x= and the clock
 	Outcome Outcome  // valid after Wait
 
+	fields *header.Fields
 	body   *Body
 	digest func() *[sha256.Size]byte // of the header
 	// Where the key has to be asked for:
@@ -54,7 +55,7 @@ func (c *Check) Start(ctx context.Context, fields *header.Fields, body *Body, lk
 	if c.Problem != nil {
 		return
 	}
-	c.body = body
+	c.fields, c.body = fields, body
 	body.Register(c.Params)
 	c.run(ctx, lk, func() *[sha256.Size]byte { return headerDigest(fields, c.Params) })
 }
@@ -124,7 +125,12 @@ func (c *Check) Result(opt Options) (Problem, BodyResult) {
 		return c.sealResult(), BodyResult{}
 	}
 	b := c.body.Result(c.Params)
+	late := c.Outcome.Problem != nil && c.Outcome.Problem.Result == evidence.TempError
 	switch {
+	case late && b.Short: // no key could make it right
+		return Problem{evidence.Fail, "body is shorter than l="}, b
+	case late && !b.Verified:
+		return Problem{evidence.Fail, "body hash did not verify"}, b
 	case c.Outcome.Problem != nil:
 		return *c.Outcome.Problem, b
 	case b.Short:
@@ -137,8 +143,13 @@ func (c *Check) Result(opt Options) (Problem, BodyResult) {
 		return Problem{evidence.Fail, "signature did not verify"}, b
 	case c.Outcome.weak(c.Params):
 		return Problem{evidence.Policy, "RSA key below 1024 bits"}, b
-	case b.Unsigned > 0 && !opt.enough(c.Params.Length, b.Size):
+	case b.Unsigned > 0 && !opt.enough(c.Params, b.Size):
 		return Problem{evidence.Policy, "octets beyond l= are not signed"}, b
+	}
+	if !opt.AcceptPartlySigned {
+		if name := partlySigned(c.fields, c.Params.Names); name != "" {
+			return Problem{evidence.Policy, "not all " + name + " fields are signed"}, b
+		}
 	}
 	return Problem{Result: evidence.Pass}, b
 }
@@ -155,7 +166,9 @@ func (c *Check) sealResult() Problem {
 	return Problem{Result: evidence.Pass}
 }
 
-// enough reports whether l= covers what AcceptLength asks for.
-func (o Options) enough(length, size int64) bool {
-	return o.AcceptLength && float64(length)*100 >= float64(size)*float64(o.MinLengthPercent)
+// enough reports whether l= covers what AcceptLength asks for. That is about
+// DKIM-Signature only: what a chain says of its sealers' checks would be about
+// another body.
+func (o Options) enough(p *Params, size int64) bool {
+	return o.AcceptLength && p.Kind == Signature && float64(p.Length)*100 >= float64(size)*float64(o.MinLengthPercent)
 }

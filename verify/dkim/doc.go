@@ -18,17 +18,23 @@
 //	fail       computed, and the header, the body or both did not verify; or
 //	           the canonical body is shorter than l=; or the signature has
 //	           expired (x=) or comes from the future (t=), which section 3.5
-//	           lets us ignore without computing it
+//	           lets us ignore without computing it. A wrong body is fail also
+//	           where the key could not be had for now
 //	policy     verified, and then refused: RSA key below 1024 bits (RFC 8301
-//	           section 3.2), or octets of the body beyond l= (RFC 6376 section
-//	           8.2) unless Options.AcceptLength allows them
+//	           section 3.2), octets of the body beyond l= (RFC 6376 section
+//	           8.2) unless Options.AcceptLength allows them, or one of several
+//	           Subject, To, Cc, Date, Reply-To or Content-Type fields left out
+//	           (section 8.15) unless Options.AcceptPartlySigned allows it; or
+//	           not computed for what it would cost: RSA key above 4096 bits
+//	           (RFC 8301 section 3.2), exponent above 65537 with more than
+//	           2048 bits
 //	neutral    the field or one of its values breaks the grammar (RFC 6376
 //	           sections 3.2 and 3.5), duplicate tags included
 //	permerror  never computed: required tag missing, another version,
 //	           algorithm (rsa-sha1 is one), canonicalization or query method,
 //	           i= outside d=, From not signed; key absent, revoked,
-//	           malformed, not for this signature, above 8192 bits, or not
-//	           asked for because the message had spent its query budget
+//	           malformed, not for this signature, or not asked for because
+//	           the message had spent its query budget
 //	temperror  the key look-up failed temporarily
 //
 // A failed signature is as if there were none (RFC 6376 section 6.1), so the
@@ -36,8 +42,14 @@
 //
 // # Choices where the RFC leaves one
 //
-// Grammar is taken strictly (RFC 6376 section 3.2), but white space after the
-// final semicolon is let through, as every signer's folding may leave some.
+// Grammar is taken strictly in ARC fields, as the public ARC suite asks for it. In
+// DKIM-Signature and key records it is read as most verifiers read it, where what
+// a signature covers, and which key serves it, is the same: empty tags (";;") and
+// tag names with punctuation (RFC 6376 section 3.2), empty names in h= and empty
+// t=, x= and l= (section 3.5), a bare "=" in i= (section 2.11), v= of a key record in any
+// place and octets behind its key (section 3.6.1), CR and LF in it (section 2.8). White space
+// after the final semicolon is let through in all of them, as every signer's folding
+// may leave some. What is refused says why.
 // Keywords (a=, c=, q=, k=, h=) compare case-insensitively, being literals of
 // the ABNF; tag names do not. Octets from 0x80 may stand in any value, as
 // RFC 8616 needs for d=, s= and i=. A line end is CRLF and nothing else: a

@@ -7,8 +7,12 @@ import (
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"errors"
+	"math/big"
 	"slices"
+	"strings"
 	"sync"
 
 	"alignd/evidence"
@@ -21,14 +25,23 @@ import (
 // Limits on keys.
 const (
 	// MaxKeys is how many usable key records of one name are tried, as long as
-	// their sizes add up to MaxRSABits at most. Ours.
+	// their sizes add up to maxBitsTried at most. Ours.
 	MaxKeys = 4
 	// MinRSABits is below which a signature is refused though it verified.
 	// RFC 8301 section 3.2.
 	MinRSABits = 1024
-	// MaxRSABits is above which a key is refused before any arithmetic. Ours;
-	// RFC 8301 section 3.2 asks verifiers for 1024 to 4096.
-	MaxRSABits = 8192
+	// MaxRSABits is above which a key is refused before any arithmetic, which
+	// takes as long as the square of the size. RFC 8301 section 3.2 asks
+	// verifiers for keys of 1024 to 4096 bits.
+	MaxRSABits = 4096
+	// commonExponent is what signers use. The arithmetic takes as long as the
+	// exponent has bits, so that a larger one is refused above
+	// maxBitsRareExponent. Ours.
+	commonExponent      = 65537
+	maxBitsRareExponent = 2048
+	// maxBitsTried is how many bits the RSA keys tried for one signature have
+	// together. Ours.
+	maxBitsTried = 8192
 )
 
 // key is one key record (RFC 6376 section 3.6.1).
@@ -49,17 +62,29 @@ type key struct {
 
 type keysMemo struct{}
 
+// records is what the TXT records of one name hold.
+type records struct {
+	keys []*key // usable ones first
+	// fault says what is wrong with the record that looks most like a key where
+	// none could be read; empty when none looks like one.
+	fault string
+}
+
 // parseKeys parses the TXT records of an answer, until there are MaxKeys usable
 // ones; those that are no tag list or say another version are no key records at
 // all. Records that are but cannot be used come last.
-func parseKeys(a *resolver.Answer) []*key {
+func parseKeys(a *resolver.Answer) records {
 	var usable, broken []*key
+	var fault string
 	for _, txt := range a.TXT {
 		if len(usable) == MaxKeys {
 			break
 		}
-		switch k, ok := parseKey([]byte(txt)); {
-		case !ok:
+		switch k, why := parseKey([]byte(txt)); {
+		case why != "":
+			if fault == "" && looksLikeKey(txt) {
+				fault = why
+			}
 		case k.problem != nil:
 			broken = append(broken, k)
 		default:
@@ -67,20 +92,28 @@ func parseKeys(a *resolver.Answer) []*key {
 		}
 	}
 	keys := append(usable, broken...)
-	return slices.Clone(keys[:min(len(keys), MaxKeys)]) // the rest need not stay in memory
+	return records{slices.Clone(keys[:min(len(keys), MaxKeys)]), fault} // the rest need not stay in memory
 }
 
-// parseKey parses one key record. It is false when txt is none: not a tag
-// list, another version, or v= not first.
-func parseKey(txt []byte) (*key, bool) {
-	tags, err := parseTags(txt)
+// looksLikeKey reports whether a record that cannot be read was meant as a key.
+func looksLikeKey(txt string) bool {
+	return strings.Contains(txt, "p=") || strings.Contains(strings.ToLower(txt), "v=dkim")
+}
+
+// parseKey parses one key record, or says why txt is none: not a tag list, or
+// another version. Three things are taken that most verifiers take, as a key is a
+// key wherever they stand: v= that is not the first tag, where RFC 6376 section
+// 3.6.1 wants it first; CR and LF, which are no folding in DNS (section 2.8), as
+// white space; and what tolerant says.
+func parseKey(txt []byte) (k *key, fault string) {
+	tags, err := parseTags(withoutBreaks(txt), tolerant)
 	if err != nil {
-		return nil, false
+		return nil, err.Error()
 	}
-	if v, ok := tags.get("v"); ok && (tags[0].name != "v" || string(v.value) != "DKIM1") {
-		return nil, false
+	if v, ok := tags.get("v"); ok && string(v.value) != "DKIM1" {
+		return nil, "version is not DKIM1"
 	}
-	k := &key{hashes: true, email: true}
+	k = &key{hashes: true, email: true}
 	if h, ok := tags.get("h"); ok {
 		k.hashes = listed(h.value, "sha256")
 	}
@@ -90,19 +123,22 @@ func parseKey(txt []byte) (*key, bool) {
 	if t, ok := tags.get("t"); ok {
 		k.testing, k.strictID = listed(t.value, "y"), listed(t.value, "s")
 	}
+	k.problem = k.readPublic(tags)
+	return k, ""
+}
+
+// readPublic reads p= by k=.
+func (k *key) readPublic(tags tagList) *Problem {
 	p, ok := tags.get("p")
 	if !ok {
-		k.problem = unacceptable("key record has no p= tag")
-		return k, true
+		return unacceptable("key record has no p= tag")
 	}
 	if len(p.value) == 0 {
-		k.problem = unacceptable("key is revoked")
-		return k, true
+		return unacceptable("key is revoked")
 	}
 	raw, ok := decodeBase64(stripFWS(p.value))
 	if !ok {
-		k.problem = unacceptable("key is not base64")
-		return k, true
+		return unacceptable("key is not base64")
 	}
 	typ := "rsa"
 	if t, ok := tags.get("k"); ok {
@@ -110,13 +146,11 @@ func parseKey(txt []byte) (*key, bool) {
 	}
 	switch typ {
 	case "rsa":
-		k.problem = k.readRSA(raw)
+		return k.readRSA(raw)
 	case "ed25519":
-		k.problem = k.readEd25519(raw)
-	default:
-		k.problem = unacceptable("unknown key type")
+		return k.readEd25519(raw)
 	}
-	return k, true
+	return unacceptable("unknown key type")
 }
 
 // listed reports whether a colon-separated list holds one of the words.
@@ -130,25 +164,75 @@ func listed(list []byte, words ...string) bool {
 }
 
 // readRSA takes a SubjectPublicKeyInfo, which everybody publishes, or an
-// RSAPublicKey, which RFC 6376 section 3.6.1 asks for.
+// RSAPublicKey, which RFC 6376 section 3.6.1 asks for. Octets behind it are
+// stepped over, though section 3.6.1 has p= hold the key and nothing else: they
+// are no part of it.
 func (k *key) readRSA(der []byte) *Problem {
-	var pub *rsa.PublicKey
-	if any, err := x509.ParsePKIXPublicKey(der); err == nil {
-		var ok bool
-		if pub, ok = any.(*rsa.PublicKey); !ok {
-			return unacceptable("key is not an RSA key")
+	der = firstElement(der)
+	pub, err := parseRSA(der)
+	if pub == nil {
+		if costly(rawRSA(der)) {
+			return disallowed("RSA exponent above 65537 with more than 2048 bits")
 		}
-	} else if pub, err = x509.ParsePKCS1PublicKey(der); err != nil {
-		return unacceptable("key is not an RSA key")
-	}
-	if pub.N.Sign() <= 0 || pub.N.BitLen() < 2 || pub.N.Bit(0) == 0 || pub.E < 3 || pub.E&1 == 0 || pub.E > 1<<31-1 {
+		if err != nil && strings.Contains(err.Error(), "NULL parameters") { // RFC 3279 section 2.3.1
+			return unacceptable("RSA key unreadable: no NULL parameters")
+		}
 		return unacceptable("key is not an RSA key")
 	}
 	if k.bits = pub.N.BitLen(); k.bits > MaxRSABits {
-		return unacceptable("RSA key above 8192 bits")
+		return disallowed("RSA key above 4096 bits")
+	}
+	if costly(pub.N, big.NewInt(int64(pub.E))) {
+		return disallowed("RSA exponent above 65537 with more than 2048 bits")
+	}
+	if pub.N.Sign() <= 0 || k.bits < 2 || pub.N.Bit(0) == 0 || pub.E < 3 || pub.E&1 == 0 || pub.E > 1<<31-1 {
+		return unacceptable("key is not an RSA key")
 	}
 	k.public = pub
 	return nil
+}
+
+// firstElement leaves out what follows the first DER element.
+func firstElement(der []byte) []byte {
+	var first asn1.RawValue
+	if _, err := asn1.Unmarshal(der, &first); err != nil {
+		return der
+	}
+	return first.FullBytes
+}
+
+func parseRSA(der []byte) (*rsa.PublicKey, error) {
+	any, err := x509.ParsePKIXPublicKey(der)
+	if err == nil {
+		pub, _ := any.(*rsa.PublicKey)
+		return pub, nil
+	}
+	if pub, err := x509.ParsePKCS1PublicKey(der); err == nil {
+		return pub, nil
+	}
+	return nil, err
+}
+
+// rawRSA reads the numbers of a key whose exponent is too large for crypto/rsa;
+// they are nil where there are none.
+func rawRSA(der []byte) (n, e *big.Int) {
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	if _, err := asn1.Unmarshal(der, &info); err == nil {
+		der = info.Key.RightAlign()
+	}
+	var key struct{ N, E *big.Int }
+	if _, err := asn1.Unmarshal(der, &key); err != nil {
+		return nil, nil
+	}
+	return key.N, key.E
+}
+
+// costly reports whether the exponent makes a key of this size too costly.
+func costly(n, e *big.Int) bool {
+	return n != nil && n.BitLen() > maxBitsRareExponent && e.Cmp(big.NewInt(commonExponent)) > 0
 }
 
 // readEd25519 takes the bare 32 octets (RFC 8463 section 4).
@@ -210,11 +294,14 @@ func FetchKeys(ctx context.Context, lk resolver.Lookuper, p *Params) Keys {
 	if len(a.TXT) == 0 {
 		return Keys{problem: unacceptable("no key")}
 	}
-	keys := resolver.Memo(a, keysMemo{}, parseKeys)
-	if len(keys) == 0 {
-		return Keys{problem: unacceptable("no key record among the TXT records")}
+	found := resolver.Memo(a, keysMemo{}, parseKeys)
+	switch {
+	case len(found.keys) > 0:
+		return Keys{keys: found.keys}
+	case found.fault != "": // RFC 6376 section 6.1.2 step 5: key syntax error
+		return Keys{problem: unacceptable("key record unreadable: " + found.fault)}
 	}
-	return Keys{keys: keys}
+	return Keys{problem: unacceptable("no key record among the TXT records")}
 }
 
 // Outcome is what the header signature and its key say, before the body.
@@ -241,7 +328,7 @@ func (ks Keys) Verify(p *Params, digest func() *[sha256.Size]byte) Outcome {
 			}
 			continue
 		}
-		if bits += k.bits; bits > MaxRSABits {
+		if bits += k.bits; bits > maxBitsTried {
 			break
 		}
 		first := sum == nil

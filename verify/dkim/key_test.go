@@ -3,6 +3,8 @@ package dkim_test
 import (
 	"crypto/rsa"
 	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/asn1"
 	"encoding/base64"
 	"fmt"
 	"math/big"
@@ -18,10 +20,9 @@ func TestKeyRecord(t *testing.T) {
 	p := "p=" + rsaKey.Public()
 	ed := testsign.Ed25519('a')
 	small := testsign.RSA(512)
-	huge := &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8192, 1), E: 65537}
-	hugeDER, err := x509.MarshalPKIXPublicKey(huge)
-	if err != nil {
-		t.Fatal(err)
+	large := func(bits int, e *big.Int) string {
+		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
+		return "p=" + base64.StdEncoding.EncodeToString(spki(t, asn1.NullRawValue, n, e))
 	}
 	below := with("d=example.com;", "d=example.com; i=@sub.example.com;")
 	tests := []struct {
@@ -34,20 +35,37 @@ func TestKeyRecord(t *testing.T) {
 	}{
 		{name: "the shortest record (RFC 6376 3.6.1)", records: []string{p}, want: evidence.Pass},
 		{name: "v=DKIM1 first", records: []string{"v=DKIM1; k=rsa; " + p}, want: evidence.Pass},
-		{name: "v= not first is no key record", records: []string{"k=rsa; v=DKIM1; " + p}, want: evidence.PermError},
-		{name: "another version", records: []string{"v=DKIM2; " + p}, want: evidence.PermError},
+		{name: "against 3.6.1, v= may stand in the middle", records: []string{"k=rsa; v=DKIM1; " + p}, want: evidence.Pass},
+		{name: "and at the end", records: []string{"k=rsa; " + p + "; v=DKIM1"}, want: evidence.Pass},
+		{name: "another version", records: []string{"v=DKIM2; " + p}, want: evidence.PermError, reason: "key record unreadable: version is not DKIM1"},
+		{name: "another version at the end", records: []string{p + "; v=DKIM2"}, want: evidence.PermError, reason: "key record unreadable: version is not DKIM1"},
 		{name: "the version is case-sensitive", records: []string{"v=dkim1; " + p}, want: evidence.PermError},
 		{name: "no record", records: nil, want: evidence.PermError, reason: "no key"},
 		{name: "a record of something else", records: []string{"v=spf1 -all"}, want: evidence.PermError, reason: "no key record among the TXT records"},
 		{name: "white space in p=", records: []string{"v=DKIM1; p=" + rsaKey.Public()[:70] + " \r\n\t" + rsaKey.Public()[70:] + " ;"}, want: evidence.Pass},
 		{name: "a bare RSAPublicKey", records: []string{"p=" + rsaKey.PublicPKCS1()}, want: evidence.Pass},
+		{name: "against 3.6.1, octets behind a SubjectPublicKeyInfo are stepped over", records: []string{"p=" + base64.StdEncoding.EncodeToString(append(publicDER(t, &rsa.PublicKey{N: modulus(t), E: 65537}), 0))}, want: evidence.Pass},
+		{name: "and behind a bare RSAPublicKey", records: []string{"p=" + base64.StdEncoding.EncodeToString(append(x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: modulus(t), E: 65537}), "more"...))}, want: evidence.Pass},
+		{name: "a SubjectPublicKeyInfo without NULL parameters (RFC 3279 2.3.1)", records: []string{"p=" + base64.StdEncoding.EncodeToString(spki(t, asn1.RawValue{}, modulus(t), big.NewInt(65537)))}, want: evidence.PermError, reason: "RSA key unreadable: no NULL parameters"},
+		{name: "a negative modulus", records: []string{"p=" + base64.StdEncoding.EncodeToString(spki(t, asn1.NullRawValue, new(big.Int).Neg(modulus(t)), big.NewInt(65537)))}, want: evidence.PermError, reason: "key is not an RSA key"},
 		{name: "p= empty is revoked", records: []string{"v=DKIM1; p="}, want: evidence.PermError, reason: "key is revoked"},
 		{name: "p= absent", records: []string{"v=DKIM1; k=rsa"}, want: evidence.PermError, reason: "key record has no p= tag"},
 		{name: "p= is not base64", records: []string{"p=%%%%"}, want: evidence.PermError},
 		{name: "p= without padding (2.10)", records: []string{"p=" + strings.TrimRight(testsign.RSA(1024).PublicPKCS1(), "=")}, key: testsign.RSA(1024), want: evidence.Pass},
 		{name: "p= with too much padding", records: []string{p + "==="}, want: evidence.PermError},
 		{name: "p= is no key", records: []string{"p=AAAA"}, want: evidence.PermError, reason: "key is not an RSA key"},
-		{name: "duplicate tags in the record", records: []string{p + "; " + p}, want: evidence.PermError},
+		{name: "duplicate tags in the record (3.2, 6.1.2 step 5)", records: []string{p + "; " + p}, want: evidence.PermError, reason: "key record unreadable: duplicate tag p"},
+		{name: "v= twice", records: []string{"v=DKIM1; v=DKIM1; " + p}, want: evidence.PermError, reason: "key record unreadable: duplicate tag v"},
+		{name: "of two faulty records that of the key is told", records: []string{"v=spf1 -all", "v=DKIM1; k; " + p}, want: evidence.PermError, reason: "key record unreadable: no = behind a tag's name"},
+		{name: "a tag without a name", records: []string{"v=DKIM1; =; " + p}, want: evidence.PermError, reason: "key record unreadable: a tag without a name"},
+		{name: "a faulty record beside a good one", records: []string{"v=DKIM1; " + p + "; " + p, p}, want: evidence.Pass},
+		{name: "against 3.2, an empty tag-spec is stepped over", records: []string{"v=DKIM1;; " + p + ";;"}, want: evidence.Pass},
+		{name: "and in front", records: []string{" ; ;v=DKIM1; " + p}, want: evidence.Pass},
+		{name: "against 3.2, a tag name may have a hyphen", records: []string{"v=DKIM1; x-note=1; " + p}, want: evidence.Pass},
+		{name: "against 2.8, a bare LF is white space: behind the record", records: []string{"v=DKIM1; " + p + "\n"}, want: evidence.Pass},
+		{name: "in the key", records: []string{"v=DKIM1; p=" + rsaKey.Public()[:70] + "\n" + rsaKey.Public()[70:]}, want: evidence.Pass},
+		{name: "between tags, and a CR", records: []string{"\nv=DKIM1;\n k=rsa\r;\r" + p + "\r\n"}, want: evidence.Pass},
+		{name: "but other control characters are none", records: []string{"v=DKIM1; " + p + "\x00"}, want: evidence.PermError, reason: "key record unreadable: a control character in a tag's value"},
 		{name: "unknown tags and notes are ignored", records: []string{"v=DKIM1; n=a=20note; g=*; foo=bar; " + p}, want: evidence.Pass},
 		{name: "k=RSA", records: []string{"k=RSA; " + p}, want: evidence.Pass},
 		{name: "an unknown key type", records: []string{"k=dsa; " + p}, want: evidence.PermError, reason: "unknown key type"},
@@ -72,7 +90,15 @@ func TestKeyRecord(t *testing.T) {
 		{name: "1024 bits pass (RFC 8301 3.2)", records: []string{testsign.RSA(1024).Record()}, key: testsign.RSA(1024), want: evidence.Pass},
 		{name: "512 bits verify and are refused (RFC 8301 3.2)", records: []string{small.Record()}, key: small, want: evidence.Policy, reason: "RSA key below 1024 bits"},
 		{name: "512 bits that do not verify fail", records: []string{small.Record()}, key: rsaKey, want: evidence.Fail},
-		{name: "more than 8192 bits are not computed", records: []string{"p=" + base64.StdEncoding.EncodeToString(hugeDER)}, want: evidence.PermError, reason: "RSA key above 8192 bits"},
+		{name: "more than 4096 bits are not computed (RFC 8301 3.2)", records: []string{large(4097, big.NewInt(65537))}, want: evidence.Policy, reason: "RSA key above 4096 bits"},
+		{name: "4096 bits are", records: []string{large(4096, big.NewInt(65537))}, want: evidence.Fail, reason: "signature did not verify"},
+		{name: "a rare exponent is not computed above 2048 bits", records: []string{large(2049, big.NewInt(65539))}, want: evidence.Policy, reason: "RSA exponent above 65537 with more than 2048 bits"},
+		{name: "nor one that crypto/rsa cannot hold", records: []string{large(4096, new(big.Int).Lsh(big.NewInt(1), 70))}, want: evidence.Policy, reason: "RSA exponent above 65537 with more than 2048 bits"},
+		{name: "it is up to 2048 bits", records: []string{large(2048, big.NewInt(1<<31-1))}, want: evidence.Fail, reason: "signature did not verify"},
+		{name: "and a small one is above", records: []string{large(4096, big.NewInt(3))}, want: evidence.Fail, reason: "signature did not verify"},
+		{name: "an exponent beyond 31 bits", records: []string{large(2048, big.NewInt(1<<31+1))}, want: evidence.PermError, reason: "key is not an RSA key"},
+		{name: "an even exponent", records: []string{large(2048, big.NewInt(65536))}, want: evidence.PermError, reason: "key is not an RSA key"},
+		{name: "a key that is too large beside one that verifies", records: []string{large(8192, big.NewInt(3)), p}, want: evidence.Pass},
 
 		{name: "an Ed25519 key", records: []string{ed.Record()}, key: ed, tags: with("rsa-", "ed25519-"), want: evidence.Pass},
 		{name: "an Ed25519 key needs k= (RFC 8463 4)", records: []string{"p=" + ed.Public()}, key: ed, tags: with("rsa-", "ed25519-"), want: evidence.PermError},
@@ -97,6 +123,45 @@ func TestKeyRecord(t *testing.T) {
 			}
 		})
 	}
+}
+
+// modulus is that of rsaKey.
+func modulus(t *testing.T) *big.Int {
+	t.Helper()
+	pub, ok := rsaKey.Signer().Public().(*rsa.PublicKey)
+	if !ok {
+		t.Fatal("not an RSA key")
+	}
+	return pub.N
+}
+
+func publicDER(t *testing.T, pub *rsa.PublicKey) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}
+
+// spki is a SubjectPublicKeyInfo of any numbers; parameters are left out if zero.
+func spki(t *testing.T, parameters asn1.RawValue, n, e *big.Int) []byte {
+	t.Helper()
+	bits, err := asn1.Marshal(struct{ N, E *big.Int }{n, e})
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := asn1.Marshal(struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}{
+		pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}, Parameters: parameters},
+		asn1.BitString{Bytes: bits, BitLength: 8 * len(bits)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
 }
 
 func TestKeysAreAskedOnlyAfterTheCheapChecks(t *testing.T) {

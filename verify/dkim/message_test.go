@@ -94,6 +94,17 @@ func TestChanges(t *testing.T) {
 		{name: "no line end at the end, simple", tags: with("/relaxed", "/simple"), old: "Joe.\r\n", new: "Joe.", want: evidence.Pass},
 		{name: "a bare CR is no line end (3.4.4)", old: "Joe.\r\n", new: "Joe.\r\n\r", want: evidence.Fail},
 		{name: "a blank before a bare CR counts", old: "game.\tAre", new: "game. \rAre", want: evidence.Fail},
+		{name: "a Subject added above is left out (8.15)", old: "Subject:  Is", new: "Subject: Pay\r\nSubject:  Is", want: evidence.Policy},
+		{name: "and an empty one", old: "Subject:  Is", new: "Subject:\r\nSubject:  Is", want: evidence.Policy},
+		{name: "a Subject added above, oversigned", tags: with("subject", "subject:subject"), old: "Subject:  Is", new: "Subject: Pay\r\nSubject:  Is", want: evidence.Fail},
+		{name: "a To added above", old: "To: Suzie", new: "To: Mallory <m@example.net>\r\nTo: Suzie", want: evidence.Policy},
+		{name: "a To that is not signed at all", tags: with("to:", ""), old: "To: Suzie", new: "To: Mallory <m@example.net>\r\nTo: Suzie", want: evidence.Pass},
+		{name: "a Date added above, with white space before the colon", old: "Date: Fri", new: "dATE : Thu\r\nDate: Fri", want: evidence.Policy},
+		{name: "two Reply-To fields where h= lists it and there was none", tags: with("subject", "reply-to"), old: "Date: Fri", new: "Reply-To: m@example.net\r\nReply-To: n@example.net\r\nDate: Fri", want: evidence.Fail},
+		{name: "a copy that reads the same tells nothing else", old: "Subject:  Is", new: "Subject: Is dinner\r\n ready? \r\nSubject:  Is", want: evidence.Pass},
+		{name: "but not one in other letters", old: "Subject:  Is", new: "Subject: is dinner ready?\r\nSubject:  Is", want: evidence.Policy},
+		{name: "a Message-ID added above, as readers do not show it", tags: with("date", "message-id"), old: "Message-ID: ", new: "Message-ID: <1@example.net>\r\nMessage-ID: ", want: evidence.Pass},
+		{name: "a wrong body counts before", old: "Subject:  Is   dinner\r\n\t ready?\r\nDate: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\r\nMessage-ID: <20030712040037.46341.5F8J@football.example.com>\r\n\r\nHi.", new: "Subject: x\r\nSubject:  Is   dinner\r\n\t ready?\r\nDate: Fri, 11 Jul 2003 21:00:37 -0700 (PDT)\r\nMessage-ID: <20030712040037.46341.5F8J@football.example.com>\r\n\r\nHo.", want: evidence.Fail},
 		{name: "an octet beyond l=", tags: tags + "; l=20", old: "Joe.", new: "Jim.", want: evidence.Policy},
 		{name: "a field that is not signed", old: "Message-ID: <2", new: "Message-ID: <3", want: evidence.Pass},
 		{name: "a From added above, not oversigned (5.4.2)", old: "From: Joe", new: "From: Mallory <m@example.net>\r\nFrom: Joe", want: evidence.Pass},
@@ -119,6 +130,62 @@ func TestChanges(t *testing.T) {
 			changed := signed[:at] + tt.new + signed[at+len(tt.old):]
 			if sigs, _ = verify(t, changed, keyFor(rsaKey.Record()), dkim.Options{}, 3); sigs[0].Result != tt.want {
 				t.Errorf("%s\ngot %+v\nwant %s", changed, sigs, tt.want)
+			}
+		})
+	}
+}
+
+// A signature that covers one of several fields of a name covers what no reader
+// may show (RFC 6376 section 8.15).
+func TestPartlySigned(t *testing.T) {
+	const two = "Cc: a@example.net\r\nCc: b@example.net\r\nContent-Type: text/html\r\nContent-Type: text/plain\r\n" + message
+	for _, tt := range []struct {
+		name   string
+		h      string
+		accept bool
+		want   evidence.Result
+		reason string
+	}{
+		{name: "neither is signed", h: "from", want: evidence.Pass},
+		{name: "one of two", h: "from:cc", want: evidence.Policy, reason: "not all Cc fields are signed"},
+		{name: "both", h: "from:cc:Cc", want: evidence.Pass},
+		{name: "both, and a third if it were there", h: "from:cc:cc:cc", want: evidence.Pass},
+		{name: "one of two of another name", h: "from:cc:cc:content-type", want: evidence.Policy, reason: "not all Content-Type fields are signed"},
+		{name: "one of two, where that is accepted", h: "from:cc:content-type", accept: true, want: evidence.Pass},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			signed := testsign.DKIM(two, rsaKey, with("from:to:subject:date", tt.h))
+			sigs, _ := verify(t, signed, keyFor(rsaKey.Record()), dkim.Options{AcceptPartlySigned: tt.accept}, 0)
+			if sigs[0].Result != tt.want || sigs[0].Reason != tt.reason {
+				t.Errorf("got %+v, want %s %q", sigs[0], tt.want, tt.reason)
+			}
+		})
+	}
+}
+
+// No key makes a signature right whose body is known to be wrong. A key that is
+// known to be of no use keeps its own result.
+func TestAWrongBodyIsFailWhereTheKeyIsNotThere(t *testing.T) {
+	for _, tt := range []struct {
+		name, record, tags, after string
+		want                      evidence.Result
+		reason                    string
+	}{
+		{name: "no answer", record: testsign.ServFail, want: evidence.TempError, reason: "key look-up failed temporarily"},
+		{name: "no answer, wrong body", record: testsign.ServFail, after: "x", want: evidence.Fail, reason: "body hash did not verify"},
+		{name: "no answer, body shorter than l=", record: testsign.ServFail, tags: tags + "; l=99", want: evidence.Fail, reason: "body is shorter than l="},
+		{name: "no answer, octets beyond l=", record: testsign.ServFail, tags: tags + "; l=54", after: "x", want: evidence.TempError},
+		{name: "no key, wrong body", record: "v=DKIM1; p=", after: "x", want: evidence.PermError, reason: "key is revoked"},
+		{name: "unusable key, wrong body", record: "p=AAAA", after: "x", want: evidence.PermError, reason: "key is not an RSA key"},
+		{name: "spent budget, wrong body", record: testsign.Budget, after: "x", want: evidence.PermError},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.tags == "" {
+				tt.tags = tags
+			}
+			sigs, _ := verify(t, testsign.DKIM(message, rsaKey, tt.tags)+tt.after, keyFor(tt.record), dkim.Options{}, 0)
+			if sigs[0].Result != tt.want || tt.reason != "" && sigs[0].Reason != tt.reason {
+				t.Errorf("got %+v, want %s %q", sigs[0], tt.want, tt.reason)
 			}
 		})
 	}
@@ -224,7 +291,11 @@ func start(ctx context.Context, lk resolver.Lookuper) *dkim.Verification {
 		name, value, _ := strings.Cut(f, ":")
 		fields.Add([]byte(name), []byte(value))
 	}
-	return dkim.Start(ctx, fields, new(dkim.Body), lk, dkim.Options{Now: now})
+	var body dkim.Body
+	v := dkim.Start(ctx, fields, &body, lk, dkim.Options{Now: now})
+	_, text, _ := strings.Cut(message, "\r\n\r\n")
+	_, _ = body.Write([]byte(text))
+	return v
 }
 
 func TestEndOfContext(t *testing.T) {

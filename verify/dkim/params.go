@@ -26,11 +26,12 @@ const (
 // Problem says why a signature does not verify.
 type Problem struct {
 	Result evidence.Result
-	Reason string // constant text
+	Reason string // constant text, but for the name of a tag that stands twice
 }
 
 func malformed(reason string) *Problem    { return &Problem{evidence.Neutral, reason} }
 func unacceptable(reason string) *Problem { return &Problem{evidence.PermError, reason} }
+func disallowed(reason string) *Problem   { return &Problem{evidence.Policy, reason} }
 
 // Params is one signature field, parsed. It keeps slices of the field.
 type Params struct {
@@ -74,12 +75,16 @@ const (
 // is a Problem. Steps are those of RFC 6376 section 6.1.1.
 func Parse(kind Kind, f header.Field) (*Params, *Problem) {
 	p := &Params{Kind: kind, Field: f, Length: -1}
-	tags, err := parseTags(f.Value())
+	how := strict
+	if kind == Signature {
+		how = tolerant
+	}
+	tags, err := parseTags(f.Value(), how)
 	// Every tag is read, so that evidence names the signature; the first
 	// problem in the order of this list is the one reported.
 	var first *Problem
 	if err != nil {
-		first = malformed(err.Error())
+		first = malformed("malformed tag list: " + err.Error())
 	}
 	for _, read := range [...]func(*Params, tagList) *Problem{
 		(*Params).readVersion,
@@ -224,9 +229,9 @@ func (p *Params) readAlgorithm(tags tagList) *Problem {
 	return nil
 }
 
-// readHeaderNames reads h=: hdr-name *( [FWS] ":" [FWS] hdr-name ). In an
-// ARC-Message-Signature empty names are stepped over: all ARC validators do,
-// and it covers no less for it.
+// readHeaderNames reads h=: hdr-name *( [FWS] ":" [FWS] hdr-name ). Empty names are
+// stepped over (RFC 6376 section 3.5 has none): all verifiers do, and the signature
+// covers no less for it.
 func (p *Params) readHeaderNames(tags tagList) *Problem {
 	h, ok := tags.get("h")
 	if p.Kind == Seal {
@@ -238,7 +243,7 @@ func (p *Params) readHeaderNames(tags tagList) *Problem {
 	if !ok {
 		return unacceptable("required tag h= is missing")
 	}
-	names, ok := splitNames(h.value, p.Kind == MessageSignature)
+	names, ok := splitNames(h.value)
 	if !ok {
 		return malformed("h= is not a list of field names")
 	}
@@ -312,10 +317,7 @@ func (p *Params) readIdentity(tags tagList) *Problem {
 		return nil
 	}
 	p.Identity = string(i.value)
-	decoded, ok := decodeQP(i.value)
-	if !ok {
-		return malformed("i= is not dkim-quoted-printable")
-	}
+	decoded := decodeQP(i.value)
 	p.Identity = string(decoded)
 	at := bytes.LastIndexByte(decoded, '@')
 	if at < 0 {
@@ -337,7 +339,7 @@ func (p *Params) readIdentity(tags tagList) *Problem {
 }
 
 func (p *Params) readTimes(tags tagList) *Problem {
-	signed, ok := readTime(tags, "t")
+	signed, ok := p.readTime(tags, "t")
 	if !ok {
 		return malformed("t= is not a number")
 	}
@@ -345,7 +347,7 @@ func (p *Params) readTimes(tags tagList) *Problem {
 	if p.Kind == Seal {
 		return nil // x= is not defined for a seal
 	}
-	expires, ok := readTime(tags, "x")
+	expires, ok := p.readTime(tags, "x")
 	if !ok {
 		return malformed("x= is not a number")
 	}
@@ -356,14 +358,20 @@ func (p *Params) readTimes(tags tagList) *Problem {
 	return nil
 }
 
+// vacant reports whether a number is left out: t=, x= or l= with nothing in it,
+// where RFC 6376 section 3.5 wants a digit at least. In a DKIM-Signature it is read
+// as if the tag were absent, as most verifiers do: there is no time to compare,
+// and the whole body is signed.
+func (p *Params) vacant(t tag) bool { return p.Kind == Signature && len(t.value) == 0 }
+
 // never stands for times of more than 12 digits, which RFC 6376 section 3.5
 // allows to be taken as infinite.
 var never = time.Unix(999_999_999_999, 0)
 
 // readTime returns the zero time when the tag is absent.
-func readTime(tags tagList, name string) (time.Time, bool) {
+func (p *Params) readTime(tags tagList, name string) (time.Time, bool) {
 	t, ok := tags.get(name)
-	if !ok {
+	if !ok || p.vacant(t) {
 		return time.Time{}, true
 	}
 	n, ok := parseNumber(t.value)
@@ -383,7 +391,7 @@ func (p *Params) readLength(tags tagList) *Problem {
 		return nil
 	}
 	l, ok := tags.get("l")
-	if !ok {
+	if !ok || p.vacant(l) {
 		return nil
 	}
 	n, ok := parseNumber(l.value)
@@ -488,8 +496,8 @@ func decodeBase64(b []byte) ([]byte, bool) {
 }
 
 // splitNames reads a colon-separated list of field names into lower case; all
-// share one string. An empty name in it is a fault unless skipEmpty is set.
-func splitNames(list []byte, skipEmpty bool) ([]string, bool) {
+// share one string. Empty names are left out.
+func splitNames(list []byte) ([]string, bool) {
 	lower := stripAroundColons(list)
 	count := 1
 	for i, c := range lower {
@@ -508,8 +516,6 @@ func splitNames(list []byte, skipEmpty bool) ([]string, bool) {
 		var n string
 		if n, rest, more = strings.Cut(rest, ":"); n != "" {
 			names = append(names, n)
-		} else if !skipEmpty {
-			return nil, false
 		}
 	}
 	return names, true
@@ -538,26 +544,26 @@ func stripAroundColons(list []byte) []byte {
 }
 
 // decodeQP decodes dkim-quoted-printable (RFC 6376 section 2.11), in which
-// white space is ignored.
-func decodeQP(b []byte) ([]byte, bool) {
+// white space is ignored. A "=" that no two hex digits follow stands for itself,
+// where section 2.11 wants =3D: signers that write addresses of bounces
+// (bounce-user=example.org@a.example) leave it so, and the part before the "@"
+// proves nothing.
+func decodeQP(b []byte) []byte {
 	out := make([]byte, 0, len(b))
 	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case isSpace(c):
-		case c != '=':
-			out = append(out, c)
-		case i+2 >= len(b):
-			return nil, false
-		default:
-			hi, lo := hexDigit(b[i+1]), hexDigit(b[i+2])
-			if hi < 0 || lo < 0 {
-				return nil, false
-			}
-			out = append(out, byte(hi<<4|lo))
-			i += 2
+		c := b[i]
+		if isSpace(c) {
+			continue
 		}
+		if c == '=' && i+2 < len(b) {
+			if hi, lo := hexDigit(b[i+1]), hexDigit(b[i+2]); hi >= 0 && lo >= 0 {
+				c = byte(hi<<4 | lo)
+				i += 2
+			}
+		}
+		out = append(out, c)
 	}
-	return out, true
+	return out
 }
 
 func hexDigit(c byte) int {

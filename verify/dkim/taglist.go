@@ -1,16 +1,47 @@
 package dkim
 
-import "errors"
+import (
+	"bytes"
+	"errors"
+)
 
 // MaxTags is the most tags one list may have. The number is ours; RFC 6376
 // defines 14 for a signature. A longer list is malformed.
 const MaxTags = 64
 
-// What parseTags complains about.
+// What parseTags complains about, besides errTagDuplicate.
 var (
-	errTagSyntax    = errors.New("malformed tag list")
-	errTagDuplicate = errors.New("duplicate tag")
-	errTagMany      = errors.New("too many tags")
+	errTagMany     = errors.New("more than 64 tags")
+	errTagNone     = errors.New("no tag")
+	errTagNameless = errors.New("a tag without a name")
+	errTagName     = errors.New("no = behind a tag's name")
+	errTagValue    = errors.New("a control character in a tag's value")
+)
+
+// errTagDuplicate is the fault of a list that has a tag twice (RFC 6376 section
+// 3.2): the name of the tag.
+type errTagDuplicate string
+
+func (e errTagDuplicate) Error() string {
+	const longest = 16 // of a name that is told; ours, those defined have two letters
+	if len(e) > longest {
+		e = e[:longest] + "..."
+	}
+	return "duplicate tag " + string(e)
+}
+
+// grammar is how closely a tag-list is read.
+type grammar bool
+
+const (
+	// strict is RFC 6376 section 3.2 to the letter, as the public ARC suite
+	// wants ARC fields read.
+	strict grammar = false
+	// tolerant reads two things besides that most verifiers read, as what a
+	// signature covers does not depend on them: a tag-spec with nothing in it
+	// (";;"), and a tag-name with punctuation that is not "_" ("x-id"). Such a
+	// name is unknown, and unknown tags are ignored.
+	tolerant grammar = true
 )
 
 // tag is one tag-spec of a tag-list (RFC 6376 section 3.2).
@@ -28,7 +59,7 @@ type tagList []tag
 //
 //	tag-list = tag-spec *( ";" tag-spec ) [ ";" ]
 //	tag-spec = [FWS] tag-name [FWS] "=" [FWS] tag-value [FWS]
-func parseTags(list []byte) (tagList, error) {
+func parseTags(list []byte, how grammar) (tagList, error) {
 	tags := make(tagList, 0, 12)
 	var duplicate error
 	for i := 0; ; {
@@ -36,23 +67,32 @@ func parseTags(list []byte) (tagList, error) {
 		if i == len(list) {
 			break
 		}
+		if how == tolerant && list[i] == ';' {
+			i++
+			continue
+		}
 		start := i
-		for i < len(list) && isTagName(list[i], i == start) {
+		for i < len(list) && isTagName(list[i], i == start, how) {
 			i++
 		}
 		name := list[start:i]
-		if i = skipFWS(list, i); len(name) == 0 || i == len(list) || list[i] != '=' {
-			return tags, errTagSyntax
+		if len(name) == 0 {
+			return tags, errTagNameless
+		}
+		if i = skipFWS(list, i); i == len(list) || list[i] != '=' {
+			return tags, errTagName
 		}
 		i++
 		t := tag{name: tagName(name), start: i}
 		if i = valueEnd(list, i); i < 0 {
-			return tags, errTagSyntax
+			return tags, errTagValue
 		}
 		t.end = i
 		t.value = trimFWS(list[t.start:t.end])
 		if _, twice := tags.get(t.name); twice {
-			duplicate = errTagDuplicate
+			if duplicate == nil {
+				duplicate = errTagDuplicate(t.name)
+			}
 		} else if len(tags) == MaxTags {
 			return tags, errTagMany
 		} else {
@@ -63,7 +103,7 @@ func parseTags(list []byte) (tagList, error) {
 		}
 	}
 	if len(tags) == 0 {
-		return tags, errTagSyntax
+		return tags, errTagNone
 	}
 	return tags, duplicate
 }
@@ -163,12 +203,33 @@ func stripFWS(b []byte) []byte {
 	return b
 }
 
-// tag-name = ALPHA *ALNUMPUNC
-func isTagName(c byte, first bool) bool {
-	if 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' {
+// isTagName: tag-name = ALPHA *ALNUMPUNC, where ALNUMPUNC has letters, digits and
+// "_"; or, tolerantly, whatever is visible but ends a name or a tag-spec.
+func isTagName(c byte, first bool, how grammar) bool {
+	switch {
+	case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
 		return true
+	case first:
+		return false
+	case how == tolerant:
+		return c > ' ' && c < 0x7f && c != '=' && c != ';'
 	}
-	return !first && ('0' <= c && c <= '9' || c == '_')
+	return '0' <= c && c <= '9' || c == '_'
+}
+
+// withoutBreaks makes spaces of CR and LF, for a list in which there is no folding:
+// that of a TXT record.
+func withoutBreaks(list []byte) []byte {
+	if bytes.IndexByte(list, '\r') < 0 && bytes.IndexByte(list, '\n') < 0 {
+		return list
+	}
+	list = bytes.Clone(list)
+	for i, c := range list {
+		if c == '\r' || c == '\n' {
+			list[i] = ' '
+		}
+	}
+	return list
 }
 
 // tagName makes a string; those of one or two letters that are defined cost

@@ -35,8 +35,12 @@ type Options struct {
 	Skew time.Duration
 	// AcceptLength lets a signature with l= pass although octets follow it,
 	// if l= covers at least MinLengthPercent of the canonical body.
+	// It says nothing about ARC.
 	AcceptLength     bool
 	MinLengthPercent int
+	// AcceptPartlySigned lets a signature pass that covers some but not all of
+	// several fields that readers show one of, such as Subject.
+	AcceptPartlySigned bool
 }
 
 // WithDefaults returns o with zero fields filled in.
