@@ -370,6 +370,10 @@ type DMARC struct {
 	Discovery    Discovery
 	PolicyDomain string // where the record was found; empty when there is none
 	OrgDomain    string // Organizational Domain of AuthorDomain; empty if not needed
+	// SiteDomain is the name below a public suffix that AuthorDomain belongs to, where
+	// the guard of suffixes lets names align below it only, and not below OrgDomain;
+	// else empty. OrgDomain and what else is above AuthorDomain align all the same.
+	SiteDomain string
 	// Looked tells of OrgDomain and Existence whether they were looked up.
 	Looked Sections
 	// Compared are the identifiers that alignment compared, with their
@@ -389,9 +393,10 @@ type DMARC struct {
 	SPFAligned, DKIMAligned bool
 	// AlignedDKIM lists indexes into Message.DKIM of passing aligned signatures.
 	AlignedDKIM []int
-	// PolicyTemporary: the policy is unknown because of a temporary error.
-	// IdentifierTemporary: it is known, and an identifier that would align is
-	// unresolved. Both only with Result temperror.
+	// PolicyTemporary: the policy is unknown because of a temporary error; what is
+	// in Published and Policy then holds only if the names that did not answer
+	// publish nothing. IdentifierTemporary: it is known, and an identifier that
+	// would align is unresolved. Both only with Result temperror.
 	PolicyTemporary, IdentifierTemporary bool
 
 	// Divergence is what the other discovery method would have said, when it

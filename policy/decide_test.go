@@ -124,6 +124,15 @@ func TestDecideWithDefaults(t *testing.T) {
 			want{"reject", "refuse", "reject", StepPolicy, "", "", refused}},
 		{"policy unknown for now is accepted (step 7a)", result(evidence.TempError, func(d *evidence.DMARC) { d.PolicyTemporary = true; d.Policy = "" }),
 			want{"accept", "deliver", "none", StepTempError, "temperror.policy_unknown", "", ""}},
+		{"policy unknown below one that enforces is deferred", result(evidence.TempError, func(d *evidence.DMARC) { d.AuthorDomain, d.PolicyTemporary = "lame.bank.example", true }),
+			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 Temporary DNS failure while checking lame.bank.example, try again later"}},
+		{"and marked after four hours", change(result(evidence.TempError, func(d *evidence.DMARC) { d.AuthorDomain, d.PolicyTemporary = "lame.bank.example", true }),
+			func(m *evidence.Message) { m.FirstSeen = now.Add(-4 * time.Hour) }),
+			want{"quarantine", "tag", "none", StepTempError, "temperror.unresolved", "other", ""}},
+		{"policy unknown below one that is none is accepted", result(evidence.TempError, func(d *evidence.DMARC) {
+			d.AuthorDomain, d.PolicyTemporary, d.Policy = "lame.bank.example", true, "none"
+		}),
+			want{"accept", "deliver", "none", StepTempError, "temperror.policy_unknown", "", ""}},
 		{"an unresolved identifier under p=reject is deferred (step 7b)", result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary = true }),
 			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 Temporary DNS failure while checking bank.example, try again later"}},
 		{"an unresolved identifier under p=none is accepted", result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary, d.Policy, d.Published.P = true, "none", "none" }),

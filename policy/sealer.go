@@ -256,12 +256,14 @@ func aligned(id string, dm *evidence.DMARC, strict bool) bool {
 // family reports whether id is the Author Domain, or one of the two lies below
 // the other or both below the Organizational Domain.
 func family(id string, dm *evidence.DMARC) bool {
-	author, org := dm.AuthorDomain, dm.OrgDomain
+	author, org, site := dm.AuthorDomain, dm.OrgDomain, dm.SiteDomain
 	switch {
 	case id == "" || author == "":
 		return false
 	case id == author || isBelow(id, author):
 		return true
+	case site != "" && !isBelow(author, id):
+		return id == site || isBelow(id, site)
 	case org != "":
 		return id == org || isBelow(id, org)
 	}

@@ -150,6 +150,27 @@ func TestTrustedChainWithATemporaryErrorGainsTimeOnly(t *testing.T) {
 	}
 }
 
+// A sealer's aligned results count for the registrant's own names only, where the
+// guard of suffixes found that the Author Domain is one of many below a suffix.
+func TestSealedResultsOfANeighbourBelowASuffixAreNotAligned(t *testing.T) {
+	rules := rulesOf(t, Spec{Sealers: []Sealer{{Domains: []string{"lists.example"}, Require: RequireAligned}}})
+	for _, row := range []struct {
+		sdid string
+		want Delivery
+	}{
+		{"attacker.uk.com", Refuse}, {"x.attacker.uk.com", Refuse}, {"com", Refuse},
+		{"mail.victim.uk.com", Deliver}, {"victim.uk.com", Deliver}, {"uk.com", Deliver},
+	} {
+		ev := message(with(failing("reject"), func(d *evidence.DMARC) {
+			d.AuthorDomain, d.OrgDomain, d.SiteDomain = "news.victim.uk.com", "uk.com", "victim.uk.com"
+		}))
+		set := seal(1, "lists.example", "dkim=pass header.d="+row.sdid)
+		if v := Decide(change(ev, sealed("pass", set)), rules); v.Delivery != row.want {
+			t.Errorf("%s: got %s, want %s", row.sdid, v.Delivery, row.want)
+		}
+	}
+}
+
 func TestLongChainsStayBounded(t *testing.T) {
 	var sets []evidence.ARCSet
 	for i := range 50 {

@@ -13,6 +13,11 @@ func (d *decision) tempError(r *ruling, dm *evidence.DMARC, s *setting) {
 	known := dm.IdentifierTemporary || !dm.PolicyTemporary && dm.Policy != evidence.PolicyAbsent
 	own := d.ownDomain(dm)
 	switch {
+	case !known && dm.Policy != evidence.PolicyAbsent && d.wouldAct(dm, s):
+		r.Reason = "The DMARC policy of " + dm.AuthorDomain + " could not be looked up for now, and " + dm.PolicyDomain + " has one that covers it"
+		r.byOption(StepTempError, "temperror.unresolved", d.rules)
+		d.deferFor(r, d.rules.tempErrors.Unresolved)
+		r.Override, r.OverrideComment = OverrideOther, "temperror"
 	case known:
 		r.Reason = "An identifier that would align with " + dm.AuthorDomain + " could not be resolved for now"
 		if !d.wouldAct(dm, s) {

@@ -24,6 +24,8 @@ type found struct {
 // asker asks each name once for one evaluation. Safe for concurrent use.
 type asker struct {
 	lk resolver.Lookuper
+	// first is lk for a first try, which ends where an answer is not known.
+	first *resolver.Ready
 
 	mu    sync.Mutex
 	asked []*question
@@ -60,6 +62,11 @@ func (a *asker) question(name string) (q *question, first bool) {
 	q.busy.Add(1)
 	a.asked = append(a.asked, q)
 	return q, true
+}
+
+// ends reports whether nothing more is asked after an answer that failed with err.
+func (a *asker) ends(err error) bool {
+	return a.first != nil && !a.first.Complete() || errors.Is(err, resolver.ErrBudget)
 }
 
 // memoKey is the kind of the parsed records kept with an answer.

@@ -15,7 +15,7 @@
 // # Questions
 //
 // The DNS Tree Walk asks the names of RFC 9989 section 4.10, in order, and no
-// others. One walk from the Author Domain gives both the policy record and the
+// others. It goes on past a name that does not answer. One walk from the Author Domain gives both the policy record and the
 // Organizational Domain, and it goes no further than needed: when the Author
 // Domain has its own record, nothing above it is asked unless a passing
 // identifier that differs from it could be aligned in relaxed mode. Even then
@@ -38,7 +38,10 @@
 //   - With Options.PSLGuard, a record at a single-label name or at a suffix of
 //     the ICANN section of the Public Suffix List counts as psd=y unless it
 //     says psd=n, so that registrants are never aligned with each other by a
-//     careless record of their registry (section 11.8).
+//     careless record of their registry (section 11.8). Records at suffixes of
+//     the private section are the policy as ever, but two names below one are
+//     aligned only below the one label under it, unless it says psd=n; also
+//     where such a suffix lies between one of the names and what they share.
 //   - RFC 7489 requires p, as the second tag; its records are read by the
 //     rules of RFC 9989 all the same, and np and t are honoured in both
 //     methods.
@@ -49,7 +52,14 @@
 // A bad record or a failing name server is evidence, not an error. A temporary
 // failure gives temperror only where the answer could have changed the result:
 // PolicyTemporary when the policy is unknown, IdentifierTemporary when an
-// identifier that would be aligned is unresolved. A question refused by the
+// identifier that would be aligned is unresolved. A policy is unknown while any
+// name that the walk needs does not answer. Evidence then has the record that
+// would be the policy if such names publish nothing, and an identifier that is
+// equal to the Author Domain passes if there is one. Two answers may be missing
+// without harm: with the guard that of a public suffix above a record, which could
+// matter only by psd=n or instead of a record of a subdomain, and that of the very
+// name that is compared with the Author Domain, whose holder could publish nothing
+// there just as well. A question refused by the
 // message's own budget is not temporary: the identifier is not aligned, and a
 // policy that could not be asked for is permerror.
 package dmarc

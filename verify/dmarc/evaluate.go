@@ -73,8 +73,9 @@ func Start(ctx context.Context, lk resolver.Lookuper, authorDomain string, opt O
 	e := &Evaluation{author: authorDomain, opt: opt}
 	ready := resolver.NewReady(lk)
 	ask := e.begin(ready)
+	ask.first = ready
 	if e.discoverPolicies(ctx); ready.Complete() {
-		ask.lk = lk
+		ask.lk, ask.first = lk, nil
 		return e
 	}
 	e.begin(lk)
@@ -173,11 +174,17 @@ func (j *judge) evaluate(ctx context.Context, author string, ids Identifiers, wa
 	}
 	a := aligner{judge: j, author: author, rec: d.rec}
 	a.identify(ctx, ids, &out)
-	if out.OrgDomain == "" && wantOrg {
+	if out.OrgDomain == "" && wantOrg && d.open == nil {
 		out.OrgDomain, _ = j.orgDomain(ctx, author)
+	}
+	if j.name == evidence.TreeWalk {
+		out.SiteDomain = j.walk.site(ctx, author, out.OrgDomain)
 	}
 	return out
 }
+
+// policyTemporary is the reason where the policy is not known for now.
+const policyTemporary = "temporary DNS failure while looking up the policy"
 
 // applies reports whether there is a policy to evaluate; otherwise it has set
 // the result.
@@ -187,7 +194,7 @@ func (j *judge) applies(d *discovered, out *evidence.DMARC) bool {
 		out.Result, out.Reason = evidence.PermError, "query budget spent before the policy was known"
 		return false
 	case d.err != nil:
-		out.Result, out.Reason = evidence.TempError, "temporary DNS failure while looking up the policy"
+		out.Result, out.Reason = evidence.TempError, policyTemporary
 		out.PolicyTemporary = true
 		return false
 	case d.rec == nil && d.own.several:
@@ -197,9 +204,15 @@ func (j *judge) applies(d *discovered, out *evidence.DMARC) bool {
 		out.Result, out.Reason = evidence.None, "no DMARC record"
 		return false
 	}
+	use := d.rec.usability()
+	if d.open != nil && (use == absent || use == malformed) {
+		out.Result, out.Reason = evidence.TempError, policyTemporary
+		out.PolicyTemporary, out.PolicyDomain = true, ""
+		return false
+	}
 	out.Published = d.rec.Evidence()
 	out.Published.Errors = append(out.Published.Errors, d.problems...)
-	switch d.rec.usability() {
+	switch use {
 	case absent:
 		out.Result, out.Reason = evidence.None, "DMARC record without policy and reporting address"
 		return false
@@ -230,7 +243,7 @@ type identifier struct {
 // candidate is one use of an identifier.
 type candidate struct {
 	domain      string
-	exact       bool // strict mode, or a public suffix: only equality aligns
+	exact       bool // strict mode, a public suffix, or a policy that is open: only equality aligns
 	index       int  // in Identifiers.DKIM; -1 is SPF
 	*identifier      // nil when equality decides
 }
@@ -249,8 +262,13 @@ func (a *aligner) identify(ctx context.Context, ids Identifiers, out *evidence.D
 			unresolved = true
 		}
 	}
-	if out.SPFAligned || out.DKIMAligned {
+	switch {
+	case out.SPFAligned || out.DKIMAligned:
 		out.Result = evidence.Pass
+		return
+	case a.policy.open != nil: // an own record could ask for anything, strict alignment too
+		out.Result, out.Reason = evidence.TempError, policyTemporary
+		out.PolicyTemporary = true
 		return
 	}
 	if !unresolved {
@@ -285,11 +303,11 @@ func (a *aligner) candidates(ids Identifiers, result evidence.Result) []candidat
 	}
 	for i := range ids.DKIM {
 		if s := &ids.DKIM[i]; s.Result == result {
-			add(s.Domain, a.rec.StrictDKIM || s.PublicSuffix, i)
+			add(s.Domain, a.rec.StrictDKIM || s.PublicSuffix || a.policy.open != nil, i)
 		}
 	}
 	if s := ids.SPF; s != nil && s.Result == result {
-		add(s.Domain, a.rec.StrictSPF, -1)
+		add(s.Domain, a.rec.StrictSPF || a.policy.open != nil, -1)
 	}
 	return list
 }

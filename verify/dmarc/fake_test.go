@@ -14,7 +14,7 @@ import (
 
 // fakeDNS answers from a map and records what was asked. A key is a name for
 // TXT, or "name A" for another type; a value is a record, several records
-// parted by "\n", or SERVFAIL, BUDGET, NODATA. Everything else is NXDOMAIN.
+// parted by "\n", or SERVFAIL, SILENT, BUDGET, NODATA. Everything else is NXDOMAIN.
 type fakeDNS struct {
 	data  map[string]string
 	delay time.Duration
@@ -55,6 +55,14 @@ func (f *fakeDNS) Lookup(ctx context.Context, name string, qtype uint16) (*resol
 		return nil, &resolver.Error{Name: name, Type: qtype, Err: resolver.ErrTemporary, Why: "SERVFAIL"}
 	case value == "BUDGET":
 		return nil, &resolver.Error{Name: name, Type: qtype, Err: resolver.ErrBudget}
+	case value == "SILENT":
+		f.mu.Unlock()
+		select {
+		case <-time.After(15 * time.Second):
+		case <-ctx.Done():
+		}
+		f.mu.Lock()
+		return nil, &resolver.Error{Name: name, Type: qtype, Err: resolver.ErrTemporary, Why: "timeout"}
 	case value == "PANIC":
 		panic("a fault in the resolver")
 	case value == "CNAME": // to a name that does not exist

@@ -1,6 +1,7 @@
 package dmarc
 
 import (
+	"cmp"
 	"context"
 
 	"golang.org/x/net/publicsuffix"
@@ -9,17 +10,19 @@ import (
 // suffixList is the discovery of RFC 7489 section 6.6.3.
 type suffixList struct{ *asker }
 
-// discover asks the Author Domain, then its Organizational Domain. Several
-// records end it: DMARC is not applied.
+// discover asks the Author Domain, then its Organizational Domain, also where the
+// first does not answer. Several records end it: DMARC is not applied.
 func (l suffixList) discover(ctx context.Context, author string) discovered {
 	d := discovered{org: suffixOrg(author), own: l.ask(ctx, author)}
 	f, name := d.own, author
-	if f.err == nil && f.rec == nil && !f.several && d.org != author {
+	if f.rec == nil && !f.several && d.org != author && (f.err == nil || !l.ends(f.err)) {
 		f, name = l.ask(ctx, d.org), d.org
 	}
-	if d.rec, d.err = f.rec, f.err; d.rec != nil {
-		d.domain = name
+	if f.rec == nil {
+		d.err = cmp.Or(d.own.err, f.err)
+		return d
 	}
+	d.rec, d.domain, d.open = f.rec, name, d.own.err
 	return d
 }
 

@@ -3,11 +3,11 @@ package dmarc
 import (
 	"cmp"
 	"context"
+	"errors"
 	"strings"
 
-	"golang.org/x/net/publicsuffix"
-
 	"alignd/domain"
+	"alignd/resolver"
 )
 
 // maxLabels is the number of labels from which the walk jumps, so that it asks
@@ -25,7 +25,10 @@ type discovered struct {
 	problems []string
 	// own is what was found at the Author Domain itself.
 	own *found
-	err error // nil, or as in found
+	err error // nil, or as in found; there is no rec then
+	// open is not nil where rec is the policy only if nothing is published at names
+	// that did not answer: the first of their errors.
+	open error
 }
 
 // method finds policy record and Organizational Domain: by DNS Tree Walk or
@@ -72,25 +75,40 @@ type step struct {
 	name string
 	rec  *Record
 	psd  string
+	err  error // the name did not answer, and is taken to have no record
 }
 
-// walk asks from start upward and stops at psd=y or psd=n.
+// walk asks from start upward and stops at psd=y or psd=n. It goes on past a name
+// that does not answer: what is above it may be the policy (RFC 9989 section 4.10).
+// err is for what ends it: a spent budget, or the first try of Start.
 func (t *treeWalk) walk(ctx context.Context, start string) (steps []step, problems []string, err error) {
 	for name := start; name != ""; name = next(start, name) {
 		f := t.ask(ctx, name)
-		if f.err != nil {
+		if f.err != nil && t.ends(f.err) {
 			return nil, nil, f.err
 		}
 		if f.several {
 			problems = append(problems, "several DMARC records at "+name+", ignored")
 		}
-		s := step{name, f.rec, t.psd(name, f.rec)}
+		s := step{name, f.rec, t.psd(name, f.rec), f.err}
 		steps = append(steps, s)
 		if s.psd != "u" {
 			break
 		}
 	}
 	return steps, problems, nil
+}
+
+// unanswered is the error of the first step that leaves open what the walk found.
+func (t *treeWalk) unanswered(steps []step) error {
+	found := false
+	for _, s := range steps {
+		if s.err != nil && !t.passedOver(s.name, found) {
+			return s.err
+		}
+		found = found || s.rec != nil
+	}
+	return nil
 }
 
 // psd is the psd value of the record at name. The guard reads an undecided
@@ -104,16 +122,6 @@ func (t *treeWalk) psd(name string, rec *Record) string {
 	default:
 		return rec.PSD
 	}
-}
-
-// isSuffix reports whether name has one label or is in the ICANN section of
-// the Public Suffix List.
-func isSuffix(name string) bool {
-	if !strings.Contains(name, ".") {
-		return true
-	}
-	suffix, icann := publicsuffix.PublicSuffix(name)
-	return icann && suffix == name
 }
 
 // org is the Organizational Domain of start after a whole walk (RFC 9989
@@ -147,10 +155,8 @@ func oneLonger(name, parent string) string {
 
 // discover implements RFC 9989 section 4.10.1 with one walk.
 func (t *treeWalk) discover(ctx context.Context, author string) discovered {
+	defer t.hurry(ctx, author)()
 	own := t.ask(ctx, author)
-	if own.err != nil {
-		return discovered{own: own, err: own.err}
-	}
 	if own.rec != nil {
 		d := discovered{own: own, rec: own.rec, domain: author}
 		if t.psd(author, own.rec) != "u" || domain.Parent(author) == "" {
@@ -162,8 +168,17 @@ func (t *treeWalk) discover(ctx context.Context, author string) discovered {
 	if err != nil {
 		return discovered{own: own, err: err}
 	}
-	d := discovered{own: own, org: t.org(author, steps), problems: problems}
-	d.rec, d.domain = policyStep(steps, d.org)
+	org := t.org(author, steps)
+	d := discovered{own: own, problems: problems}
+	d.rec, d.domain = policyStep(steps, org)
+	switch err = t.unanswered(steps); {
+	case err == nil:
+		d.org = org
+	case d.rec == nil:
+		d.err = err
+	default:
+		d.open = err
+	}
 	return d
 }
 
@@ -186,6 +201,9 @@ func (t *treeWalk) orgDomain(ctx context.Context, name string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	if err := t.unanswered(steps); err != nil {
+		return "", err
+	}
 	return t.org(name, steps), nil
 }
 
@@ -195,16 +213,19 @@ func (t *treeWalk) orgDomain(ctx context.Context, name string) (string, error) {
 // sender whose own names are slow could have the time of the message run out
 // before the suffix is asked, and so turn a fail into a temporary error.
 func (t *treeWalk) sameOrg(ctx context.Context, author, org, id string) (bool, error) {
+	c := commonSuffix(author, id)
+	if t.parted(ctx, author, id, c) {
+		return false, nil
+	}
 	same, err := t.compare(ctx, author, org, id)
 	if err == nil || !t.guard {
 		return same, err
 	}
-	c := commonSuffix(author, id)
 	if !isSuffix(c) {
 		return false, err
 	}
 	for ; c != ""; c = domain.Parent(c) {
-		if f := t.ask(ctx, c); f.err == nil && f.rec != nil && f.rec.PSD == "n" {
+		if t.saysN(ctx, c) {
 			return false, err
 		}
 	}
@@ -242,11 +263,11 @@ func (t *treeWalk) compare(ctx context.Context, author, org, id string) (bool, e
 		if !ok && err == nil {
 			return false, nil
 		}
-		return both(ok, err)(t.meets(ctx, id, c))
+		return both(ok, err)(t.reaches(ctx, id, c))
 	}
 	var ok bool
 	var err error
-	side := spawn(func() { ok, err = t.meets(ctx, id, c) })
+	side := spawn(func() { ok, err = t.reaches(ctx, id, c) })
 	upOK, upErr := upper()
 	side.wait()
 	return both(ok, err)(upOK, upErr)
@@ -280,6 +301,16 @@ func (t *treeWalk) meets(ctx context.Context, name, c string) (bool, error) {
 		}
 	}
 	return missing == nil, missing
+}
+
+// reaches is meets for an identifier below c. That its own name does not answer is
+// not held against it: whoever answers there could as well have published nothing,
+// so a record there never keeps a stranger out.
+func (t *treeWalk) reaches(ctx context.Context, id, c string) (bool, error) {
+	if f := t.ask(ctx, id); f.err != nil && !errors.Is(f.err, resolver.ErrBudget) {
+		id = domain.Parent(id)
+	}
+	return t.meets(ctx, id, c)
 }
 
 // shared reports whether two walks that meet at c, the longest common suffix of
