@@ -8,9 +8,10 @@ const nodemailer = require('nodemailer/lib/addressparser');
 const nodemailer6 = require('nodemailer-6/lib/addressparser');
 const postalMime = require('postal-mime');
 
+// An octet that is no UTF-8 is read as ISO 8859-1.
 function text(raw) {
-    const utf8 = raw.toString('utf8');
-    return Buffer.from(utf8, 'utf8').equals(raw) ? utf8 : raw.toString('latin1');
+    const sequence = /[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}/g;
+    return raw.toString('latin1').replace(sequence, octets => Buffer.from(octets, 'latin1').toString('utf8'));
 }
 
 // An entry without an address has a name only, which is shown as a name.

@@ -11,12 +11,18 @@ use Encode;
 $| = 1;
 my $json = JSON::PP->new->ascii->canonical;
 
-# characters of octets that may be UTF-8 or not
+# An octet that is no UTF-8 is read as ISO 8859-1.
 sub text {
     my ($octets) = @_;
-    my $copy = $octets;
-    my $text = eval { Encode::decode('UTF-8', $copy, Encode::FB_CROAK) };
-    return defined $text ? $text : Encode::decode('ISO-8859-1', $octets);
+    return Encode::decode('UTF-8', $octets, sub { join '', map { chr } @_ });
+}
+
+# Encode takes octets, so only the encoded words are given to it.
+sub decoded {
+    my ($text) = @_;
+    my $word = qr/=\?[^?\s]*\?[bq]\?[^?]*\?=/i;
+    $text =~ s{($word(?:\s*$word)*)}{ eval { Encode::decode('MIME-Header', Encode::encode('UTF-8', "$1")) } // "$1" }ge;
+    return $text;
 }
 
 sub xs {
@@ -36,7 +42,7 @@ while (my $line = <STDIN>) {
         my $read = $readers{$name};
         for my $mode ('', ', decoded before') {
             eval {
-                my $value = $mode ? Encode::decode('MIME-Header', $raw) : text($raw);
+                my $value = $mode ? decoded(text($raw)) : text($raw);
                 $answer{"Perl $name$mode"} = [ map { "$_" } grep { defined } $read->($value) ];
             };
         }

@@ -1,6 +1,6 @@
 # Reads a From value in base64 from each line and prints, as a JSON object, the
 # addresses that each of Python's parsers shows.
-import base64, inspect, json, sys
+import base64, codecs, inspect, json, sys
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
 from email.utils import getaddresses
@@ -9,11 +9,12 @@ from email.utils import getaddresses
 KNOWS_STRICT = "strict" in inspect.signature(getaddresses).parameters
 
 
+# An octet that is no UTF-8 is read as ISO 8859-1.
+codecs.register_error("latin-1", lambda e: (e.object[e.start:e.end].decode("latin-1"), e.end))
+
+
 def text(raw):
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
+    return raw.decode(errors="latin-1")
 
 
 def decoded(value):
