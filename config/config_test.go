@@ -221,6 +221,22 @@ func TestExpiryIsToldAtLoad(t *testing.T) {
 	}
 }
 
+func TestATrustedSealerThatMaySendFromAnywhereIsToldAtLoad(t *testing.T) {
+	for text, want := range map[string]string{
+		"trusted_sealers:\n  - {id: lists, domains: [example.org]}\n":                            `[x.yaml:2:5: trusted sealer "lists" has no clients, so anybody`,
+		"trusted_sealers:\n  - {domains: [example.org, example.net]}\n":                          `[x.yaml:2:5: trusted sealer "example.org example.net" has no clients`,
+		"trusted_sealers:\n  - {id: lists, domains: [example.org], clients: [203.0.113.0/24]}\n": "[]",
+	} {
+		cfg, err := Parse([]byte(text), "x.yaml", testNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint([]Problem(cfg.Warnings)); !strings.HasPrefix(got, want) {
+			t.Errorf("%q: warnings are %s, want %s", text, got, want)
+		}
+	}
+}
+
 func TestAShorterMessageTimeoutNeedsNoOtherSPFTimeout(t *testing.T) {
 	const limits = "limits: {message_timeout: 10s}\n"
 	for text, want := range map[string]string{

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"strings"
@@ -55,7 +56,19 @@ func (d *decoder) validate(c *Config, now time.Time) {
 			d.fault(p, "profiles: entry %q has no recipients; name some, or a file that does", p.ID)
 		}
 	}
+	d.openSealers(c)
 	d.expiry(c, now)
+}
+
+// openSealers warns of trusted Sealers whose sealed messages hold from anywhere:
+// whoever gets one can send it again as often and to whom he likes (RFC 8617
+// section 9.5).
+func (d *decoder) openSealers(c *Config) {
+	for i := range c.TrustedSealers {
+		if s := &c.TrustedSealers[i]; len(s.Clients) == 0 {
+			d.warning(c, s, "trusted sealer %q has no clients, so anybody can send again a message that it sealed; name the addresses it sends from", cmp.Or(s.ID, strings.Join(s.Domains, " ")))
+		}
+	}
 }
 
 // expiry warns of exceptions that no longer match, and soon will not.

@@ -16,6 +16,7 @@ type marks struct {
 	own authres.Own
 	ar  numbered // Authentication-Results
 	tag numbered // our disposition field
+	spf numbered // Received-SPF
 }
 
 // numbered counts the fields of one name and keeps the numbers to delete.
@@ -32,6 +33,13 @@ func (m *marks) note(name, value []byte, s *Settings) {
 		m.ar.count++
 		if s.Strip == StripAll || s.Strip != StripNone && m.own.Claims(value) {
 			m.ar.delete = append(m.ar.delete, m.ar.count)
+		}
+	case equalFold(name, authres.ReceivedSPFName):
+		// Where we write the field, one that came with the message would be read
+		// for it, whatever receiver it claims (RFC 7208 section 9.1).
+		m.spf.count++
+		if s.ReceivedSPF && s.Strip != StripNone {
+			m.spf.delete = append(m.spf.delete, m.spf.count)
 		}
 	case equalFold(name, s.TagName):
 		m.tag.count++
@@ -54,6 +62,7 @@ func respond(j *Judgement, msg *message) milter.Response {
 	var edits []milter.Edit
 	if !keepsResults(j) {
 		edits = deletions(edits, fieldName, msg.marks.ar)
+		edits = deletions(edits, authres.ReceivedSPFName, msg.marks.spf)
 	}
 	edits = deletions(edits, msg.settings.TagName, msg.marks.tag)
 	edits = insertions(edits, j, msg.settings)
