@@ -55,9 +55,9 @@ type Header struct {
 }
 
 // Result is one resinfo to be written. Method and Value must be keywords
-// (letters, digits, hyphens, underscores); a Result where they are not is left
-// out, and so is a property whose type or name is not. Everything else may hold
-// any octets.
+// (letters, digits, hyphens that do not end it); a Result where they are not is
+// left out, and so is a property whose type or name is not. Everything else may
+// hold any octets.
 type Result struct {
 	Method, Value string
 	// Comment stands behind the result, for people; Reason is read by machines.

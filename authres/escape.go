@@ -138,7 +138,8 @@ func word(v string, keepUTF8 bool) string {
 	return `"` + escape(v, `"\`) + `"`
 }
 
-// isAddress matches [[local-part] "@"] domain-name with a dot-atom as local part.
+// isAddress matches [[local-part] "@"] domain-name (RFC 8601 section 2.2) with a
+// dot-atom as local part.
 func isAddress(v string) bool {
 	local, host, found := strings.Cut(v, "@")
 	if !found {
@@ -151,8 +152,20 @@ func isDotAtom(s string) bool {
 	return all(s, func(c byte) bool { return isAtext(c) && c != '\'' || c == '.' }) && noEmptyLabel(s)
 }
 
+// isDomain matches domain-name of RFC 6376 section 3.5, sub-domain 1*("."
+// sub-domain): two labels at least, of letters, digits and inner hyphens (RFC 5321
+// section 4.1.2). Any other name that DNS carries must be quoted, as some readers
+// give up the whole field otherwise.
 func isDomain(s string) bool {
-	return all(s, func(c byte) bool { return isKeyword(c) || c == '.' }) && noEmptyLabel(s)
+	if !strings.Contains(s, ".") {
+		return false
+	}
+	for label := range strings.SplitSeq(s, ".") {
+		if !isName(label) || label[0] == '-' {
+			return false
+		}
+	}
+	return true
 }
 
 func noEmptyLabel(s string) bool {

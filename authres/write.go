@@ -54,14 +54,12 @@ func (r Result) render(f *folder, keepUTF8 bool) {
 		f.value(word(plain(r.Reason), keepUTF8))
 	}
 	for _, p := range r.Props {
-		if !isName(p.Name) || p.Type != "" && !isName(p.Type) || p.Type == "" && strings.EqualFold(p.Name, "reason") {
+		if !isName(p.Type) || !isName(p.Name) {
 			continue
 		}
 		f.space()
-		if p.Type != "" {
-			f.put(p.Type)
-			f.put(".")
-		}
+		f.put(p.Type)
+		f.put(".")
 		f.put(p.Name)
 		f.put("=")
 		f.value(pvalue(p.Value, keepUTF8))
@@ -69,8 +67,10 @@ func (r Result) render(f *folder, keepUTF8 bool) {
 }
 
 // isName reports whether s may be written as a method, result, ptype or
-// property name.
-func isName(s string) bool { return len(s) <= maxKeyword && all(s, isKeyword) }
+// property name: Keyword, which is Ldh-str, of RFC 5321 section 4.1.2.
+func isName(s string) bool {
+	return len(s) <= maxKeyword && all(s, func(c byte) bool { return isAlnum(c) || c == '-' }) && s[len(s)-1] != '-'
+}
 
 // folder writes words and breaks the line before a word that would not fit.
 type folder struct {

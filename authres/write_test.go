@@ -1,6 +1,8 @@
 package authres
 
 import (
+	"cmp"
+	"math/rand/v2"
 	"net/netip"
 	"reflect"
 	"regexp"
@@ -8,6 +10,7 @@ import (
 	"testing"
 
 	"alignd/evidence"
+	"alignd/internal/rfc8601"
 )
 
 func TestFormat(t *testing.T) {
@@ -61,8 +64,12 @@ func TestFormat(t *testing.T) {
 			header: Header{ServID: "a.example", UTF8: true, Results: []Result{{Method: "auth", Value: "pass", Props: props("smtp", "auth", "j\u00fcrgen\u202e\xff\u0085@b\u00fccher.example")}}},
 			want:   "a.example;\n\tauth=pass smtp.auth=\"j\u00fcrgen???@xn--bcher-kva.example\""},
 		{name: "results and properties whose names are no keywords are left out",
-			header: Header{ServID: "a.example", Results: []Result{{Method: "s pf", Value: "pass"}, {Method: "spf", Value: ""}, {Method: "spf", Value: "none", Props: props("x y", "z", "1", "smtp", "", "2", "", "reason", "3", "", "action", "none")}}},
-			want:   "a.example;\n\tspf=none action=none"},
+			header: Header{ServID: "a.example", Results: []Result{{Method: "s pf", Value: "pass"}, {Method: "spf", Value: ""}, {Method: "spf", Value: "none", Props: props("x y", "z", "1", "smtp", "", "2", "", "reason", "3", "", "action", "none", "policy", "is_org", "4", "policy", "x-", "5", "policy", "X-a", "6")}}},
+			want:   "a.example;\n\tspf=none policy.X-a=6"},
+		{name: "what is no domain-name of RFC 6376 section 3.5 is quoted behind an at sign",
+			header: Header{ServID: "a.example", Results: []Result{{Method: "dkim", Value: "pass", Props: props("header", "i", "@x_y.a.example", "header", "i", "@srv", "header", "i", "@a-.a.example", "header", "i", "@-a.example", "header", "i", "x@a.example.", "header", "d", "x_y.a.example", "header", "d", "srv", "header", "s", "x@y", "smtp", "helo", "x@y")}}},
+			want: "a.example;\n\tdkim=pass header.i=\"@x_y.a.example\" header.i=\"@srv\"\n\theader.i=\"@a-.a.example\" header.i=\"@-a.example\"\n" +
+				"\theader.i=\"x@a.example.\" header.d=x_y.a.example header.d=srv\n\theader.s=\"x@y\" smtp.helo=\"x@y\""},
 		{name: "an empty value is written as an empty quoted string",
 			header: Header{ServID: "a.example", Results: []Result{{Method: "spf", Value: "none", Props: props("smtp", "mailfrom", "")}}},
 			want:   "a.example;\n\tspf=none smtp.mailfrom=\"\""},
@@ -206,12 +213,75 @@ func FuzzFormat(f *testing.F) {
 			if !reflect.DeepEqual(got, want) {
 				t.Fatalf("printed %q\n got %+v\nwant %+v", text, got, want)
 			}
+			h.CRLF = true
+			checkStrict(t, h.Format(), keepUTF8, want)
+			checkStrict(t, h.Unfolded(), keepUTF8, want)
 			if one, err := Parse([]byte(h.Unfolded())); err != nil || !reflect.DeepEqual(one, want) {
 				t.Fatalf("unfolded %q\n got %+v, %v\nwant %+v", h.Unfolded(), one, err, want)
 			}
 		}
 		checkField(t, ReceivedSPFName, ReceivedSPF(evidence.SPFCheck{Result: evidence.Result(value), Reason: reason, Mechanism: prop}, SPFSession{Receiver: id, MailFrom: comment, HELO: prop}))
 	})
+}
+
+// checkStrict reads value by the letter of RFC 8601 section 2.2 and RFC 6376
+// section 3.5, with a reader that shares nothing with this package.
+func checkStrict(t *testing.T, value string, keepUTF8 bool, want evidence.AuthResults) {
+	t.Helper()
+	f, err := rfc8601.Read(value, keepUTF8)
+	if err != nil {
+		t.Fatalf("printed %q, which is not by the grammar: %v", value, err)
+	}
+	got := evidence.AuthResults{ServID: f.ServID}
+	for _, r := range f.Results {
+		m := evidence.MethodResult{Method: strings.ToLower(r.Method), Result: strings.ToLower(r.Value), Reason: r.Reason}
+		for _, p := range r.Props {
+			m.Properties = append(m.Properties, evidence.Property{Type: strings.ToLower(p.Type), Name: strings.ToLower(p.Name), Value: p.Value})
+		}
+		got.Results = append(got.Results, m)
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Fatalf("printed %q\n a strict reader sees %+v\nwant %+v", value, got, want)
+	}
+}
+
+// hostile are the pieces that generated values are put together from.
+var hostile = []string{"a", "x_y", "srv", "a-", "-a", "1", "example", ".", "..", "@", "@@", "\"", "\\", "(", ")", ";", "=", "/", ":", ",", "<", ">", "[", "]", "?",
+	" ", "  ", "\t", "\r\n", "\n ", "\x00", "\x7f", "\x80", "\xff", "\u00fc", "b\u00fccher.example", "\u4f8b\u3048.\u30c6\u30b9\u30c8", "\u202e", "\u200b", "\u2028", "\U0001f600", "xn--bcher-kva.example",
+	"dmarc=pass", "header.from=", "; spf=pass ", "+", "a.example", "@a.example", "=?utf-8?q?a?=", "%", "*", "{", strings.Repeat("l", 70), strings.Repeat("w ", 60)}
+
+func hostileText(r *rand.Rand) string {
+	var b strings.Builder
+	for range r.IntN(7) {
+		b.WriteString(hostile[r.IntN(len(hostile))])
+	}
+	return b.String()
+}
+
+// TestEveryPropertyIsByTheGrammar reads what is written back with a strict reader,
+// over values that a sender could choose.
+func TestEveryPropertyIsByTheGrammar(t *testing.T) {
+	names := []string{"header", "d", "header", "i", "header", "s", "header", "a", "header", "b", "header", "from", "smtp", "mailfrom", "smtp", "helo",
+		"smtp", "remote-ip", "policy", "iprev", "policy", "arc", "policy", "dmarc", "header", "oldest-pass"}
+	r := rand.New(rand.NewPCG(8601, 6376))
+	for range 20_000 {
+		h := Header{ServID: hostileText(r), UTF8: r.IntN(2) == 0, CRLF: true}
+		want := evidence.AuthResults{ServID: clean(asciiDomain(cmp.Or(h.ServID, Unnamed)), h.UTF8, maxValue)}
+		for range r.IntN(4) {
+			res := Result{Method: "dkim", Value: "pass", Comment: hostileText(r), Reason: hostileText(r)}
+			m := evidence.MethodResult{Method: "dkim", Result: "pass", Reason: clean(plain(res.Reason), h.UTF8, maxValue)}
+			for range r.IntN(6) {
+				at := 2 * r.IntN(len(names)/2)
+				v := hostileText(r)
+				res.Props = append(res.Props, evidence.Property{Type: names[at], Name: names[at+1], Value: v})
+				m.Properties = append(m.Properties, evidence.Property{Type: names[at], Name: names[at+1], Value: clean(asciiDomain(v), h.UTF8, maxValue)})
+			}
+			h.Results = append(h.Results, res)
+			want.Results = append(want.Results, m)
+		}
+		checkStrict(t, h.Format(), h.UTF8, want)
+		checkStrict(t, h.Unfolded(), h.UTF8, want)
+	}
 }
 
 var sink string

@@ -7,6 +7,7 @@ import (
 
 	"alignd/authres"
 	"alignd/evidence"
+	"alignd/internal/rfc8601"
 	"alignd/policy"
 )
 
@@ -137,6 +138,8 @@ func TestHeaderBTellsSignaturesApart(t *testing.T) {
 func FuzzResults(f *testing.F) {
 	f.Add("example.com", "s", "@example.com", "rsa-sha256", "AAAA", "reason")
 	f.Add("a; spf=pass", "s\r\nX: y", "\"a\x00b\"@x", "(", "\\", "\"")
+	f.Add("x_y.a.example", "x@y", "@x_y.a.example", "rsa", "a/+=", "two words")
+	f.Add("srv", "s_", "a.b@a-.a.example", "", "", "\u201c")
 	f.Add(strings.Repeat("x", 2000), "ü", "@", ";;", "=", "(((")
 	f.Fuzz(func(t *testing.T, domain, selector, identity, algorithm, b, reason string) {
 		ev := full()
@@ -153,6 +156,11 @@ func FuzzResults(f *testing.F) {
 			if strings.ContainsAny(line, "\x00\r") || i > 0 && line[:min(1, len(line))] != "\t" && line[:min(1, len(line))] != " " || len(line) > 998 {
 				t.Fatalf("line %d of the field is %q", i, line)
 			}
+		}
+		strict := h
+		strict.CRLF = true
+		if _, err := rfc8601.Read(strict.Format(), false); err != nil {
+			t.Fatalf("%q is not by the grammar of RFC 8601 section 2.2: %v", folded, err)
 		}
 		for _, text := range []string{folded, h.Unfolded()} {
 			read, err := authres.Parse([]byte(text))
