@@ -17,7 +17,7 @@ GOBUILD = -trimpath -ldflags '-X main.version=$(VERSION)'
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test unit scores lint fmt e2e fuzz bench install uninstall clean
+.PHONY: help build demo test unit scores lint cross fmt e2e fuzz bench install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,12 +32,20 @@ demo: ## show alignd at work behind a private Postfix
 
 test: ## everything: linters, unit tests with the race detector, cases through a real Postfix
 	e2e/install all
-	$(MAKE) --no-print-directory lint unit scores e2e
+	$(MAKE) --no-print-directory lint cross unit scores e2e
 
 lint:
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
+
+# Where Sendmail is still at home, and the other machines that alignd runs on.
+cross: ## builds for other systems and processors, and what go vet says of FreeBSD
+	CGO_ENABLED=0 GOOS=freebsd go vet ./...
+	CGO_ENABLED=0 GOOS=freebsd go build -o /dev/null ./cmd/alignd
+	CGO_ENABLED=0 GOOS=openbsd go build -o /dev/null ./cmd/alignd
+	CGO_ENABLED=0 GOARCH=arm64 go build -o /dev/null ./cmd/alignd
+	CGO_ENABLED=0 GOARCH=386 go build -o /dev/null ./cmd/alignd
 
 unit:
 	CGO_ENABLED=1 go test -race ./...
@@ -85,7 +93,7 @@ install: ## what make built: binary, unit, man pages, a first configuration, the
 	@test -x build/alignd || { echo "nothing built yet: run make, then make install"; exit 1; }
 	install -D -m 0755 build/alignd $(DESTDIR)$(BINDIR)/alignd
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/alignd
-	sed 's|@BINDIR@|$(BINDIR)|' systemd/alignd.service > $(DESTDIR)$(UNITDIR)/alignd.service
+	sed 's|@BINDIR@|$(BINDIR)|g' systemd/alignd.service > $(DESTDIR)$(UNITDIR)/alignd.service
 	chmod 0644 $(DESTDIR)$(UNITDIR)/alignd.service
 	@for page in $(wildcard docs/man/*.[1-8]); do \
 		install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
@@ -98,7 +106,8 @@ install: ## what make built: binary, unit, man pages, a first configuration, the
 		echo "created the user alignd"; fi
 	@echo
 	@echo "Start it:            systemctl daemon-reload && systemctl enable --now alignd"
-	@echo "Then in main.cf:     smtpd_milters = inet:127.0.0.1:8890"
+	@echo "Then in main.cf, in front of the milters that 'postconf -h smtpd_milters' shows:"
+	@echo "                     smtpd_milters = inet:127.0.0.1:8890 ..."
 	@echo "and, to let mail wait while alignd is away rather than pass unverified:"
 	@echo "                     milter_default_action = tempfail"
 

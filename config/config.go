@@ -71,6 +71,8 @@ type Config struct {
 
 	// Warnings are findings that do not stop alignd, such as expired entries.
 	Warnings Problems `yaml:"-"`
+	// Files are what it was read from.
+	Files []File `yaml:"-"`
 	// Rules is the decision part, compiled.
 	Rules *policy.Rules `yaml:"-"`
 }

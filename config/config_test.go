@@ -74,6 +74,7 @@ func TestTheDefaultFileIsWhatRunsWithoutAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	empty.Rules, printed.Rules = nil, nil
+	empty.Files, printed.Files = nil, nil
 	if !reflect.DeepEqual(empty, printed) {
 		t.Errorf("defaults differ from the printed file:\n%+v\n%+v", empty, printed)
 	}

@@ -60,6 +60,7 @@ type decoder struct {
 	keys     map[string]Position // key with its path, "tag.name" -> its place; none of list entries
 	sources  map[policy.Source]Position
 	aliases  int
+	written  int // keys of the document with a value
 }
 
 func newDecoder(file string) *decoder {
@@ -91,6 +92,7 @@ func (d *decoder) document(data []byte, into any) {
 		return
 	}
 	if len(doc.Content) > 0 {
+		d.written = written(doc.Content[0])
 		d.value(doc.Content[0], reflect.ValueOf(into).Elem(), "", "")
 	}
 	switch err := in.Decode(&next); {
@@ -100,6 +102,21 @@ func (d *decoder) document(data []byte, into any) {
 	default:
 		d.problem(&next, "a second YAML document; one file is one document, without --- between its parts")
 	}
+}
+
+// written is how many keys of a document have a value; a list that is written out
+// as empty is one.
+func written(n *yaml.Node) int {
+	if n.Kind != yaml.MappingNode {
+		return 0
+	}
+	count := 0
+	for i := 1; i < len(n.Content); i += 2 {
+		if !isNull(n.Content[i]) {
+			count++
+		}
+	}
+	return count
 }
 
 // syntaxProblem takes the line out of the library's error, which has no column.

@@ -60,6 +60,7 @@ func Parse(data []byte, file string, now time.Time) (*Config, error) {
 	}
 	d := newDecoder(file)
 	d.document(data, cfg)
+	cfg.note(file, configurationFile, d.written)
 	d.includeExceptions(cfg)
 	d.includeRecipients(cfg)
 	if len(d.problems) == 0 {
@@ -83,7 +84,7 @@ func (d *decoder) includeExceptions(cfg *Config) {
 	lists := make([]*[]Exception, len(cfg.Exceptions))
 	total := 0
 	for i := range cfg.Exceptions {
-		lists[i] = d.exceptionFile(&cfg.Exceptions[i])
+		lists[i] = d.exceptionFile(cfg, &cfg.Exceptions[i])
 		total += len(*lists[i])
 	}
 	all := make([]Exception, 0, total) // at its full size: places go by address
@@ -98,7 +99,7 @@ func (d *decoder) includeExceptions(cfg *Config) {
 }
 
 // exceptionFile returns the entry itself, or the entries of the file it names.
-func (d *decoder) exceptionFile(e *Exception) *[]Exception {
+func (d *decoder) exceptionFile(cfg *Config, e *Exception) *[]Exception {
 	if e.File == "" {
 		list := []Exception{*e}
 		d.move(e, &list[0])
@@ -119,6 +120,7 @@ func (d *decoder) exceptionFile(e *Exception) *[]Exception {
 	})
 	sub := &decoder{file: file, at: d.at, keys: d.keys, sources: d.sources}
 	sub.document(data, holder)
+	cfg.note(file, exceptionsFile, sub.written)
 	for i := range holder.Exceptions {
 		if inner := &holder.Exceptions[i]; inner.File != "" {
 			sub.problems = append(sub.problems, Problem{d.at[&inner.File], "file: a file of exceptions cannot name another file"})
@@ -153,6 +155,7 @@ func (d *decoder) includeRecipients(cfg *Config) {
 			continue
 		}
 		recipients, problems := recipientList(file, data)
+		cfg.note(file, recipientsFile, len(recipients))
 		p.Recipients = append(p.Recipients, recipients...)
 		d.problems = append(d.problems, problems...)
 	}

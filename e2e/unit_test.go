@@ -31,3 +31,22 @@ func TestSystemdUnit(t *testing.T) {
 		t.Errorf("systemd-analyze security: %v\n%s", err, out)
 	}
 }
+
+// TestUnitSaysWhatItMust: what systemd takes in any case, but mail needs.
+func TestUnitSaysWhatItMust(t *testing.T) {
+	text := "\n" + string(readFile(t, "../systemd/alignd.service"))
+	unit, service, ok := strings.Cut(text, "\n[Service]\n")
+	if !ok {
+		t.Fatal("no section [Service]")
+	}
+	for _, line := range []struct{ section, line, why string }{
+		{section: unit, line: "Before=postfix.service postfix@-.service sendmail.service", why: "on Debian postfix@-.service is the daemon"},
+		{section: unit, line: "StartLimitIntervalSec=0", why: "an address that comes up later must not keep it down"},
+		{section: service, line: "RestartSec=5s", why: "it starts again for as long as it takes"},
+		{section: service, line: "ExecReload=@BINDIR@/alignd config check\nExecReload=@BINDIR@/alignd reload $MAINPID", why: "systemctl reload fails when the old configuration stays"},
+	} {
+		if !strings.Contains(line.section, "\n"+line.line+"\n") {
+			t.Errorf("the unit does not say %q in its section: %s", line.line, line.why)
+		}
+	}
+}

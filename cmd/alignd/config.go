@@ -14,15 +14,21 @@ func configCommand() *cobra.Command {
 		Short: "Check a configuration, or print the default one",
 		Args:  cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return fmt.Errorf("say which: config check FILE or config defaults")
+			return fmt.Errorf("say which: config check [FILE] or config defaults")
 		},
 	}
 	c.AddCommand(&cobra.Command{
-		Use:   "check FILE|-",
+		Use:   "check [FILE|-]",
 		Short: "Tell every fault of a configuration with its line",
-		Args:  cobra.ExactArgs(1),
+		Long: `Tell every fault of a configuration with its line.
+
+Without FILE it is ` + config.DefaultFile + `, which may be absent.`,
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			file := args[0]
+			file, name := "", config.FileOf("")
+			if len(args) > 0 {
+				file, name = args[0], args[0]
+			}
 			if file == "-" {
 				file = "/dev/stdin"
 			}
@@ -33,7 +39,10 @@ func configCommand() *cobra.Command {
 			for _, w := range cfg.Warnings {
 				fmt.Fprintf(c.ErrOrStderr(), "warning: %v\n", w)
 			}
-			fmt.Fprintf(c.OutOrStdout(), "%s: ok\n", args[0])
+			if name == "" {
+				name = config.DefaultFile + " is absent, the defaults"
+			}
+			fmt.Fprintf(c.OutOrStdout(), "%s: ok\n", name)
 			return nil
 		},
 	}, &cobra.Command{

@@ -44,7 +44,7 @@ func divideDescriptors(cfg *config.Config, log *slog.Logger) descriptors {
 		log.Warn("limit of file descriptors is unknown", "err", err)
 		return descriptors{cfg.Limits.Connections, questionsWanted}
 	}
-	share := divide(limit.Cur, cfg.Limits.Connections)
+	share := divide(uint64(limit.Cur), cfg.Limits.Connections)
 	if share.connections < cfg.Limits.Connections || share.questions < questionsWanted {
 		log.Warn("this process may open few files, so it serves less at a time: raise its limit (ulimit -n, LimitNOFILE)",
 			"limit", limit.Cur, "connections", share.connections, "dns_questions", 2*share.questions)

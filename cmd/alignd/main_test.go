@@ -16,13 +16,13 @@ func TestUsage(t *testing.T) {
 		status         int
 		stdout, stderr string // what they must contain
 	}{
-		{"nothing to do", nil, 2, "", "say what to do: serve, check or config"},
+		{"nothing to do", nil, 2, "", "say what to do: serve, reload, check or config"},
 		{"an unknown command", []string{"verify"}, 2, "", `unknown command "verify"`},
 		{"the version", []string{"--version"}, 0, "alignd " + version, ""},
 		{"help", []string{"--help"}, 0, "alignd [command]", ""},
 		{"help of check", []string{"check", "--help"}, 0, "--mail-from", ""},
-		{"config alone", []string{"config"}, 2, "", "config check FILE or config defaults"},
-		{"config check without a file", []string{"config", "check"}, 2, "", "accepts 1 arg"},
+		{"config alone", []string{"config"}, 2, "", "config check [FILE] or config defaults"},
+		{"config check of two files", []string{"config", "check", "a", "b"}, 2, "", "accepts at most 1 arg"},
 	} {
 		got := alignd(t, "", row.args...)
 		if got.status != row.status || !strings.Contains(got.stdout, row.stdout) || !strings.Contains(got.stderr, row.stderr) {
@@ -43,6 +43,16 @@ func TestConfigCheck(t *testing.T) {
 	}
 	if got := alignd(t, "", "config", "check", bad+"x"); got.status != 2 || got.stdout != "" {
 		t.Errorf("a file that does not exist: %+v", got)
+	}
+}
+
+// Without a file named it is the one that serve takes, which may be absent.
+func TestConfigCheckTakesTheDefaultFile(t *testing.T) {
+	if config.FileOf("") != "" {
+		t.Skipf("left out: this machine has %s", config.DefaultFile)
+	}
+	if got := alignd(t, "", "config", "check"); got != (outcome{0, config.DefaultFile + " is absent, the defaults: ok\n", ""}) {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -26,7 +26,10 @@ const withFiles = "ALIGND_TEST_FILES"
 func TestMain(m *testing.M) {
 	if os.Getenv(asAlignd) != "" {
 		if n, err := strconv.ParseUint(os.Getenv(withFiles), 10, 64); err == nil {
-			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+			limit := new(unix.Rlimit)
+			set(&limit.Cur, n)
+			set(&limit.Max, n)
+			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, limit); err != nil {
 				panic(err)
 			}
 		}
@@ -34,6 +37,9 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// set is for a field whose type is not the same on every system.
+func set[T int64 | uint64](field *T, n uint64) { *field = T(n) }
 
 // outcome is what one call of alignd did.
 type outcome struct {

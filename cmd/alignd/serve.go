@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -68,6 +70,8 @@ type daemon struct {
 	server *milter.Server
 	places []string
 	expiry *expiryWatch
+
+	reloads int // failed ones included
 }
 
 func newDaemon(file string, listen []string) (*daemon, error) {
@@ -132,8 +136,9 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	}
 	d.warn(d.cfg)
 	d.expiry = newExpiryWatch(d.cfg.Rules, time.Now())
-	d.log.Info("alignd started", "version", version, "listen", d.places, "mode", d.cfg.Mode,
-		"config", d.file, "dns", d.dns.Servers())
+	d.log.Info("alignd started", append([]any{"version", version, "listen", d.places, "mode", d.cfg.Mode,
+		"config", d.file, "dns", d.dns.Servers()}, counts(d.cfg)...)...)
+	d.report(reloadOutcome{Said: "not reloaded since its start"})
 	d.notify(sd.SdNotifyReady)
 	for {
 		select {
@@ -183,24 +188,70 @@ func (d *daemon) listen(failed chan<- error) error {
 func (d *daemon) reload() {
 	d.notify(sd.SdNotifyReloading)
 	defer d.notify(sd.SdNotifyReady)
-	cfg, err := config.Load(d.file)
-	if err != nil {
-		d.log.Error("configuration not reloaded, the old one stays", "err", err)
+	if err := d.reconfigure(); err != nil {
+		const said = "configuration not reloaded, the old one stays"
+		d.log.Error(said, "err", err)
+		d.tell(reloadOutcome{Said: said, Error: err.Error()})
 		return
 	}
-	if err := d.server.SetReplies(milterReplies(cfg)); err != nil {
-		d.log.Error("configuration not reloaded, the old one stays", "err", err)
-		return
-	}
-	if what := needsRestart(d.begun, cfg); len(what) > 0 {
+	said := "configuration reloaded"
+	what := needsRestart(d.begun, d.cfg)
+	d.warn(d.cfg)
+	if len(what) > 0 {
 		d.log.Warn("changed options need a restart", "options", what)
 	}
-	d.cfg = cfg
+	d.log.Info(said, append([]any{"mode", d.cfg.Mode, "config", d.file}, counts(d.cfg)...)...)
+	said += fmt.Sprintf(" (%s", d.cfg.Mode)
+	for pair := range slices.Chunk(counts(d.cfg), 2) {
+		said += fmt.Sprintf(", %v %v", pair[1], pair[0])
+	}
+	said += ")"
+	if len(what) > 0 {
+		said += fmt.Sprintf("; these changed options need a restart: %s", strings.Join(what, ", "))
+	}
+	d.tell(reloadOutcome{Said: said})
+}
+
+// reconfigure takes up the configuration as it is now, or says why not.
+func (d *daemon) reconfigure() error {
+	file := config.FileOf(d.file)
+	cfg, err := config.Load(file)
+	if err != nil {
+		return err
+	}
+	if emptied := cfg.Emptied(d.cfg); len(emptied) > 0 {
+		return emptied
+	}
+	if err := d.server.SetReplies(milterReplies(cfg)); err != nil {
+		return err
+	}
+	// Once a default file was read, it must not be missing any more.
+	d.file, d.cfg = file, cfg
 	d.level.Set(logLevel(cfg))
 	d.filter.SetSettings(settings(cfg))
-	d.warn(cfg)
 	d.expiry.reset(cfg.Rules, time.Now())
-	d.log.Info("configuration reloaded", "mode", cfg.Mode, "config", d.file)
+	return nil
+}
+
+// counts are how many entries the lists have whose loss would be felt.
+func counts(cfg *config.Config) []any {
+	return []any{"exceptions", len(cfg.Exceptions), "networks", len(cfg.NotJudged.Networks),
+		"relays", len(cfg.TrustedRelays), "sealers", len(cfg.TrustedSealers), "profiles", len(cfg.Profiles)}
+}
+
+// tell says what became of a reload to who waits for it, and to systemctl status.
+func (d *daemon) tell(o reloadOutcome) {
+	d.reloads++
+	d.report(o)
+	status, _, _ := strings.Cut(o.Said+": "+o.Error, "\n") // a status is one line
+	d.notify("STATUS=" + strings.TrimSuffix(status, ": "))
+}
+
+func (d *daemon) report(o reloadOutcome) {
+	o.PID, o.Reloads = os.Getpid(), d.reloads
+	if err := writeOutcome(o); err != nil {
+		d.log.Warn("alignd reload will not hear what becomes of a reload", "err", err)
+	}
 }
 
 // drain ends in an orderly way within the option drain, or at once when another

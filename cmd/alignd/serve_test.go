@@ -14,8 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"alignd/e2e/fakemta"
 	"alignd/e2e/mta"
 )
@@ -151,7 +149,7 @@ func TestMailGoesOnWhileNobodyReadsTheLog(t *testing.T) {
 	}
 	defer reader.Close()
 	defer writer.Close()
-	if _, err := unix.FcntlInt(writer.Fd(), unix.F_SETPIPE_SZ, 8192); err != nil {
+	if err := shrinkPipe(writer.Fd()); err != nil {
 		t.Fatal(err)
 	}
 	s := new(serving)
