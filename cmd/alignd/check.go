@@ -213,11 +213,19 @@ func openMessage(file string, stdin io.Reader) (io.ReadCloser, error) {
 	return os.Open(file)
 }
 
+// byteOrderMark is what some editors write before UTF-8 text. No MTA does, so
+// the daemon does not look for it.
+const byteOrderMark = "\ufeff"
+
 // feed runs a message file through the checks as the milter events would. over
 // says which limit of the daemon the message exceeds, if any. It is looked at
 // all the same; only a header section too large to read is left out.
 func feed(m *verify.Message, r io.Reader, limits config.Limits) (over string, err error) {
-	fields, body, err := header.Read(bufio.NewReaderSize(r, 64<<10), header.Limits{
+	in := bufio.NewReaderSize(r, 64<<10)
+	if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
+		_, _ = in.Discard(len(byteOrderMark)) // it was read already
+	}
+	fields, body, err := header.Read(in, header.Limits{
 		Fields: max(limits.Fields, header.DefaultMaxFields),
 		Bytes:  max(int(limits.HeaderSize)+4*limits.Fields, header.DefaultMaxBytes),
 	})

@@ -178,6 +178,7 @@ func TestCheckReadsItsInputHoweverItComes(t *testing.T) {
 		"flags behind the message":    alignd(t, "", append([]string{"check", lf, "--zone", zone}, common...)...),
 		"flags with =":                alignd(t, "", args("--zone="+zone, lf)...),
 		"a message behind --":         alignd(t, "", args("--zone", zone, "--", lf)...),
+		"a byte order mark":           alignd(t, "", args("--zone", zone, write(t, "message", "\ufeff"+plainMessage))...),
 		"a path in angle brackets":    alignd(t, "", args("--zone", zone, "--mail-from", "<a@example.com>", lf)...),
 		"a zone with byte order mark": alignd(t, "", args("--zone", write(t, "zone", "\ufeff"+plainZone), lf)...),
 		"a zone with CRLF":            alignd(t, "", args("--zone", write(t, "zone", strings.ReplaceAll(plainZone, "\n", "\r\n")), lf)...),
