@@ -204,8 +204,31 @@ type From struct {
 	// Partial are those of Domains that nobody wrote: where white space or a comment
 	// stands within a domain, what a reader takes it for who stops there.
 	Partial []string
+	// Fronts are those of Domains that stand only in an unquoted address in front
+	// of an angle address, as ticket systems write it.
+	Fronts []FrontDomain
+	// Sole: From is unparsable, but no reader can show another domain than the one of
+	// Domains, so its result is that of the message.
+	Sole    bool
 	Problem FromProblem
 	Detail  string // one sentence; may quote outside text
+}
+
+// Behind is the domains of the angle addresses that an unquoted address with this
+// domain stands in front of; nil for a domain that is the author's otherwise.
+func (f *From) Behind(domain string) []string {
+	for i := range f.Fronts {
+		if f.Fronts[i].Domain == domain {
+			return f.Fronts[i].Angles
+		}
+	}
+	return nil
+}
+
+// FrontDomain is a domain in front of angle addresses.
+type FrontDomain struct {
+	Domain string
+	Angles []string // the domains of the angle addresses
 }
 
 // SPFIdentity names the identity that SPF checked (RFC 7208 section 2).
@@ -393,6 +416,9 @@ type DMARC struct {
 	SPFAligned, DKIMAligned bool
 	// AlignedDKIM lists indexes into Message.DKIM of passing aligned signatures.
 	AlignedDKIM []int
+	// AlignedAuthors are the domains of From.Fronts behind this one that are aligned
+	// with it in relaxed mode; only with the results fail and temperror.
+	AlignedAuthors []string
 	// PolicyTemporary: the policy is unknown because of a temporary error; what is
 	// in Published and Policy then holds only if the names that did not answer
 	// publish nothing. IdentifierTemporary: it is known, and an identifier that

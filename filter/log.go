@@ -36,8 +36,9 @@ func appendLog(attrs []slog.Attr, j *Judgement) []slog.Attr {
 		}
 	} else if !v.NotJudged {
 		str("dmarc", string(evidence.PermError))
-		str("from_problem", string(ev.From.Problem))
 	}
+	str("from_problem", string(ev.From.Problem))
+	str("from_detail", ev.From.Detail)
 	if c := ev.ReportedSPF(); c != nil {
 		str("spf", string(c.Result))
 		if c.Wide {

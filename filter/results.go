@@ -248,12 +248,16 @@ func property(props []evidence.Property, ptype, name, value string) []evidence.P
 // Decisive is the evaluation that the verdict rests on and that is told as the
 // result; nil when the message has no Author Domain or was not evaluated. Where the
 // From is unusable, only one that does not pass is told, and only if it decided: a
-// reader may see another author than the one who passed (RFC 9989 section 11.5).
+// reader may see another author than the one who passed (RFC 9989 section 11.5). A
+// pass of the sole domain is told, as no reader sees another.
 func Decisive(ev *evidence.Message, v *policy.Verdict) *evidence.DMARC {
 	if v.Decisive < 0 || v.Decisive >= len(ev.DMARC) {
 		return nil
 	}
 	d := &ev.DMARC[v.Decisive]
+	if ev.From.Sole && d.Result == evidence.Pass {
+		return d
+	}
 	if ev.From.Problem != evidence.FromOK &&
 		(v.Step == policy.StepFrom || d.Result != evidence.Fail && d.Result != evidence.TempError) {
 		return nil

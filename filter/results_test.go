@@ -200,4 +200,12 @@ func TestAnUnusableFromDoesNotPass(t *testing.T) {
 			t.Errorf("From %q, %s, decided by %s: told=%v, want %v", row.problem, row.result, row.step, d != nil, row.told)
 		}
 	}
+	ev := full()
+	ev.From.Problem, ev.From.Sole, ev.DMARC[0].Result = evidence.FromUnparsable, true, evidence.Pass
+	if Decisive(&ev, &policy.Verdict{Step: policy.StepPolicy}) == nil {
+		t.Error("the pass of the only domain that any reader can see is not told")
+	}
+	if ev.DMARC[0].Result = evidence.None; Decisive(&ev, &policy.Verdict{Step: policy.StepFrom}) != nil {
+		t.Error("that it publishes nothing is told as its result")
+	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"slices"
+	"strings"
 
 	"alignd/domain"
 	"alignd/evidence"
@@ -18,38 +19,65 @@ const MaxAuthorDomains = 4
 // 5322 section 3.6.2 with the obsolete forms of section 4.4, RFC 6854 groups,
 // RFC 6532 UTF-8). A limit of zero or less means MaxAuthorDomains.
 //
+// The principle: every domain that a common reader may show as the author is
+// either judged or makes the From unusable; none is dropped. So
+//
+//   - the domain of a mailbox is an Author Domain, and so is each part of it
+//     where readers end a domain at different places (From.Partial);
+//   - a domain in an encoded word, quoted string, comment or domain literal that
+//     stands as a list element of its own, in front of an angle address without a
+//     domain, or in a local part, is one too, and the From is FromUnparsable, as
+//     no pass of any domain in it can be relied on;
+//   - a domain in an unquoted address in front of an angle address is one too
+//     (From.Fronts); ticket systems and forms write that, so policy is milder there;
+//   - what stands behind at signs anywhere in a From that is no address list is
+//     one too: in raw and decoded text, in comments, quotes and brackets, up to and
+//     behind NUL and line breaks. The From is FromUnparsable, and From.Sole
+//     says that nobody can see another domain in it than the one.
+//
+// A quoted or encoded display name in front of an angle address with a domain is
+// none (RFC 9989 section 11.4), nor is the name of a group that holds one. A word
+// of one label behind an at sign in a name is none ("Acme@Home, Inc."). U+FF20
+// and U+FE6B count as at signs.
+//
 // What mail programs accept is accepted: unquoted dots, at signs and commas in
 // a display name, a missing semicolon after a group, words after the angle
-// address. It never hides a domain: where a reader less strict than RFC 5322
-// could see another domain, that one counts too, or the From is
-// FromUnparsable. What stands before an angle address is display text, also
-// where it looks like an address without its quotes: mail programs show it as a
-// name, RFC 9989 section 11.4 leaves it out, and webmail and ticket systems send
-// it. Encoded words are not decoded; they are display text.
+// address. A mailbox without a domain name (a literal that is an IP address, no
+// domain at all) has no Author Domain; it is ignored beside others. A name that DNS
+// cannot carry is not: what a mail program shows of one that holds invisible or
+// broken characters may be somebody else's name. The From is then FromUnparsable.
 //
-// A mailbox without a domain name (a domain literal, no domain at all) has no
-// Author Domain; it is ignored beside others. A name that DNS cannot carry is
-// not: what a mail program shows of one that holds invisible or broken
-// characters may be somebody else's name. The From is then FromUnparsable, with
-// the Domains of the other mailboxes; Domains is empty when a field cannot be
-// read at all.
+// The time is linear in the length of the fields.
 func AuthorDomains(h *Fields, limit int) evidence.From {
 	if limit <= 0 {
 		limit = MaxAuthorDomains
 	}
-	var from evidence.From
-	p := addressList{limit: limit}
+	p := addressList{authors: authors{limit: limit, left: maxNames}}
+	fields := 0
 	for i := range h.Len() {
 		f := h.At(i)
 		if !isFrom(f.Name()) {
 			continue
 		}
-		from.Fields++
+		fields++
 		p.read(f.Value())
 	}
-	from.Problem, from.Detail = p.problem(from.Fields)
-	if p.bad == "" {
-		from.Domains, from.Partial = p.domains, p.partial
+	if len(p.names) == 0 {
+		p.names, p.roles = p.short, make([]role, len(p.short))
+		for i := range p.roles {
+			p.roles[i] = asMailbox
+		}
+	}
+	from := evidence.From{Fields: fields, Domains: p.names}
+	from.Problem, from.Detail = p.problem(fields)
+	from.Sole = from.Problem == evidence.FromUnparsable && len(p.names) == 1 && !p.torn && !p.broken
+	for i, d := range p.names {
+		switch p.roles[i] {
+		case asPart:
+			from.Partial = append(from.Partial, d)
+		case asFront:
+			from.Fronts = append(from.Fronts, evidence.FrontDomain{Domain: d, Angles: p.angles[d]})
+		}
 	}
 	return from
 }
@@ -60,259 +88,109 @@ func isFrom(name []byte) bool {
 	return len(name) >= 4 && bytes.EqualFold(bytes.TrimRight(name, " \t"), []byte("from"))
 }
 
+// role is what makes a domain one of the author's, the weakest first.
+type role int
+
+const (
+	asFront   role = iota // an unquoted address in front of an angle address
+	asPart                // a part of a domain
+	asShown               // where only some readers see an address
+	asMailbox             // a mailbox
+)
+
+// authors collects the domains.
+type authors struct {
+	limit  int
+	names  []string
+	roles  []role              // of names
+	angles map[string][]string // by a domain with the role asFront: those behind it
+	short  []string            // one label behind an at sign, perhaps part of a name
+	more   bool                // there were more than limit
+	left   int                 // names that finders may look at
+
+	fault    string // the first reason why a field is no address list
+	unusable string // the last domain that DNS cannot carry
+	broken   bool   // a reader may show a domain that was not found
+	torn     bool   // NUL or a line break that is no fold
+	group    bool   // there was a group
+	mailbox  bool   // there was something that is meant to be a mailbox
+}
+
+// add notes a normalized domain.
+func (a *authors) add(d string, r role) {
+	i := slices.Index(a.names, d)
+	switch {
+	case i >= 0:
+		a.roles[i] = max(a.roles[i], r)
+	case len(a.names) == a.limit:
+		a.more = true
+	default:
+		a.names, a.roles = append(a.names, d), append(a.roles, r)
+	}
+}
+
+// addFront notes a domain in front of an angle address.
+func (a *authors) addFront(d, angle string) {
+	if d == angle {
+		return
+	}
+	a.add(d, asFront)
+	if slices.Contains(a.names, d) && !slices.Contains(a.angles[d], angle) {
+		if a.angles == nil {
+			a.angles = map[string][]string{}
+		}
+		a.angles[d] = append(a.angles[d], angle)
+	}
+}
+
+// search notes the domains in text that some readers take for an address. whole
+// is a field that is no address list.
+func (a *authors) search(text []byte, whole bool) {
+	if a.more {
+		return
+	}
+	f := finder{note: func(d string) { a.add(d, asShown) }, left: &a.left, joins: whole}
+	f.search(text)
+	a.broken = a.broken || f.broken
+	a.more = a.more || a.left < 0
+}
+
 // problem names what is wrong with the From fields, the gravest first.
-func (p *addressList) problem(fields int) (evidence.FromProblem, string) {
+func (a *authors) problem(fields int) (evidence.FromProblem, string) {
+	hidden := slices.Index(a.roles, asShown)
 	switch {
 	case fields == 0:
 		return evidence.FromMissing, "the message has no From field"
-	case p.bad == "" && len(p.domains) > 0 && p.more:
-		if fields > 1 {
-			return evidence.FromTooMany, fmt.Sprintf("the message has %d From fields with more than %d domains", fields, p.limit)
-		}
-		return evidence.FromTooMany, fmt.Sprintf("From names more than %d domains", p.limit)
+	case a.more && fields > 1:
+		return evidence.FromTooMany, fmt.Sprintf("the message has %d From fields with more than %d domains", fields, a.limit)
+	case a.more:
+		return evidence.FromTooMany, fmt.Sprintf("From names more than %d domains", a.limit)
 	case fields > 1:
 		return evidence.FromSeveral, fmt.Sprintf("the message has %d From fields", fields)
-	case p.bad != "":
-		return evidence.FromUnparsable, "From is no address list: " + p.bad
-	case p.unusable != "":
-		return evidence.FromUnparsable, fmt.Sprintf("From has no usable domain: %.100q", p.unusable)
-	case len(p.domains) > 0:
+	case a.fault != "":
+		return evidence.FromUnparsable, "From is no address list: " + a.fault
+	case a.unusable != "":
+		return evidence.FromUnparsable, fmt.Sprintf("From has no usable domain: %.100q", a.unusable)
+	case a.broken:
+		return evidence.FromUnparsable, "From may show another author: it holds a word or a domain that cannot be read for certain"
+	case hidden >= 0 && slices.Contains(a.roles, asMailbox):
+		return evidence.FromUnparsable, "From may show another author: " + a.names[hidden] + " stands where only some programs read an address"
+	case hidden >= 0:
+		return evidence.FromUnparsable, "From has no address: " + a.names[hidden] + " stands where only some programs read one"
+	case len(a.names) > 0:
 		return evidence.FromOK, ""
-	case p.group && !p.mailbox:
+	case a.group && !a.mailbox:
 		return evidence.FromEmpty, "From is a group without a mailbox"
 	default:
 		return evidence.FromUnparsable, "From has no address with a domain"
 	}
 }
 
-// addressList collects the domains of address lists. It reads each octet at
-// most twice.
-type addressList struct {
-	scanner
-	limit    int
-	domains  []string
-	partial  []string // of domains
-	more     bool     // there were more domains than limit
-	group    bool     // there was a group
-	mailbox  bool     // there was something that is meant to be a mailbox
-	unusable string   // the last domain that DNS cannot carry
-}
-
-// read reads one field value. What makes it no address list is left in p.bad.
-func (p *addressList) read(value []byte) {
-	if p.bad != "" {
-		return
-	}
-	p.text, p.at = value, 0
-	switch {
-	case bytes.IndexByte(value, 0) >= 0:
-		p.fail("a NUL") // some readers end here
-	case !foldedWell(value):
-		p.fail("a line break that is no fold")
-	}
-	for p.bad == "" && p.element() {
-	}
-}
-
-// foldedWell reports whether CR and LF occur in folds only (RFC 5322 section
-// 2.2.3), or as the end of the value.
-func foldedWell(value []byte) bool {
-	value = bytes.TrimSuffix(value, []byte("\r\n"))
-	for i, c := range value {
-		switch c {
-		case '\r':
-			if i+1 == len(value) || value[i+1] != '\n' {
-				return false
-			}
-		case '\n':
-			if i == 0 || value[i-1] != '\r' || i+1 == len(value) || value[i+1] != ' ' && value[i+1] != '\t' {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// element reads up to the next comma, semicolon or colon outside of an angle
-// address: a mailbox, a group name, a piece of a display name with an unquoted
-// comma, or nothing. It reports whether there is more.
-func (p *addressList) element() bool {
-	words := false  // something stood here already
-	at, ats := 0, 0 // behind the last at sign; number of at signs
-	for p.bad == "" {
-		switch p.next() {
-		case tokWord, tokQuoted, tokDot:
-			words = true
-		case tokAt:
-			if !words {
-				p.fail("an address without local part")
-			}
-			at, ats = p.at, ats+1
-			p.literal()
-		case tokOpen: // whatever stood before it is a display name
-			p.angle()
-			return p.trailing()
-		case tokClose:
-			p.fail("a > without <")
-		case tokColon:
-			if ats > 0 {
-				p.fail("an address before a colon")
-			}
-			p.group = true
-			return true
-		default: // comma, semicolon, end
-			p.mailbox = p.mailbox || words
-			if ats > 0 {
-				p.bare(at, ats)
-			}
-			return p.tok != tokEnd
-		}
-	}
-	return false
-}
-
-// bare reads the domain of an address without angle brackets, which stands
-// behind the at sign and must reach to the end of the element. Words before
-// the local part cannot change the domain and are let through.
-func (p *addressList) bare(at, ats int) {
-	if ats > 1 {
-		p.fail("several at signs in one address")
-		return
-	}
-	p.at = at
-	p.domain()
-	if t := p.next(); t != tokComma && t != tokSemicolon && t != tokEnd {
-		p.fail("text after an address")
-	}
-}
-
-// angle reads an angle address behind its "<", up to and with ">".
-func (p *addressList) angle() {
-	p.mailbox = true
-	if p.next() == tokAt {
-		p.route()
-		p.next()
-	}
-	for words := false; p.bad == ""; {
-		switch p.tok {
-		case tokWord, tokQuoted, tokDot:
-			words = true
-			p.next()
-		case tokClose: // <> or <local>
-			return
-		case tokAt:
-			if !words {
-				p.fail("an angle address without local part")
-			}
-			p.domain()
-			if p.next() != tokClose {
-				p.fail("text after the domain in an angle address")
-			}
-			return
-		default:
-			p.fail("an angle address that is not closed")
-		}
-	}
-}
-
-// route skips an obsolete source route behind its first at sign (RFC 5322
-// section 4.4): it must be ignored.
-func (p *addressList) route() {
-	for p.bad == "" {
-		p.literal()
-		switch p.next() {
-		case tokWord, tokDot, tokAt, tokComma:
-		case tokColon:
-			return
-		default:
-			p.fail("an angle address without local part")
-		}
-	}
-}
-
-// trailing reads what follows an angle address, and reports whether there is
-// another element. Words are let through, as they hold no other address.
-func (p *addressList) trailing() bool {
-	for p.bad == "" {
-		switch p.next() {
-		case tokWord, tokDot:
-		case tokComma, tokSemicolon:
-			return true
-		case tokEnd:
-			return false
-		default:
-			p.fail("text after an angle address")
-		}
-	}
-	return false
-}
-
-// literal skips a domain literal, if there is one here, and reports it.
-func (p *addressList) literal() bool {
-	p.skip()
-	if p.bad != "" || p.at == len(p.text) || p.text[p.at] != '[' {
-		return false
-	}
-	p.quotedRun(']', "a domain literal")
-	return true
-}
-
-// domain reads a domain behind an at sign and notes it. White space and
-// comments around its dots (RFC 5322 section 4.4) are ignored; but some
-// readers stop there, so what looks like a whole domain before them counts too.
-func (p *addressList) domain() {
-	if p.literal() {
-		return // no Author Domain
-	}
-	var name []byte
-	for p.bad == "" {
-		atom := p.atom()
-		if len(atom) == 0 {
-			p.fail("a domain with an empty label")
-			return
-		}
-		name = append(name, atom...)
-		end := p.at
-		p.skip()
-		if p.at == len(p.text) || p.text[p.at] != '.' {
-			break
-		}
-		p.at++
-		dot := p.at
-		p.skip()
-		gap := dot > end+1 || p.at > dot
-		if p.at == len(p.text) || !isAtext(p.text[p.at]) && p.text[p.at] != '.' {
-			break // a dot at the end
-		}
-		if gap && bytes.IndexByte(name, '.') >= 0 {
-			p.note(string(name), true)
-		}
-		name = append(name, '.')
-	}
-	if p.bad == "" {
-		p.note(string(name), false)
-	}
-}
-
-// note adds the domain of a mailbox, or what may be taken for it.
-func (p *addressList) note(name string, partial bool) {
-	if p.more {
-		return
-	}
-	d, err := domain.Normalize(name)
-	switch {
-	case err != nil:
-		p.unusable = name
-	case slices.Contains(p.domains, d):
-		if !partial {
-			p.partial = slices.DeleteFunc(p.partial, func(other string) bool { return other == d })
-		}
-	case len(p.domains) == p.limit:
-		p.more = true
-	default:
-		p.domains = append(p.domains, d)
-		if partial {
-			p.partial = append(p.partial, d)
-		}
+// addPart notes what may be taken for the domain of a mailbox.
+func (a *authors) addPart(name string) {
+	if d, err := domain.Normalize(name); err == nil {
+		a.add(d, asPart)
+	} else {
+		a.unusable = strings.Clone(name[:min(len(name), 100)])
 	}
 }

@@ -1,6 +1,9 @@
 package header
 
-import "strings"
+import (
+	"bytes"
+	"strings"
+)
 
 // token is a lexical token of RFC 5322 section 3.2.
 type token int
@@ -21,10 +24,13 @@ const (
 // scanner cuts a field value into tokens. White space, folds and comments
 // between them are skipped.
 type scanner struct {
-	text []byte
-	at   int    // the next octet
-	tok  token  // the last token
-	bad  string // why scanning ended early; constant text
+	text    []byte
+	at      int    // the next octet
+	tok     token  // the last token
+	from    int    // where it begins
+	bad     string // why scanning ended early; constant text
+	wordEnd int    // of the last encoded word
+	endless bool   // no further encoded word has an end
 }
 
 // fail notes the first problem. Scanning ends there.
@@ -45,6 +51,7 @@ func (s *scanner) next() token {
 
 func (s *scanner) scan() token {
 	s.skip()
+	s.from = s.at
 	if s.bad != "" || s.at == len(s.text) {
 		return tokEnd
 	}
@@ -74,6 +81,10 @@ func (s *scanner) scan() token {
 		s.at++
 		return tokColon
 	}
+	if isWideAt(s.text[s.at:]) {
+		s.at += len(wideAt)
+		return tokAt
+	}
 	s.word()
 	return tokWord
 }
@@ -86,7 +97,10 @@ const specials = "\"(.@<>,;: \t\r\n"
 // before a special would mean one thing to a strict reader and another one to
 // a reader that takes it as a quoted pair.
 func (s *scanner) word() {
-	for ; s.at < len(s.text) && strings.IndexByte(specials, s.text[s.at]) < 0; s.at++ {
+	for ; s.at < len(s.text) && strings.IndexByte(specials, s.text[s.at]) < 0 && !isWideAt(s.text[s.at:]); s.at++ {
+		if s.text[s.at] == '=' {
+			s.encodedWord()
+		}
 		if s.text[s.at] == '\\' && s.at+1 < len(s.text) && strings.IndexByte("\"()<>@,;:\\", s.text[s.at+1]) >= 0 {
 			s.fail("a backslash outside of quotes")
 			return
@@ -94,10 +108,33 @@ func (s *scanner) word() {
 	}
 }
 
+// encodedWord notes where the encoded word ends that begins here, if one does.
+func (s *scanner) encodedWord() {
+	if s.endless || s.at < s.wordEnd || s.at+1 == len(s.text) || s.text[s.at+1] != '?' {
+		return
+	}
+	w, ok := encodedWordAt(s.text[s.at:])
+	switch {
+	case !ok:
+	case w.text == nil:
+		s.endless = true
+	default:
+		s.wordEnd = s.at + w.size
+	}
+}
+
+// checkWord fails where a comment or quoted string begins in an encoded word and ends
+// behind it: readers that find encoded words first see what stands there.
+func (s *scanner) checkWord(start int) {
+	if start < s.wordEnd && s.at > s.wordEnd {
+		s.fail("an encoded word that ends in a comment or in quotes")
+	}
+}
+
 // atom returns the atom here, empty if there is none.
 func (s *scanner) atom() []byte {
 	start := s.at
-	for s.at < len(s.text) && isAtext(s.text[s.at]) {
+	for s.at < len(s.text) && isAtext(s.text[s.at]) && !isWideAt(s.text[s.at:]) {
 		s.at++
 	}
 	return s.text[start:s.at]
@@ -124,7 +161,7 @@ func (s *scanner) skip() {
 
 // comment skips a comment; comments nest (RFC 5322 section 3.2.2).
 func (s *scanner) comment() {
-	depth := 0
+	depth, start := 0, s.at
 	for ; s.at < len(s.text); s.at++ {
 		switch s.text[s.at] {
 		case '\\':
@@ -134,6 +171,7 @@ func (s *scanner) comment() {
 		case ')':
 			if depth--; depth == 0 {
 				s.at++
+				s.checkWord(start)
 				return
 			}
 		}
@@ -144,15 +182,61 @@ func (s *scanner) comment() {
 
 // quotedRun skips from the opening octet here to the unquoted octet end.
 func (s *scanner) quotedRun(end byte, what string) {
+	start := s.at
 	for s.at++; s.at < len(s.text); s.at++ {
 		switch s.text[s.at] {
 		case '\\':
 			s.at++
 		case end:
 			s.at++
+			s.checkWord(start)
 			return
 		}
 	}
 	s.at = len(s.text)
 	s.fail(what + " that is not closed")
+}
+
+// withoutComments is t, which was scanned already, without its comments.
+func withoutComments(t []byte) []byte {
+	return plainText(t, func(out, quoted []byte) []byte { return append(out, quoted...) })
+}
+
+// unquoted is t, which was scanned already, without comments and without the at
+// signs in quoted strings and encoded words: those are text only.
+func unquoted(t []byte) []byte {
+	return plainText(t, func(out, quoted []byte) []byte {
+		for _, c := range bytes.Trim(quoted, "\"") {
+			if c == '@' || c == '\\' {
+				c = ' '
+			}
+			out = append(out, c)
+		}
+		return out
+	})
+}
+
+// plainText drops comments from t; add appends a quoted string or encoded word.
+func plainText(t []byte, add func(out, quoted []byte) []byte) []byte {
+	out := make([]byte, 0, len(t))
+	s := scanner{text: t}
+	for s.at < len(t) && s.bad == "" {
+		start := s.at
+		switch t[s.at] {
+		case '(':
+			s.comment()
+		case '"':
+			s.quotedRun('"', "")
+			out = add(out, t[start:s.at])
+		default:
+			if s.encodedWord(); s.wordEnd > s.at && t[s.at] == '=' {
+				s.at = s.wordEnd
+				out = add(out, t[start:s.at])
+				continue
+			}
+			out = append(out, t[s.at])
+			s.at++
+		}
+	}
+	return out
 }

@@ -80,6 +80,9 @@ func (d *decision) judge(i int) ruling {
 	if dm == nil {
 		r.Decisive = -1
 	}
+	if d.soften(&r, dm) {
+		return r
+	}
 	before := r.Verdict
 	d.trustSealers(&r, dm)
 	d.except(&r, &before, dm)
@@ -195,7 +198,8 @@ func (d *decision) rank(dm *evidence.DMARC) int {
 	if dm == nil {
 		return 0
 	}
-	if dm.Result != evidence.Fail && dm.Result != evidence.TempError && slices.Contains(d.ev.From.Partial, dm.AuthorDomain) {
+	weak := slices.Contains(d.ev.From.Partial, dm.AuthorDomain) || d.ev.From.Behind(dm.AuthorDomain) != nil
+	if weak && dm.Result != evidence.Fail && dm.Result != evidence.TempError || d.sameAuthor(dm) {
 		return 0
 	}
 	switch dm.Result {
@@ -257,6 +261,10 @@ func (d *decision) unusableFrom() (floor ruling, final bool) {
 	switch d.ev.From.Problem {
 	case evidence.FromOK:
 		return floor, false
+	case evidence.FromUnparsable:
+		if d.soleAuthorPasses() {
+			return floor, false
+		}
 	case evidence.FromMissing:
 		a, option = d.rules.from.Missing, "from.missing"
 	case evidence.FromSeveral:
@@ -270,9 +278,12 @@ func (d *decision) unusableFrom() (floor ruling, final bool) {
 	floor.byOption(StepFrom, option, d.rules)
 	floor.why = fromWhy(&d.ev.From)
 	floor.Reason = "No Author Domain: " + floor.why + "."
+	if d.ev.From.Problem == evidence.FromUnparsable && len(d.ev.From.Domains) > 0 {
+		floor.Reason = "No Author Domain can be relied on: " + floor.why + "."
+	}
 	floor.reply = replyFrom
 	d.behindRelay(&floor)
-	return floor, floor.Delivery.severity() >= DeliverDefer.severity()
+	return floor, floor.Delivery == Refuse
 }
 
 // trustSealers is step 4.

@@ -203,8 +203,9 @@ type Network struct {
 }
 
 // FromActions are done with a From that gives no single Author Domain. Below
-// Tempfail the message is still judged by the domains it has, and the worse
-// outcome holds (RFC 9989 section 11.5).
+// Reject the message is still judged by the domains it has, and the worse
+// outcome holds (RFC 9989 section 11.5). Unparsable does not hold for a pass of the
+// only domain that a reader can see (evidence.From.Sole).
 type FromActions struct {
 	Missing    Action // default Reject
 	Several    Action // default Reject

@@ -257,7 +257,8 @@ func (m *Message) Finish(ctx context.Context) *evidence.Message {
 	if m.opt.IgnoreWideSPF && ids.SPF != nil && ids.SPF.Wide {
 		ids.SPF = nil
 	}
-	for _, d := range m.dmarc {
+	for i, d := range m.dmarc {
+		ids.Authors = m.ev.From.Behind(m.ev.From.Domains[i])
 		m.ev.DMARC = append(m.ev.DMARC, d.Finish(m.ctx, ids))
 	}
 	if n := m.budget.Refused(); n > 0 {

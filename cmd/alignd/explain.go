@@ -87,6 +87,12 @@ func (e *explainer) from() {
 	if d := e.ev.From.Domains; len(d) > 0 {
 		e.line("From", "Author Domain %s", strings.Join(d, ", "))
 	}
+	for _, f := range e.ev.From.Fronts {
+		e.line("From", "%s stands in front of an angle address with %s: a fail counts as the mark at most", f.Domain, strings.Join(f.Angles, ", "))
+	}
+	if e.ev.From.Sole {
+		e.line("From", "no other domain can be read in it, so a pass counts")
+	}
 }
 
 func (e *explainer) spf() {

@@ -83,10 +83,20 @@ type propertyReport struct {
 }
 
 type fromReport struct {
-	Fields  int                  `json:"fields"`
-	Domains []string             `json:"domains"`
+	Fields  int      `json:"fields"`
+	Domains []string `json:"domains"`
+	// Partial, Fronts and Sole are those of evidence.From.
+	Partial []string             `json:"partial,omitempty"`
+	Fronts  []frontReport        `json:"fronts,omitempty"`
+	Sole    bool                 `json:"sole,omitempty"`
 	Problem evidence.FromProblem `json:"problem"`
 	Detail  string               `json:"detail"`
+}
+
+// frontReport is a domain in front of angle addresses with those domains.
+type frontReport struct {
+	Domain string   `json:"domain"`
+	Angles []string `json:"angles"`
 }
 
 type dmarcReport struct {
@@ -158,7 +168,7 @@ func newReport(ev *evidence.Message, v *policy.Verdict, results string) checkRep
 		DKIM:                  []dkimReport{},
 		DKIMSkipped:           ev.DKIMSkipped,
 		ARC:                   arcOf(&ev.ARC),
-		From:                  fromReport{ev.From.Fields, nonNil(ev.From.Domains), ev.From.Problem, ev.From.Detail},
+		From:                  fromOf(&ev.From),
 		DMARC:                 dmarcOf(d),
 		Disposition:           dispositionOf(ev, v),
 		AuthenticationResults: results,
@@ -203,6 +213,16 @@ func nonNil[T any](s []T) []T {
 		return []T{}
 	}
 	return s
+}
+
+func fromOf(f *evidence.From) fromReport {
+	r := fromReport{
+		Fields: f.Fields, Domains: nonNil(f.Domains), Partial: f.Partial, Sole: f.Sole, Problem: f.Problem, Detail: f.Detail,
+	}
+	for _, d := range f.Fronts {
+		r.Fronts = append(r.Fronts, frontReport(d))
+	}
+	return r
 }
 
 func spfOf(c *evidence.SPFCheck) spfReport {

@@ -42,6 +42,9 @@ type Identifiers struct {
 	SPF *evidence.SPFCheck
 	// DKIM are all signatures, in the order of Message.DKIM.
 	DKIM []evidence.Signature
+	// Authors are other Author Domains of the message; evidence tells which of them
+	// are aligned with this one, in relaxed mode, where it does not pass.
+	Authors []string
 }
 
 // Evaluation is the evaluation of one Author Domain in one message. It is used
@@ -174,6 +177,7 @@ func (j *judge) evaluate(ctx context.Context, author string, ids Identifiers, wa
 	}
 	a := aligner{judge: j, author: author, rec: d.rec}
 	a.identify(ctx, ids, &out)
+	j.alignAuthors(ctx, ids.Authors, &out)
 	if out.OrgDomain == "" && wantOrg && d.open == nil {
 		out.OrgDomain, _ = j.orgDomain(ctx, author)
 	}
@@ -181,6 +185,19 @@ func (j *judge) evaluate(ctx context.Context, author string, ids Identifiers, wa
 		out.SiteDomain = j.walk.site(ctx, author, out.OrgDomain)
 	}
 	return out
+}
+
+// alignAuthors compares other Author Domains with that of out, if that matters.
+// One that cannot be compared for now is not aligned.
+func (j *judge) alignAuthors(ctx context.Context, authors []string, out *evidence.DMARC) {
+	if out.Result != evidence.Fail && out.Result != evidence.TempError {
+		return
+	}
+	for _, d := range authors {
+		if same, err := j.sameOrg(ctx, out.AuthorDomain, j.policy.org, d); same && err == nil {
+			out.AlignedAuthors = append(out.AlignedAuthors, d)
+		}
+	}
 }
 
 // policyTemporary is the reason where the policy is not known for now.

@@ -1,0 +1,353 @@
+package header
+
+import (
+	"bytes"
+	"net/netip"
+	"strings"
+
+	"alignd/domain"
+)
+
+// addressList reads address lists. It reads each octet a bounded number of times.
+type addressList struct {
+	scanner
+	authors
+	start  int      // of the element
+	groups [][]byte // names of groups without an address so far, where they may be one
+	seen   int      // mailboxes with a domain in this field
+}
+
+// read reads one field value.
+func (p *addressList) read(value []byte) {
+	p.scanner = scanner{text: value}
+	p.groups, p.seen = nil, 0
+	before := p.unusable
+	p.unusable = ""
+	switch {
+	case bytes.IndexByte(value, 0) >= 0:
+		p.fail("a NUL") // some readers end here
+		p.torn = true
+	case !foldedWell(value):
+		p.fail("a line break that is no fold")
+		p.torn = true
+	}
+	for p.bad == "" && p.element() {
+	}
+	p.endGroup()
+	if p.bad != "" || p.unusable != "" || p.seen == 0 {
+		p.search(value, p.bad != "")
+	}
+	if p.fault == "" {
+		p.fault = p.bad
+	}
+	if p.unusable == "" {
+		p.unusable = before
+	}
+}
+
+// foldedWell reports whether CR and LF occur in folds only (RFC 5322 section
+// 2.2.3), or as the end of the value.
+func foldedWell(value []byte) bool {
+	value = bytes.TrimSuffix(value, []byte("\r\n"))
+	for i, c := range value {
+		switch c {
+		case '\r':
+			if i+1 == len(value) || value[i+1] != '\n' {
+				return false
+			}
+		case '\n':
+			if i == 0 || value[i-1] != '\r' || i+1 == len(value) || value[i+1] != ' ' && value[i+1] != '\t' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// element reads up to the next comma, semicolon or colon outside of an angle
+// address: a mailbox, a group name, a piece of a display name with an unquoted
+// comma, or nothing. It reports whether there is more.
+func (p *addressList) element() bool {
+	p.start = p.at
+	words, nameless := false, false // something stood here already; not before an at sign
+	at, ats := 0, 0                 // the last at sign; their number
+	for p.bad == "" {
+		switch p.next() {
+		case tokWord, tokQuoted, tokDot:
+			words = true
+		case tokAt:
+			nameless = nameless || !words
+			at, ats = p.from, ats+1
+			p.literal()
+		case tokOpen: // whatever stood before it is a display name
+			return p.named(ats > 0)
+		case tokClose:
+			p.fail("a > without <")
+		case tokColon:
+			if ats > 0 {
+				p.fail("an address before a colon")
+			}
+			p.groupName()
+			return true
+		default: // comma, semicolon, end
+			end := p.tok
+			p.mailbox = p.mailbox || words
+			switch {
+			case p.bad != "":
+				return false
+			case nameless:
+				p.fail("an address without local part")
+			case ats > 0:
+				p.bare(at, ats)
+			default:
+				p.nothing(p.from)
+			}
+			if end == tokSemicolon {
+				p.endGroup()
+			}
+			return end != tokEnd
+		}
+	}
+	return false
+}
+
+// nothing is an element without an address, up to end: perhaps one is in its
+// quoted strings, comments and encoded words. One of these may go on behind a comma.
+func (p *addressList) nothing(end int) {
+	p.search(p.text[p.start:max(end, p.wordEnd)], false)
+}
+
+// groupName ends the name of a group. Where it may be taken for an address, it
+// is kept until there is an address in the group.
+func (p *addressList) groupName() {
+	p.group = true
+	if name := p.text[p.start:p.from]; hasAt(name) {
+		p.groups = append(p.groups, name)
+	}
+}
+
+// endGroup is the end of a group, perhaps one without an address.
+func (p *addressList) endGroup() {
+	for _, name := range p.groups {
+		p.search(name, false)
+	}
+	p.groups = nil
+}
+
+// bare reads the domain of an address without angle brackets, which stands
+// behind the at sign at at and must reach to the end of the element. Words before
+// the local part cannot change the domain and are let through.
+func (p *addressList) bare(at, ats int) {
+	if ats > 1 {
+		p.fail("several at signs in one address")
+		return
+	}
+	p.localPart(p.start, at)
+	wide := p.text[at] != '@'
+	p.at = at + atSign(p.text[at:])
+	name := p.domain()
+	if t := p.next(); t != tokComma && t != tokSemicolon && t != tokEnd {
+		p.fail("text after an address")
+	}
+	switch {
+	case name == "":
+	case strings.Contains(name, "."):
+		p.addMailbox(name)
+	case !wide && len(p.short) < p.limit: // perhaps of a name: "Acme@Home, Inc."
+		p.short = append(p.short, name)
+	}
+}
+
+// addMailbox notes the domain of a mailbox that was read to its end.
+func (p *addressList) addMailbox(name string) {
+	p.add(name, asMailbox)
+	p.seen++
+	p.groups = nil
+}
+
+// localPart looks at what stands before the at sign of an address. Quoted
+// strings and encoded words in it may be taken for an address (RFC 2047 section
+// 5 rule 3 forbids the latter).
+func (p *addressList) localPart(start, at int) {
+	text := p.text[start:max(at, p.wordEnd)]
+	if bytes.IndexByte(text, '"') >= 0 || bytes.Contains(text, []byte("=?")) {
+		p.search(withoutComments(text), false)
+	}
+}
+
+// named reads the angle address behind a display name, which may hold an at
+// sign, and what follows it. It reports whether there is another element.
+func (p *addressList) named(ats bool) bool {
+	open := p.from
+	name := p.angle()
+	behind := p.at
+	more := p.trailing()
+	if p.bad != "" {
+		return false
+	}
+	end := p.from
+	if p.tok == tokSemicolon {
+		defer p.endGroup()
+	}
+	if name == "" {
+		p.nothing(end)
+		return more
+	}
+	p.addMailbox(name)
+	if bytes.Contains(p.text[behind:end], []byte("=?")) && p.showsAddress(p.text[behind:end]) {
+		p.fail("an address after an angle address")
+	}
+	if ats && !p.more {
+		f := finder{note: func(d string) { p.addFront(d, name) }, left: &p.left}
+		f.spellings(unquoted(p.text[p.start:open]))
+		p.more = p.more || p.left < 0
+	}
+	return more
+}
+
+// showsAddress reports whether a reader may see an address in text.
+func (p *addressList) showsAddress(text []byte) (found bool) {
+	f := finder{note: func(string) { found = true }, left: &p.left}
+	f.search(text)
+	return found || f.broken
+}
+
+// angle reads an angle address behind its "<", up to and with ">". It returns
+// the domain, "" if there is none.
+func (p *addressList) angle() (name string) {
+	p.mailbox = true
+	start := p.at
+	if p.next() == tokAt {
+		p.route()
+		start = p.at
+		p.next()
+	}
+	for words := false; p.bad == ""; {
+		switch p.tok {
+		case tokWord, tokQuoted, tokDot:
+			words = true
+			p.next()
+		case tokClose: // <> or <local>
+			return ""
+		case tokAt:
+			if !words {
+				p.fail("an angle address without local part")
+			}
+			p.localPart(start, p.from)
+			name = p.domain()
+			if p.next() != tokClose {
+				p.fail("text after the domain in an angle address")
+			}
+			return name
+		default:
+			p.fail("an angle address that is not closed")
+		}
+	}
+	return ""
+}
+
+// route skips an obsolete source route behind its first at sign (RFC 5322
+// section 4.4): it must be ignored.
+func (p *addressList) route() {
+	for p.bad == "" {
+		p.literal()
+		switch p.next() {
+		case tokWord, tokDot, tokAt, tokComma:
+		case tokColon:
+			return
+		default:
+			p.fail("an angle address without local part")
+		}
+	}
+}
+
+// trailing reads what follows an angle address, and reports whether there is
+// another element. Words are let through, as they hold no other address.
+func (p *addressList) trailing() bool {
+	for p.bad == "" {
+		switch p.next() {
+		case tokWord, tokDot:
+		case tokComma, tokSemicolon:
+			return true
+		case tokEnd:
+			return false
+		default:
+			p.fail("text after an angle address")
+		}
+	}
+	return false
+}
+
+// literal skips a domain literal, if there is one here, and returns it.
+func (p *addressList) literal() []byte {
+	p.skip()
+	if p.bad != "" || p.at == len(p.text) || p.text[p.at] != '[' {
+		return nil
+	}
+	start := p.at
+	p.quotedRun(']', "a domain literal")
+	return p.text[start:p.at]
+}
+
+// isAddressLiteral reports whether a literal is an IP address, with or without
+// its tag (RFC 5321 section 4.1.3).
+func isAddressLiteral(literal []byte) bool {
+	if len(literal) > 100 {
+		return false
+	}
+	s := strings.TrimSpace(string(literal[1 : len(literal)-1]))
+	if len(s) > 5 && strings.EqualFold(s[:5], "IPv6:") {
+		s = s[5:]
+	}
+	_, err := netip.ParseAddr(s)
+	return err == nil
+}
+
+// domain reads a domain behind an at sign and returns it, "" for one that is
+// noted as unusable and for a literal. White space and comments around its dots
+// (RFC 5322 section 4.4) are ignored; but some readers stop there, so what looks
+// like a whole domain before them counts too.
+func (p *addressList) domain() string {
+	if l := p.literal(); l != nil {
+		if p.bad == "" && !isAddressLiteral(l) {
+			p.unusable = string(l[:min(len(l), 100)])
+		}
+		return ""
+	}
+	var name []byte
+	for p.bad == "" {
+		atom := p.atom()
+		if len(atom) == 0 {
+			p.fail("a domain with an empty label")
+			return ""
+		}
+		if name = append(name, atom...); len(name) > maxName {
+			name = name[:maxName+1] // longer than DNS carries, however it goes on
+		}
+		end := p.at
+		p.skip()
+		if p.at == len(p.text) || p.text[p.at] != '.' {
+			break
+		}
+		p.at++
+		dot := p.at
+		p.skip()
+		gap := dot > end+1 || p.at > dot
+		if p.at == len(p.text) || !isAtext(p.text[p.at]) && p.text[p.at] != '.' {
+			break // a dot at the end
+		}
+		if gap && len(name) <= maxName && bytes.IndexByte(name, '.') >= 0 {
+			p.addPart(string(name))
+		}
+		name = append(name, '.')
+	}
+	if p.bad != "" {
+		return ""
+	}
+	d, err := domain.Normalize(string(name))
+	if err != nil || nameLen(name) < len(name) { // IDNA lets brackets and quotes through
+		p.unusable = string(name[:min(len(name), 100)])
+		return ""
+	}
+	return d
+}

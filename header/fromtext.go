@@ -1,0 +1,326 @@
+package header
+
+import (
+	"bytes"
+	"net/netip"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"alignd/domain"
+
+	"golang.org/x/text/encoding/japanese"
+)
+
+// finder finds the domains in text that some reader may take for an address:
+// every name behind an at sign, in the spellings that readers make of the text.
+// A word of one label is no author: "Acme@Home".
+type finder struct {
+	note func(domain string)
+	// left is how many names are looked at; below zero there were more.
+	left *int
+	// broken: there is a name that DNS cannot carry or a word that cannot be
+	// decoded, so a reader may show an author that was not found.
+	broken bool
+	// joins: some readers drop white space within a domain (Python's
+	// email.utils), so it counts without it too.
+	joins bool
+}
+
+// The at signs of typographers count, as the eye takes them for one.
+const (
+	wideAt  = "\uff20"
+	smallAt = "\ufe6b"
+)
+
+// maxNames is how many at signs are looked at in all text that is no address list,
+// in all spellings of it; ours. With more of them From names too many domains.
+const maxNames = 2000
+
+// maxName is how much of a name behind an at sign is looked at. Longer ones are none in DNS.
+const maxName = 4 * domain.MaxLength
+
+// atSign is the length of the at sign that t begins with; 0 if it does not.
+func atSign(t []byte) int {
+	switch {
+	case len(t) == 0:
+		return 0
+	case t[0] == '@':
+		return 1
+	case isWideAt(t):
+		return len(wideAt)
+	}
+	return 0
+}
+
+func isWideAt(t []byte) bool {
+	return len(t) >= 3 && t[0] == 0xef && (string(t[:3]) == wideAt || string(t[:3]) == smallAt)
+}
+
+// hasAt reports whether t may hold an address, perhaps in an encoded word.
+func hasAt(t []byte) bool {
+	return bytes.IndexByte(t, '@') >= 0 || bytes.Contains(t, []byte("=?")) || hasWideAt(t) || bytes.IndexByte(t, 0x1b) >= 0
+}
+
+func hasWideAt(t []byte) bool {
+	return bytes.Contains(t, []byte(wideAt)) || bytes.Contains(t, []byte(smallAt))
+}
+
+// search finds the domains in t as it is and decoded.
+func (f *finder) search(t []byte) {
+	if *f.left < 0 || !hasAt(t) {
+		return
+	}
+	f.spellings(t)
+	if bytes.IndexByte(t, 0x1b) >= 0 { // raw ISO-2022-JP, which some readers decode
+		if text, err := japanese.ISO2022JP.NewDecoder().Bytes(t); err == nil {
+			f.spellings(text)
+		}
+	}
+	if !bytes.Contains(t, []byte("=?")) {
+		return
+	}
+	d := decodeWords(t)
+	f.broken = f.broken || d.broken
+	f.spellings(d.text)
+	if !bytes.Equal(d.octets, d.text) { // what a reader sees who does not know the character set
+		f.spellings(d.octets)
+	}
+}
+
+// spellings finds the domains in t as it stands, and without what some readers leave out.
+func (f *finder) spellings(t []byte) {
+	f.scan(t)
+	if bytes.IndexFunc(t, func(r rune) bool { return r <= ' ' || r == '\\' || r == '(' || r == 0x7f }) >= 0 {
+		f.scan(condensed(t, true))
+		if bytes.IndexByte(t, '(') >= 0 {
+			f.scan(condensed(t, false))
+		}
+	}
+}
+
+// condensed is t without comments, backslashes, control characters and the
+// white space around dots and at signs (RFC 5322 sections 3.2.1, 3.2.2 and 4.4).
+// Comments with an at sign go only if all do.
+func condensed(t []byte, all bool) []byte {
+	out := make([]byte, 0, len(t))
+	var open []int // where comments begin in out
+	lastAt := -1   // in out
+	for i := 0; i < len(t); i++ {
+		switch c := t[i]; {
+		case c == '\\' && i+1 < len(t):
+			i++
+			out = append(out, t[i])
+		case c == '(':
+			open = append(open, len(out))
+			out = append(out, c)
+		case c == ')' && len(open) > 0:
+			start := open[len(open)-1]
+			open = open[:len(open)-1]
+			if all || lastAt < start {
+				out = out[:start]
+			} else {
+				out = append(out, c)
+			}
+		case atSign(t[i:]) > 0:
+			lastAt = len(out)
+			out = append(out, c)
+		case c == '\t' || c == ' ':
+			out = append(out, ' ')
+		case c < ' ' || c == 0x7f || c == '\\':
+		default:
+			out = append(out, c)
+		}
+	}
+	return withoutGaps(out)
+}
+
+// withoutGaps removes spaces around dots and at signs, in place.
+func withoutGaps(t []byte) []byte {
+	out := t[:0]
+	for i := 0; i < len(t); i++ {
+		switch c := t[i]; {
+		case c == ' ' && len(out) > 0 && (out[len(out)-1] == '.' || out[len(out)-1] == '@'):
+			continue
+		case c == '.' || c == '@':
+			out = append(bytes.TrimRight(out, " "), c)
+		default:
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+// scan looks at the name behind each at sign.
+func (f *finder) scan(t []byte) {
+	for len(t) > 0 {
+		at := bytes.IndexFunc(t, func(r rune) bool { return r == '@' || r == 0xff20 || r == 0xfe6b })
+		if at < 0 {
+			return
+		}
+		t = t[at+atSign(t[at:]):]
+		name := bytes.TrimLeft(t, " \t\r\n")
+		bare := bytes.TrimLeft(name, "<[(\"'` \t\r\n")
+		n := nameLen(bare)
+		if len(bare) < len(name) && atSign(bare[n:]) > 0 {
+			continue // the local part of another address
+		}
+		if *f.left--; *f.left < 0 {
+			return
+		}
+		f.name(bare[:n])
+		if f.joins {
+			f.joined(bare, n)
+		}
+	}
+}
+
+// joined is the name in t, whose first part has n octets, without the white space in it.
+func (f *finder) joined(t []byte, n int) {
+	name := slices.Clone(t[:min(n, maxName)])
+	for len(name) < maxName {
+		next := bytes.TrimLeft(t[n:], " \t\r\n")
+		if len(next) == len(t)-n {
+			break
+		}
+		t, n = next, nameLen(next)
+		name = append(name, t[:n]...)
+	}
+	if n < len(name) {
+		f.name(name)
+	}
+}
+
+// nameLen is the length of what a reader may take for a domain at the start of t.
+func nameLen(t []byte) int {
+	for i := 0; i < len(t); {
+		if t[i] < utf8.RuneSelf {
+			if t[i] <= ' ' || t[i] == 0x7f || strings.IndexByte("()<>[]:;@\\,\"", t[i]) >= 0 {
+				return i
+			}
+			i++
+			continue
+		}
+		r, n := utf8.DecodeRune(t[i:])
+		if isWideAt(t[i:]) || unicode.IsSpace(r) || unicode.In(r, unicode.Ps, unicode.Pe, unicode.Pi, unicode.Pf) || isWideComma(r) {
+			return i
+		}
+		i += n
+	}
+	return len(t)
+}
+
+// isWideComma: the ideographic and full-width comma, colon and semicolon.
+func isWideComma(r rune) bool {
+	return r == 0x3001 || r == 0xff0c || r == 0xff1a || r == 0xff1b
+}
+
+// name notes the domain in an atom behind an at sign: the first part of it that
+// has a dot and no character that domains have not.
+func (f *finder) name(atom []byte) {
+	if len(atom) > maxName {
+		atom, f.broken = atom[:maxName], true
+	}
+	encoded := bytes.Contains(atom, []byte("=?")) // its text is looked at decoded
+	rest := string(atom)
+	for first := true; rest != ""; first = false {
+		n := strings.IndexFunc(rest, func(r rune) bool { return r < utf8.RuneSelf && !isDomainByte(byte(r)) })
+		if n < 0 {
+			n = len(rest)
+		}
+		if f.domain(rest[:n]) {
+			f.broken = f.broken || !first && !encoded
+			return
+		}
+		rest = rest[min(n+1, len(rest)):]
+	}
+	if !encoded && hasInnerDot(string(atom)) {
+		f.broken = true
+	}
+}
+
+func isDomainByte(c byte) bool { return isAlphanumeric(c) || c == '-' || c == '_' || c == '.' }
+
+// dots are what IDNA takes for a full stop (RFC 3490 section 3.1).
+const dots = ".\u3002\uff0e\uff61"
+
+// hasInnerDot reports whether there is a dot between other characters that is
+// not that of an IP address.
+func hasInnerDot(s string) bool {
+	if s = strings.Trim(s, dots); !strings.ContainsAny(s, dots) {
+		return false
+	}
+	_, err := netip.ParseAddr(s)
+	return err != nil
+}
+
+// domain notes s, or what is shown of it where it holds characters that a domain
+// must not hold. It reports whether there was something to note.
+func (f *finder) domain(s string) bool {
+	s = strings.Trim(s, dots)
+	if last := strings.LastIndexAny(s, dots); last >= 0 { // no top level domain has one; an encoded word has
+		if i := strings.IndexByte(s[last:], '_'); i >= 0 {
+			s = s[:last+i]
+		}
+	}
+	if !hasInnerDot(s) {
+		return false
+	}
+	plain, rest := s, ""
+	if i := strings.IndexFunc(s, func(r rune) bool { return !isPlain(r) }); i >= 0 {
+		plain, rest = s[:i], s[i:]
+	}
+	goesOn := strings.IndexFunc(rest, isPlain) >= 0 // behind what no domain holds
+	whole := f.normalized(s)
+	switch {
+	case whole && goesOn:
+		return true
+	case whole:
+		f.normalized(plain)
+		return true
+	case rest != "" && !goesOn:
+		return f.normalized(plain)
+	}
+	f.broken = true // an empty or overlong label, or a character that no domain holds
+	found := f.normalized(strings.Trim(plain, dots))
+	if !utf8.ValidString(s) && f.normalized(latin1(s)) {
+		found = true
+	}
+	return f.normalized(collapsed(strings.Map(onlyPlain, s))) || found
+}
+
+// isPlain: characters that domains, U-labels included, consist of.
+func isPlain(r rune) bool {
+	return r != utf8.RuneError && (unicode.IsLetter(r) || unicode.IsMark(r) || unicode.IsDigit(r) || r == '-' || r == '_' || strings.ContainsRune(dots, r))
+}
+
+func onlyPlain(r rune) rune {
+	if isPlain(r) {
+		return r
+	}
+	return -1
+}
+
+// collapsed has one dot where s has several.
+func collapsed(s string) string {
+	return strings.Join(strings.FieldsFunc(s, func(r rune) bool { return strings.ContainsRune(dots, r) }), ".")
+}
+
+func latin1(s string) string {
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
+}
+
+// normalized notes s if it is a domain of more than one label.
+func (f *finder) normalized(s string) bool {
+	d, err := domain.Normalize(s)
+	if err != nil || !hasInnerDot(d) {
+		return false
+	}
+	f.note(d)
+	return true
+}

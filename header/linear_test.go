@@ -1,0 +1,109 @@
+package header
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// hostileShapes are what a sender may fill a From with: begin, then unit over and over.
+var hostileShapes = []struct{ name, begin, unit string }{
+	{"a domain with white space around many dots", "a@", "a. "},
+	{"a domain with folds around many dots", "a@", "a.\r\n "},
+	{"a domain with comments around many dots", "a@", "a.(c)"},
+	{"a domain with wide dots", "a@", "a\u3002"},
+	{"an endless label", "a@", "a"},
+	{"an endless label of U+00FC", "a@", "\u00fc"},
+	{"endless dots", "a@", "."},
+	{"endless dots and spaces", "a@a", ". "},
+	{"open parentheses", "", "("},
+	{"open parentheses in quotes", "\"", "("},
+	{"nested comments behind an at sign", "a@b.example(", "(c)"},
+	{"closing parentheses", "", ")"},
+	{"open quotes", "", "\""},
+	{"quotes with an open one", "\"", "\"a\""},
+	{"open angle brackets", "", "<"},
+	{"closing angle brackets", "", ">"},
+	{"an endless angle address", "<", "a "},
+	{"open brackets behind at signs", "", "a@["},
+	{"brackets behind at signs", "", "a@[b.example],"},
+	{"a domain literal with addresses", "a@[", "<a@b.example>"},
+	{"at signs", "", "@"},
+	{"wide at signs", "", wideAt},
+	{"at signs and spaces", "", "@ "},
+	{"at signs and openers", "", "@<(\"'"},
+	{"an at sign and spaces", "a@", " "},
+	{"local parts and at signs", "", "a@"},
+	{"one-label addresses", "", "a@b,"},
+	{"addresses of one domain", "", "a@b.example,"},
+	{"addresses in quotes", "", "\"a@b.example\","},
+	{"addresses in comments", "", "(a@b.example),"},
+	{"addresses in front of angle addresses", "", "a@b.example <c@d.example>,"},
+	{"addresses in front of empty angle addresses", "", "a@b.example <>,"},
+	{"at signs in front of one angle address", "", "a@b.example "},
+	{"domains that DNS cannot carry", "", "\"a@\xff.\xff\","},
+	{"domains that DNS cannot carry, broken", "(", "a@\xff.\xff "},
+	{"U-labels that are too long", "(", "a@" + strings.Repeat("\u00fc", 80) + ".example "},
+	{"atoms of many characters that no domain has", "(", "a@" + strings.Repeat("!a.b", 250) + " "},
+	{"commas", "", ","},
+	{"semicolons", "", ";"},
+	{"groups", "", "a:"},
+	{"groups with an address for a name", "", "\"a@b.example\":"},
+	{"empty groups with an address for a name", "", "\"a@b.example\":;"},
+	{"routes", "<", "@a,"},
+	{"backslashes", "", "\\"},
+	{"backslashes in quotes", "\"", "\\\\"},
+	{"encoded words", "", "=?utf-8?Q?a=40b.example?= "},
+	{"encoded words as elements", "", "=?utf-8?Q?a=40b.example?=,"},
+	{"encoded words without an end", "", "=?utf-8?Q?a "},
+	{"encoded words without an end in quotes", "\"", "=?utf-8?B?a"},
+	{"beginnings of encoded words", "", "=?"},
+	{"long charsets", "", "=?" + strings.Repeat("a", 70)},
+	{"encoded words of an unknown charset", "", "=?x?B?YQ==?=,"},
+	{"encoded words of Shift JIS", "", "=?shift_jis?B?g0A=?="},
+	{"one long encoded word", "=?utf-8?B?", "YUBiLmV4YW1wbGUs"},
+	{"a long encoded word of broken base64", "=?utf-8?B?", "=Y!"},
+	{"escapes", "", "\x1b$B@."},
+	{"NUL", "a@b.example", "\x00"},
+	{"bare line breaks", "a@b.example", "\r"},
+	{"an address behind each NUL", "", "\x00a@b.example"},
+}
+
+// TestHostileFromIsLinear measures 1 KiB to 2 MiB, which is more than an MTA lets
+// through, of each shape: alone, in front of an angle address, and behind a slip.
+func TestHostileFromIsLinear(t *testing.T) {
+	const small, large = 128 << 10, 2 << 20
+	for _, shape := range hostileShapes {
+		for _, around := range []struct{ begin, end string }{{"", ""}, {"", " <a@evil.example>"}, {"> ", "?="}} {
+			value := func(n int) string {
+				return around.begin + shape.begin + strings.Repeat(shape.unit, n/len(shape.unit)) + around.end
+			}
+			for n := 1 << 10; n < small; n *= 4 {
+				AuthorDomains(fromFields(value(n)), 0)
+			}
+			little, much := fastest(value(small), 1), fastest(value(large), 1)
+			if much > 500*time.Millisecond { // the machine may be busy
+				little, much = fastest(value(small), 3), fastest(value(large), 3)
+			}
+			if much > 500*time.Millisecond && much > 3*large/small*little || much > 5*time.Second {
+				t.Errorf("%s (%q, %q): %v for %d KiB, %v for %d KiB", shape.name, around.begin, around.end, little, small>>10, much, large>>10)
+			}
+			if testing.Verbose() {
+				fmt.Printf("%10v %s (%q, %q)\n", much, shape.name, around.begin, around.end)
+			}
+		}
+	}
+}
+
+// fastest is the shortest of several runs, as machines are busy.
+func fastest(value string, runs int) time.Duration {
+	h := fromFields(value)
+	best := time.Hour
+	for range runs {
+		start := time.Now()
+		AuthorDomains(h, 0)
+		best = min(best, time.Since(start))
+	}
+	return best
+}
