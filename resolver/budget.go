@@ -11,26 +11,25 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Default numbers of questions for one message, beside what a check has of its
-// own (Lane). The numbers are ours.
+// Default numbers of questions for one message. The numbers are ours.
 //
-// A policy is found with at most eight names of the DNS Tree Walk (RFC 9989
-// section 4.10), two of RFC 7489's method, and one question whether the Author
-// Domain exists.
+// DefaultReserved is what finds one policy: at most eight names of the DNS Tree
+// Walk (RFC 9989 section 4.10), or two of RFC 7489's method, and one question
+// whether the Author Domain exists.
 const (
 	DefaultMaxQueries = 150
-	DefaultReserved   = 16
+	DefaultReserved   = 9
 	DefaultParallel   = 16
 )
 
 // BudgetOptions bounds what one message may ask.
 type BudgetOptions struct {
-	// MaxQueries is how many distinct questions may be asked beyond what a check
-	// has of its own, answered from a cache or not; one more is refused with
-	// ErrBudget. Default DefaultMaxQueries.
+	// MaxQueries is how many distinct questions may be asked in all, answered
+	// from a cache or not; one more is refused with ErrBudget. Default
+	// DefaultMaxQueries.
 	MaxQueries int
-	// Reserved is how many more may be asked through each Reserve. Default
-	// DefaultReserved; negative: none.
+	// Reserved is how many each Reserve has for itself, on top of MaxQueries
+	// where what was held is too little. Default DefaultReserved; negative: none.
 	Reserved int
 	// Parallel is how many questions may be under way at a time, so that few
 	// messages cannot take all slots of the Resolver; further ones wait, and one
@@ -56,7 +55,9 @@ type Budget struct {
 	few      [8]asked // room for what a message usually asks
 	refused  []key
 	refusals int
-	general  int // used of MaxQueries
+	general  int           // of MaxQueries, free for all
+	held     int           // of MaxQueries, kept for lanes that come later
+	lent     chan struct{} // closed when the lane that lends ends; nil while none does
 }
 
 // asked is one question and, once done, what came of it.
@@ -88,7 +89,7 @@ func NewBudget(lookup Lookuper, opts BudgetOptions) *Budget {
 	if opts.Parallel <= 0 {
 		opts.Parallel = DefaultParallel
 	}
-	b := &Budget{lookup: lookup, opts: opts}
+	b := &Budget{lookup: lookup, opts: opts, general: opts.MaxQueries}
 	b.common = share{b: b, parallel: opts.Parallel}
 	return b
 }
@@ -118,7 +119,7 @@ func (b *Budget) known(name string, qtype uint16, from *share) (*Answer, bool) {
 		return q.answer, q.state == done && q.err == nil
 	}
 	a, ok := lookup.Known(name, qtype)
-	if !ok || i < 0 && !b.take(from) {
+	if !ok || i < 0 && b.take(from) != granted {
 		return nil, false
 	}
 	if i < 0 {
@@ -137,7 +138,15 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, from *share
 	held := false // a slot
 	for {
 		b.mu.Lock()
-		i := b.entry(k, from)
+		i, later := b.entry(k, from, ctx.Err() == nil)
+		if later != nil {
+			b.mu.Unlock()
+			select {
+			case <-later:
+			case <-ctx.Done():
+			}
+			continue
+		}
 		if i < 0 {
 			b.mu.Unlock()
 			return nil, &Error{Name: name, Type: qtype, Err: ErrBudget}
@@ -192,13 +201,23 @@ func (b *Budget) gaveUp(ctx context.Context, i int, why string) error {
 	return err
 }
 
-// entry is the place of k, which is new if need be; -1 when it is refused.
-func (b *Budget) entry(k key, from *share) int {
-	i := b.find(k)
-	if i < 0 && b.admit(k, from) {
-		i = b.enter(k)
+// entry is the place of k, which is new if need be; -1 when it is refused. Where
+// another lane may leave something and there is time, the asker has to wait
+// until later is closed and come again.
+func (b *Budget) entry(k key, from *share, time bool) (i int, later <-chan struct{}) {
+	if i = b.find(k); i >= 0 {
+		return i, nil
 	}
-	return i
+	switch b.take(from) {
+	case granted:
+		return b.enter(k), nil
+	case postponed:
+		if time {
+			return -1, b.lent
+		}
+	}
+	b.refuse(k)
+	return -1, nil
 }
 
 func (b *Budget) enter(k key) int {
@@ -221,29 +240,38 @@ func (b *Budget) find(k key) int {
 // maxRefusedKept bounds the list of refused questions; all are counted.
 const maxRefusedKept = 20
 
-// admit takes one question out of the budget, or notes that it is refused.
-func (b *Budget) admit(k key, from *share) bool {
-	if b.take(from) {
-		return true
-	}
+// refuse notes that a question is refused.
+func (b *Budget) refuse(k key) {
 	b.refusals++
 	if len(b.refused) < maxRefusedKept {
 		b.refused = append(b.refused, k)
 	}
-	return false
 }
 
-// take draws on what is reserved for from, then on what is for all.
-func (b *Budget) take(from *share) bool {
+// grant is whether a share may ask one question more.
+type grant uint8
+
+const (
+	denied grant = iota
+	granted
+	postponed // until the lane that lends has ended
+)
+
+// take draws on what is from's own, then on what is for all. b.mu is held.
+func (b *Budget) take(from *share) grant {
 	switch {
-	case from.used < from.reserved:
-		from.used++
-	case b.general < b.opts.MaxQueries:
-		b.general++
+	case from.most > 0 && from.used >= from.most:
+		return denied
+	case from.used < from.own:
+	case b.general > 0:
+		b.general--
+	case b.lent != nil && !from.lends:
+		return postponed
 	default:
-		return false
+		return denied
 	}
-	return true
+	from.used++
+	return granted
 }
 
 // run asks question i, outside the lock and with a slot of from's. A failure

@@ -104,7 +104,7 @@ func TestBudgetRefusesAndKeepsAReserve(t *testing.T) {
 }
 
 func TestReserveIsDrawnFirst(t *testing.T) {
-	b := resolver.NewBudget(zone(t, zoneText), resolver.BudgetOptions{MaxQueries: 1, Reserved: 1})
+	b := resolver.NewBudget(zone(t, zoneText), resolver.BudgetOptions{MaxQueries: 2, Reserved: 1})
 	for i, lk := range []resolver.Lookuper{b.Reserve(), b} {
 		if _, err := lk.Lookup(t.Context(), fmt.Sprintf("n%d.example", i), dns.TypeTXT); err != nil {
 			t.Errorf("question %d: %v", i, err)
@@ -205,7 +205,7 @@ func TestWaitingInVainIsATemporaryError(t *testing.T) {
 func TestOneLaneDoesNotWaitForAnother(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	h := hang{zone(t, zoneText), make(chan struct{}, 1)}
-	b := resolver.NewBudget(h, resolver.BudgetOptions{Parallel: 1, MaxQueries: 6})
+	b := resolver.NewBudget(h, resolver.BudgetOptions{Parallel: 1, MaxQueries: 15})
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
@@ -223,6 +223,61 @@ func TestOneLaneDoesNotWaitForAnother(t *testing.T) {
 	}
 	if _, err := lane.Lookup(t.Context(), "n6.example", dns.TypeTXT); !errors.Is(err, resolver.ErrBudget) {
 		t.Errorf("a lane goes over the budget of the message: %v", err)
+	}
+}
+
+// What the lane that lends leaves is for all. Who needs it waits for its end, and is
+// refused where nothing is left or its own time is up.
+func TestALaneLendsWhatItLeaves(t *testing.T) {
+	ask := func(ctx context.Context, lk resolver.Lookuper, n int) error {
+		_, err := lk.Lookup(ctx, fmt.Sprintf("n%d.example", n), dns.TypeTXT)
+		return err
+	}
+	b := resolver.NewBudget(zone(t, zoneText), resolver.BudgetOptions{MaxQueries: 6})
+	first := b.Lane(resolver.Own{Questions: 4, Lends: true, Parallel: 1})
+	b.Hold(1)
+	second := b.Lane(resolver.Own{Parallel: 1, Most: 4})
+	if err := ask(t.Context(), first, 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := ask(t.Context(), second, 1); err != nil {
+		t.Errorf("the one that is for all: %v", err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := ask(over, second, 2); !errors.Is(err, resolver.ErrBudget) {
+		t.Errorf("without time to wait: %v", err)
+	}
+	later := make(chan error)
+	go func() { later <- ask(t.Context(), second, 3) }()
+	select {
+	case err := <-later:
+		t.Fatalf("did not wait: %v", err)
+	case <-time.After(20 * time.Millisecond):
+	}
+	first.Done()
+	first.Done()
+	if err := <-later; err != nil {
+		t.Errorf("after the end of the other lane: %v", err)
+	}
+	for n, want := range map[int]bool{0: true, 1: true, 3: true} {
+		if err := ask(t.Context(), second, n); (err == nil) != want {
+			t.Errorf("what was asked is known: question %d: %v", n, err)
+		}
+	}
+	for n := 4; n < 8; n++ { // two more are its own to ask, of the two that are left
+		if err := ask(t.Context(), second, n); errors.Is(err, resolver.ErrBudget) != (n >= 6) {
+			t.Errorf("question %d: %v", n, err)
+		}
+	}
+	reserve := b.Reserve() // one was held, none is left, the rest comes on top
+	for n := 10; n < 10+resolver.DefaultReserved; n++ {
+		if err := ask(t.Context(), reserve, n); err != nil {
+			t.Errorf("reserved question %d: %v", n, err)
+		}
+	}
+	if err := ask(t.Context(), reserve, 30); !errors.Is(err, resolver.ErrBudget) {
+		t.Errorf("beyond the reserve: %v", err)
 	}
 }
 

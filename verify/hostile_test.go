@@ -75,6 +75,19 @@ func (s deaf) Lookup(ctx context.Context, name string, qtype uint16) (*resolver.
 	return s.Lookuper.Lookup(ctx, name, qtype)
 }
 
+// failing is a Lookuper that fails for names that begin with prefix.
+type failing struct {
+	resolver.Lookuper
+	prefix string
+}
+
+func (f failing) Lookup(ctx context.Context, name string, qtype uint16) (*resolver.Answer, error) {
+	if strings.HasPrefix(name, f.prefix) {
+		return nil, &resolver.Error{Name: name, Type: qtype, Err: resolver.ErrTemporary, Why: "SERVFAIL"}
+	}
+	return f.Lookuper.Lookup(ctx, name, qtype)
+}
+
 // chainOf puts an ARC chain of n sets on top of a message.
 func chainOf(msg string, n int, domain func(i int) string) string {
 	for i := range n {

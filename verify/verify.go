@@ -63,13 +63,8 @@ type Options struct {
 // not below the 20 s of RFC 7208 section 4.6.4.
 const defaultTimeout = 20 * time.Second
 
-// arcKeys is how many keys an ARC chain can have (RFC 8617 section 4.2.1), and
-// arcParallel how many of them are asked at a time; ours. Few chains have more than
-// four sets.
-const (
-	arcKeys     = 100
-	arcParallel = 8
-)
+// defaultMaxFromDomains is ours; RFC 9989 section 11.5 asks for a small number.
+const defaultMaxFromDomains = 4
 
 // Envelope is what the MTA tells before the header.
 type Envelope struct {
@@ -109,7 +104,7 @@ func Begin(ctx context.Context, lk resolver.Lookuper, opt *Options, env Envelope
 	m := pool.Get().(*Message)
 	m.opt, m.parent, m.mta = opt, ctx, env.Receiver
 	m.ctx, m.cancel = context.WithCancel(ctx)
-	m.budget = resolver.NewBudget(lk, opt.Budget)
+	m.budget = m.newBudget(lk)
 	m.ev = evidence.Message{
 		Schema:   evidence.SchemaVersion,
 		Time:     m.now(),
@@ -146,10 +141,10 @@ func (m *Message) startClientChecks() {
 		Receiver: m.mta, Now: m.ev.Time, Limits: m.opt.SPF,
 	}
 	if check.MailFrom == "" { // RFC 7208 section 2.4: postmaster@HELO
-		m.spf(check, spf.MailFrom, &m.ev.SPF.HELO)
+		m.spf(check, spf.MailFrom, m.ownOfSPF(), &m.ev.SPF.HELO)
 	} else {
-		m.spf(check, spf.MailFrom, &m.ev.SPF.MailFrom)
-		m.spf(check, spf.HELO, &m.ev.SPF.HELO)
+		m.spf(check, spf.MailFrom, m.ownOfSPF(), &m.ev.SPF.MailFrom)
+		m.spf(check, spf.HELO, ownOfHELO, &m.ev.SPF.HELO)
 	}
 	if m.opt.IPRev {
 		m.work.Go(func() { m.ev.IPRev = iprev.Check(m.ctx, m.budget, client.IP()) })
@@ -158,16 +153,15 @@ func (m *Message) startClientChecks() {
 
 type spfCheck func(context.Context, resolver.Lookuper, spf.Check) evidence.SPFCheck
 
-// spf checks one identity, on the side if it has to wait for answers. All
-// questions that RFC 7208 section 4.6.4 lets it cause are its own: the domain in
-// HELO takes none from the one in MAIL FROM, nor from what the header names.
-func (m *Message) spf(check spf.Check, identity spfCheck, out **evidence.SPFCheck) {
-	lane := m.budget.Lane(resolver.Own{Questions: check.Limits.MaxQuestions(), Parallel: resolver.DefaultParallel / 2})
+// spf checks one identity, on the side if it has to wait for answers.
+func (m *Message) spf(check spf.Check, identity spfCheck, own resolver.Own, out **evidence.SPFCheck) {
+	lane := m.budget.Lane(own)
 	ready := resolver.NewReady(lane)
 	limit := check.Limits.Timeout
 	check.Limits.Timeout = -1 // it does not wait
 	res := identity(m.ctx, ready, check)
 	if ready.Complete() {
+		lane.Done()
 		*out = &res
 		return
 	}
@@ -175,8 +169,9 @@ func (m *Message) spf(check spf.Check, identity spfCheck, out **evidence.SPFChec
 	m.spfAside(lane, check, identity, out)
 }
 
-func (m *Message) spfAside(lane resolver.Lookuper, check spf.Check, identity spfCheck, out **evidence.SPFCheck) {
+func (m *Message) spfAside(lane *resolver.Lane, check spf.Check, identity spfCheck, out **evidence.SPFCheck) {
 	m.work.Go(func() {
+		defer lane.Done()
 		res := identity(m.ctx, lane, check)
 		*out = &res
 	})
@@ -204,10 +199,9 @@ func (m *Message) EndOfHeader() {
 	opt := m.opt.DKIM
 	opt.AuthorDomains = m.ev.From.Domains
 	opt.Now = m.ev.Time
-	// No key of a signature waits for another name of the message's.
-	keys := opt.WithDefaults().MaxSignatures
-	m.dkim = dkim.Start(m.ctx, &m.fields, &m.body, m.budget.Lane(resolver.Own{Questions: keys, Parallel: keys}), opt)
-	chain := m.budget.Lane(resolver.Own{Questions: arcKeys, Parallel: arcParallel})
+	keys, chain := m.budget.Lane(m.ownOfKeys()), m.budget.Lane(ownOfChain)
+	m.budget.Unhold()
+	m.dkim = dkim.Start(m.ctx, &m.fields, &m.body, keys, opt)
 	m.arc = arc.Start(m.ctx, &m.fields, &m.body, chain, arc.Options{DKIM: opt, ParseAAR: authres.ParseAAR})
 }
 
@@ -222,7 +216,7 @@ func (m *Message) maxFromDomains() int {
 	if m.opt.MaxFromDomains > 0 {
 		return m.opt.MaxFromDomains
 	}
-	return 4
+	return defaultMaxFromDomains
 }
 
 // Body takes the next octets of the body, CRLF line ends as on the wire.

@@ -12,7 +12,8 @@ import (
 type set struct {
 	aar header.Field
 	ams *dkim.Check
-	// relaxed is the same field read as relaxed/relaxed if it has no c=.
+	// relaxed is the same field read as relaxed/relaxed if it has no c=; of the
+	// newest set only.
 	relaxed *dkim.Check
 	seal    *dkim.Check
 
@@ -22,6 +23,7 @@ type set struct {
 // chain is the collected sets; sets[0] is instance 1.
 type chain struct {
 	sets []set
+	work dkim.Work
 	// broken says why the structure is invalid; empty when it is valid.
 	broken string
 }
@@ -55,7 +57,7 @@ func collect(fields *header.Fields, opt dkim.Options) *chain {
 		return c
 	}
 	for _, i := range seals {
-		check := dkim.NewCheck(dkim.Seal, fields.At(i), opt)
+		check := dkim.NewCheck(dkim.Seal, fields.At(i), opt, &c.work)
 		if s := c.set(check.Params.Instance); s == nil {
 			continue
 		} else if s.seal != nil {
@@ -65,13 +67,13 @@ func collect(fields *header.Fields, opt dkim.Options) *chain {
 		}
 	}
 	for _, i := range amss {
-		check := dkim.NewCheck(dkim.MessageSignature, fields.At(i), opt)
+		check := dkim.NewCheck(dkim.MessageSignature, fields.At(i), opt, &c.work)
 		if s := c.set(check.Params.Instance); s == nil {
 			continue
 		} else if s.ams != nil {
 			c.fail(twiceInstance)
 		} else {
-			s.ams, s.relaxed = check, check.Relaxed()
+			s.ams = check
 		}
 	}
 	for _, i := range aars {

@@ -8,9 +8,12 @@
 // set's own results, and Temporary, which says that nothing but a temporary
 // DNS failure was in the way.
 //
-// All keys of the chain are asked for at once. Verification is linear in the
-// header: seals are hashed in one pass over the chain, as the input of one is
-// the beginning of the input of the next, and the body is hashed once.
+// The keys of the newest set are asked for while the body comes, those of older
+// sets, at once, when the newest set holds, so that a forged chain costs two
+// questions and three signatures. Verification is linear in the header: seals are
+// hashed in one pass over the chain, as the input of one is the beginning of the
+// input of the next, and the body is hashed once. dkim.MaxWork bounds the RSA
+// arithmetic of a chain.
 //
 // # Choices where the RFC leaves one
 //
@@ -22,7 +25,7 @@
 // The newest ARC-Message-Signature also fails when it has expired or l= leaves
 // octets unsigned. Whatever else is wrong with an older one counts for oldest-pass
 // only (section 5.2 step 5.A). One without c= is simple/simple; where that does not
-// verify, relaxed/relaxed is tried, which was the default in the drafts that
+// verify, relaxed/relaxed is tried for the newest set, which was the default in the drafts that
 // early sealers were written from. An ARC-Authentication-Results must begin
 // with its instance; whether the rest of it can be read does not matter to
 // validation. t= of a seal is not compared with the clock. d= and s= of a set's

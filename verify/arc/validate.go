@@ -2,7 +2,7 @@ package arc
 
 import (
 	"context"
-	"iter"
+	"crypto/sha256"
 
 	"alignd/evidence"
 	"alignd/header"
@@ -23,6 +23,7 @@ type Options struct {
 // Validation is the work on one message's chain.
 type Validation struct {
 	opt     dkim.Options
+	lookup  resolver.Lookuper
 	chain   *chain
 	result  evidence.ARC
 	started bool
@@ -47,21 +48,49 @@ func Start(ctx context.Context, fields *header.Fields, body *dkim.Body, lk resol
 		return v
 	}
 	v.started = true
+	v.lookup = lk
+	newest := v.newest()
+	newest.relaxed = newest.ams.Relaxed()
+	older := v.chain.sets[:len(v.chain.sets)-1]
+	for i := range older { // what they need of the body cannot wait for the newest set
+		older[i].ams.Register(fields, body)
+	}
 	h := dkim.NewHeaderHash()
 	defer h.Release()
-	for _, s := range v.chain.sets {
-		// The input of a seal is all earlier sets whole, then its own with b=
-		// empty (RFC 8617 section 5.1.1).
-		h.Field(s.aar, true)
-		h.Field(s.ams.Params.Field, true)
-		s.seal.StartSeal(ctx, h.SumWith(s.seal.Params), lk)
-		h.Field(s.seal.Params.Field, true)
-		s.ams.Start(ctx, fields, body, lk)
-		if s.relaxed != nil {
-			s.relaxed.Start(ctx, fields, body, lk)
-		}
+	for i := range older {
+		older[i].addTo(h, nil)
+	}
+	newest.addTo(h, func(digest *[sha256.Size]byte) { newest.seal.AskSeal(ctx, digest, lk) })
+	newest.ams.Start(ctx, fields, body, lk)
+	if newest.relaxed != nil {
+		newest.relaxed.Start(ctx, fields, body, lk)
 	}
 	return v
+}
+
+func (v *Validation) newest() *set { return &v.chain.sets[len(v.chain.sets)-1] }
+
+// addTo adds the set to a hash over all sets. Its seal is over all earlier sets
+// whole, then its own with b= empty (RFC 8617 section 5.1.1); tell gets that hash,
+// if it is not nil.
+func (s *set) addTo(h *dkim.HeaderHash, tell func(digest *[sha256.Size]byte)) {
+	h.Field(s.aar, true)
+	h.Field(s.ams.Params.Field, true)
+	if tell != nil {
+		tell(h.SumWith(s.seal.Params))
+	}
+	h.Field(s.seal.Params.Field, true)
+}
+
+// askOlder begins to ask for the keys of all sets but the newest.
+func (v *Validation) askOlder(ctx context.Context) {
+	h := dkim.NewHeaderHash()
+	defer h.Release()
+	for i := range len(v.chain.sets) - 1 {
+		s := &v.chain.sets[i]
+		s.addTo(h, func(digest *[sha256.Size]byte) { s.seal.AskSeal(ctx, digest, v.lookup) })
+		s.ams.Ask(ctx, v.lookup)
+	}
 }
 
 // Close ends what Start began, for a message that is not going to be finished.
@@ -69,18 +98,11 @@ func (v *Validation) Close() {
 	if !v.started {
 		return
 	}
-	for c := range v.checks() {
-		c.Close()
-	}
-}
-
-// checks are all that Start started.
-func (v *Validation) checks() iter.Seq[*dkim.Check] {
-	return func(yield func(*dkim.Check) bool) {
-		for _, s := range v.chain.sets {
-			if !yield(s.seal) || !yield(s.ams) || s.relaxed != nil && !yield(s.relaxed) {
-				return
-			}
+	for _, s := range v.chain.sets {
+		s.seal.Close()
+		s.ams.Close()
+		if s.relaxed != nil {
+			s.relaxed.Close()
 		}
 	}
 }
@@ -91,17 +113,20 @@ func (v *Validation) Finish(ctx context.Context) evidence.ARC {
 	if !v.started {
 		return v.result
 	}
-	for c := range v.checks() {
-		c.Wait(ctx)
-	}
-	j := judge{opt: v.opt, arc: &v.result}
+	defer v.Close()
+	j := judge{ctx: ctx, opt: v.opt, arc: &v.result}
 	newest := len(v.chain.sets)
-	j.newestMessage(v.chain.sets[newest-1]) // step 4
-	if j.arc.Sets[newest-1].MessageResult == evidence.Pass {
-		j.oldestPass(v.chain.sets) // step 5
+	j.newestMessage(v.newest()) // step 4
+	j.seal(newest, v.newest())  // step 6, from its end
+	older := !j.temporary && v.result.Reason == ""
+	if older {
+		v.askOlder(ctx)
 	}
-	for i := newest; i >= 1; i-- { // step 6
-		j.seal(i, v.chain.sets[i-1])
+	for i := newest - 1; older && i >= 1 && v.result.Reason == ""; i-- {
+		j.seal(i, &v.chain.sets[i-1])
+	}
+	if !j.temporary && v.result.Reason == "" {
+		j.oldestPass(v.chain.sets) // step 5
 	}
 	v.result.Temporary = j.temporary && v.result.Reason == ""
 	switch {
@@ -117,19 +142,24 @@ func (v *Validation) Finish(ctx context.Context) evidence.ARC {
 }
 
 // message is the verdict on an ARC-Message-Signature.
-func (s set) message(opt dkim.Options) (dkim.Problem, dkim.BodyResult) {
-	verdict, body := s.ams.Result(opt)
-	if s.relaxed != nil && verdict.Result != evidence.Pass {
-		if again, body := s.relaxed.Result(opt); again.Result == evidence.Pass || again.Result == evidence.TempError && body.Verified {
-			return again, body
-		}
+func (s *set) message(ctx context.Context, opt dkim.Options) dkim.Problem {
+	s.ams.Wait(ctx)
+	verdict, _ := s.ams.Result(opt)
+	if s.relaxed == nil || verdict.Result == evidence.Pass {
+		return verdict
 	}
-	return verdict, body
+	s.relaxed.Wait(ctx)
+	again, body := s.relaxed.Result(opt)
+	if again.Result == evidence.Pass || again.Result == evidence.TempError && body.Verified {
+		return again
+	}
+	return verdict
 }
 
 // judge collects what the signatures say. arc.Reason is the first permanent
 // failure.
 type judge struct {
+	ctx       context.Context
 	opt       dkim.Options
 	arc       *evidence.ARC
 	temporary bool
@@ -146,16 +176,14 @@ func (j *judge) need(verdict dkim.Problem, what string) {
 	}
 }
 
-func (j *judge) newestMessage(s set) {
-	verdict, body := s.message(j.opt)
+func (j *judge) newestMessage(s *set) {
+	verdict := s.message(j.ctx, j.opt)
 	j.arc.Sets[len(j.arc.Sets)-1].MessageResult = verdict.Result
-	if verdict.Result == evidence.TempError && !body.Verified {
-		verdict = dkim.Problem{Result: evidence.Fail, Reason: "body hash did not verify"}
-	}
 	j.need(verdict, newestMessage)
 }
 
-func (j *judge) seal(i int, s set) {
+func (j *judge) seal(i int, s *set) {
+	s.seal.Wait(j.ctx)
 	verdict, _ := s.seal.Result(j.opt)
 	j.arc.Sets[i-1].SealResult = verdict.Result
 	j.need(verdict, "ARC-Seal: ")
@@ -166,7 +194,7 @@ func (j *judge) seal(i int, s set) {
 func (j *judge) oldestPass(sets []set) {
 	j.arc.OldestPass = 0
 	for i := len(sets) - 1; i >= 1; i-- {
-		verdict, _ := sets[i-1].message(j.opt)
+		verdict := sets[i-1].message(j.ctx, j.opt)
 		j.arc.Sets[i-1].MessageResult = verdict.Result
 		if verdict.Result != evidence.Pass {
 			j.arc.OldestPass = i + 1

@@ -170,6 +170,7 @@ func TestValidate(t *testing.T) {
 		{name: "AMS simple/simple", msg: chain(ams(1, "relaxed/relaxed", "simple/simple")), want: evidence.Pass},
 		{name: "AMS without c= is simple/simple", msg: chain(ams(1, " c=relaxed/relaxed;", "")), want: evidence.Pass},
 		{name: "AMS without c= that was made relaxed, as in the drafts", msg: chain(ams(1, "c=relaxed/relaxed; ", "", "b=$b", "b=$b$relaxed")), want: evidence.Pass},
+		{name: "an older one moves oldest-pass", msg: chain(ams(1, "c=relaxed/relaxed; ", "", "b=$b", "b=$b$relaxed"), set(2)), want: evidence.Pass, oldest: 2},
 		{name: "AMS with a duplicate tag", msg: chain(ams(1, "d=", "s=sel; d=")), want: evidence.Fail},
 		{name: "AMS without h=", msg: chain(ams(1, "h=from:to:subject; ", "")), want: evidence.Fail},
 		{name: "AMS without bh=", msg: chain(ams(1, "bh=$bh; ", "")), want: evidence.Fail},

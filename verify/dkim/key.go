@@ -313,8 +313,9 @@ type Outcome struct {
 }
 
 // Verify tries the keys until one verifies digest, the header hash of p.
-// digest is only called when some key fits.
-func (ks Keys) Verify(p *Params, digest func() *[sha256.Size]byte) Outcome {
+// digest is only called when some key fits, and no more is computed than work
+// allows.
+func (ks Keys) Verify(p *Params, digest func() *[sha256.Size]byte, work *Work) Outcome {
 	if ks.problem != nil {
 		return Outcome{Problem: ks.problem}
 	}
@@ -332,6 +333,12 @@ func (ks Keys) Verify(p *Params, digest func() *[sha256.Size]byte) Outcome {
 			break
 		}
 		first := sum == nil
+		if !work.take(k) {
+			if first {
+				out = Outcome{Problem: disallowed("too much arithmetic for one message"), KeyBits: k.bits, Testing: k.testing}
+			}
+			break
+		}
 		if first {
 			sum = digest()
 		}

@@ -63,6 +63,7 @@ func (o Options) WithDefaults() Options {
 // Verification is the work on one message's signatures.
 type Verification struct {
 	opt     Options
+	work    Work
 	checks  []*Check
 	skipped int
 }
@@ -79,7 +80,7 @@ func Start(ctx context.Context, fields *header.Fields, body *Body, lk resolver.L
 	}
 	parsed := make([]*Check, len(at))
 	for n, i := range at {
-		parsed[n] = NewCheck(Signature, fields.At(i), v.opt)
+		parsed[n] = NewCheck(Signature, fields.At(i), v.opt, &v.work)
 	}
 	v.choose(parsed)
 	for _, c := range v.checks {

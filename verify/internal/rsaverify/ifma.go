@@ -40,8 +40,9 @@ func newIFMAKey(pub *rsa.PublicKey) *ifmaKey {
 // raisesTo reports whether signature to the power of 65537 is want, modulo n.
 //
 // As R is above 4n, products of numbers below 2n stay below 2n and need no
-// reduction in between. The last one takes R out again; it is below n, or n
-// itself for a signature of 0, whose power nobody wants.
+// reduction in between. The last one takes R out again; it is the power, or
+// once in a very long while the power and n, as for a signature of 0: that is not
+// confirmed here, and bigmod decides.
 func (k *ifmaKey) raisesTo(signature, want []byte) bool {
 	if bytes.Compare(signature, k.bytes) >= 0 {
 		return false
