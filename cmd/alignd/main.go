@@ -5,6 +5,7 @@
 //	alignd check MESSAGE     explain what the filter would say of a message
 //	alignd reload            have it read its configuration again, and tell what became of it
 //	alignd config check [FILE] tell what is wrong with a configuration
+//	alignd report show FILE  show the DMARC reports that others send
 //	alignd config defaults   print the whole default configuration, annotated
 //
 // Exit status: 0 done; 1 the daemon failed at its work; 2 wrong usage,
@@ -65,12 +66,12 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: serve, reload, check or config (see alignd --help)")
+			return errors.New("say what to do: serve, reload, check, report or config (see alignd --help)")
 		},
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), reloadCommand(), checkCommand(), configCommand())
+	root.AddCommand(serveCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand())
 	return root
 }
 

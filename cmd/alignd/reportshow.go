@@ -1,0 +1,124 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"alignd/report/read"
+)
+
+func reportCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "report",
+		Short: "Read DMARC reports",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New("say what to do: report show")
+		},
+	}
+	c.AddCommand(reportShowCommand())
+	return c
+}
+
+func reportShowCommand() *cobra.Command {
+	var asJSON bool
+	by := "source"
+	c := &cobra.Command{
+		Use:   "show [--json] [--by source|day|reporter|domain] FILE...|-",
+		Short: "Show the DMARC reports in files",
+		Long: `Show the DMARC reports in files, or on standard input (-).
+
+A file may be XML, gzip, zip, a mail with a report attached, or a directory of such
+files (a Maildir, say). What it is is told by its content. Aggregate reports (RFC
+9990, RFC 7489) are added up; failure reports (RFC 9991, RFC 6591) are listed.
+
+Exit status 0 when every file gave a report, 1 when one gave none.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("name a file, a directory, or - for standard input")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			out := bufio.NewWriter(c.OutOrStdout())
+			var show reportSink
+			if asJSON {
+				show = newReportJSON(out)
+			} else {
+				table, err := newReportTable(out, by)
+				if err != nil {
+					return err
+				}
+				show = table
+			}
+			without, err := showReports(show, args, c.InOrStdin())
+			if err == nil {
+				err = errors.Join(show.end(), out.Flush())
+			}
+			switch {
+			case err != nil:
+				return failure{err}
+			case without > 0:
+				return failure{fmt.Errorf("files without a report: %d", without)}
+			}
+			return nil
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object instead of tables")
+	c.Flags().StringVar(&by, "by", by, "what the table is added up by: source, day, reporter or domain")
+	return c
+}
+
+// reportSink shows what is read.
+type reportSink interface {
+	read.Sink
+	// end writes what had to wait.
+	end() error
+}
+
+// showReports reads all files and counts those without a report.
+func showReports(show reportSink, args []string, stdin io.Reader) (without int, err error) {
+	r := read.New(show, read.Limits{})
+	one := func(name string, in io.Reader) error {
+		n, err := r.File(name, in)
+		if n == 0 {
+			without++
+		}
+		return err
+	}
+	for _, arg := range args {
+		if arg == "-" {
+			if err := one("-", stdin); err != nil {
+				return without, err
+			}
+			continue
+		}
+		err := filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.IsDir() {
+				return nil
+			}
+			var f *os.File
+			if err == nil {
+				f, err = os.Open(path)
+			}
+			if err != nil { // it cannot be read: a file without a report
+				show.Problem(read.Problem{File: path, Problem: err.Error()})
+				without++
+				return nil
+			}
+			defer f.Close()
+			return one(path, f)
+		})
+		if err != nil {
+			return without, err
+		}
+	}
+	return without, nil
+}

@@ -1,0 +1,422 @@
+package read
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// aggregateParser reads the elements of aggregate reports wherever they stand. A
+// value is known by its own name and that of the element around it.
+type aggregateParser struct {
+	limits *Limits
+	src    *cleaner
+	dec    *xml.Decoder
+	notes  *notes
+	emit   func(*Aggregate, *Records) error
+
+	path []string // local names, lower case
+	text strings.Builder
+
+	open    bool // something of a report has been seen
+	found   int  // reports
+	head    Aggregate
+	records *Records
+
+	rec    *Record // nil outside of one
+	recAt  int     // its line
+	reason Reason
+	result DKIMResult // of either kind; scope stands in Selector for SPF
+	filled bool       // result has a child element
+}
+
+// parse reads all reports of one XML text. What was read before a fault is emitted.
+func (p *aggregateParser) parse(r io.Reader) error {
+	p.src = newCleaner(r, p.limits.Text)
+	p.dec = xml.NewDecoder(p.src)
+	p.dec.Strict = false
+	p.dec.CharsetReader = func(_ string, in io.Reader) (io.Reader, error) { return in, nil } // done by the cleaner
+	err := p.tokens()
+	if errors.As(err, new(boundError)) || errors.As(err, new(doctypeError)) {
+		p.drop()
+		return err
+	}
+	if end := p.endReport(); err == nil {
+		err = end
+	}
+	if p.src.replaced > 0 {
+		p.notes.add("%d octets or characters are not XML and were replaced", p.src.replaced)
+	}
+	if err == nil && p.found == 0 {
+		return errors.New("XML, but not a DMARC report")
+	}
+	return err
+}
+
+// drop forgets the report that is being read.
+func (p *aggregateParser) drop() {
+	if p.open {
+		p.records.Close()
+		p.open = false
+	}
+}
+
+func (p *aggregateParser) tokens() error {
+	for {
+		token, err := p.dec.Token()
+		p.src.since = 0
+		switch {
+		case errors.Is(err, io.EOF) && len(p.path) == 0:
+			return nil
+		case err != nil:
+			return p.fault(err)
+		}
+		switch t := token.(type) {
+		case xml.StartElement:
+			err = p.start(strings.ToLower(t.Name.Local))
+		case xml.CharData:
+			if p.text.Len()+len(t) > p.limits.Text {
+				err = boundError{"the octets of one text or tag"}
+			} else {
+				p.text.Write(t)
+			}
+		case xml.EndElement:
+			err = p.end(strings.ToLower(t.Name.Local))
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// fault gives an error of the decoder its line.
+func (p *aggregateParser) fault(err error) error {
+	var syntax *xml.SyntaxError
+	switch {
+	case errors.As(err, new(boundError)), errors.As(err, new(doctypeError)):
+		return fmt.Errorf("line %d: %w", p.line(), err)
+	case errors.As(err, &syntax):
+		return fmt.Errorf("line %d: not well-formed: %s; what stands before it was read", syntax.Line, syntax.Msg)
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return fmt.Errorf("line %d: the text ends early; what stands before it was read", p.line())
+	}
+	return fmt.Errorf("line %d: %w", p.line(), err)
+}
+
+func (p *aggregateParser) line() int {
+	line, _ := p.dec.InputPos()
+	return line
+}
+
+func (p *aggregateParser) parent(up int) string {
+	if i := len(p.path) - 1 - up; i >= 0 {
+		return p.path[i]
+	}
+	return ""
+}
+
+func (p *aggregateParser) start(name string) error {
+	if len(p.path) >= p.limits.Elements {
+		return fmt.Errorf("line %d: %w", p.line(), boundError{"elements in each other"})
+	}
+	if p.rec == nil && name == "feedback" {
+		if err := p.endReport(); err != nil {
+			return err
+		}
+	}
+	switch name {
+	case "report_metadata", "policy_published", "record":
+		if !p.open {
+			p.open, p.records = true, new(Records)
+		}
+	}
+	switch {
+	case name == "record" && p.rec == nil:
+		p.rec, p.recAt = new(Record), p.line()
+	case name == "reason":
+		p.reason = Reason{}
+	case name == "dkim" || name == "spf":
+		p.result, p.filled = DKIMResult{}, false
+	case p.parent(0) == "dkim" || p.parent(0) == "spf":
+		p.filled = true
+	}
+	p.path = append(p.path, name)
+	p.text.Reset()
+	return nil
+}
+
+// end closes an element, and those that the reporter left open within it.
+func (p *aggregateParser) end(name string) error {
+	if len(p.path) == 0 {
+		return nil
+	}
+	value := strings.TrimSpace(p.text.String())
+	p.text.Reset()
+	p.path = p.path[:len(p.path)-1]
+	in := p.parent(0)
+	switch {
+	case name == "record" && p.rec != nil:
+		return p.endRecord()
+	case name == "feedback":
+		return p.endReport()
+	case p.rec != nil:
+		return p.recordValue(in, name, value)
+	case value != "":
+		return p.headValue(in, name, value)
+	}
+	return nil
+}
+
+func (p *aggregateParser) endReport() error {
+	if !p.open {
+		return nil
+	}
+	defer p.records.Close()
+	p.rec = nil // cut off within
+	p.missing()
+	p.found++
+	err := p.emit(&p.head, p.records)
+	p.head, p.records, p.open = Aggregate{}, nil, false
+	return err
+}
+
+// missing notes what RFC 9990 appendix A requires of a report.
+func (p *aggregateParser) missing() {
+	for _, m := range []struct {
+		name string
+		gone bool
+	}{
+		{"org_name", p.head.OrgName == ""}, {"report_id", p.head.ReportID == ""},
+		{"date_range", p.head.Begin == "" || p.head.End == ""}, {"policy_published domain", p.head.Domain == ""},
+		{"record", p.records.Len() == 0},
+	} {
+		if m.gone {
+			p.notes.add("%s is missing", m.name)
+		}
+	}
+}
+
+func (p *aggregateParser) endRecord() error {
+	rec := p.rec
+	p.rec = nil
+	if p.records.Len() >= p.limits.Records {
+		return fmt.Errorf("line %d: %w", p.line(), boundError{"records of one report"})
+	}
+	if rec.SourceIP == "" {
+		p.notes.at(p.recAt, "a record without source_ip")
+	}
+	return p.records.Add(rec)
+}
+
+func (p *aggregateParser) headValue(in, name, value string) error {
+	h := &p.head
+	switch name {
+	case "org_name":
+		h.OrgName = value
+	case "email":
+		h.Email = value
+	case "extra_contact_info":
+		h.Contact = value
+	case "report_id":
+		h.ReportID = value
+	case "generator":
+		h.Generator = value
+	case "version":
+		h.Version = value
+	case "error":
+		if len(h.Errors) >= p.limits.Items {
+			return boundError{"errors of one report"}
+		}
+		h.Errors = append(h.Errors, value)
+	case "begin":
+		h.Begin = p.time(name, value)
+	case "end":
+		h.End = p.time(name, value)
+	default:
+		if in == "policy_published" {
+			p.policyValue(name, value)
+		} else if in != "" && len(p.path) > 0 {
+			p.unknownElement(name)
+		}
+	}
+	return nil
+}
+
+func (p *aggregateParser) unknownElement(name string) {
+	p.notes.at(p.line(), "unknown element %.60q", name)
+}
+
+func (p *aggregateParser) policyValue(name, value string) {
+	h := &p.head
+	switch name {
+	case "domain":
+		h.Domain = value
+	case "p":
+		h.Policy.P = p.word(name, value, policies)
+	case "sp":
+		h.Policy.SP = p.word(name, value, policies)
+	case "np":
+		h.Policy.NP = p.word(name, value, policies)
+	case "adkim":
+		h.Policy.ADKIM = p.word(name, value, modes)
+	case "aspf":
+		h.Policy.ASPF = p.word(name, value, modes)
+	case "testing":
+		h.Policy.Testing = p.word(name, value, flags)
+	case "discovery_method":
+		h.Policy.Discovery = p.word(name, value, discoveries)
+	case "fo":
+		h.Policy.FO = value
+	case "pct":
+		n, err := strconv.Atoi(value)
+		if err != nil {
+			p.notes.at(p.line(), "pct %.60q is not a number", value)
+			return
+		}
+		h.Policy.Pct = &n
+	default:
+		p.unknownElement(name)
+	}
+}
+
+// time reads seconds since 1970 (RFC 9990 section 3.1.1.2), and what some reporters write.
+func (p *aggregateParser) time(name, value string) string {
+	seconds, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		if f, ferr := strconv.ParseFloat(value, 64); ferr == nil && f >= 0 && f < 1e15 {
+			seconds, err = int64(f), nil
+			p.notes.at(p.line(), "%s %.60q is not a whole number", name, value)
+		}
+	}
+	if err == nil && seconds > 1e11 && seconds < 1e15 {
+		p.notes.at(p.line(), "%s %.60q is taken for milliseconds", name, value)
+		seconds /= 1000
+	}
+	if err == nil && seconds >= 0 && seconds < 253402300800 { // year 10000
+		return time.Unix(seconds, 0).UTC().Format(time.RFC3339)
+	}
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02", time.RFC1123Z} {
+		if t, err := time.Parse(layout, value); err == nil {
+			p.notes.at(p.line(), "%s %.60q is not in seconds since 1970", name, value)
+			return t.UTC().Format(time.RFC3339)
+		}
+	}
+	p.notes.at(p.line(), "%s %.60q is not a time", name, value)
+	return ""
+}
+
+func (p *aggregateParser) recordValue(in, name, value string) error {
+	r := p.rec
+	switch {
+	case name == "dkim" || name == "spf":
+		return p.endResult(in, name, value)
+	case in == "dkim" || in == "spf":
+		p.resultValue(name, value)
+	case in == "reason":
+		p.reasonValue(name, value)
+	case name == "reason":
+		if len(r.Reasons) >= p.limits.Items {
+			return boundError{"reasons of one record"}
+		}
+		if value != "" && p.reason == (Reason{}) { // the word without a type element
+			p.reason.Type = p.word("reason", value, reasons)
+		}
+		if p.reason != (Reason{}) {
+			r.Reasons = append(r.Reasons, p.reason)
+		}
+	case name == "envelope_from":
+		r.EnvelopeFrom = &value
+	case value == "":
+	case name == "source_ip":
+		r.SourceIP = value
+		if _, err := netip.ParseAddr(value); err != nil {
+			p.notes.at(p.line(), "source_ip %.60q is not an address", value)
+		}
+	case name == "count":
+		p.count(value)
+	case name == "disposition":
+		r.Disposition = p.word(name, value, dispositions)
+	case name == "header_from":
+		r.HeaderFrom = value
+	case name == "envelope_to":
+		r.EnvelopeTo = value
+	default:
+		p.unknownElement(name)
+	}
+	return nil
+}
+
+func (p *aggregateParser) count(value string) {
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil || n < 0 {
+		p.notes.at(p.line(), "count %.60q is not a number of messages", value)
+		return
+	}
+	p.rec.Count = &n
+}
+
+func (p *aggregateParser) reasonValue(name, value string) {
+	switch {
+	case value == "":
+	case name == "type":
+		p.reason.Type = p.word("reason", value, reasons)
+	case name == "comment":
+		p.reason.Comment = value
+	default:
+		p.unknownElement(name)
+	}
+}
+
+// resultValue is a child of dkim or spf in auth_results. Scope stands where the
+// selector does.
+func (p *aggregateParser) resultValue(name, value string) {
+	switch {
+	case value == "":
+	case name == "domain":
+		p.result.Domain = value
+	case name == "selector", name == "scope":
+		p.result.Selector = value
+	case name == "result":
+		p.result.Result = p.word(p.parent(0)+" result", value, results)
+	case name == "human_result":
+		p.result.Human = value
+	default:
+		p.unknownElement(name)
+	}
+}
+
+// endResult closes dkim or spf: the aligned result of policy_evaluated, which is
+// a word, or a raw one of auth_results, which has elements.
+func (p *aggregateParser) endResult(in, name, value string) error {
+	a := &p.rec.AuthResults
+	switch {
+	case !p.filled && in != "auth_results":
+		if value == "" {
+			return nil
+		}
+		word := p.word(name, value, aligned)
+		if name == "dkim" {
+			p.rec.DKIM = word
+		} else {
+			p.rec.SPF = word
+		}
+	case len(a.DKIM) >= p.limits.Items || len(a.SPF) >= p.limits.Items:
+		return boundError{"results of one record"}
+	case p.result == (DKIMResult{}): // an empty element says nothing
+	case name == "dkim":
+		a.DKIM = append(a.DKIM, p.result)
+	default:
+		scope := p.result.Selector
+		if scope != "" {
+			scope = p.word("scope", scope, scopes)
+		}
+		a.SPF = append(a.SPF, SPFResult{p.result.Domain, scope, p.result.Result, p.result.Human})
+	}
+	p.filled = false
+	return nil
+}

@@ -1,0 +1,57 @@
+package read
+
+// Limits bound what one file may be. A zero field means its default.
+type Limits struct {
+	// File is the octets of one file, as it comes. Default 1 GiB.
+	File int64
+	// Expanded is the octets of all that is unpacked from one file. Default 1 GiB.
+	Expanded int64
+	// Ratio is how many times larger something may get by unpacking, once it is
+	// above RatioFloor. Default 200; XML of true reports stays below 60.
+	Ratio int64
+	// Depth is how many containers may lie in each other (gzip in zip in mail).
+	// Default 6.
+	Depth int
+	// Parts is the number of things in one file: members of archives, parts of
+	// mail. Default 1,000.
+	Parts int
+	// Records is the number of records of one report. Default 2,000,000.
+	Records int
+	// Elements is how deep elements may lie in each other. Default 32.
+	Elements int
+	// Text is the octets of one text, tag or line. Default 1 MiB.
+	Text int
+	// Items is the number of reasons, results or errors in one record or report.
+	// Default 1,000.
+	Items int
+	// Problems is how many problems are told of one file. Default 100.
+	Problems int
+}
+
+// RatioFloor is the size in octets below which Limits.Ratio does not count: a few
+// kilobytes of nothing but repetition harm nobody.
+const RatioFloor = 10 << 20
+
+func (l *Limits) fill() {
+	def(&l.File, 1<<30)
+	def(&l.Expanded, 1<<30)
+	def(&l.Ratio, 200)
+	def(&l.Depth, 6)
+	def(&l.Parts, 1000)
+	def(&l.Records, 2_000_000)
+	def(&l.Elements, 32)
+	def(&l.Text, 1<<20)
+	def(&l.Items, 1000)
+	def(&l.Problems, 100)
+}
+
+func def[T int | int64](field *T, value T) {
+	if *field <= 0 {
+		*field = value
+	}
+}
+
+// boundError is a bound that was reached.
+type boundError struct{ name string }
+
+func (e boundError) Error() string { return "over the limit of " + e.name }

@@ -1,0 +1,254 @@
+package read
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"mime/quotedprintable"
+	"strings"
+
+	"alignd/header"
+)
+
+// maxText is how much of a plain text is looked at for a failure report.
+const maxText = 64 << 10
+
+// mail reads a message for the reports that it carries (RFC 9990 section 3.5.2,
+// RFC 9991 section 4).
+func (f *file) mail(part string, depth int, in *bufio.Reader) error {
+	fields, body, err := header.Read(in, header.Limits{})
+	if err != nil {
+		return f.local(part, err)
+	}
+	e := entityOf(func(name string) string { return field(fields, name) })
+	return f.entity(part, depth, e, body)
+}
+
+// entity is the MIME type and encoding of a message or part.
+type entity struct {
+	mediaType string
+	params    map[string]string
+	encoding  string
+	filename  string
+}
+
+func entityOf(get func(string) string) entity {
+	e := entity{encoding: strings.ToLower(strings.TrimSpace(get("Content-Transfer-Encoding")))}
+	value := get("Content-Type")
+	var err error
+	if e.mediaType, e.params, err = mime.ParseMediaType(value); err != nil {
+		word, _, _ := strings.Cut(value, ";")
+		e.mediaType = strings.ToLower(strings.TrimSpace(word))
+		if e.params == nil {
+			e.params = map[string]string{"boundary": looseBoundary(value)}
+		}
+	}
+	if _, params, err := mime.ParseMediaType(get("Content-Disposition")); err == nil {
+		e.filename = params["filename"]
+	}
+	if e.filename == "" {
+		e.filename = e.params["name"]
+	}
+	return e
+}
+
+// looseBoundary finds the boundary in a Content-Type that is not by the grammar.
+func looseBoundary(value string) string {
+	_, rest, ok := strings.Cut(strings.ToLower(value), "boundary=")
+	if !ok {
+		return ""
+	}
+	rest = value[len(value)-len(rest):]
+	if quoted, ok := strings.CutPrefix(rest, `"`); ok {
+		rest, _, _ = strings.Cut(quoted, `"`)
+		return rest
+	}
+	end := strings.IndexAny(rest, "; \t\r\n")
+	if end < 0 {
+		end = len(rest)
+	}
+	return rest[:end]
+}
+
+// field is the first field of a name, unfolded.
+func field(fields *header.Fields, name string) string {
+	for i := range fields.Len() {
+		if fd := fields.At(i); fd.Is(name) {
+			return unfold(fd.Value())
+		}
+	}
+	return ""
+}
+
+func unfold(value []byte) string {
+	return strings.TrimSpace(strings.NewReplacer("\r\n", "", "\n", "", "\r", "").Replace(string(value)))
+}
+
+func (f *file) entity(part string, depth int, e entity, body io.Reader) error {
+	if boundary := e.params["boundary"]; strings.HasPrefix(e.mediaType, "multipart/") && boundary != "" {
+		return f.multipart(part, depth, e, body)
+	}
+	decoded := decode(e.encoding, body)
+	switch {
+	case e.mediaType == "message/feedback-report":
+		return f.feedback(part, decoded)
+	case e.mediaType == "message/rfc822", e.mediaType == "message/global":
+		return f.content(within(part, "message"), depth+1, decoded)
+	case e.mediaType == "text/plain", e.mediaType == "":
+		return f.plain(part, depth, decoded)
+	case strings.HasPrefix(e.mediaType, "image/"), e.mediaType == "text/html", e.mediaType == "text/rfc822-headers",
+		e.mediaType == "application/pgp-signature", e.mediaType == "application/pkcs7-signature":
+		return nil
+	}
+	return f.content(part, depth+1, decoded)
+}
+
+// plain reads a text that may be a report all the same, or tell of a failure.
+func (f *file) plain(part string, depth int, in io.Reader) error {
+	buf := bufio.NewReaderSize(in, 16<<10)
+	head, _ := buf.Peek(1024)
+	switch kindOf(head) {
+	case kindGzip, kindZip, kindXML:
+		return f.content(part, depth+1, buf)
+	}
+	if f.text == nil {
+		f.text, _ = io.ReadAll(io.LimitReader(buf, maxText))
+		f.textPart = part
+	}
+	return nil
+}
+
+func (f *file) multipart(part string, depth int, e entity, body io.Reader) error {
+	if depth > f.limits.Depth {
+		return boundError{"containers in each other"}
+	}
+	failure := e.mediaType == "multipart/report" && strings.EqualFold(e.params["report-type"], "feedback-report")
+	parts := multipart.NewReader(body, e.params["boundary"])
+	for n := 1; ; n++ {
+		next, err := parts.NextRawPart()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			f.say(part, fmt.Sprintf("the mail's parts end early: %v", err))
+			return nil
+		}
+		if f.parts++; f.parts > f.limits.Parts {
+			return boundError{"parts of one file"}
+		}
+		sub := entityOf(next.Header.Get)
+		if failure && strings.HasPrefix(sub.mediaType, "message/") && sub.mediaType != "message/feedback-report" {
+			continue // the message that the report is about
+		}
+		where := fmt.Sprintf("part %d", n)
+		if sub.filename != "" {
+			where = fmt.Sprintf("part %d %.100q", n, sub.filename)
+		}
+		if err := f.entity(within(part, where), depth+1, sub, next); err != nil {
+			return err
+		}
+	}
+}
+
+// decode undoes a Content-Transfer-Encoding (RFC 2045 section 6).
+func decode(encoding string, r io.Reader) io.Reader {
+	switch encoding {
+	case "base64":
+		return base64.NewDecoder(base64.StdEncoding, &alphabet{r: r})
+	case "quoted-printable":
+		return quotedprintable.NewReader(r)
+	}
+	return r
+}
+
+// alphabet drops what is not of base64's alphabet (RFC 2045 section 6.8: "all
+// line breaks or other characters not found in Table 1 must be ignored"), and what
+// follows the padding.
+type alphabet struct {
+	r     io.Reader
+	n     int // characters given out
+	ended bool
+}
+
+func (a *alphabet) Read(p []byte) (int, error) {
+	for {
+		n, err := a.r.Read(p)
+		kept := p[:0]
+		for _, c := range p[:n] {
+			switch {
+			case a.ended:
+			case c == '=':
+				for ; a.n%4 != 0; a.n++ { // the decoder wants all of the padding
+					kept = append(kept, '=')
+				}
+				a.ended = true
+			case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '+', c == '/':
+				kept = append(kept, c)
+				a.n++
+			}
+		}
+		if len(kept) > 0 || err != nil {
+			return len(kept), err
+		}
+	}
+}
+
+// feedback reads the machine-readable part of a failure report.
+func (f *file) feedback(part string, in io.Reader) error {
+	fields, rest, err := header.Read(bufio.NewReader(in), header.Limits{Fields: 1000, Bytes: f.limits.Text})
+	if err != nil {
+		return f.local(part, err)
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(rest, maxText))
+	r := &Failure{Fields: map[string]string{}}
+	for i := range fields.Len() {
+		fd := fields.At(i)
+		r.put(strings.ToLower(string(bytes.TrimSpace(fd.Name()))), unfold(fd.Value()))
+	}
+	if len(r.Fields) == 0 {
+		f.say(part, "a failure report without fields")
+		return nil
+	}
+	return f.failure(r)
+}
+
+func (f *file) failure(r *Failure) error {
+	f.reports++
+	f.text = nil
+	if err := f.sink.Failure(r); err != nil {
+		return ownError{err}
+	}
+	return nil
+}
+
+// put adds a field and keeps those that have a key of their own.
+func (r *Failure) put(name, value string) {
+	if old, ok := r.Fields[name]; ok {
+		r.Fields[name] = old + "\n" + value
+		return
+	}
+	r.Fields[name] = value
+	switch name {
+	case "feedback-type":
+		r.FeedbackType = value
+	case "auth-failure":
+		r.AuthFailure = value
+	case "reported-domain":
+		r.ReportedDomain = value
+	case "source-ip":
+		r.SourceIP = value
+	case "original-mail-from":
+		r.OriginalMailFrom = value
+	case "arrival-date", "received-date": // the latter of RFC 5965
+		if r.ArrivalDate == "" {
+			r.ArrivalDate = value
+		}
+	case "identity-alignment":
+		r.IdentityAlignment = value
+	}
+}

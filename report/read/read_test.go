@@ -1,0 +1,367 @@
+package read
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// kept is a Sink that keeps everything.
+type kept struct {
+	heads    []Aggregate
+	records  [][]Record
+	failures []Failure
+	problems []string
+}
+
+func (k *kept) Aggregate(head *Aggregate, records *Records) error {
+	k.heads = append(k.heads, *head)
+	var list []Record
+	for rec, err := range records.All() {
+		if err != nil {
+			return err
+		}
+		list = append(list, *rec)
+	}
+	k.records = append(k.records, list)
+	return nil
+}
+func (k *kept) Failure(f *Failure) error { k.failures = append(k.failures, *f); return nil }
+func (k *kept) Problem(p Problem) {
+	k.problems = append(k.problems, strings.TrimPrefix(p.Part+": "+p.Problem, ": "))
+}
+
+func readAll(t *testing.T, limits Limits, files ...string) (k *kept, reports []int) {
+	t.Helper()
+	k = new(kept)
+	r := New(k, limits)
+	for i, text := range files {
+		n, err := r.File(fmt.Sprintf("file%d", i+1), strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reports = append(reports, n)
+	}
+	return k, reports
+}
+
+const record = `
+ <record>
+  <row><source_ip>192.0.2.1</source_ip><count>3</count>
+   <policy_evaluated><disposition>none</disposition><dkim>pass</dkim><spf>fail</spf>
+    <reason><type>local_policy</type><comment>arc=pass</comment></reason></policy_evaluated></row>
+  <identifiers><header_from>example.com</header_from><envelope_from></envelope_from></identifiers>
+  <auth_results><dkim><domain>example.com</domain><selector>s1</selector><result>pass</result><human_result>fine</human_result></dkim>
+   <spf><domain>mail.example.com</domain><scope>mfrom</scope><result>softfail</result></spf></auth_results>
+ </record>`
+
+// report9990 is a report by the schema of RFC 9990 appendix A.
+func report9990(id string) string {
+	return `<?xml version="1.0" encoding="UTF-8"?>
+<feedback xmlns="urn:ietf:params:xml:ns:dmarc-2.0">
+ <version>1.0</version>
+ <report_metadata><org_name>receiver.example</org_name><email>dmarc@receiver.example</email><report_id>` + id + `</report_id>
+  <date_range><begin>1700000000</begin><end>1700086399</end></date_range><error>two records</error><generator>made by hand</generator></report_metadata>
+ <policy_published><domain>example.com</domain><p>reject</p><sp>none</sp><np>reject</np><adkim>r</adkim><aspf>s</aspf><fo>1</fo>
+  <testing>n</testing><discovery_method>treewalk</discovery_method></policy_published>` + record + "\n</feedback>\n"
+}
+
+func packed(t *testing.T, text string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := gzip.NewWriter(&b)
+	if _, err := io.WriteString(z, text); err != nil || z.Close() != nil {
+		t.Fatal("gzip")
+	}
+	return b.String()
+}
+
+func zipped(t *testing.T, members ...string) string {
+	t.Helper()
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	for i, text := range members {
+		w, err := z.Create(fmt.Sprintf("%d.bin", i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.WriteString(w, text)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
+func mailWith(contentType, data string) string {
+	var lines strings.Builder
+	for text := base64.StdEncoding.EncodeToString([]byte(data)); text != ""; text = text[min(60, len(text)):] {
+		lines.WriteString(text[:min(60, len(text))] + " \r\n") // blanks at the end, as some gateways add
+	}
+	return "From: a@receiver.example\r\nMIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=\"=_b\"\r\n\r\n" +
+		"--=_b\r\nContent-Type: text/plain\r\n\r\nA report.\r\n--=_b\r\nContent-Type: " + contentType +
+		"\r\nContent-Transfer-Encoding: base64\r\n\r\n" + lines.String() + "--=_b--\r\n"
+}
+
+func TestAReportBySchemaIsReadWhole(t *testing.T) {
+	k, n := readAll(t, Limits{}, report9990("r1"))
+	head := Aggregate{OrgName: "receiver.example", Email: "dmarc@receiver.example", ReportID: "r1", Begin: "2023-11-14T22:13:20Z",
+		End: "2023-11-15T22:13:19Z", Domain: "example.com", Version: "1.0", Generator: "made by hand", Errors: []string{"two records"},
+		Policy: Policy{P: "reject", SP: "none", NP: "reject", ADKIM: "r", ASPF: "s", FO: "1", Testing: "n", Discovery: "treewalk"}}
+	three, null := int64(3), ""
+	rec := Record{SourceIP: "192.0.2.1", Count: &three, Disposition: "none", DKIM: "pass", SPF: "fail",
+		Reasons: []Reason{{"local_policy", "arc=pass"}}, HeaderFrom: "example.com", EnvelopeFrom: &null,
+		AuthResults: AuthResults{DKIM: []DKIMResult{{"example.com", "s1", "pass", "fine"}}, SPF: []SPFResult{{"mail.example.com", "mfrom", "softfail", ""}}}}
+	got, _ := json.Marshal([]any{k.heads, k.records, k.problems, n})
+	want, _ := json.Marshal([]any{[]Aggregate{head}, [][]Record{{rec}}, []string(nil), []int{1}})
+	if !bytes.Equal(got, want) {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func TestReportsAreFoundByTheirContent(t *testing.T) {
+	r := report9990("r1")
+	utf16 := "\xff\xfe"
+	for _, c := range strings.Replace(r, "UTF-8", "UTF-16", 1) {
+		utf16 += string([]byte{byte(c), 0})
+	}
+	for _, test := range []struct {
+		name, file string
+		want       int
+	}{
+		{"plain XML", r, 1},
+		{"a byte order mark", "\ufeff" + r, 1},
+		{"blank lines in front", "\r\n\n  " + r, 1},
+		{"no XML declaration", r[strings.Index(r, "<feedback"):], 1},
+		{"no namespace", strings.Replace(r, ` xmlns="urn:ietf:params:xml:ns:dmarc-2.0"`, "", 1), 1},
+		{"another namespace with a prefix", strings.NewReplacer("<feedback xmlns=", "<d:feedback xmlns:d=", "</feedback>", "</d:feedback>").Replace(r), 1},
+		{"UTF-16 with a byte order mark", utf16, 1},
+		{"gzip", packed(t, r), 1},
+		{"gzip in gzip", packed(t, packed(t, r)), 1},
+		{"zip", zipped(t, r), 1},
+		{"zip of two, one of them gzip", zipped(t, r, packed(t, report9990("r2"))), 2},
+		{"two reports in one text", r + report9990("r2"), 2},
+		{"a mail with gzip, called something else", mailWith("application/octet-stream", packed(t, r)), 1},
+		{"a mail with zip", mailWith("application/zip; name=r.zip", zipped(t, r)), 1},
+		{"a mail with XML", mailWith("text/xml", r), 1},
+		{"a mail that is the gzip itself", "Subject: x\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+			base64.StdEncoding.EncodeToString([]byte(packed(t, r))) + "\r\n", 1},
+		{"a mail forwarded as an attachment", "From: x\nContent-Type: message/rfc822\n\n" + mailWith("application/gzip", packed(t, r)), 1},
+		{"one of mbox", "From x@y Thu Jan  1 00:00:00 2026\n" + mailWith("application/gzip", packed(t, r)), 1},
+		{"gzip with something behind it", packed(t, r) + "\x00\x00", 1},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			k, n := readAll(t, Limits{}, test.file)
+			if n[0] != test.want || len(k.heads) != test.want || k.heads[0].OrgName != "receiver.example" || len(k.records[0]) != 1 {
+				t.Errorf("got %d reports, %+v, problems %q", n[0], k.heads, k.problems)
+			}
+		})
+	}
+}
+
+func TestWhatIsOddIsReadAndTold(t *testing.T) {
+	swap := func(pairs ...string) string { return strings.NewReplacer(pairs...).Replace(report9990("r1")) }
+	for _, test := range []struct {
+		name, file string
+		want       string // in a problem
+		see        func(*kept) bool
+	}{
+		{"upper case is mapped", swap("<p>reject", "<p>Reject"), `line 6: p "Reject" is read as "reject"`,
+			func(k *kept) bool { return k.heads[0].Policy.P == "reject" }},
+		{"an unknown word is kept", swap("softfail", "hardfail"), `spf result "hardfail" is an unknown word`,
+			func(k *kept) bool { return k.records[0][0].AuthResults.SPF[0].Result == "hardfail" }},
+		{"a record without address is kept", swap("<source_ip>192.0.2.1</source_ip>", ""), "line 8: a record without source_ip",
+			func(k *kept) bool { return len(k.records[0]) == 1 && k.records[0][0].SourceIP == "" }},
+		{"an address that is none is kept", swap("192.0.2.1", "unknown"), `source_ip "unknown" is not an address`,
+			func(k *kept) bool { return k.records[0][0].SourceIP == "unknown" }},
+		{"a count that is no number is left out", swap("<count>3", "<count>some"), `count "some" is not a number`,
+			func(k *kept) bool { return k.records[0][0].Count == nil }},
+		{"an unknown element", swap("<version>", "<surprise>1</surprise><version>"), `unknown element "surprise"`,
+			func(k *kept) bool { return k.heads[0].Version == "1.0" }},
+		{"no metadata", swap("report_metadata>", "other>", "org_name>", "x>", "report_id>", "y>"), "org_name is missing",
+			func(k *kept) bool { return k.heads[0].Domain == "example.com" }},
+		{"a date in words", swap("1700000000", "2023-11-14 22:13:20"), "is not in seconds since 1970",
+			func(k *kept) bool { return k.heads[0].Begin == "2023-11-14T22:13:20Z" }},
+		{"milliseconds", swap("1700000000", "1700000000000"), "is taken for milliseconds",
+			func(k *kept) bool { return k.heads[0].Begin == "2023-11-14T22:13:20Z" }},
+		{"cut off within a record", report9990("r1")[:900] + "", "what stands before it was read",
+			func(k *kept) bool { return k.heads[0].OrgName == "receiver.example" }},
+		{"octets that are no UTF-8", swap("made by hand", "m\xe4de\x01"), "2 octets or characters are not XML",
+			func(k *kept) bool { return k.heads[0].Generator == "m\ufffdde\ufffd" }},
+		{"a bare ampersand", swap("made by hand", "A & B"), "", func(k *kept) bool { return k.heads[0].Generator == "A & B" }},
+		{"another order", swap("<version>1.0</version>", record, record, ""), "",
+			func(k *kept) bool { return k.heads[0].ReportID == "r1" && len(k.records[0]) == 1 }},
+		{"ISO 8859-1 as declared", swap("UTF-8", "iso-8859-1", "made by hand", "m\xe4de"), "",
+			func(k *kept) bool { return k.heads[0].Generator == "m\u00e4de" }},
+		{"the elements of RFC 7489", swap("<np>reject</np>", "<pct>50</pct>", "local_policy", "sampled_out"), "",
+			func(k *kept) bool {
+				return *k.heads[0].Policy.Pct == 50 && k.records[0][0].Reasons[0].Type == "sampled_out"
+			}},
+		{"results without auth_results around", swap("<auth_results>", "", "</auth_results>", ""), "",
+			func(k *kept) bool {
+				r := k.records[0][0]
+				return r.DKIM == "pass" && len(r.AuthResults.DKIM) == 1 && len(r.AuthResults.SPF) == 1
+			}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			k, n := readAll(t, Limits{}, test.file)
+			if n[0] != 1 || !test.see(k) {
+				t.Errorf("got %d reports, %+v %+v, problems %q", n[0], k.heads, k.records, k.problems)
+			}
+			if test.want == "" && len(k.problems) > 0 || test.want != "" && !slices.ContainsFunc(k.problems, func(p string) bool { return strings.Contains(p, test.want) }) {
+				t.Errorf("problems: got %q, want %q", k.problems, test.want)
+			}
+		})
+	}
+}
+
+func TestWhatIsNoReportIsTold(t *testing.T) {
+	for _, test := range []struct{ name, file, want string }{
+		{"nothing", "", "empty"},
+		{"a picture", "\x89PNG\r\n\x1a\n\x00\x00", "neither XML nor gzip, zip or mail"},
+		{"another XML", "<html><body/></html>", "XML, but not a DMARC report"},
+		{"a mail without a report", "From: a@x\n\nHello.\n", "a mail without a report"},
+		{"broken gzip", "\x1f\x8b\x08\x00", "gzip: unexpected EOF"},
+		{"broken zip", "PK\x03\x04xxxx", "zip: not a valid zip file"},
+		{"DOCTYPE", strings.Replace(report9990("r1"), "<feedback", "<!DOCTYPE feedback [<!ENTITY x \"y\">]>\n<feedback", 1), "DOCTYPE is refused"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			k, n := readAll(t, Limits{}, test.file)
+			if n[0] != 0 || len(k.problems) != 1 || !strings.Contains(k.problems[0], test.want) {
+				t.Errorf("got %d reports, problems %q, want %q", n[0], k.problems, test.want)
+			}
+		})
+	}
+}
+
+func TestBoundsAreNamed(t *testing.T) {
+	r := report9990("r1")
+	deep := packed(t, packed(t, packed(t, r)))
+	for _, test := range []struct {
+		name, file string
+		limits     Limits
+		want       string
+	}{
+		{"size of the file", r, Limits{File: 500}, "octets of one file"},
+		{"size unpacked", packed(t, r), Limits{Expanded: 500}, "all that is unpacked"},
+		{"ratio", packed(t, strings.Repeat("<a></a>", 3<<20)), Limits{Text: 100 << 20}, "the ratio of unpacking"},
+		{"depth", deep, Limits{Depth: 2}, "containers in each other"},
+		{"parts", zipped(t, r, r, r), Limits{Parts: 2}, "parts of one file"},
+		{"records", strings.Replace(r, record, record+record, 1), Limits{Records: 1}, "records of one report"},
+		{"elements", "<feedback>" + strings.Repeat("<a>", 100), Limits{}, "elements in each other"},
+		{"one text", strings.Replace(r, "made by hand", strings.Repeat("x", 2<<20), 1), Limits{}, "octets of one text or tag"},
+		{"one comment", strings.Replace(r, "<version>", "<!--"+strings.Repeat("<x>", 1<<20)+"--><version>", 1), Limits{}, "octets of one text or tag"},
+		{"reasons", strings.Replace(r, "<reason>", strings.Repeat("<reason><type>other</type></reason>", 5)+"<reason>", 1), Limits{Items: 3}, "reasons of one record"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			k, n := readAll(t, test.limits, test.file)
+			last := strings.Join(k.problems, "\n")
+			if len(k.heads) > 2 || test.name != "parts" && n[0] != 0 || !strings.Contains(last, "over the limit of "+test.want) &&
+				!strings.Contains(last, test.want) {
+				t.Errorf("got %d reports, problems %q, want %q", n[0], k.problems, test.want)
+			}
+		})
+	}
+}
+
+func TestACopyIsLeftOut(t *testing.T) {
+	k, n := readAll(t, Limits{}, report9990("r1"), packed(t, report9990("r1")), report9990("r2"))
+	if len(k.heads) != 2 || n[1] != 1 || len(k.problems) != 1 || !strings.Contains(k.problems[0], "was read already") {
+		t.Errorf("got %d reports, %v, problems %q", len(k.heads), n, k.problems)
+	}
+}
+
+func TestFailureReports(t *testing.T) {
+	arf := "From: d@receiver.example\nContent-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\nContent-Type: text/plain\n\nx\n" +
+		"--b\nContent-Type: message/feedback-report\n\nFeedback-Type: auth-failure\nVersion: 1\nAuth-Failure: dmarc\nReported-Domain: example.com\n" +
+		"Source-IP: 2001:db8::1\nOriginal-Mail-From: <x@evil.example>\nArrival-Date: Thu, 1 Jan 2026 00:00:00 +0000\nIdentity-Alignment: dkim,\n spf\n" +
+		"Original-Rcpt-To: <a@example.net>\nOriginal-Rcpt-To: <b@example.net>\n\n--b\nContent-Type: text/rfc822-headers\n\nFrom: x\n\n--b--\n"
+	k, n := readAll(t, Limits{}, arf)
+	if n[0] != 1 || len(k.problems) != 0 {
+		t.Fatalf("got %d, problems %q", n[0], k.problems)
+	}
+	got := k.failures[0]
+	if got.FeedbackType != "auth-failure" || got.AuthFailure != "dmarc" || got.ReportedDomain != "example.com" || got.SourceIP != "2001:db8::1" ||
+		got.OriginalMailFrom != "<x@evil.example>" || got.ArrivalDate != "Thu, 1 Jan 2026 00:00:00 +0000" || got.IdentityAlignment != "dkim, spf" ||
+		got.Fields["original-rcpt-to"] != "<a@example.net>\n<b@example.net>" {
+		t.Errorf("got %+v", got)
+	}
+	k, n = readAll(t, Limits{}, "From: x@y\nContent-Type: text/plain\n\nAn authentication failure report.\nSender Domain: example.com\nSender IP Address: 192.0.2.7\nReceived Date: today\n")
+	if n[0] != 1 || k.failures[0].SourceIP != "192.0.2.7" || k.failures[0].ReportedDomain != "example.com" || k.failures[0].ArrivalDate != "today" {
+		t.Errorf("text only: got %d, %+v, problems %q", n[0], k.failures, k.problems)
+	}
+}
+
+// counting is a Sink that keeps nothing.
+type counting struct{ records int }
+
+func (c *counting) Aggregate(_ *Aggregate, r *Records) error {
+	c.records += r.Len()
+	return r.WriteJSON(io.Discard)
+}
+func (c *counting) Failure(*Failure) error { return nil }
+func (c *counting) Problem(Problem)        {}
+
+func TestMemoryDoesNotGrowWithTheFile(t *testing.T) {
+	const records = 60_000 // 45 MB
+	begin, end, _ := strings.Cut(report9990("r1"), record)
+	parts := []io.Reader{strings.NewReader(begin)}
+	for range records {
+		parts = append(parts, strings.NewReader(record))
+	}
+	c := new(counting)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	n, err := New(c, Limits{}).File("large", io.MultiReader(append(parts, strings.NewReader(end))...))
+	runtime.ReadMemStats(&after)
+	if err != nil || n != 1 || c.records != records {
+		t.Fatalf("got %d reports, %d records, %v", n, c.records, err)
+	}
+	if grown := int64(after.HeapInuse) - int64(before.HeapInuse); grown > 32<<20 {
+		t.Errorf("the heap grew by %d MiB", grown>>20)
+	}
+}
+
+// FuzzFile: whatever comes, it is read without a panic, and what is handed on can
+// be written as JSON.
+func FuzzFile(f *testing.F) {
+	f.Add([]byte(report9990("r1")))
+	f.Add([]byte("From: a@b\nContent-Type: multipart/report; report-type=feedback-report; boundary=b\n\n--b\nContent-Type: message/feedback-report\n\nA: b\n--b--"))
+	f.Add([]byte("<feedback><record><row><dkim>pass</dkim></row></feedback></record>"))
+	f.Add([]byte("PK\x03\x04"))
+	f.Add([]byte("\x1f\x8b\x08\x00\x00\x00\x00\x00"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		k := new(kept)
+		n, err := New(k, Limits{Expanded: 1 << 20, Text: 1 << 16}).File("f", bytes.NewReader(data))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n == 0 && len(k.problems) == 0 {
+			t.Error("no report and no problem")
+		}
+		if _, err := json.Marshal([]any{k.heads, k.records, k.failures}); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func BenchmarkAverageReport(b *testing.B) {
+	begin, end, _ := strings.Cut(report9990("r1"), record)
+	text := begin + strings.Repeat(record, 6) + end // 5 KB
+	b.SetBytes(int64(len(text)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if n, err := New(new(counting), Limits{}).File("f", strings.NewReader(text)); n != 1 || err != nil {
+			b.Fatal(n, err)
+		}
+	}
+}
