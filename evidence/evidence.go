@@ -140,9 +140,11 @@ type Message struct {
 	// Sample is the message's place 0-99 for pct and rollout percentages
 	// (HMAC, equal on each retry); -1 when it was not computed.
 	Sample int
-	// FirstSeen is when a message with the same key was first deferred;
-	// zero when it was not seen before.
+	// FirstSeen is since when this very message has been put off for all of its
+	// recipients; zero where it is new for one of them.
 	FirstSeen time.Time
+	// Deferrals is how often it was put off since then, the least of its recipients.
+	Deferrals int
 
 	Size     int64 // octets of header and body as received from the MTA
 	Elapsed  time.Duration

@@ -10,6 +10,7 @@ package filter
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -84,12 +85,12 @@ type Filter struct {
 	lookup   resolver.Lookuper
 	log      *slog.Logger
 	settings atomic.Pointer[Settings]
-	seen     *firstSeen
+	waits    *waits
 }
 
 // New returns a Filter that asks DNS through lk and writes its log to log.
 func New(lk resolver.Lookuper, log *slog.Logger, s *Settings) *Filter {
-	f := &Filter{lookup: lk, log: log, seen: newFirstSeen(maxFirstSeen)}
+	f := &Filter{lookup: lk, log: log, waits: newWaits(maxWaits)}
 	f.settings.Store(s)
 	return f
 }
@@ -110,23 +111,36 @@ type Judgement struct {
 	key      messageKey
 }
 
-// Judge completes the evidence with what needs the site's secret and decides.
-// firstSeen tells when a key was first deferred; nil for never.
-func (s *Settings) Judge(ev *evidence.Message, fields *header.Fields, firstSeen func(key [32]byte) time.Time) Judgement {
-	key := s.keyOf(ev, fields)
+// Content is what a message's key is made from, beside its evidence. A
+// *verify.Message is one.
+type Content interface {
+	Fields() *header.Fields
+	BodyHash() [sha256.Size]byte
+}
+
+// Judge completes the evidence with what needs the site's secret and decides, as of
+// a message that was not tried before.
+func (s *Settings) Judge(ev *evidence.Message, c Content) Judgement { return s.judge(ev, c, nil) }
+
+// judge is Judge with what w knows of earlier tries.
+func (s *Settings) judge(ev *evidence.Message, c Content, w *waits) Judgement {
+	key := s.keyOf(ev, c.Fields(), c.BodyHash())
 	ev.Sample = key.sample()
-	if firstSeen != nil {
-		ev.FirstSeen = firstSeen(key)
+	if w != nil {
+		ev.FirstSeen, ev.Deferrals = w.Of(key, ev)
 	}
 	v := policy.Decide(ev, s.Rules)
 	return Judgement{Evidence: ev, Verdict: v, Results: Results(s.ServID(ev.MTA), ev, &v), key: key}
 }
 
 // judge runs the end of one message in the daemon.
-func (f *Filter) judge(s *Settings, ev *evidence.Message, fields *header.Fields) Judgement {
-	j := s.Judge(ev, fields, func(k [32]byte) time.Time { return f.seen.Of(k, ev.Time) })
-	if j.Verdict.Disposition == policy.DispositionTempfail {
-		f.seen.Deferred(j.key, ev.Time)
+func (f *Filter) judge(s *Settings, ev *evidence.Message, c Content) Judgement {
+	j := s.judge(ev, c, f.waits)
+	switch {
+	case j.Verdict.Disposition == policy.DispositionTempfail:
+		f.waits.Deferred(j.key, ev)
+	case j.Verdict.Waited:
+		f.waits.Served(j.key, ev)
 	}
 	return j
 }

@@ -1,67 +1,157 @@
 package filter
 
 import (
+	"cmp"
 	"container/list"
+	"hash/maphash"
+	"strings"
 	"sync"
 	"time"
+
+	"alignd/evidence"
+	"alignd/verify/spf"
 )
 
-// firstSeen remembers when a message was first deferred for a temporary
-// error, so that temperror_for can end the deferring. It is bounded in number:
-// the oldest entry goes first, and its message is then deferred anew. It lives
-// in memory; a restart begins again. Safe for concurrent use.
-type firstSeen struct {
+// waits remembers which messages were put off for a temporary error, so that
+// temperror_for can end it. An entry belongs to one message for one recipient from
+// one MAIL FROM domain; a try is told the least of its recipients, so a subset of
+// those who waited is served and nobody else is. The client does not count: large
+// senders retry from other networks.
+//
+// An entry that served serves for servedAgain more, as the reply may have been lost.
+// After that it never does: the same message is then new and waits anew.
+//
+// It is bounded in number: the oldest entry goes first, and its message begins anew.
+// It lives in memory; a restart begins anew. Safe for concurrent use.
+type waits struct {
+	seed maphash.Seed
+
 	mu    sync.Mutex
 	max   int
-	at    map[messageKey]*list.Element
-	order *list.List // of seen, oldest first
+	tries uint64 // calls of Deferred
+	at    map[waitKey]*list.Element
+	order *list.List // of *wait, by first
 }
 
-type seen struct {
-	key messageKey
-	at  time.Time
+// waitKey is a message and, hashed, MAIL FROM domain and recipient.
+type waitKey struct {
+	message  messageKey
+	envelope uint64
 }
 
-// maxSeenAge is how long an entry is good for: senders give up after four to
-// five days (RFC 5321 section 4.5.4.1), so a later message is another one.
-const maxSeenAge = 5 * 24 * time.Hour
-
-// maxFirstSeen is ours: 100,000 deferred messages cost about 20 MB.
-const maxFirstSeen = 100_000
-
-func newFirstSeen(max int) *firstSeen {
-	return &firstSeen{max: max, at: make(map[messageKey]*list.Element), order: list.New()}
+type wait struct {
+	key           waitKey
+	first, served time.Time // when first put off; when served for having waited
+	times         int       // how often it was put off
+	try           uint64    // the last of them: a recipient may be named twice in one
 }
 
-// Of returns when key was first deferred; zero if it was not in the last
-// maxSeenAge before now.
-func (f *firstSeen) Of(key messageKey, now time.Time) time.Time {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.forget(now)
-	if e := f.at[key]; e != nil {
-		return e.Value.(seen).at
+const (
+	// servedAgain is how long an entry that served goes on serving.
+	servedAgain = time.Hour
+	// maxWaitAge is how long an entry is kept: senders give up after four to five
+	// days (RFC 5321 section 4.5.4.1), and temperror_for is 120 hours at most.
+	maxWaitAge = 6 * 24 * time.Hour
+	// maxWaits is ours: 100,000 entries cost about 30 MB.
+	maxWaits = 100_000
+)
+
+func newWaits(max int) *waits {
+	return &waits{seed: maphash.MakeSeed(), max: max, at: make(map[waitKey]*list.Element), order: list.New()}
+}
+
+// key is that of message k for one recipient; MAIL FROM without domain counts as
+// what it is.
+func (w *waits) key(k messageKey, ev *evidence.Message, recipient string) waitKey {
+	var h maphash.Hash
+	h.SetSeed(w.seed)
+	h.WriteString(cmp.Or(ev.MailFromDomain, strings.ToLower(spf.Domain(ev.MailFrom))))
+	h.WriteByte(0) // in no domain
+	h.WriteString(recipient)
+	return waitKey{k, h.Sum64()}
+}
+
+// keys calls f for each recipient until it returns false.
+func (w *waits) keys(k messageKey, ev *evidence.Message, f func(waitKey) bool) {
+	for i := range ev.Recipients {
+		if !f(w.key(k, ev, ev.Recipients[i].Address)) {
+			return
+		}
 	}
-	return time.Time{}
 }
 
-// forget drops what is too old; the order is that of first sight.
-func (f *firstSeen) forget(now time.Time) {
-	for e := f.order.Front(); e != nil && now.Sub(e.Value.(seen).at) > maxSeenAge; e = f.order.Front() {
-		delete(f.at, f.order.Remove(e).(seen).key)
+// Of returns since when all recipients of the message have waited, and how often
+// each was put off at least; zero where one of them has not.
+func (w *waits) Of(k messageKey, ev *evidence.Message) (since time.Time, times int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forget(ev.Time)
+	w.keys(k, ev, func(key waitKey) bool {
+		e := w.at[key]
+		if e == nil || e.Value.(*wait).over(ev.Time) {
+			since, times = time.Time{}, 0
+			return false
+		}
+		x := e.Value.(*wait)
+		if times == 0 || x.times < times {
+			times = x.times
+		}
+		if x.first.After(since) {
+			since = x.first
+		}
+		return true
+	})
+	return since, times
+}
+
+// over reports whether the entry has served and does so no more.
+func (x *wait) over(now time.Time) bool {
+	return !x.served.IsZero() && now.Sub(x.served) > servedAgain
+}
+
+// forget drops what is too old.
+func (w *waits) forget(now time.Time) {
+	for e := w.order.Front(); e != nil && now.Sub(e.Value.(*wait).first) > maxWaitAge; e = w.order.Front() {
+		w.drop(e)
 	}
 }
 
-// Deferred notes that key was deferred at t, unless that is known.
-func (f *firstSeen) Deferred(key messageKey, t time.Time) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.at[key] != nil {
-		return
-	}
-	if len(f.at) >= f.max {
-		oldest := f.order.Front()
-		delete(f.at, f.order.Remove(oldest).(seen).key)
-	}
-	f.at[key] = f.order.PushBack(seen{key, t})
+func (w *waits) drop(e *list.Element) { delete(w.at, w.order.Remove(e).(*wait).key) }
+
+// Deferred notes that the message was put off.
+func (w *waits) Deferred(k messageKey, ev *evidence.Message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.tries++
+	w.keys(k, ev, func(key waitKey) bool {
+		e := w.at[key]
+		if e != nil && e.Value.(*wait).over(ev.Time) {
+			w.drop(e)
+			e = nil
+		}
+		if e == nil {
+			if len(w.at) >= w.max {
+				w.drop(w.order.Front())
+			}
+			e = w.order.PushBack(&wait{key: key, first: ev.Time})
+			w.at[key] = e
+		}
+		if x := e.Value.(*wait); x.try != w.tries {
+			x.try = w.tries
+			x.times++
+		}
+		return true
+	})
+}
+
+// Served notes that the message was let in for having waited.
+func (w *waits) Served(k messageKey, ev *evidence.Message) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.keys(k, ev, func(key waitKey) bool {
+		if e := w.at[key]; e != nil && e.Value.(*wait).served.IsZero() {
+			e.Value.(*wait).served = ev.Time
+		}
+		return true
+	})
 }

@@ -15,9 +15,10 @@ import (
 )
 
 // messageKey identifies a message over its retries: an HMAC-SHA256 with the
-// site's secret over the Author Domains, From, Date and Message-ID. It holds
-// nothing that changes from try to try or from MX host to MX host (client
-// address, Received), and without the secret a sender cannot choose it.
+// site's secret over the Author Domains, From, Date, Message-ID, Subject and the
+// body with what says how it is read. So what was granted to one text serves no
+// other one. It holds nothing that changes from try to try or from MX host to MX
+// host (client, envelope, Received), and without the secret a sender cannot choose it.
 type messageKey [sha256.Size]byte
 
 // keyMaker is what making a key needs, kept for the next one.
@@ -26,7 +27,10 @@ type keyMaker struct {
 	text, sum []byte
 }
 
-func (s *Settings) keyOf(ev *evidence.Message, fields *header.Fields) messageKey {
+// keyFields are the fields of which the key holds all, in order.
+var keyFields = [...]string{"From", "Date", "Message-ID", "Subject", "Content-Type", "Content-Transfer-Encoding"}
+
+func (s *Settings) keyOf(ev *evidence.Message, fields *header.Fields, body [sha256.Size]byte) messageKey {
 	m, _ := s.keyMakers.Get().(*keyMaker)
 	if m == nil {
 		m = &keyMaker{mac: hmac.New(sha256.New, s.SamplingSecret)}
@@ -36,13 +40,14 @@ func (s *Settings) keyOf(ev *evidence.Message, fields *header.Fields) messageKey
 	}
 	m.text = m.text[:0]
 	part([]byte(strings.Join(ev.From.Domains, ",")))
-	for _, name := range []string{"From", "Date", "Message-ID"} {
+	for _, name := range keyFields {
 		var one [1]int
 		for _, i := range fields.AppendNamed(one[:0], name) {
 			part(fields.At(i).Value())
 		}
 		part(nil)
 	}
+	part(body[:])
 	m.mac.Reset()
 	m.mac.Write(m.text)
 	m.sum = m.mac.Sum(m.sum[:0])

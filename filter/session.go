@@ -117,7 +117,7 @@ func (s *session) EndOfMessage(ctx context.Context) milter.Response {
 		ev := msg.check.Finish(ctx)
 		ev.MTA, ev.AuthUser, ev.AuthType = msg.ev.MTA, msg.ev.AuthUser, msg.ev.AuthType
 		ev.Recipients, ev.QueueID = msg.ev.Recipients, msg.ev.QueueID
-		j = s.filter.judge(msg.settings, ev, msg.check.Fields())
+		j = s.filter.judge(msg.settings, ev, msg.check)
 	}
 	s.filter.logMessage(&j)
 	return respond(&j, msg)

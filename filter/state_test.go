@@ -1,9 +1,12 @@
 package filter
 
 import (
+	"cmp"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -23,27 +26,41 @@ func fieldsOf(lines ...string) *header.Fields {
 }
 
 func TestTheKeyOfAMessageIsTheSameOnEachTry(t *testing.T) {
-	ev := &evidence.Message{From: evidence.From{Domains: []string{"example.com"}}}
-	secret := []byte("secret")
-	first := (&Settings{SamplingSecret: secret}).keyOf(ev, fieldsOf("Received", " a", "From", " x@example.com", "Date", " d", "Message-ID", " <1>"))
-
+	first := []string{"Received", " a", "From", " x@example.com", "Date", " d", "Message-ID", " <1>", "Subject", " s", "Content-Type", " text/plain"}
+	change := func(name, value string) []string {
+		fields := slices.Clone(first)
+		fields[slices.Index(fields, name)+1] = value
+		return fields
+	}
+	keyOf := func(secret, body string, ev *evidence.Message, fields []string) messageKey {
+		ev.From = evidence.From{Domains: []string{"example.com"}}
+		return (&Settings{SamplingSecret: []byte(secret)}).keyOf(ev, fieldsOf(fields...), sha256.Sum256([]byte(body)))
+	}
+	want := keyOf("secret", "text", new(evidence.Message), first)
 	for _, row := range []struct {
-		name   string
-		secret string
-		fields *header.Fields
-		same   bool
+		name         string
+		secret, body string
+		ev           evidence.Message
+		fields       []string
+		same         bool
 	}{
-		{"another Received does not count", "secret",
-			fieldsOf("Received", " b", "From", " x@example.com", "Date", " d", "Message-ID", " <1>"), true},
-		{"another Message-ID is another message", "secret",
-			fieldsOf("From", " x@example.com", "Date", " d", "Message-ID", " <2>"), false},
-		{"text cannot move from one field to the next", "secret",
-			fieldsOf("From", " x@example.com", "Date", " d <1>", "Message-ID", ""), false},
-		{"another site has other keys", "other",
-			fieldsOf("From", " x@example.com", "Date", " d", "Message-ID", " <1>"), false},
+		{name: "another Received does not count", fields: change("Received", " b"), same: true},
+		{name: "nor do client and envelope", fields: first, same: true, ev: evidence.Message{
+			Client: evidence.Client{Peer: netip.MustParseAddr("192.0.2.1")}, MailFrom: "x@y.example", MailFromDomain: "y.example",
+			Recipients: []evidence.Recipient{{Address: "bob@here.test"}}}},
+		{name: "another Message-ID is another message", fields: change("Message-ID", " <2>")},
+		{name: "another Subject is another message", fields: change("Subject", " t")},
+		{name: "another Date is another message", fields: change("Date", " e")},
+		{name: "another From is another message", fields: change("From", " y@example.com")},
+		{name: "a body that is read in another way is another message", fields: change("Content-Type", " text/html")},
+		{name: "another body is another message", body: "other", fields: first},
+		{name: "a second Subject is another message", fields: append(slices.Clone(first), "Subject", " t")},
+		{name: "text cannot move from one field to the next", fields: append(change("Date", " d <1>"), "Message-ID", "")},
+		{name: "another site has other keys", secret: "other", fields: first},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if got := (&Settings{SamplingSecret: []byte(row.secret)}).keyOf(ev, row.fields) == first; got != row.same {
+			secret, body := cmp.Or(row.secret, "secret"), cmp.Or(row.body, "text")
+			if got := keyOf(secret, body, &row.ev, row.fields) == want; got != row.same {
 				t.Errorf("same key: %t, want %t", got, row.same)
 			}
 		})
@@ -54,7 +71,7 @@ func TestSamplesAreSpreadEvenly(t *testing.T) {
 	const messages = 10_000
 	below := 0
 	for i := range messages {
-		key := (&Settings{SamplingSecret: []byte("s")}).keyOf(&evidence.Message{}, fieldsOf("Message-ID", time.Unix(int64(i), 0).String()))
+		key := (&Settings{SamplingSecret: []byte("s")}).keyOf(&evidence.Message{}, fieldsOf("Message-ID", time.Unix(int64(i), 0).String()), [sha256.Size]byte{})
 		s := key.sample()
 		if s < 0 || s > 99 {
 			t.Fatalf("sample %d", s)
@@ -65,35 +82,6 @@ func TestSamplesAreSpreadEvenly(t *testing.T) {
 	}
 	if below < messages/5 || below > messages*3/10 {
 		t.Errorf("%d of %d messages are below 25, want about a quarter", below, messages)
-	}
-}
-
-func TestFirstSeenIsBounded(t *testing.T) {
-	f := newFirstSeen(3)
-	key := func(i byte) messageKey { return messageKey{i} }
-	for i := range byte(5) {
-		f.Deferred(key(i), time.Unix(int64(i), 0))
-		f.Deferred(key(i), time.Unix(1000, 0)) // the first time stays
-	}
-	for i := range byte(5) {
-		want := time.Time{}
-		if i >= 2 {
-			want = time.Unix(int64(i), 0)
-		}
-		if got := f.Of(key(i), time.Unix(2000, 0)); !got.Equal(want) {
-			t.Errorf("key %d was first seen %v, want %v", i, got, want)
-		}
-	}
-}
-
-func TestFirstSeenForgets(t *testing.T) {
-	f, key, first := newFirstSeen(3), messageKey{1}, time.Unix(1e9, 0)
-	f.Deferred(key, first)
-	if got := f.Of(key, first.Add(maxSeenAge)); !got.Equal(first) {
-		t.Errorf("after %v: %v, want %v", maxSeenAge, got, first)
-	}
-	if got := f.Of(key, first.Add(maxSeenAge+time.Second)); !got.IsZero() || len(f.at) != 0 {
-		t.Errorf("after more than %v: %v, %d entries; want none", maxSeenAge, got, len(f.at))
 	}
 }
 

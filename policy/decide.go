@@ -15,6 +15,8 @@ type decision struct {
 	few       [4]audience
 	// hopeful: what a temporary error left open counts as proven.
 	hopeful bool
+	// expired: TempErrors.Expired took the place of a deferral.
+	expired bool
 }
 
 // audience is a Profile that at least one recipient has.

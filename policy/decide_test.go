@@ -127,7 +127,7 @@ func TestDecideWithDefaults(t *testing.T) {
 		{"policy unknown below one that enforces is deferred", result(evidence.TempError, func(d *evidence.DMARC) { d.AuthorDomain, d.PolicyTemporary = "lame.bank.example", true }),
 			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 Temporary DNS failure while checking lame.bank.example, try again later"}},
 		{"and marked after four hours", change(result(evidence.TempError, func(d *evidence.DMARC) { d.AuthorDomain, d.PolicyTemporary = "lame.bank.example", true }),
-			func(m *evidence.Message) { m.FirstSeen = now.Add(-4 * time.Hour) }),
+			func(m *evidence.Message) { m.FirstSeen, m.Deferrals = now.Add(-4*time.Hour), 2 }),
 			want{"quarantine", "tag", "none", StepTempError, "temperror.unresolved", "other", ""}},
 		{"policy unknown below one that is none is accepted", result(evidence.TempError, func(d *evidence.DMARC) {
 			d.AuthorDomain, d.PolicyTemporary, d.Policy = "lame.bank.example", true, "none"
@@ -138,7 +138,7 @@ func TestDecideWithDefaults(t *testing.T) {
 		{"an unresolved identifier under p=none is accepted", result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary, d.Policy, d.Published.P = true, "none", "none" }),
 			want{"accept", "deliver", "none", StepTempError, "", "", ""}},
 		{"deferred for four hours it is marked", change(result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary = true }),
-			func(m *evidence.Message) { m.FirstSeen = now.Add(-4 * time.Hour) }),
+			func(m *evidence.Message) { m.FirstSeen, m.Deferrals = now.Add(-4*time.Hour), 2 }),
 			want{"quarantine", "tag", "none", StepTempError, "temperror.unresolved", "other", ""}},
 	} {
 		t.Run(row.name, func(t *testing.T) { check(t, row.ev, Defaults(), row.want) })
@@ -156,8 +156,12 @@ func TestWhatWaitedLongEnoughCanBeAccepted(t *testing.T) {
 	if v := Decide(ev, rules); v.Delivery != DeliverDefer {
 		t.Errorf("the first try: %+v, want a deferral", v)
 	}
-	ev.FirstSeen = now.Add(-4 * time.Hour)
-	if v := Decide(ev, rules); v.Delivery != Deliver || !strings.Contains(v.Reason, "is accepted") {
+	ev.FirstSeen, ev.Deferrals = now.Add(-4*time.Hour), 1
+	if v := Decide(ev, rules); v.Delivery != DeliverDefer || v.Waited {
+		t.Errorf("after four hours without a retry in between: %+v, want a deferral", v)
+	}
+	ev.Deferrals = 2
+	if v := Decide(ev, rules); v.Delivery != Deliver || !v.Waited || !strings.Contains(v.Reason, "is accepted") {
 		t.Errorf("after four hours: %+v, want it accepted", v)
 	}
 }

@@ -6,6 +6,7 @@ import "alignd/evidence"
 func (d *decision) finish(r *ruling) Verdict {
 	d.override(r)
 	d.complete(r)
+	r.Waited = d.expired && r.Delivery.severity() < DeliverDefer.severity()
 	return r.Verdict
 }
 

@@ -62,7 +62,7 @@ func classes() []named[*evidence.Message] {
 		{"list traces", func(m *evidence.Message) { m.Traces.List, m.Traces.ListID = true, "dev.lists.example" }},
 		{"spf fail", func(m *evidence.Message) { m.SPF.MailFrom.Result = "fail" }},
 		{"another client", func(m *evidence.Message) { m.Client.Peer = netip.MustParseAddr("203.0.113.77") }},
-		{"deferred for long", func(m *evidence.Message) { m.FirstSeen = m.Time.Add(-24 * time.Hour) }},
+		{"deferred for long", func(m *evidence.Message) { m.FirstSeen, m.Deferrals = m.Time.Add(-24*time.Hour), 2 }},
 		{"reverse name unresolved", func(m *evidence.Message) { m.IPRev = evidence.IPRev{Result: evidence.TempError} }},
 		{"key unresolved", func(m *evidence.Message) {
 			m.DKIM = []evidence.Signature{{Result: evidence.TempError, Domain: "vendor.example"}}
@@ -199,6 +199,7 @@ func retried(ev *evidence.Message) *evidence.Message {
 	again.Traces.Received++
 	if ev.FirstSeen.IsZero() {
 		again.FirstSeen = ev.Time
+		again.Deferrals = 1
 	}
 	return &again
 }

@@ -258,7 +258,7 @@ type TempErrors struct {
 	// identifier that would align is unresolved. Default Tempfail.
 	Unresolved Action
 	// For is how long the same message is deferred before Expired is done,
-	// counted from Evidence.FirstSeen. 0 means 4 hours.
+	// counted from Evidence.FirstSeen, and at least twice. 0 means 4 hours.
 	For time.Duration
 	// Expired is Tag (the default) or Accept. Who can name a domain below the
 	// Author Domain whose DNS never answers can bring a message to this point.

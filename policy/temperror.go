@@ -86,14 +86,23 @@ func (d *decision) unresolvedProof() bool {
 // deferFor applies an action for temporary errors, and TempErrors.Expired to a
 // message that has been deferred for long enough.
 func (d *decision) deferFor(r *ruling, a Action) {
-	if a == Tempfail && d.waited() {
+	if a == Tempfail && d.served() {
 		a = d.rules.tempErrors.Expired
+		d.expired = true
 	}
 	r.set(a, Tag)
 	r.reply, r.why = replyTempError, "a DNS lookup failed temporarily"
 }
 
-// waited reports whether the message was first deferred long enough ago.
+// retries is how often a message must have been put off before it is served; ours,
+// as greylisting has it: one that nobody tries in the meantime is no mail that waits.
+const retries = 2
+
+// served reports whether the message has waited and is let in for that.
+func (d *decision) served() bool { return d.waited() && d.ev.Deferrals >= retries }
+
+// waited reports whether the message was first deferred long enough ago. That ends
+// the hope for a proof; it takes more to be let in.
 func (d *decision) waited() bool {
 	first := d.ev.FirstSeen
 	return !first.IsZero() && d.ev.Time.Sub(first) >= d.rules.tempErrors.For
@@ -102,9 +111,9 @@ func (d *decision) waited() bool {
 // patience ends the sentence about a temporary error.
 func (d *decision) patience(r *ruling) string {
 	switch {
-	case d.waited() && r.Delivery == Deliver:
+	case d.served() && r.Delivery == Deliver:
 		return "; it was deferred long enough and is accepted."
-	case d.waited() && r.Delivery == DeliverTag:
+	case d.served() && r.Delivery == DeliverTag:
 		return "; it was deferred long enough and is marked."
 	}
 	return "."

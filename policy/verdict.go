@@ -125,6 +125,8 @@ type Verdict struct {
 	// TagName and TagValue are set for DeliverTag.
 	TagName, TagValue string
 
+	// Waited: the message is let in because it was put off long enough.
+	Waited bool
 	// Decisive is the index of the evaluation in Message.DMARC that decided,
 	// -1 when there is none.
 	Decisive  int

@@ -16,6 +16,7 @@ package verify
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"net/netip"
 	"strings"
@@ -182,6 +183,11 @@ func (m *Message) Header(name, value []byte) { m.fields.Add(name, value) }
 
 // Fields is the header as received so far.
 func (m *Message) Fields() *header.Fields { return &m.fields }
+
+// BodyHash is the SHA-256 of the body, of a canonical form where a signature asked
+// for one. Header and body alone decide which, so it is the same on each try. It is
+// for after Finish.
+func (m *Message) BodyHash() [sha256.Size]byte { return m.body.Sum() }
 
 // EndOfHeader starts the checks that need the header. It does not wait.
 func (m *Message) EndOfHeader() {

@@ -115,7 +115,7 @@ func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, 
 	if len(f.rcpt) > cfg.Limits.Recipients {
 		over = fmt.Sprintf("more than %d recipients", cfg.Limits.Recipients)
 	}
-	j := f.judge(s, m.Finish(ctx), m.Fields(), over)
+	j := f.judge(s, m.Finish(ctx), m, over)
 	if !f.json {
 		return explain(out, &j, m.Questions())
 	}
@@ -125,12 +125,12 @@ func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, 
 }
 
 // judge adds what verify was not told and decides. over is as in feed.
-func (f *checkFlags) judge(s *filter.Settings, ev *evidence.Message, fields *header.Fields, over string) filter.Judgement {
+func (f *checkFlags) judge(s *filter.Settings, ev *evidence.Message, c filter.Content, over string) filter.Judgement {
 	ev.MTA = f.hostName()
 	for _, r := range f.rcpt {
 		ev.Recipients = append(ev.Recipients, evidence.Recipient{Address: domain.NormalizeAddress(mailbox(r))})
 	}
-	j := s.Judge(ev, fields, nil)
+	j := s.Judge(ev, c)
 	if over != "" {
 		j.Verdict = s.Rules.OverLimit(ev, "The message exceeds a limit of this server: "+over+".")
 		j.Results = filter.Results(s.ServID(ev.MTA), ev, &j.Verdict)

@@ -17,11 +17,19 @@ import (
 type Body struct {
 	simple  *simpleBody
 	relaxed *relaxedBody
+	raw     hash.Hash // for Sum, where neither hashes all of the body
+	begun   bool
 	ended   bool
 }
 
+var rawHashes = sync.Pool{New: func() any { return sha256.New() }}
+
 // Write takes the next octets of the body. It never fails.
 func (b *Body) Write(p []byte) (int, error) {
+	b.begin()
+	if b.raw != nil {
+		b.raw.Write(p)
+	}
 	if b.simple != nil {
 		b.simple.write(p)
 	}
@@ -29,6 +37,42 @@ func (b *Body) Write(p []byte) (int, error) {
 		b.relaxed.write(p)
 	}
 	return len(p), nil
+}
+
+// begin starts the hash of Sum where none will be at hand.
+func (b *Body) begin() {
+	if b.begun {
+		return
+	}
+	b.begun = true
+	if b.whole() == nil {
+		b.raw = rawHashes.Get().(hash.Hash)
+		b.raw.Reset()
+	}
+}
+
+// whole is what hashes all of a canonical body, if a signature asked for that.
+func (b *Body) whole() *digests {
+	switch {
+	case b.relaxed != nil && b.relaxed.out.whole:
+		return &b.relaxed.out
+	case b.simple != nil && b.simple.out.whole:
+		return &b.simple.out
+	}
+	return nil
+}
+
+// Sum ends the body and is its SHA-256: that of the relaxed or simple body where a
+// signature without l= has it hashed, as unsigned mail alone should cost a hash more;
+// else of the octets as they came.
+func (b *Body) Sum() (sum [sha256.Size]byte) {
+	b.begin()
+	b.finish()
+	if d := b.whole(); d != nil {
+		return d.total
+	}
+	b.raw.Sum(sum[:0])
+	return sum
 }
 
 // Register makes b hash what p needs. It must be called before Write.
@@ -51,6 +95,9 @@ func (b *Body) Register(p *Params) {
 func (b *Body) Reset() {
 	if b.relaxed != nil {
 		relaxedBodies.Put(b.relaxed)
+	}
+	if b.raw != nil {
+		rawHashes.Put(b.raw)
 	}
 	*b = Body{}
 }

@@ -302,3 +302,34 @@ func TestKeysAreNotPreparedBeforeTheyVerify(t *testing.T) {
 		t.Error("not prepared after use")
 	}
 }
+
+// The hash of the body that names a message is at hand whatever its signatures ask.
+func TestBodySum(t *testing.T) {
+	params := map[string]*Params{
+		"none": nil, "relaxed": {BodyRelaxed: true, Length: -1}, "simple": {Length: -1},
+		"relaxed with l=": {BodyRelaxed: true, Length: 3}, "simple with l=": {Length: 0},
+	}
+	sum := func(p *Params, chunks ...string) [32]byte {
+		var b Body
+		defer b.Reset()
+		if p != nil {
+			b.Register(p)
+		}
+		for _, c := range chunks {
+			b.Write([]byte(c))
+		}
+		return b.Sum()
+	}
+	for name, p := range params {
+		one := sum(p, "some text\r\nand more\r\n")
+		if two := sum(p, "some te", "xt\r", "\nand more\r\n"); one != two {
+			t.Errorf("%s: chunks matter", name)
+		}
+		if other := sum(p, "some text\r\nand less\r\n"); one == other {
+			t.Errorf("%s: another body has the same sum", name)
+		}
+		if empty := sum(p); empty == one || empty != sum(p, "") {
+			t.Errorf("%s: an empty body", name)
+		}
+	}
+}
