@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding"
 	"golang.org/x/text/encoding/htmlindex"
@@ -29,7 +30,7 @@ type encodedWord struct {
 func encodedWordAt(t []byte) (w encodedWord, ok bool) {
 	head := t[2:min(len(t), 2+maxCharset+1)]
 	n := bytes.IndexByte(head, '?')
-	if n <= 0 || bytes.ContainsAny(head[:n], " \t\r\n\"(),.:;<>@[]") {
+	if n < 0 || bytes.ContainsAny(head[:n], " \t\r\n\"(),.:;<>@[]") {
 		return w, false
 	}
 	charset, _, _ := strings.Cut(strings.ToLower(string(head[:n])), "*")
@@ -57,14 +58,15 @@ func encodedWordAt(t []byte) (w encodedWord, ok bool) {
 
 // decoded is text with its encoded words decoded.
 type decoded struct {
-	octets []byte // as the sender encoded them
-	text   []byte // the same in UTF-8
-	broken bool   // one could not be decoded
+	octets  []byte // as the sender encoded them
+	text    []byte // the same in UTF-8
+	broken  bool   // one could not be decoded
+	several bool   // two stood side by side
 }
 
 // decodeWords decodes the encoded words in t. White space between two of them
-// is dropped (RFC 2047 section 6.2).
-func decodeWords(t []byte) (d decoded) {
+// is dropped (RFC 2047 section 6.2), and between is put there.
+func decodeWords(t []byte, between string) (d decoded) {
 	for len(t) > 0 {
 		at := bytes.Index(t, []byte("=?"))
 		if at < 0 {
@@ -85,11 +87,29 @@ func decodeWords(t []byte) (d decoded) {
 			break
 		}
 		if next := bytes.TrimLeft(t, " \t\r\n"); bytes.HasPrefix(next, []byte("=?")) {
-			t = next
+			d.add([]byte(between), []byte(between))
+			d.several, t = true, next
 		}
 	}
 	d.add(t, t)
 	return d
+}
+
+// withoutWords is t without its encoded words.
+func withoutWords(t []byte) (rest []byte) {
+	for len(t) > 0 {
+		at := bytes.Index(t, []byte("=?"))
+		if at < 0 {
+			break
+		}
+		w, ok := encodedWordAt(t[at:])
+		if !ok || w.text == nil {
+			return t[at:]
+		}
+		rest = append(rest, t[:at]...)
+		t = t[at+w.size:]
+	}
+	return append(rest, t...)
 }
 
 func (d *decoded) add(octets, text []byte) {
@@ -163,8 +183,10 @@ func hex(c byte) int {
 // character set is unknown, or stateful: readers differ in what they show then.
 func convert(charset string, octets []byte) (text []byte, ok bool) {
 	switch charset {
-	case "utf-8", "utf8", "us-ascii", "ascii":
-		return octets, true
+	case "utf-8", "utf8":
+		return octets, utf8.Valid(octets)
+	case "us-ascii", "ascii":
+		return octets, bytes.IndexFunc(octets, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 	}
 	for _, prefix := range []string{"iso-2022", "hz", "utf-7", "utf-16", "utf-32", "replacement", "x-user-defined"} {
 		if strings.HasPrefix(charset, prefix) {

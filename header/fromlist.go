@@ -191,11 +191,16 @@ func (p *addressList) named(ats bool) bool {
 	}
 	if name == "" {
 		p.nothing(end)
+		// Some readers drop the brackets: "ceo@bank.e<>xample".
+		p.broken = p.broken || nameLen(p.text[behind:end]) > 0
 		return more
 	}
 	p.addMailbox(name)
 	if bytes.Contains(p.text[behind:end], []byte("=?")) && p.showsAddress(p.text[behind:end]) {
 		p.fail("an address after an angle address")
+	}
+	if front := p.text[p.start:open]; bytes.Contains(front, []byte("?=@")) || bytes.Contains(front, []byte("\"@")) {
+		p.search(withoutComments(front), false) // an encoded or quoted local part
 	}
 	if ats && !p.more {
 		f := finder{note: func(d string) { p.addFront(d, name) }, left: &p.left}
@@ -247,14 +252,17 @@ func (p *addressList) angle() (name string) {
 }
 
 // route skips an obsolete source route behind its first at sign (RFC 5322
-// section 4.4): it must be ignored.
+// section 4.4): it must be ignored. One through several hosts is not, as some
+// readers show an address on each side of its comma; nobody writes it.
 func (p *addressList) route() {
 	for p.bad == "" {
 		p.literal()
 		switch p.next() {
-		case tokWord, tokDot, tokAt, tokComma:
+		case tokWord, tokDot, tokAt:
 		case tokColon:
 			return
+		case tokComma:
+			p.fail("a source route through several hosts")
 		default:
 			p.fail("an angle address without local part")
 		}

@@ -81,8 +81,17 @@ func (f *finder) search(t []byte) {
 	if !bytes.Contains(t, []byte("=?")) {
 		return
 	}
-	d := decodeWords(t)
+	// Some readers find words in what is none for others: "=?utf-,8?q?...?=".
+	f.broken = f.broken || bytes.Contains(withoutWords(t), []byte("=?"))
+	d := decodeWords(t, "")
 	f.broken = f.broken || d.broken
+	f.decoded(d)
+	if d.several { // some readers leave a space between the words
+		f.decoded(decodeWords(t, " "))
+	}
+}
+
+func (f *finder) decoded(d decoded) {
 	f.spellings(d.text)
 	if !bytes.Equal(d.octets, d.text) { // what a reader sees who does not know the character set
 		f.spellings(d.octets)
@@ -170,10 +179,49 @@ func (f *finder) scan(t []byte) {
 			return
 		}
 		f.name(bare[:n])
+		f.goesOn(bare, n)
 		if f.joins {
 			f.joined(bare, n)
 		}
 	}
+}
+
+// goesOn looks at what stands right behind the name in t, which has n octets. It
+// goes on for readers that leave out control characters; and for those that leave
+// out quotes, brackets and "<>" too, but they do not agree with others.
+func (f *finder) goesOn(t []byte, n int) {
+	name := glued(t, n, isControl)
+	if len(name) > n && !hasInnerDot(string(t[:n])) {
+		f.name(name)
+	}
+	if more := glued(t, n, isLeftOut); len(more) > len(name) && hasInnerDot(string(more)) {
+		f.broken = true
+	}
+}
+
+// glued is the name in t, whose first part has n octets, with what follows
+// behind characters that are left out.
+func glued(t []byte, n int, out func(rune) bool) []byte {
+	name := t[:min(n, maxName):min(n, maxName)]
+	for t = t[n:]; len(name) < maxName; t = t[n:] {
+		next := bytes.TrimLeftFunc(t, out)
+		if empty := bytes.TrimLeft(next, " \t"); out('<') && bytes.HasPrefix(empty, []byte("<>")) {
+			next = bytes.TrimLeftFunc(empty, out)
+		}
+		if n = nameLen(next); len(next) == len(t) || n == 0 {
+			break
+		}
+		name, t = append(name, next[:n]...), next
+	}
+	return name
+}
+
+func isControl(r rune) bool { return r == 0x7f || r < ' ' && !unicode.IsSpace(r) }
+
+// isLeftOut: what some readers leave out of an address, white space that is not
+// of ASCII included.
+func isLeftOut(r rune) bool {
+	return isControl(r) || r >= utf8.RuneSelf && unicode.IsSpace(r) || strings.ContainsRune("()<>[]\\\"", r)
 }
 
 // joined is the name in t, whose first part has n octets, without the white space in it.
@@ -267,6 +315,7 @@ func (f *finder) domain(s string) bool {
 	if !hasInnerDot(s) {
 		return false
 	}
+	f.broken = f.broken || !utf8.ValidString(s)
 	plain, rest := s, ""
 	if i := strings.IndexFunc(s, func(r rune) bool { return !isPlain(r) }); i >= 0 {
 		plain, rest = s[:i], s[i:]

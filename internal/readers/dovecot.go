@@ -18,13 +18,10 @@ const DovecotName = "Dovecot Sieve address"
 // 10000 parts.
 const partsAtOnce = 2000
 
-// sieve asks for the From of each part, with keys that none has: the trace then
-// shows all that was compared with them. What Dovecot cannot parse has no
-// domain, but is compared as it stands.
+// sieve asks for the domains of the From of each part, with a key that none
+// has: the trace then shows all that were compared with it.
 const sieve = `require ["mime", "foreverypart"];
-foreverypart {
-	if anyof (address :mime :domain :is "from" "no such domain", address :mime :all :is "from" "no such address") { stop; }
-}
+foreverypart { if address :mime :domain :is "from" "no such domain" { stop; } }
 `
 
 // Dovecot reads the values with the address test of Dovecot's Sieve
@@ -93,10 +90,9 @@ func sieveTest(dir string, values []string) ([]Answer, error) {
 	return readTrace(string(text), values)
 }
 
-// compared finds, in the trace, what is taken from an address and the value.
-var compared = regexp.MustCompile("(?m)extracting `(all|domain)' part|^ +[0-9]+:   matching value `(.*)'$")
+var compared = regexp.MustCompile("(?m)^ +[0-9]+:   matching value `(.*)'$")
 
-// readTrace takes domains and addresses from the trace. The first part is the
+// readTrace takes the domains from the trace. The first part is the
 // multipart itself, which has no From.
 func readTrace(trace string, values []string) ([]Answer, error) {
 	parts := strings.Split(trace, "switched to next message part\n")
@@ -108,16 +104,10 @@ func readTrace(trace string, values []string) ([]Answer, error) {
 		if !isField(v) {
 			continue
 		}
-		shown, part := []string{}, ""
+		shown := []string{}
 		for _, m := range compared.FindAllStringSubmatch(parts[i+1], -1) {
-			switch {
-			case m[1] != "":
-				part = m[1]
-			case strings.HasSuffix(m[2], "..."): // cut at 80 octets
-			case part == "domain":
-				shown = append(shown, "@"+m[2])
-			default:
-				shown = append(shown, m[2])
+			if !strings.HasSuffix(m[1], "...") { // cut at 80 octets
+				shown = append(shown, "@"+m[1])
 			}
 		}
 		answers[i] = Answer{DovecotName: shown}
