@@ -298,6 +298,7 @@ func (d *decision) trustSealers(r *ruling, dm *evidence.DMARC) {
 		if len(d.rules.sealers) > 0 && d.ev.ARC.Result == evidence.NotChecked && r.Delivery != Deliver {
 			r.Undecidable = FactARC
 		}
+		r.Reason += d.disbelief(dm)
 		return
 	}
 	set := &d.ev.ARC.Sets[v.at]

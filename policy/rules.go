@@ -325,7 +325,8 @@ type RequiredResult string
 const (
 	// RequireDMARC: dmarc=pass with header.from equal to the Author Domain.
 	RequireDMARC RequiredResult = "dmarc"
-	// RequireAligned: that, or a dkim=pass whose header.d aligns, or, where
+	// RequireAligned: that, or a dkim=pass whose header.d aligns (without one
+	// whose header.i does, except under adkim=s), or, where
 	// header.from is named and equal to the Author Domain, an spf=pass whose
 	// smtp.mailfrom aligns.
 	RequireAligned RequiredResult = "aligned"

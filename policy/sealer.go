@@ -62,8 +62,7 @@ func (d *decision) trusted(at int, dm *evidence.DMARC) *sealer {
 	for p := range domainKeys(set.SealDomain) {
 		for _, i := range d.rules.sealerIndex[p] {
 			s := &d.rules.sealers[i]
-			if (best < 0 || i < best) && s.domains.hasAny(domainKeys(set.MessageDomain)) &&
-				d.covers(s, set, at == len(arc.Sets)-1, dm) {
+			if (best < 0 || i < best) && d.covers(s, set, at == len(arc.Sets)-1, dm) {
 				best = i
 			}
 		}
@@ -76,16 +75,25 @@ func (d *decision) trusted(at int, dm *evidence.DMARC) *sealer {
 
 // covers checks what narrows the trust in a Sealer.
 func (d *decision) covers(s *sealer, set *evidence.ARCSet, newest bool, dm *evidence.DMARC) bool {
-	if len(s.Selectors) > 0 && !slices.ContainsFunc(s.Selectors, func(x string) bool { return strings.EqualFold(x, set.SealSelector) }) {
-		return false
+	return d.uncovered(s, set, newest, dm) == ""
+}
+
+// uncovered says what keeps a Sealer's entry from covering an ARC Set that its
+// domain sealed; empty when nothing does.
+func (d *decision) uncovered(s *sealer, set *evidence.ARCSet, newest bool, dm *evidence.DMARC) string {
+	switch {
+	case !s.domains.hasAny(domainKeys(set.MessageDomain)):
+		return "its ARC-Message-Signature is of another domain"
+	case len(s.Selectors) > 0 && !slices.ContainsFunc(s.Selectors, func(x string) bool { return strings.EqualFold(x, set.SealSelector) }):
+		return "its selector is not listed"
+	case newest && len(s.Clients) > 0 && !holds(s.Clients, d.ev.Client.IP()):
+		return "the client is not one of its clients"
+	case s.authors != nil && (dm == nil || !s.authors.hasAny(authorKeys(dm.AuthorDomain, dm.OrgDomain))):
+		return "the Author Domain is not one of its author_domains"
+	case s.recipients != nil && (len(d.ev.Recipients) == 0 || !d.meets(onRecipient, s.recipients, Allow, dm)):
+		return "a recipient is not one of its recipients"
 	}
-	if newest && len(s.Clients) > 0 && !holds(s.Clients, d.ev.Client.IP()) {
-		return false
-	}
-	if s.authors != nil && (dm == nil || !s.authors.hasAny(authorKeys(dm.AuthorDomain, dm.OrgDomain))) {
-		return false
-	}
-	return s.recipients == nil || len(d.ev.Recipients) > 0 && d.meets(onRecipient, s.recipients, Allow, dm)
+	return ""
 }
 
 // complete reports whether the chain was read whole, so that Sets[i-1] is
@@ -135,10 +143,7 @@ func (d *decision) vouch(dm *evidence.DMARC) (voucher, bool) {
 	if len(d.rules.sealers) == 0 || dm == nil || !passed && !arc.Temporary || !complete(arc) {
 		return voucher{}, false
 	}
-	low := len(arc.Sets)
-	for low > 0 && d.trusted(low-1, dm) != nil {
-		low--
-	}
+	low := d.trustedFrom(dm)
 	if !passed && low > 0 {
 		return voucher{}, false
 	}
@@ -147,7 +152,7 @@ func (d *decision) vouch(dm *evidence.DMARC) (voucher, bool) {
 		if s.Unmodified && arc.OldestPass > at+1 {
 			continue
 		}
-		switch s.sealed(&arc.Sets[at], dm) {
+		switch s.sealed(&arc.Sets[at], dm).result {
 		case evidence.Pass:
 			return voucher{by: s, at: at, temporary: !passed}, true
 		case evidence.Fail:
@@ -157,56 +162,14 @@ func (d *decision) vouch(dm *evidence.DMARC) (voucher, bool) {
 	return voucher{}, false
 }
 
-// sealed is what the Sealer found for the Author Domain: Pass, Fail, or None
-// when its results do not speak about it.
-func (s *sealer) sealed(set *evidence.ARCSet, dm *evidence.DMARC) evidence.Result {
-	aar := set.AAR
-	if aar == nil || !s.writes(aar.ServID, set.SealDomain) {
-		return evidence.None
+// trustedFrom is the position of the oldest ARC Set that trust reaches from the
+// newest one down; the number of sets when the newest is not trusted.
+func (d *decision) trustedFrom(dm *evidence.DMARC) int {
+	low := len(d.ev.ARC.Sets)
+	for low > 0 && d.trusted(low-1, dm) != nil {
+		low--
 	}
-	found := evidence.None
-	sameFrom := false
-	for i := range aar.Results {
-		m := &aar.Results[i]
-		from := plainDomain(m.Value("header", "from"))
-		sameFrom = sameFrom || from == dm.AuthorDomain
-		if m.Method != "dmarc" || from != dm.AuthorDomain {
-			continue
-		}
-		switch m.Result {
-		case "fail":
-			return evidence.Fail
-		case "pass":
-			found = evidence.Pass
-		}
-	}
-	if found == evidence.Pass || s.Require != RequireAligned {
-		return found
-	}
-	for i := range aar.Results {
-		m := &aar.Results[i]
-		if m.Result != "pass" {
-			continue
-		}
-		switch {
-		case m.Method == "dkim" && aligned(plainDomain(m.Value("header", "d")), dm, dm.Published.StrictDKIM):
-			return evidence.Pass
-		case m.Method == "spf" && sameFrom && aligned(addressDomain(m.Value("smtp", "mailfrom")), dm, dm.Published.StrictSPF):
-			return evidence.Pass
-		}
-	}
-	return evidence.None
-}
-
-// writes reports whether the Sealer of domain plausibly writes results under
-// this authserv-id.
-func (s *sealer) writes(servID, domain string) bool {
-	servID = plainDomain(servID)
-	if s.servIDs != nil {
-		return s.servIDs.hasAny(domainKeys(servID))
-	}
-	return servID != "" && (servID == domain || isBelow(servID, domain) ||
-		strings.Contains(servID, ".") && isBelow(domain, servID))
+	return low
 }
 
 // comment is the reason comment of an override (RFC 8617 section 7.2.2): chain
@@ -273,12 +236,4 @@ func family(id string, dm *evidence.DMARC) bool {
 // plainDomain is a domain as others write it, made comparable.
 func plainDomain(s string) string {
 	return strings.TrimSuffix(strings.ToLower(s), ".")
-}
-
-// addressDomain is the domain of smtp.mailfrom, which may be a bare domain.
-func addressDomain(s string) string {
-	if _, domain, ok := cutAddress(s); ok {
-		s = domain
-	}
-	return plainDomain(s)
 }

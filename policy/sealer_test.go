@@ -19,6 +19,7 @@ func seal(i int, domain string, results ...string) evidence.ARCSet {
 		m := evidence.MethodResult{Method: method, Result: result}
 		for _, w := range words[1:] {
 			k, v, _ := strings.Cut(w, "=")
+			v = strings.ReplaceAll(v, "~", " ") // a blank
 			ptype, name, _ := strings.Cut(k, ".")
 			m.Properties = append(m.Properties, evidence.Property{Type: ptype, Name: name, Value: v})
 		}
@@ -179,5 +180,133 @@ func TestLongChainsStayBounded(t *testing.T) {
 	v := Decide(change(message(failing("reject")), sealed("pass", sets...)), rulesOf(t, Spec{Sealers: []Sealer{{Domains: []string{".lists.example"}}}}))
 	if v.Delivery != Deliver || len(v.OverrideComment) > 1500 {
 		t.Errorf("got %s and a comment of %d octets", v.Delivery, len(v.OverrideComment))
+	}
+}
+
+func TestSpellingsOfSealedResults(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		results []string
+		servID  string
+		aligned bool
+		strict  bool
+		vouches bool
+		why     string // in the reason, where it does not
+	}{
+		{name: "a domain", results: []string{"dmarc=pass header.from=bank.example"}, vouches: true},
+		{name: "capitals and a dot at the end", results: []string{"dmarc=pass header.from=BANK.Example."}, vouches: true},
+		{name: "the full address", results: []string{"dmarc=pass header.from=ann@bank.example"}, vouches: true},
+		{name: "the address in angle brackets", results: []string{"dmarc=pass header.from=<ann@bank.example>"}, vouches: true},
+		{name: "the domain in angle brackets", results: []string{"dmarc=pass header.from=<bank.example>"}, vouches: true},
+		{name: "a local part in quotes", results: []string{`dmarc=pass header.from="ann~lee"@bank.example`}, vouches: true},
+		{name: "a local part in UTF-8", results: []string{"dmarc=pass header.from=\u00e4nn@bank.example"}, vouches: true},
+		{name: "the id of a job", servID: "mx.lists.example/4F1A2B", results: []string{vouches}, vouches: true},
+		{name: "an id of a job that looks like ours", servID: "mx.spammer.example/mx.lists.example", results: []string{vouches}, why: `authserv-id of its results is "mx.spammer.example/mx.lists.example"`},
+		{name: "the same domain twice", results: []string{"dmarc=pass header.from=bank.example header.from=ann@bank.example"}, vouches: true},
+
+		{name: "two domains in one result", results: []string{"dmarc=pass header.from=bank.example header.from=spammer.example"}, why: "stands there with different domains"},
+		{name: "several at signs", results: []string{"dmarc=pass header.from=x@spammer.example@bank.example"}, why: `header.from is written as "x@spammer.example@bank.example"`},
+		{name: "an at sign in quotes", results: []string{`dmarc=pass header.from="x@spammer.example"@bank.example`}, why: "is written as"},
+		{name: "quotes in quotes", results: []string{`dmarc=pass header.from="a"b"@bank.example`}, why: "is written as"},
+		{name: "a backslash in quotes", results: []string{`dmarc=pass header.from="a\\"@bank.example`}, why: "is written as"},
+		{name: "a display name that is the domain", results: []string{"dmarc=pass header.from=bank.example~<x@spammer.example>"}, why: "is written as"},
+		{name: "a display name in front of the address", results: []string{"dmarc=pass header.from=Ann~<ann@bank.example>"}, why: "is written as"},
+		{name: "two pairs of brackets", results: []string{"dmarc=pass header.from=<<ann@bank.example>>"}, why: "is written as"},
+		{name: "a bracket that does not close", results: []string{"dmarc=pass header.from=<ann@bank.example"}, why: "is written as"},
+		{name: "brackets within", results: []string{"dmarc=pass header.from=a<b@bank.example"}, why: "is written as"},
+		{name: "a list", results: []string{"dmarc=pass header.from=x@spammer.example,ann@bank.example"}, why: "is written as"},
+		{name: "a blank behind the domain", results: []string{"dmarc=pass header.from=bank.example~"}, why: "is written as"},
+		{name: "an empty label", results: []string{"dmarc=pass header.from=bank..example"}, why: "is written as"},
+		{name: "a U-label that IDNA does not allow", results: []string{"dmarc=pass header.from=bank.example\u200b"}, why: "is written as"},
+		{name: "another From domain", results: []string{"dmarc=pass header.from=spammer.example"}, why: "is for the From domain spammer.example"},
+		{name: "no From domain", results: []string{"dmarc=pass"}, why: "header.from is missing in its dmarc result"},
+		{name: "another result word", results: []string{"dmarc=none header.from=bank.example"}, why: "it found dmarc=none"},
+		{name: "a fail in another spelling", results: []string{vouches, "dmarc=fail header.from=<ann@bank.example>"}, why: "it found dmarc=fail"},
+		{name: "no dmarc result", results: []string{"spf=pass smtp.mailfrom=bank.example"}, why: "its results have no dmarc that can be read."},
+		{name: "another authserv-id", servID: "elsewhere.example", results: []string{vouches}, why: `authserv-id of its results is "elsewhere.example"`},
+
+		{name: "header.i only", aligned: true, results: []string{"dkim=pass header.i=@bank.example"}, vouches: true},
+		{name: "header.i with a local part", aligned: true, results: []string{"dkim=pass header.i=ann@news.bank.example"}, vouches: true},
+		{name: "header.i without its at sign", aligned: true, results: []string{"dkim=pass header.i=bank.example"}, vouches: true},
+		{name: "header.i only does not show strict alignment", aligned: true, strict: true, results: []string{"dkim=pass header.i=@bank.example"}, why: "its header.i does not show d="},
+		{name: "header.d shows strict alignment", aligned: true, strict: true, results: []string{"dkim=pass header.d=bank.example header.i=@x.bank.example"}, vouches: true},
+		{name: "header.d counts where it is there", aligned: true, results: []string{"dkim=pass header.d=spammer.example header.i=@bank.example"}, why: "no dkim or spf pass that aligns"},
+		{name: "header.i of another domain", aligned: true, results: []string{"dkim=pass header.i=@spammer.example"}, why: "no dkim or spf pass that aligns"},
+		{name: "header.i with two at signs", aligned: true, results: []string{"dkim=pass header.i=x@spammer.example@bank.example"}, why: "header.i is written as"},
+		{name: "a signature that failed", aligned: true, results: []string{"dkim=fail header.i=@bank.example"}, why: "no dkim or spf pass that aligns"},
+		{name: "spf in angle brackets beside the From domain", aligned: true, results: []string{"dmarc=none header.from=<ann@bank.example>", "spf=pass smtp.mailfrom=<b@bank.example>"}, vouches: true},
+		{name: "spf without the From domain", aligned: true, results: []string{"spf=pass smtp.mailfrom=bank.example"}, why: "its spf counts only beside a header.from of bank.example"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			set := seal(1, "lists.example", row.results...)
+			if row.servID != "" {
+				set.AAR.ServID = row.servID
+			}
+			lists := Sealer{ID: "lists", Domains: []string{"lists.example"}}
+			if row.aligned {
+				lists.Require = RequireAligned
+			}
+			dm := failing("reject")
+			dm.Published.StrictDKIM = row.strict
+			v := Decide(change(message(dm), sealed("pass", set)), rulesOf(t, Spec{Sealers: []Sealer{lists}}))
+			if (v.Delivery == Deliver) != row.vouches || (v.TrustedSealer != "") != row.vouches {
+				t.Errorf("%q: got %s %q, want it to vouch: %t", row.results, v.Delivery, v.TrustedSealer, row.vouches)
+			}
+			if !row.vouches && !strings.Contains(v.Reason, row.why) {
+				t.Errorf("%q: the reason is\n%s\nwant %q in it", row.results, v.Reason, row.why)
+			}
+		})
+	}
+}
+
+func TestTheReasonSaysWhyASealerWasNotBelieved(t *testing.T) {
+	lists := Sealer{ID: "lists", Domains: []string{"lists.example"}}
+	narrowed := func(f func(*Sealer)) Sealer { s := lists; f(&s); return s }
+	failed := func(m *evidence.Message) {
+		sealed("fail", seal(1, "lists.example", vouches))(m)
+		m.ARC.Reason = "the newest ARC-Seal does not verify"
+	}
+	for _, row := range []struct {
+		name   string
+		sealer Sealer
+		f      func(*evidence.Message)
+		want   string // behind the reason without sealers; "" for nothing
+	}{
+		{name: "no chain", sealer: lists, f: sealed("none")},
+		{name: "a chain of nobody that is listed", sealer: lists, f: sealed("pass", seal(1, "spammer.example", vouches))},
+		{name: "a chain that fails", sealer: lists, f: failed,
+			want: " The chain names the trusted ARC sealer lists.example, but it fails: the newest ARC-Seal does not verify."},
+		{name: "a chain that is not complete", sealer: lists, f: sealed("pass", seal(2, "lists.example", vouches)),
+			want: " The chain names the trusted ARC sealer lists.example, but it is not complete."},
+		{name: "a stranger above", sealer: lists, f: sealed("pass", seal(1, "lists.example", vouches), seal(2, "spammer.example")),
+			want: " The seal i=2 of spammer.example is of no trusted sealer, and what lies below it does not count."},
+		{name: "another client", sealer: narrowed(func(s *Sealer) { s.Clients = nets("198.51.100.0/24") }), f: sealed("pass", seal(1, "lists.example", vouches)),
+			want: " The seal i=1 of lists.example is not trusted: the client is not one of its clients."},
+		{name: "another selector", sealer: narrowed(func(s *Sealer) { s.Selectors = []string{"s2"} }), f: sealed("pass", seal(1, "lists.example", vouches)),
+			want: " The seal i=1 of lists.example is not trusted: its selector is not listed."},
+		{name: "another Author Domain", sealer: narrowed(func(s *Sealer) { s.AuthorDomains = []string{"other.example"} }), f: sealed("pass", seal(1, "lists.example", vouches)),
+			want: " The seal i=1 of lists.example is not trusted: the Author Domain is not one of its author_domains."},
+		{name: "another recipient", sealer: narrowed(func(s *Sealer) { s.Recipients = []string{"there.example"} }), f: sealed("pass", seal(1, "lists.example", vouches)),
+			want: " The seal i=1 of lists.example is not trusted: a recipient is not one of its recipients."},
+		{name: "another message signature", sealer: lists, f: sealed("pass", with(seal(1, "lists.example", vouches), func(s *evidence.ARCSet) { s.MessageDomain = "spammer.example" })),
+			want: " The seal i=1 of lists.example is not trusted: its ARC-Message-Signature is of another domain."},
+		{name: "results that cannot be read", sealer: lists, f: sealed("pass", with(seal(1, "lists.example"), func(s *evidence.ARCSet) { s.AAR = nil })),
+			want: " The trusted ARC sealer lists.example (i=1) does not vouch: its ARC-Authentication-Results cannot be read."},
+		{name: "no authserv-id", sealer: lists, f: sealed("pass", with(seal(1, "lists.example"), func(s *evidence.ARCSet) { s.AAR.ServID = "" })),
+			want: " The trusted ARC sealer lists.example (i=1) does not vouch: its results have no authserv-id."},
+		{name: "a change since", sealer: narrowed(func(s *Sealer) { s.Unmodified = true }), f: func(m *evidence.Message) {
+			sealed("pass", seal(1, "lists.example", vouches), seal(2, "lists.example"))(m)
+			m.ARC.OldestPass = 2
+		}, want: " The trusted ARC sealer lists.example (i=1) does not vouch: the message was changed since (oldest-pass)." +
+			" The trusted ARC sealer lists.example (i=2) does not vouch: its results have no dmarc that can be read."},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			spec := Spec{Sealers: []Sealer{row.sealer}}
+			without := Decide(change(message(failing("reject")), row.f), Defaults())
+			v := Decide(change(message(failing("reject")), row.f), rulesOf(t, spec))
+			if v.Delivery != Refuse || v.Reason != without.Reason+row.want {
+				t.Errorf("got  %s %s\nwant %s%s", v.Delivery, v.Reason, without.Reason, row.want)
+			}
+		})
 	}
 }

@@ -208,7 +208,7 @@ func (m *Message) EndOfHeader() {
 	keys, chain := m.budget.Lane(m.ownOfKeys()), m.budget.Lane(ownOfChain)
 	m.budget.Unhold()
 	m.dkim = dkim.Start(m.ctx, &m.fields, &m.body, keys, opt)
-	m.arc = arc.Start(m.ctx, &m.fields, &m.body, chain, arc.Options{DKIM: opt, ParseAAR: authres.ParseAAR})
+	m.arc = arc.Start(m.ctx, &m.fields, &m.body, chain, arc.Options{DKIM: opt, ParseAAR: authres.ParseSealed})
 }
 
 // HeaderUnread stands for EndOfHeader, and for all of Header, where the header
