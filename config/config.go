@@ -172,7 +172,7 @@ type Scope struct {
 	AuthorDomains []string `yaml:"author_domains" is:"author_pattern"`
 	MailFrom      []string `yaml:"mail_from" is:"address_pattern"`
 	Recipients    []string `yaml:"recipients" is:"address_pattern"`
-	ListIDs       []string `yaml:"list_ids"`
+	ListIDs       []string `yaml:"list_ids" is:"list_pattern"`
 }
 
 // Proof is what the sender cannot choose.
@@ -188,12 +188,12 @@ type Proof struct {
 type Sealer struct {
 	ID            string                `yaml:"id"`
 	Domains       []string              `yaml:"domains" is:"domain_pattern"`
-	Selectors     []string              `yaml:"selectors"`
+	Selectors     []string              `yaml:"selectors" is:"selector"`
 	AuthorDomains []string              `yaml:"author_domains" is:"author_pattern"`
 	Recipients    []string              `yaml:"recipients" is:"address_pattern"`
 	Clients       []Network             `yaml:"clients"`
 	Require       policy.RequiredResult `yaml:"require" oneof:"dmarc aligned"`
-	AuthservIDs   []string              `yaml:"authserv_ids" is:"domain_pattern"`
+	AuthservIDs   []string              `yaml:"authserv_ids" is:"serv_id_pattern"`
 	Unmodified    bool                  `yaml:"unmodified"`
 }
 

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"alignd/domain"
 )
 
 // measure is a value with a unit that can be held against bounds.
@@ -132,8 +130,11 @@ func (n Network) String() string {
 // spelling that is used inside.
 var checks = map[string]func(string) (string, error){
 	"listen":          listenAddress,
-	"domain":          domainName,
-	"optional_domain": optional(domainName),
+	"domain":          servID,
+	"optional_domain": optional(servID),
+	"serv_id_pattern": servIDPattern,
+	"selector":        selector,
+	"list_pattern":    listPattern,
 	"domain_pattern":  domainPattern,
 	"author_pattern":  authorPattern,
 	"address_pattern": addressPattern,
@@ -164,73 +165,21 @@ func listenAddress(s string) (string, error) {
 		return s, nil
 	}
 	if addr, ok := strings.CutPrefix(s, "inet:"); ok {
-		if _, port, err := net.SplitHostPort(addr); err == nil && isPort(port) {
+		if host, port, err := net.SplitHostPort(addr); err == nil && isPort(port) && isPrintable(host) {
 			return s, nil
 		}
 	}
 	return "", fmt.Errorf("%q is not a place to listen; allowed: inet:HOST:PORT and unix:PATH", s)
 }
 
+// isPrintable is for host names: what is pasted may hold quotes that are none.
+func isPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' || r == '"' || r == '\'' })
+}
+
 func isPort(s string) bool {
 	_, err := strconv.ParseUint(s, 10, 16)
 	return err == nil
-}
-
-func domainName(s string) (string, error) {
-	d, err := domain.Normalize(s)
-	if err != nil {
-		return "", fmt.Errorf("%q is not a domain: %v", s, err)
-	}
-	return d, nil
-}
-
-// domainPattern is a domain, ".example.com" for all below it, or "*".
-func domainPattern(s string) (string, error) {
-	if s == "*" {
-		return s, nil
-	}
-	rest, below := strings.CutPrefix(s, ".")
-	d, err := domain.Normalize(rest)
-	if err != nil {
-		return "", fmt.Errorf("%q is not a domain pattern; allowed: example.com, .example.com (all below it) and *", s)
-	}
-	if below {
-		return "." + d, nil
-	}
-	return d, nil
-}
-
-// authorPattern is a domainPattern or "org:example.com".
-func authorPattern(s string) (string, error) {
-	if org, ok := strings.CutPrefix(s, "org:"); ok {
-		d, err := domainName(org)
-		return "org:" + d, err
-	}
-	p, err := domainPattern(s)
-	if err != nil {
-		return "", fmt.Errorf("%q is not an Author Domain pattern; allowed: example.com, .example.com (all below it), org:example.com (its Organizational Domain) and *", s)
-	}
-	return p, nil
-}
-
-// addressPattern is an address, a domainPattern for its domain, "<>" or "*".
-func addressPattern(s string) (string, error) {
-	if s == "<>" {
-		return s, nil
-	}
-	at := strings.LastIndexByte(s, '@')
-	if at < 0 {
-		p, err := domainPattern(s)
-		if err != nil {
-			return "", fmt.Errorf("%q is not an address pattern; allowed: user@example.com, example.com, .example.com, <> and *", s)
-		}
-		return p, nil
-	}
-	d, err := domain.Normalize(s[at+1:])
-	if err != nil || at == 0 {
-		return "", fmt.Errorf("%q is not an address such as user@example.com", s)
-	}
-	return strings.ToLower(s[:at]) + "@" + d, nil
 }
 
 // server is HOST, HOST:PORT or [IPv6]:PORT; the host is an address.
