@@ -4,6 +4,7 @@ import (
 	"errors"
 	"iter"
 	"net/netip"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -254,12 +255,11 @@ func addressKeys(address, delimiters string) iter.Seq[pattern] {
 		address = strings.ToLower(address)
 		local, domain, ok := cutAddress(address)
 		domain = strings.TrimSuffix(domain, ".")
-		if ok && !yield(pattern{fullAddress, local + "@" + domain}) {
-			return
-		}
-		if ok && delimiters != "" {
-			if at := strings.IndexAny(local, delimiters); at > 0 && !yield(pattern{fullAddress, local[:at] + "@" + domain}) {
-				return
+		if ok {
+			for l := range localParts(local, delimiters) {
+				if !yield(pattern{fullAddress, l + "@" + domain}) {
+					return
+				}
 			}
 		}
 		for p := range domainKeys(domain) {
@@ -270,6 +270,30 @@ func addressKeys(address, delimiters string) iter.Seq[pattern] {
 	}
 }
 
+// localParts yields the spellings of a local part: as it is, without its extension,
+// and both without the quotes that it does not need (RFC 5321 section 4.1.2:
+// "ceo"@ and ceo@ are one mailbox).
+func localParts(local, delimiters string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for {
+			if !yield(local) {
+				return
+			}
+			if delimiters != "" {
+				if at := strings.IndexAny(local, delimiters); at > 0 && !yield(local[:at]) {
+					return
+				}
+			}
+			if len(local) < 3 || local[0] != '"' || local[len(local)-1] != '"' {
+				return
+			}
+			local = quotedPair.ReplaceAllString(local[1:len(local)-1], "$1")
+		}
+	}
+}
+
+var quotedPair = regexp.MustCompile(`\\(.)`)
+
 // hostKeys yields the patterns of hostPatterns that a recipient matches, if it is
 // a mailbox of this host whose domain is not said: an address literal (RFC 5321
 // section 4.1.3), an address as a domain, or no domain at all. The MTA delivers
@@ -277,11 +301,11 @@ func addressKeys(address, delimiters string) iter.Seq[pattern] {
 func hostKeys(address, delimiters string) iter.Seq[pattern] {
 	return func(yield func(pattern) bool) {
 		local, domain, _ := cutAddress(strings.ToLower(address))
-		if local == "" || !namesHost(domain) || !yield(pattern{hostUser, local}) {
+		if local == "" || !namesHost(domain) {
 			return
 		}
-		if delimiters != "" {
-			if at := strings.IndexAny(local, delimiters); at > 0 && !yield(pattern{hostUser, local[:at]}) {
+		for l := range localParts(local, delimiters) {
+			if !yield(pattern{hostUser, l}) {
 				return
 			}
 		}

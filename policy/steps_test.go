@@ -341,6 +341,7 @@ func TestRecipientProfiles(t *testing.T) {
 		{"nobody special", []string{"a@here.example"}, DeliverTag, "honor.reject", ""},
 		{"a listed recipient", []string{"ceo@here.example"}, Refuse, "executives", "ceo@here.example"},
 		{"case and extension do not hide the recipient", []string{"CEO+x@HERE.example"}, Refuse, "executives", "CEO+x@HERE.example"},
+		{"quotes that are not needed do not hide the recipient (RFC 5321 section 4.1.2)", []string{`"ceo+x"@here.example`}, Refuse, "executives", `"ceo+x"@here.example`},
 		{"a domain pattern", []string{"a@b.vip.example"}, Refuse, "executives", "a@b.vip.example"},
 		{"a strict profile holds if any recipient has it", []string{"a@here.example", "postmaster@here.example", "ceo@here.example"}, Refuse, "executives", "ceo@here.example"},
 		{"a lenient profile alone", []string{"postmaster@here.example"}, Deliver, "postmaster", "postmaster@here.example"},

@@ -95,6 +95,7 @@ func TestRecipientsAtAnAddressLiteral(t *testing.T) {
 		{name: "also by IPv6, in capitals and with an extension", spec: strict, to: "CFO+x@[IPv6:2001:db8::25]", want: Refuse},
 		{name: "also with the address as a domain", spec: strict, to: "ceo@192.0.2.25", want: Refuse},
 		{name: "also without a domain", spec: strict, to: "ceo", want: Refuse},
+		{name: "also in quotes that are not needed", spec: strict, to: `"c\eo+x"@[192.0.2.25]`, want: Refuse},
 		{name: "but no other local part", spec: strict, to: "bob@[192.0.2.25]", want: DeliverTag},
 		{name: "a domain is no literal", spec: strict, to: "ceo@elsewhere.test", want: DeliverTag},
 		{name: "is in each listed domain", spec: whole, to: "bob@[192.0.2.25]", want: Refuse},
