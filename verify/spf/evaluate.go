@@ -29,6 +29,11 @@ type evaluation struct {
 	terms, voids int
 	explaining   bool // macros are expanded for exp=: nothing counts any more
 
+	// text is the record of the checked domain. path leads from it to the term at
+	// work; once a term decided, it stays.
+	text string
+	path []evidence.SPFTerm
+
 	addressed, dotted string // values of %{s} and %{i}, once computed
 	pointers          []string
 	pointersAsked     bool
@@ -81,6 +86,9 @@ func (e *evaluation) checkHost(current string) outcome {
 		return outcome{result: evidence.None, reason: "domain does not exist"}
 	}
 	s := selected(answer)
+	if len(e.path) == 0 {
+		e.text = s.text
+	}
 	switch {
 	case s.err != nil:
 		return permanent("SPF record of %s: %v", current, s.err).outcome()
@@ -92,11 +100,13 @@ func (e *evaluation) checkHost(current string) outcome {
 
 // evaluate goes through the terms of a record (RFC 7208 sections 4.6 and 4.7).
 func (e *evaluation) evaluate(rec *Record, current string) outcome {
+	depth := len(e.path)
 	for i := range rec.Terms {
 		t := &rec.Terms[i]
 		if t.Kind.Modifier() {
 			continue
 		}
+		e.reach(depth, current, i, t)
 		by, matched, stop := e.match(t, current)
 		if stop != nil {
 			return stop.outcome()
@@ -107,10 +117,21 @@ func (e *evaluation) evaluate(rec *Record, current string) outcome {
 			return by
 		}
 	}
-	if rec.Redirect != nil {
-		return e.redirect(rec.Redirect, current)
+	e.path = e.path[:depth]
+	if rec.Redirect == nil {
+		return outcome{result: evidence.Neutral, reason: "no directive matched"}
 	}
-	return outcome{result: evidence.Neutral, reason: "no directive matched"}
+	for i := range rec.Terms {
+		if &rec.Terms[i] == rec.Redirect {
+			e.reach(depth, current, i, rec.Redirect)
+		}
+	}
+	return e.redirect(rec.Redirect, current)
+}
+
+// reach notes that term i of current's record is at work, depth records down.
+func (e *evaluation) reach(depth int, current string, i int, t *Term) {
+	e.path = append(e.path[:depth], evidence.SPFTerm{Domain: current, Number: i + 1, Term: clip(t.Text)})
 }
 
 func qualified(q byte) evidence.Result {

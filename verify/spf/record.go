@@ -180,6 +180,7 @@ func (t *Term) print(b *strings.Builder) {
 // broken one, or none (all nil).
 type selection struct {
 	record *Record
+	text   string // the record, or the first of several
 	err    error
 	bulky  bool // not kept: read it again
 }
@@ -210,11 +211,12 @@ func selectRecord(a *resolver.Answer) (s selection, found string) {
 			continue
 		}
 		if found != "" {
-			return selection{err: &SyntaxError{Why: "several SPF records"}}, found
+			return selection{text: found, err: &SyntaxError{Why: "several SPF records"}}, found
 		}
 		found = txt
 	}
 	if found != "" {
+		s.text = found
 		s.record, s.err = ParseRecord(found)
 	}
 	return s, found

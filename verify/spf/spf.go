@@ -167,6 +167,7 @@ func (c Check) run(ctx context.Context, lk resolver.Lookuper, s sender) evidence
 	if out.result == evidence.Fail && out.record != nil && !c.NoExplanation {
 		res.Explanation = e.explain(out.record, out.recordDomain)
 	}
+	res.Record, res.Path = e.text[:min(len(e.text), maxRecord)], e.path
 	res.Lookups, res.Voids = e.terms, e.voids
 	return res
 }
@@ -237,6 +238,10 @@ func multiLabel(name string) bool { return strings.IndexByte(name, '.') >= 0 }
 // maxText is the longest piece of a record that is quoted in evidence, in
 // octets. Our own number; what is longer is cut.
 const maxText = 256
+
+// maxRecord is how much of the checked domain's record is kept in evidence, in
+// octets; ours. Records that are meant to be read are shorter.
+const maxRecord = 2048
 
 func clip(s string) string {
 	if len(s) > maxText {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -194,7 +195,7 @@ func TestMailFrom(t *testing.T) {
 			if want.Identity = evidence.MailFromIdentity; want.Domain == "" && want.Reason != "no domain name" {
 				want.Domain = "example.com"
 			}
-			if got := MailFrom(context.Background(), zone(tt.zone...), c); !reflect.DeepEqual(got, want) {
+			if got := withoutTrail(MailFrom(context.Background(), zone(tt.zone...), c)); !reflect.DeepEqual(got, want) {
 				t.Errorf("zone %q\ncheck %+v\n got %+v\nwant %+v", tt.zone, c, got, want)
 			}
 		})
@@ -296,10 +297,10 @@ func TestHELO(t *testing.T) {
 				want.Result = evidence.None
 			}
 			c := Check{IP: netip.MustParseAddr("192.0.2.1"), HELO: tt.helo}
-			if got := HELO(context.Background(), lk, c); !reflect.DeepEqual(got, want) {
+			if got := withoutTrail(HELO(context.Background(), lk, c)); !reflect.DeepEqual(got, want) {
 				t.Errorf("HELO %q:\n got %+v\nwant %+v", tt.helo, got, want)
 			}
-			if got := MailFrom(context.Background(), lk, c); !reflect.DeepEqual(got, want) {
+			if got := withoutTrail(MailFrom(context.Background(), lk, c)); !reflect.DeepEqual(got, want) {
 				t.Errorf("null reverse-path, HELO %q:\n got %+v\nwant %+v", tt.helo, got, want)
 			}
 		})
@@ -447,6 +448,38 @@ func TestWideMatches(t *testing.T) {
 			got := MailFrom(t.Context(), zone(tt.zone...), Check{IP: netip.MustParseAddr(ip), MailFrom: "user@example.com"})
 			if got.Result != tt.want || got.Wide != tt.wide {
 				t.Errorf("%q: got %s, wide %t, want %s, %t", tt.zone, got.Result, got.Wide, tt.want, tt.wide)
+			}
+		})
+	}
+}
+
+// withoutTrail leaves out what TestTheTrailOfADecision is about.
+func withoutTrail(c evidence.SPFCheck) evidence.SPFCheck {
+	c.Record, c.Path = "", nil
+	return c
+}
+
+func TestTheTrailOfADecision(t *testing.T) {
+	const top = "v=spf1 x=y include:in.example.com redirect=re.example.com"
+	for _, test := range []struct {
+		name string
+		zone []string
+		want []evidence.SPFTerm
+	}{
+		{name: "the directive within an include", zone: []string{"in.example.com TXT v=spf1 ip4:192.0.2.9 ip4:192.0.2.1 -all"},
+			want: []evidence.SPFTerm{{Domain: "example.com", Number: 2, Term: "include:in.example.com"}, {Domain: "in.example.com", Number: 2, Term: "ip4:192.0.2.1"}}},
+		{name: "the directive behind a redirect", zone: []string{"in.example.com TXT v=spf1 -all", "re.example.com TXT v=spf1 a:a.example.com -all"},
+			want: []evidence.SPFTerm{{Domain: "example.com", Number: 3, Term: "redirect=re.example.com"}, {Domain: "re.example.com", Number: 2, Term: "-all"}}},
+		{name: "the term that cannot be evaluated", zone: []string{"in.example.com TXT v=spf1 include:none.example.com"},
+			want: []evidence.SPFTerm{{Domain: "example.com", Number: 2, Term: "include:in.example.com"}, {Domain: "in.example.com", Number: 1, Term: "include:none.example.com"}}},
+		{name: "no term", zone: []string{"in.example.com TXT v=spf1 -all", "re.example.com TXT v=spf1 ip4:192.0.2.9"},
+			want: []evidence.SPFTerm{{Domain: "example.com", Number: 3, Term: "redirect=re.example.com"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			lk := zone(append(test.zone, "example.com TXT "+top)...)
+			got := MailFrom(context.Background(), lk, Check{IP: netip.MustParseAddr("192.0.2.1"), MailFrom: "a@example.com"})
+			if !slices.Equal(got.Path, test.want) || got.Record != top {
+				t.Errorf("got %+v of %q\nwant %+v", got.Path, got.Record, test.want)
 			}
 		})
 	}
