@@ -38,7 +38,8 @@
 // and the real one awaited; the socket is then not used again.
 //
 // A server that reports an error is not asked again for that question; one
-// that is silent is, and goes to the end of the list for 30 seconds. Callers
+// that is silent is, and goes to the end of the list for 30 seconds. Its socket is
+// read on as long as anybody waits, so an answer that comes late is an answer. Callers
 // who ask the same at the same time share one question. It has its own
 // deadline, and ends early only when all of them have given up.
 //

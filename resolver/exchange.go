@@ -116,70 +116,6 @@ func (e errRCode) Error() string {
 	return fmt.Sprintf("RCODE %d", int(e))
 }
 
-// exchange asks the servers for one message about name (presentation form):
-// each server in turn, Attempts times. A server that answered with an error
-// is not asked again; one that kept silent is.
-func (r *Resolver) exchange(ctx context.Context, name string, qtype uint16) (*dns.Msg, error) {
-	q, err := newQuery(name, qtype, true)
-	if err != nil {
-		return nil, err
-	}
-	r.refresh()
-	servers := r.order()
-	var said, silent error
-	var begun time.Time
-	for n := range r.opts.Attempts {
-		if n > 0 && !pauseUntil(ctx, begun.Add(r.opts.Timeout)) {
-			return nil, errors.Join(said, silent, context.Cause(ctx))
-		}
-		begun, silent = time.Now(), nil
-		for i, s := range servers {
-			if s == nil {
-				continue
-			}
-			m, err := r.tryServer(ctx, s, q)
-			if err == nil {
-				r.answered(s)
-				return m, nil
-			}
-			if ctx.Err() != nil {
-				return nil, errors.Join(said, context.Cause(ctx))
-			}
-			err = fmt.Errorf("%w from %s", err, s.addr)
-			if isNetwork(err) {
-				silent = err
-				r.setLate(s, err)
-				continue
-			}
-			said, servers[i] = err, nil
-		}
-		if silent == nil {
-			break // all have said something
-		}
-	}
-	if said != nil {
-		return nil, said
-	}
-	return nil, silent
-}
-
-// pauseUntil gives servers that refused at once, as one does that is being
-// restarted, the time that a silent one has. It is false when ctx ended before.
-func pauseUntil(ctx context.Context, t time.Time) bool {
-	wait := time.Until(t)
-	if wait <= 0 {
-		return true
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
 // order returns the servers as configured, those that were silent lately last.
 func (r *Resolver) order() []*server {
 	now := r.opts.Clock().UnixNano()
@@ -222,13 +158,10 @@ var errTimeout = errors.New("timeout")
 
 // tryServer asks one server: over UDP with EDNS, without EDNS when it does
 // not understand (RFC 6891 section 7), over TCP when the answer was truncated.
-func (r *Resolver) tryServer(ctx context.Context, s *server, q *query) (*dns.Msg, error) {
-	m, err := r.try(ctx, s, q)
+func (r *Resolver) tryServer(ctx context.Context, s *server, q *query, l *late) (*dns.Msg, error) {
+	m, err := r.try(ctx, s, q, l)
 	if rc, ok := err.(errRCode); ok && refusesEDNS(int(rc)) {
-		plain := &query{wire: bytes.Clone(q.wire[:headerSize+len(q.question)])}
-		plain.wire[11] = 0 // ARCOUNT: no OPT record
-		plain.question = plain.wire[headerSize:]
-		m, err = r.try(ctx, s, plain)
+		m, err = r.tryPlain(ctx, s, q, l)
 	}
 	return m, err
 }
@@ -237,27 +170,49 @@ func refusesEDNS(rcode int) bool {
 	return rcode == dns.RcodeFormatError || rcode == dns.RcodeNotImplemented || rcode == dns.RcodeBadVers
 }
 
-func (r *Resolver) try(ctx context.Context, s *server, q *query) (*dns.Msg, error) {
+// tryPlain asks without EDNS.
+func (r *Resolver) tryPlain(ctx context.Context, s *server, q *query, l *late) (*dns.Msg, error) {
+	plain := &query{wire: bytes.Clone(q.wire[:headerSize+len(q.question)])}
+	plain.wire[11] = 0 // ARCOUNT: no OPT record
+	plain.question = plain.wire[headerSize:]
+	return r.try(ctx, s, plain, l)
+}
+
+func (r *Resolver) try(ctx context.Context, s *server, q *query, l *late) (*dns.Msg, error) {
 	deadline := time.Now().Add(r.opts.Timeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d
 	}
 	buf := udpBuffers.Get().(*[udpBuffer]byte)
 	defer udpBuffers.Put(buf)
-	msg, err := r.udp(ctx, s, q, buf[:], deadline)
-	if err == nil && (truncated(msg) || len(msg) == udpBuffer) {
-		msg, err = r.tcp(ctx, s, q, deadline)
-		if err == nil && truncated(msg) {
-			err = malformed("truncated over TCP")
-		}
-	}
+	msg, err := r.udp(ctx, s, q, buf[:], deadline, l)
 	if err != nil {
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			err = errTimeout
-		}
-		return nil, err
+		return nil, silence(err)
+	}
+	if truncated(msg) || len(msg) == udpBuffer {
+		return r.overTCP(ctx, s, q, deadline)
 	}
 	return parse(msg)
+}
+
+// overTCP asks again where the answer over UDP was truncated.
+func (r *Resolver) overTCP(ctx context.Context, s *server, q *query, deadline time.Time) (*dns.Msg, error) {
+	msg, err := r.tcp(ctx, s, q, deadline)
+	switch {
+	case err != nil:
+		return nil, silence(err)
+	case truncated(msg):
+		return nil, malformed("truncated over TCP")
+	}
+	return parse(msg)
+}
+
+// silence gives a deadline that has passed its name.
+func silence(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return errTimeout
+	}
+	return err
 }
 
 // truncated reads the TC bit. Such an answer is never used, not even the
@@ -266,8 +221,9 @@ func truncated(msg []byte) bool { return msg[2]&0x02 != 0 }
 
 // udp sends q and waits for the response to it, whatever else comes in until
 // deadline. Something else may be somebody's guess, so that socket is not used
-// again, nor is one that was given up on, to which the answer may yet come.
-func (r *Resolver) udp(ctx context.Context, s *server, q *query, buf []byte, deadline time.Time) ([]byte, error) {
+// again, nor is one that was given up on, to which the answer may yet come: l
+// listens for that.
+func (r *Resolver) udp(ctx context.Context, s *server, q *query, buf []byte, deadline time.Time, l *late) ([]byte, error) {
 	conn, err := s.sockets.take()
 	if err != nil {
 		return nil, err
@@ -276,13 +232,16 @@ func (r *Resolver) udp(ctx context.Context, s *server, q *query, buf []byte, dea
 	r.sent.Add(1)
 	msg, strays, err := q.converse(conn, buf)
 	r.strays.Add(strays)
-	if undisturbed := stop(); undisturbed && err == nil && strays == 0 {
+	undisturbed := stop()
+	if undisturbed && err == nil && strays == 0 {
 		s.sockets.put(conn)
 		return msg, nil
 	}
-	conn.Close()
 	if err != nil && conn.asked > 1 {
 		s.sockets.discard()
+	}
+	if silent := errors.Is(err, os.ErrDeadlineExceeded); !silent || !undisturbed || !l.keep(conn, s, q) {
+		conn.Close()
 	}
 	return msg, err
 }
@@ -294,6 +253,11 @@ func (q *query) converse(conn io.ReadWriter, buf []byte) (msg []byte, strays uin
 	if _, err := conn.Write(q.wire); err != nil {
 		return nil, 0, err
 	}
+	return q.await(conn, buf)
+}
+
+// await reads the response to q into buf.
+func (q *query) await(conn io.Reader, buf []byte) (msg []byte, strays uint64, err error) {
 	for ; ; strays++ {
 		n, err := conn.Read(buf)
 		if err != nil {

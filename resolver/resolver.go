@@ -317,7 +317,7 @@ func (r *Resolver) ask(ctx context.Context, k key) (a *Answer, err error) {
 	case <-ctx.Done():
 		return nil, temporary(k, "too many questions in flight")
 	}
-	rep, err := r.chase(ctx, k)
+	rep, err := r.chase(ctx, k, slots)
 	if err != nil {
 		return nil, failed(k, err)
 	}
@@ -336,11 +336,11 @@ func (r *Resolver) ask(ctx context.Context, k key) (a *Answer, err error) {
 
 // chase asks for the end of the CNAME chain where a message leaves it open.
 // Each further question follows at least one CNAME, so maxChain bounds them.
-func (r *Resolver) chase(ctx context.Context, k key) (reply, error) {
+func (r *Resolver) chase(ctx context.Context, k key, slots chan struct{}) (reply, error) {
 	steps, ttl := 0, r.opts.MaxTTL
 	var through []string
 	for name := presentation(k.name); ; {
-		m, err := r.exchange(ctx, name, k.qtype)
+		m, err := r.exchange(ctx, name, k.qtype, slots)
 		if err != nil {
 			return reply{}, err
 		}
