@@ -265,6 +265,7 @@ type Limits struct {
 	MessageTimeout Duration `yaml:"message_timeout" min:"1s" max:"250s"`
 	Connections    int      `yaml:"connections" min:"1" max:"100000"`
 	Fields         int      `yaml:"fields" min:"10" max:"1000000"`
+	ForgedResults  int      `yaml:"forged_results" min:"1" max:"1000000"`
 	HeaderSize     Size     `yaml:"header_size" min:"1KiB" max:"512MiB"`
 	Recipients     int      `yaml:"recipients" min:"1" max:"1000000"`
 	MessageSize    Size     `yaml:"message_size" min:"0" max:"1TiB"`

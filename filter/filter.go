@@ -50,6 +50,9 @@ type Settings struct {
 	TagName string
 	// ReceivedSPF adds a Received-SPF field (RFC 7208 section 9.1).
 	ReceivedSPF bool
+	// MaxForged is how many fields of a message may be deleted; one with more is
+	// refused. 0 means DefaultMaxForged.
+	MaxForged int
 	// SamplingSecret keys the sample of pct and rollout percentages.
 	SamplingSecret []byte
 
@@ -134,8 +137,9 @@ func (s *Settings) judge(ev *evidence.Message, c Content, w *waits) Judgement {
 }
 
 // judge runs the end of one message in the daemon.
-func (f *Filter) judge(s *Settings, ev *evidence.Message, c Content) Judgement {
+func (f *Filter) judge(s *Settings, ev *evidence.Message, c Content, m *marks) Judgement {
 	j := s.judge(ev, c, f.waits)
+	s.limitForged(&j, m)
 	switch {
 	case j.Verdict.Disposition == policy.DispositionTempfail:
 		f.waits.Deferred(j.key, ev)

@@ -113,11 +113,12 @@ func (s *session) EndOfMessage(ctx context.Context) milter.Response {
 		}
 		j = Judgement{Evidence: &ev, Verdict: policy.Decide(&ev, msg.settings.Rules)}
 		j.Results = Results(msg.settings.ServID(ev.MTA), &ev, &j.Verdict)
+		msg.settings.limitForged(&j, &msg.marks)
 	} else {
 		ev := msg.check.Finish(ctx)
 		ev.MTA, ev.AuthUser, ev.AuthType = msg.ev.MTA, msg.ev.AuthUser, msg.ev.AuthType
 		ev.Recipients, ev.QueueID = msg.ev.Recipients, msg.ev.QueueID
-		j = s.filter.judge(msg.settings, ev, msg.check)
+		j = s.filter.judge(msg.settings, ev, msg.check, &msg.marks)
 	}
 	s.filter.logMessage(&j)
 	return respond(&j, msg)

@@ -131,9 +131,9 @@ func (f *checkFlags) judge(s *filter.Settings, ev *evidence.Message, c filter.Co
 		ev.Recipients = append(ev.Recipients, evidence.Recipient{Address: domain.NormalizeAddress(mailbox(r))})
 	}
 	j := s.Judge(ev, c)
+	s.LimitForged(&j, c.Fields())
 	if over != "" {
-		j.Verdict = s.Rules.OverLimit(ev, "The message exceeds a limit of this server: "+over+".")
-		j.Results = filter.Results(s.ServID(ev.MTA), ev, &j.Verdict)
+		s.OverLimit(&j, over)
 	}
 	return j
 }

@@ -32,6 +32,7 @@ func settings(cfg *config.Config) *filter.Settings {
 		Strip:          filter.Strip(cfg.Strip),
 		TagName:        cfg.Tag.Name,
 		ReceivedSPF:    cfg.ReceivedSPF,
+		MaxForged:      cfg.Limits.ForgedResults,
 		SamplingSecret: secret,
 	}
 }
@@ -133,6 +134,7 @@ func needsRestart(old, new *config.Config) []string {
 	var names []string
 	oldLimits, newLimits := old.Limits, new.Limits
 	oldLimits.MessageTimeout, newLimits.MessageTimeout = config.Duration{}, config.Duration{}
+	oldLimits.ForgedResults, newLimits.ForgedResults = 0, 0
 	for _, o := range []struct {
 		name     string
 		old, new any
