@@ -58,15 +58,14 @@ func encodedWordAt(t []byte) (w encodedWord, ok bool) {
 
 // decoded is text with its encoded words decoded.
 type decoded struct {
-	octets  []byte // as the sender encoded them
-	text    []byte // the same in UTF-8
-	broken  bool   // one could not be decoded
-	several bool   // two stood side by side
+	octets []byte // as the sender encoded them
+	text   []byte // the same in UTF-8
+	broken bool   // one could not be decoded
 }
 
-// decodeWords decodes the encoded words in t. White space between two of them
-// is dropped (RFC 2047 section 6.2), and between is put there.
-func decodeWords(t []byte, between string) (d decoded) {
+// decodeWords decodes the encoded words in t, with around on both sides of each.
+// White space between two of them is dropped (RFC 2047 section 6.2).
+func decodeWords(t []byte, around string) (d decoded) {
 	for len(t) > 0 {
 		at := bytes.Index(t, []byte("=?"))
 		if at < 0 {
@@ -75,23 +74,22 @@ func decodeWords(t []byte, between string) (d decoded) {
 		w, ok := encodedWordAt(t[at:])
 		if !ok {
 			at += 2
-			d.add(t[:at], t[:at])
+			d.add(t[:at], t[:at], "")
 			t = t[at:]
 			continue
 		}
-		d.add(t[:at], t[:at])
+		d.add(t[:at], t[:at], "")
 		octets, text, fine := w.decode()
-		d.add(octets, text)
+		d.add(octets, text, around)
 		d.broken = d.broken || !fine
 		if t = t[at+w.size:]; w.text == nil { // no further one has an end
 			break
 		}
 		if next := bytes.TrimLeft(t, " \t\r\n"); bytes.HasPrefix(next, []byte("=?")) {
-			d.add([]byte(between), []byte(between))
-			d.several, t = true, next
+			t = next
 		}
 	}
-	d.add(t, t)
+	d.add(t, t, "")
 	return d
 }
 
@@ -112,9 +110,9 @@ func withoutWords(t []byte) (rest []byte) {
 	return append(rest, t...)
 }
 
-func (d *decoded) add(octets, text []byte) {
-	d.octets = append(d.octets, octets...)
-	d.text = append(d.text, text...)
+func (d *decoded) add(octets, text []byte, around string) {
+	d.octets = append(append(append(d.octets, around...), octets...), around...)
+	d.text = append(append(append(d.text, around...), text...), around...)
 }
 
 // decode gives the octets of w and its text. ok is false where its text is not known

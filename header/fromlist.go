@@ -15,12 +15,13 @@ type addressList struct {
 	start  int      // of the element
 	groups [][]byte // names of groups without an address so far, where they may be one
 	seen   int      // mailboxes with a domain in this field
+	glue   bool     // an unquoted address stands in front of an empty angle address
 }
 
 // read reads one field value.
 func (p *addressList) read(value []byte) {
 	p.scanner = scanner{text: value}
-	p.groups, p.seen = nil, 0
+	p.groups, p.seen, p.glue = nil, 0, false
 	before := p.unusable
 	p.unusable = ""
 	switch {
@@ -35,7 +36,7 @@ func (p *addressList) read(value []byte) {
 	}
 	p.endGroup()
 	if p.bad != "" || p.unusable != "" || p.seen == 0 {
-		p.search(value, p.bad != "")
+		p.search(value, p.bad != "" || p.glue)
 	}
 	if p.fault == "" {
 		p.fault = p.bad
@@ -71,6 +72,7 @@ func (p *addressList) element() bool {
 	p.start = p.at
 	words, nameless := false, false // something stood here already; not before an at sign
 	at, ats := 0, 0                 // the last at sign; their number
+	plain := false                  // there is one outside of encoded words
 	for p.bad == "" {
 		switch p.next() {
 		case tokWord, tokQuoted, tokDot:
@@ -78,9 +80,10 @@ func (p *addressList) element() bool {
 		case tokAt:
 			nameless = nameless || !words
 			at, ats = p.from, ats+1
+			plain = plain || at >= p.pureEnd
 			p.literal()
 		case tokOpen: // whatever stood before it is a display name
-			return p.named(ats > 0)
+			return p.named(plain || ats > 0 && p.from < p.pureEnd)
 		case tokClose:
 			p.fail("a > without <")
 		case tokColon:
@@ -114,13 +117,14 @@ func (p *addressList) element() bool {
 // nothing is an element without an address, up to end: perhaps one is in its
 // quoted strings, comments and encoded words. One of these may go on behind a comma.
 func (p *addressList) nothing(end int) {
-	p.search(p.text[p.start:max(end, p.wordEnd)], false)
+	p.search(p.text[p.start:max(end, p.wordEnd)], p.glue)
 }
 
 // groupName ends the name of a group. Where it may be taken for an address, it
 // is kept until there is an address in the group.
 func (p *addressList) groupName() {
 	p.group = true
+	p.cutName(p.cut)
 	if name := p.text[p.start:p.from]; hasAt(name) {
 		p.groups = append(p.groups, name)
 	}
@@ -178,7 +182,7 @@ func (p *addressList) localPart(start, at int) {
 // named reads the angle address behind a display name, which may hold an at
 // sign, and what follows it. It reports whether there is another element.
 func (p *addressList) named(ats bool) bool {
-	open := p.from
+	open, cut := p.from, p.cut
 	name := p.angle()
 	behind := p.at
 	more := p.trailing()
@@ -190,6 +194,7 @@ func (p *addressList) named(ats bool) bool {
 		defer p.endGroup()
 	}
 	if name == "" {
+		p.glue = p.glue || ats
 		p.nothing(end)
 		// Some readers drop the brackets: "ceo@bank.e<>xample".
 		p.broken = p.broken || nameLen(p.text[behind:end]) > 0
@@ -199,15 +204,38 @@ func (p *addressList) named(ats bool) bool {
 	if bytes.Contains(p.text[behind:end], []byte("=?")) && p.showsAddress(p.text[behind:end]) {
 		p.fail("an address after an angle address")
 	}
-	if front := p.text[p.start:open]; bytes.Contains(front, []byte("?=@")) || bytes.Contains(front, []byte("\"@")) {
-		p.search(withoutComments(front), false) // an encoded or quoted local part
-	}
-	if ats && !p.more {
-		f := finder{note: func(d string) { p.addFront(d, name) }, left: &p.left}
-		f.spellings(unquoted(p.text[p.start:open]))
+	p.quotedLocalParts(p.text[p.start:open])
+	switch {
+	case !ats:
+		p.cutName(cut)
+	case !p.more:
+		f := finder{note: func(d string) { p.addFront(d, name) }, left: &p.left, joinsShort: true}
+		text := p.text[p.start:open]
+		f.spellings(unquoted(text, true))
+		f.spellings(unquoted(text, false))
+		if bytes.IndexByte(text, '[') >= 0 {
+			f.spellings(text)
+		}
 		p.more = p.more || p.left < 0
 	}
 	return more
+}
+
+// quotedLocalParts looks at the local part of an address in front of an angle
+// address, where it is quoted or encoded.
+func (p *addressList) quotedLocalParts(text []byte) {
+	end := max(bytes.LastIndex(text, []byte("?=@"))+2, bytes.LastIndex(text, []byte("\"@"))+1)
+	if end > 1 {
+		p.search(withoutComments(text[:end]), false)
+	}
+}
+
+// cutName looks at a display name that holds a bracket outside of quotes, before
+// cut. Some readers (Python's email.utils) end the element there.
+func (p *addressList) cutName(cut int) {
+	if cut > p.start {
+		p.search(p.text[p.start:cut], false)
+	}
 }
 
 // showsAddress reports whether a reader may see an address in text.

@@ -26,6 +26,8 @@ type finder struct {
 	// joins: some readers drop white space within a domain (Python's
 	// email.utils), so it counts without it too.
 	joins bool
+	// joinsShort: only where what stands before the white space has one label.
+	joinsShort bool
 }
 
 // The at signs of typographers count, as the eye takes them for one.
@@ -85,10 +87,10 @@ func (f *finder) search(t []byte) {
 	f.broken = f.broken || bytes.Contains(withoutWords(t), []byte("=?"))
 	d := decodeWords(t, "")
 	f.broken = f.broken || d.broken
+	f.joins = true // who decodes first is that kind of reader
 	f.decoded(d)
-	if d.several { // some readers leave a space between the words
-		f.decoded(decodeWords(t, " "))
-	}
+	f.joins = false
+	f.decoded(decodeWords(t, " ")) // some readers leave a space between words
 }
 
 func (f *finder) decoded(d decoded) {
@@ -170,7 +172,7 @@ func (f *finder) scan(t []byte) {
 		}
 		t = t[at+atSign(t[at:]):]
 		name := bytes.TrimLeft(t, " \t\r\n")
-		bare := bytes.TrimLeft(name, "<[(\"'` \t\r\n")
+		bare := bytes.TrimLeft(name, "<>[](),;:\"'` \t\r\n")
 		n := nameLen(bare)
 		if len(bare) < len(name) && atSign(bare[n:]) > 0 {
 			continue // the local part of another address
@@ -180,7 +182,7 @@ func (f *finder) scan(t []byte) {
 		}
 		f.name(bare[:n])
 		f.goesOn(bare, n)
-		if f.joins {
+		if f.joins || f.joinsShort && bytes.IndexByte(bare[:n], '.') < 0 {
 			f.joined(bare, n)
 		}
 	}

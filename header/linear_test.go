@@ -1,7 +1,6 @@
 package header
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -65,6 +64,9 @@ var hostileShapes = []struct{ name, begin, unit string }{
 	{"one long encoded word", "=?utf-8?B?", "YUBiLmV4YW1wbGUs"},
 	{"a long encoded word of broken base64", "=?utf-8?B?", "=Y!"},
 	{"escapes", "", "\x1b$B@."},
+	{"open parentheses in brackets in front of an angle address", "@[", "("},
+	{"quotes in brackets in front of an angle address", "@[", "\""},
+	{"square brackets", "", "\"a@b.example\" ]"},
 	{"NUL", "a@b.example", "\x00"},
 	{"bare line breaks", "a@b.example", "\r"},
 	{"an address behind each NUL", "", "\x00a@b.example"},
@@ -89,9 +91,7 @@ func TestHostileFromIsLinear(t *testing.T) {
 			if much > 500*time.Millisecond && much > 3*large/small*little || much > 5*time.Second {
 				t.Errorf("%s (%q, %q): %v for %d KiB, %v for %d KiB", shape.name, around.begin, around.end, little, small>>10, much, large>>10)
 			}
-			if testing.Verbose() {
-				fmt.Printf("%10v %s (%q, %q)\n", much, shape.name, around.begin, around.end)
-			}
+			t.Logf("%10v %s (%q, %q)", much, shape.name, around.begin, around.end)
 		}
 	}
 }

@@ -30,6 +30,8 @@ type scanner struct {
 	from    int    // where it begins
 	bad     string // why scanning ended early; constant text
 	wordEnd int    // of the last encoded word
+	pureEnd int    // the same for one to the letter of RFC 2047
+	cut     int    // behind the last character at which some readers end a name
 	endless bool   // no further encoded word has an end
 }
 
@@ -98,8 +100,11 @@ const specials = "\"(.@<>,;: \t\r\n"
 // a reader that takes it as a quoted pair.
 func (s *scanner) word() {
 	for ; s.at < len(s.text) && strings.IndexByte(specials, s.text[s.at]) < 0 && !isWideAt(s.text[s.at:]); s.at++ {
-		if s.text[s.at] == '=' {
+		switch s.text[s.at] {
+		case '=':
 			s.encodedWord()
+		case '[', ']', ')':
+			s.cut = s.at + 1
 		}
 		if s.text[s.at] == '\\' && s.at+1 < len(s.text) && strings.IndexByte("\"()<>@,;:\\", s.text[s.at+1]) >= 0 {
 			s.fail("a backslash outside of quotes")
@@ -120,6 +125,9 @@ func (s *scanner) encodedWord() {
 		s.endless = true
 	default:
 		s.wordEnd = s.at + w.size
+		if bytes.IndexByte(w.text, '?') < 0 {
+			s.pureEnd = s.wordEnd
+		}
 	}
 }
 
@@ -197,46 +205,59 @@ func (s *scanner) quotedRun(end byte, what string) {
 	s.fail(what + " that is not closed")
 }
 
-// withoutComments is t, which was scanned already, without its comments.
-func withoutComments(t []byte) []byte {
-	return plainText(t, func(out, quoted []byte) []byte { return append(out, quoted...) })
-}
-
-// unquoted is t, which was scanned already, without comments and without the at
-// signs in quoted strings and encoded words: those are text only.
-func unquoted(t []byte) []byte {
-	return plainText(t, func(out, quoted []byte) []byte {
-		for _, c := range bytes.Trim(quoted, "\"") {
-			if c == '@' || c == '\\' {
-				c = ' '
-			}
-			out = append(out, c)
-		}
-		return out
-	})
-}
-
-// plainText drops comments from t; add appends a quoted string or encoded word.
-func plainText(t []byte, add func(out, quoted []byte) []byte) []byte {
-	out := make([]byte, 0, len(t))
+// pieces cuts t, which was scanned already, into comments, quoted strings, encoded
+// words and single octets.
+func pieces(t []byte, each func(piece, behind []byte)) {
 	s := scanner{text: t}
-	for s.at < len(t) && s.bad == "" {
+	open := false // what began did not end, as in a domain literal: no more of it
+	for s.at < len(t) {
 		start := s.at
-		switch t[s.at] {
-		case '(':
+		switch c := t[s.at]; {
+		case c == '(' && !open:
 			s.comment()
-		case '"':
+		case c == '"' && !open:
 			s.quotedRun('"', "")
-			out = add(out, t[start:s.at])
 		default:
-			if s.encodedWord(); s.wordEnd > s.at && t[s.at] == '=' {
-				s.at = s.wordEnd
-				out = add(out, t[start:s.at])
-				continue
-			}
-			out = append(out, t[s.at])
-			s.at++
+			s.encodedWord()
+			s.at = max(s.at+1, s.pureEnd)
 		}
+		if s.bad != "" {
+			s.at, s.bad, open = start+1, "", true
+		}
+		each(t[start:s.at], t[s.at:])
 	}
+}
+
+// withoutComments is t without its comments.
+func withoutComments(t []byte) []byte {
+	out := make([]byte, 0, len(t))
+	pieces(t, func(piece, _ []byte) {
+		if piece[0] != '(' || len(piece) == 1 {
+			out = append(out, piece...)
+		}
+	})
+	return out
+}
+
+// unquoted is t without comments and without the at signs in quoted strings and
+// encoded words: those are text only, unless an at sign follows. Readers end a
+// domain at a quoted string, or take it for a part; keep says which.
+func unquoted(t []byte, keep bool) []byte {
+	out := make([]byte, 0, len(t))
+	pieces(t, func(piece, behind []byte) {
+		switch {
+		case len(piece) == 1 || atSign(behind) > 0:
+			out = append(out, piece...)
+		case piece[0] == '(' || !keep:
+			out = append(out, ' ')
+		default:
+			for _, c := range bytes.Trim(piece, "\"") {
+				if c == '@' || c == '\\' {
+					c = ' '
+				}
+				out = append(out, c)
+			}
+		}
+	})
 	return out
 }

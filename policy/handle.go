@@ -83,6 +83,9 @@ func (d *decision) baseline(dm *evidence.DMARC, rule *DomainRule, a audience) ru
 	r.why = "no aligned identifier was authenticated"
 	if dm.Result == evidence.Pass {
 		r.Reason = dm.AuthorDomain + " passes DMARC."
+		if d.ev.From.Sole {
+			r.Reason = dm.AuthorDomain + " passes DMARC, and no other domain can be read in the From field, which is no proper address list."
+		}
 		return r
 	}
 	s := d.setting(rule, a)
