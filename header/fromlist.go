@@ -35,6 +35,7 @@ func (p *addressList) read(value []byte) {
 	for p.bad == "" && p.element() {
 	}
 	p.endGroup()
+	p.broken = p.broken || p.unusable != "" && p.seen > 0 // it may be what a reader shows
 	if p.bad != "" || p.unusable != "" || p.seen == 0 {
 		p.search(value, p.bad != "" || p.glue)
 	}

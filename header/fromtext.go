@@ -181,6 +181,11 @@ func (f *finder) scan(t []byte) {
 			return
 		}
 		f.name(bare[:n])
+		for len(bare) < len(name) && n < len(bare) && bare[n] == ':' { // a tag, as of "[IPv6:"
+			bare = bare[n+1:]
+			n = nameLen(bare)
+			f.name(bare[:n])
+		}
 		f.goesOn(bare, n)
 		if f.joins || f.joinsShort && bytes.IndexByte(bare[:n], '.') < 0 {
 			f.joined(bare, n)

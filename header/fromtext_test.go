@@ -56,6 +56,8 @@ func TestHiddenAuthors(t *testing.T) {
 		{"a comment within the domain in a comment", " (ceo@bank(x).example), <x@evil.example>", both},
 		{"a comment with an at sign within the domain", ` (x), "ceo@(a@b)bank.example", <x@evil.example>`, both},
 		{"a domain literal that is a domain", " ceo@[bank.example], a@evil.example", "evil.example bank.example unparsable"},
+		{"one with a tag", " ceo@[IPv6:bank.example], a@evil.example", "evil.example bank.example unparsable"},
+		{"one of one label", " ceo@[bank], a@evil.example", "evil.example unparsable"},
 		{"one in angle brackets", " <ceo@[bank.example]>, <a@evil.example>", both},
 		{"a domain literal with an address", " x@[<ceo@bank.example>], a@evil.example", "evil.example bank.example unparsable"},
 		{"a domain literal with a comma and an address", " x@[a, ceo@bank.example], a@evil.example", "evil.example bank.example unparsable"},
