@@ -92,6 +92,7 @@ var (
 	plainGroup  = regexp.MustCompile(`^\s*(?:` + namePart + `\s*)+$`)
 	mailbox     = regexp.MustCompile(`^\s*((?:` + namePart + `\s*)*)` + angleAddr + `$`)
 	address     = regexp.MustCompile(`^` + addrSpec + `$`)
+	wordHere    = regexp.MustCompile(`^=\?[^?\s]*\?[bBqQ]\?[^?\s]*\?=`)
 	nameParts   = regexp.MustCompile(namePart)
 	hidingPart  = regexp.MustCompile(`^(?:` + quotedString + `|[^\s"@]*` + encodedWords + `)$`)
 )
@@ -133,7 +134,7 @@ func plainName(name string) string {
 	end := 0
 	for _, m := range nameParts.FindAllStringIndex(name, -1) {
 		part := name[m[0]:m[1]]
-		joined := m[0] > 0 && strings.IndexByte("@.", name[m[0]-1]) >= 0 || m[1] < len(name) && strings.IndexByte("@.", name[m[1]]) >= 0
+		joined := m[0] > 0 && strings.IndexByte("@.", name[m[0]-1]) >= 0 || m[1] < len(name) && name[m[1]] == '@'
 		if hidingPart.MatchString(part) && !joined {
 			part = "Name"
 		}
@@ -144,11 +145,13 @@ func plainName(name string) string {
 }
 
 // splitList cuts a value at the commas, colons and semicolons outside of
-// quotes, comments and angle brackets; these stand as elements of their own.
+// quotes, comments, encoded words and angle brackets; these stand as elements of their own.
 func splitList(value string) (elements []string) {
 	quoted, angle, depth, start := false, false, 0, 0
 	for i := 0; i < len(value); i++ {
 		switch c := value[i]; {
+		case c == '=' && !quoted && depth == 0 && wordHere.MatchString(value[i:]):
+			i += len(wordHere.FindString(value[i:])) - 1
 		case c == '\\' && (quoted || depth > 0):
 			i++
 		case c == '"' && depth == 0:

@@ -38,6 +38,7 @@ func (p *addressList) read(value []byte) {
 	p.broken = p.broken || p.unusable != "" && p.seen > 0 // it may be what a reader shows
 	if p.bad != "" || p.unusable != "" || p.seen == 0 {
 		p.search(value, p.bad != "" || p.glue)
+		p.broken = p.broken || p.bad != "" && bytes.Contains(value, []byte("<>")) // which some readers drop
 	}
 	if p.fault == "" {
 		p.fault = p.bad
@@ -285,7 +286,9 @@ func (p *addressList) angle() (name string) {
 // readers show an address on each side of its comma; nobody writes it.
 func (p *addressList) route() {
 	for p.bad == "" {
-		p.literal()
+		if l := p.literal(); l != nil && p.bad == "" && !isAddressLiteral(l) {
+			p.fail("a source route through no host")
+		}
 		switch p.next() {
 		case tokWord, tokDot, tokAt:
 		case tokColon:

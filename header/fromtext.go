@@ -197,30 +197,51 @@ func (f *finder) scan(t []byte) {
 // goes on for readers that leave out control characters; and for those that leave
 // out quotes, brackets and "<>" too, but they do not agree with others.
 func (f *finder) goesOn(t []byte, n int) {
-	name := glued(t, n, isControl)
+	name := f.glued(t, n, isControl)
 	if len(name) > n && !hasInnerDot(string(t[:n])) {
 		f.name(name)
 	}
-	if more := glued(t, n, isLeftOut); len(more) > len(name) && hasInnerDot(string(more)) {
+	out := isLeftOut
+	if !hasInnerDot(string(t[:n])) {
+		out = func(r rune) bool { return isLeftOut(r) || isBracket(r) }
+	}
+	if more := f.glued(t, n, out); len(more) > len(name) && hasInnerDot(string(more)) {
 		f.broken = true
 	}
 }
 
 // glued is the name in t, whose first part has n octets, with what follows
-// behind characters that are left out.
-func glued(t []byte, n int, out func(rune) bool) []byte {
+// behind characters that are left out, unless that is a local part.
+func (f *finder) glued(t []byte, n int, out func(rune) bool) []byte {
 	name := t[:min(n, maxName):min(n, maxName)]
 	for t = t[n:]; len(name) < maxName; t = t[n:] {
 		next := bytes.TrimLeftFunc(t, out)
-		if empty := bytes.TrimLeft(next, " \t"); out('<') && bytes.HasPrefix(empty, []byte("<>")) {
-			next = bytes.TrimLeftFunc(empty, out)
+		if out('<') {
+			next = f.behindAngle(t, next)
 		}
-		if n = nameLen(next); len(next) == len(t) || n == 0 {
+		n = nameLen(next)
+		if len(next) == len(t) || n == 0 || atSign(next[n:]) > 0 {
 			break
 		}
 		name, t = append(name, next[:n]...), next
 	}
 	return name
+}
+
+// behindAngle is what stands in t behind an empty angle address and the white space
+// in front of it, which some readers drop; in a field that is no address list
+// also behind white space beside a bracket. Else it is next.
+func (f *finder) behindAngle(t, next []byte) []byte {
+	rest := bytes.TrimLeftFunc(t, func(r rune) bool { return r <= ' ' || isLeftOut(r) })
+	dropped := t[:len(t)-len(rest)]
+	if f.joins && bytes.ContainsAny(dropped, "<>") || bytes.Contains(dropped, []byte("<>")) {
+		return rest
+	}
+	return next
+}
+
+func isBracket(r rune) bool {
+	return r >= utf8.RuneSelf && unicode.In(r, unicode.Ps, unicode.Pe, unicode.Pi, unicode.Pf)
 }
 
 func isControl(r rune) bool { return r == 0x7f || r < ' ' && !unicode.IsSpace(r) }
@@ -239,6 +260,7 @@ func (f *finder) joined(t []byte, n int) {
 		if len(next) == len(t)-n {
 			break
 		}
+		f.broken = f.broken || !utf8.Valid(t[:n])
 		t, n = next, nameLen(next)
 		name = append(name, t[:n]...)
 	}
