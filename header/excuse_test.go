@@ -81,14 +81,14 @@ const (
 	// comment beside them, or another atom; an at sign in it stays where it is.
 	namePart = `(?:` + quotedString + `|` + encodedWords + `|` + comment + `|[^][<>(),;:\\"\s\x00]+)`
 	atom     = `[^][<>()@,;:\\".\s\x00]+`
-	dotAtom  = cfws + atom + `(?:` + cfws + `\.` + cfws + atom + `)*` + cfws
+	dotAtom  = cfws + atom + `(?:` + cfws + `\.` + cfws + atom + `)*\.?` + cfws
 	addrSpec = dotAtom + `@` + dotAtom
 	// angleAddr may have anything for a local part but other brackets.
 	angleAddr = `<(?:` + quotedString + `|[^<>"\x00])*[@\x{ff20}\x{fe6b}]` + dotAtom + `>` + cfws
 )
 
 var (
-	wordsBehind = regexp.MustCompile(`(@[^\s<>"(),;:@]+)\s[^<>@",;:]*<`)
+	wordsBehind = regexp.MustCompile(`(@[^\s<>"(),;:@]+)[\s(][^<>@",;:]*<`)
 	plainGroup  = regexp.MustCompile(`^\s*(?:` + namePart + `\s*)+$`)
 	mailbox     = regexp.MustCompile(`^\s*((?:` + namePart + `\s*)*)` + angleAddr + `$`)
 	address     = regexp.MustCompile(`^` + addrSpec + `$`)

@@ -125,6 +125,10 @@ func (p *addressList) nothing(end int) {
 // groupName ends the name of a group. Where it may be taken for an address, it
 // is kept until there is an address in the group.
 func (p *addressList) groupName() {
+	if p.from < p.wordEnd { // no group for who finds encoded words first
+		p.fail("a colon in an encoded word")
+		return
+	}
 	p.group = true
 	p.cutName(p.cut)
 	if name := p.text[p.start:p.from]; hasAt(name) {
@@ -217,6 +221,10 @@ func (p *addressList) named(ats bool) bool {
 		f.spellings(unquoted(text, false))
 		if bytes.IndexByte(text, '[') >= 0 {
 			f.spellings(text)
+		}
+		if at := bytes.Index(text, []byte("@=?")); at >= 0 { // the domain is encoded
+			f.search(text[at:])
+			p.broken = p.broken || f.broken
 		}
 		p.more = p.more || p.left < 0
 	}

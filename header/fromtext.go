@@ -230,11 +230,11 @@ func (f *finder) glued(t []byte, n int, out func(rune) bool) []byte {
 
 // behindAngle is what stands in t behind an empty angle address and the white space
 // in front of it, which some readers drop; in a field that is no address list
-// also behind white space beside a bracket. Else it is next.
+// also behind white space beside a bracket or quote. Else it is next.
 func (f *finder) behindAngle(t, next []byte) []byte {
 	rest := bytes.TrimLeftFunc(t, func(r rune) bool { return r <= ' ' || isLeftOut(r) })
 	dropped := t[:len(t)-len(rest)]
-	if f.joins && bytes.ContainsAny(dropped, "<>") || bytes.Contains(dropped, []byte("<>")) {
+	if f.joins && bytes.ContainsAny(dropped, "<>\"") || bytes.Contains(dropped, []byte("<>")) {
 		return rest
 	}
 	return next

@@ -28,6 +28,9 @@ func TestHiddenAuthors(t *testing.T) {
 		{"an encoded word with brackets that some drop", " =?utf-8?<>q?ceo=40bank.example?=, x@evil.example", "evil.example unparsable"},
 		{"US-ASCII with octets that it has not", " =?us-ascii?Q?ceo=FCx?=, x@evil.example", "evil.example unparsable"},
 		{"an encoded domain in front of an angle address", " ceo@=?utf-8?Q?bank.example?= <x@evil.example>", "evil.example bank.example in front of evil.example"},
+		{"a domain in base64 in front of an angle address", " ceo@=?utf-8?B?YmFuay5leGFtcGxl?= <x@evil.example>", "evil.example bank.example in front of evil.example"},
+		{"a domain in broken base64 in front of an angle address", " ceo@=?utf-8?B?YmFuay5l=eGFtcGxl?= <x@evil.example>", "evil.example bank.example in front of evil.example unparsable"},
+		{"an encoded word with a plain colon in its text", " =?utf-8?Q?b:ceo=40bank.example?=@evil.example", "evil.example bank.example unparsable"},
 		{"a source route through a text in brackets", " <@[<b@bank.example>]:x@evil.example>", both},
 		{"an encoded local part in front of an angle address", " =?utf-8?Q?ceo=40bank.example=2C?=@a.example <x@evil.example>", "evil.example bank.example a.example in front of evil.example unparsable"},
 		{"two encoded words in different character sets", " =?utf-8?Q?ceo=40?=\r\n " + b64("windows-1252", "bank.example") + ", <x@evil.example>", both},
@@ -184,6 +187,7 @@ func TestOneSlip(t *testing.T) {
 	for _, row := range []struct{ name, from, want string }{
 		{"two angle brackets", " Ann <<ann@a.example>>", sole},
 		{"an encoded word with an open parenthesis", " =?utf-8?Q?Ann_(x?= <ann@a.example>", sole},
+		{"an encoded name with a plain colon", " =?utf-8?Q?Ann:_Sales?= <ann@a.example>", sole},
 		{"escaped quotes", ` \"Ann\" <ann@a.example>`, sole},
 		{"no closing bracket", " Ann <ann@a.example", sole},
 		{"no opening bracket", " Ann ann@a.example>", sole},
