@@ -119,7 +119,7 @@ var (
 	listenAt = map[string]string{} // MTA parameter -> address of alignd
 )
 
-var mtaParameters = []string{"", "milter_protocol=2", "milter_default_action=accept"}
+var mtaParameters = []string{"", "milter_protocol=2", "milter_protocol=3", "milter_protocol=4", "milter_default_action=accept"}
 
 // realMTA is the Postfix of this test binary. Where ALIGND_E2E is not set it
 // skips the test and says so.

@@ -307,7 +307,8 @@ type Signature struct {
 type ARC struct {
 	Result Result // none, pass or fail
 	Reason string // constant text of ours
-	// Temporary: the chain's only failure was a temporary DNS error.
+	// Temporary: the chain's only failure was a temporary DNS error, or that the MTA
+	// did not hand on what a simple signature covers.
 	Temporary  bool
 	Instances  int
 	OldestPass int

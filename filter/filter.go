@@ -89,6 +89,8 @@ type Filter struct {
 	log      *slog.Logger
 	settings atomic.Pointer[Settings]
 	waits    *waits
+	// spaceless counts messages; see Spaceless.
+	spaceless atomic.Int64
 }
 
 // New returns a Filter that asks DNS through lk and writes its log to log.
@@ -100,6 +102,10 @@ func New(lk resolver.Lookuper, log *slog.Logger, s *Settings) *Filter {
 
 // SetSettings replaces the settings for messages that begin from now on.
 func (f *Filter) SetSettings(s *Settings) { f.settings.Store(s) }
+
+// Spaceless is how many messages came without the space after the colon of their
+// header fields (milter.Conn.LeadingSpace).
+func (f *Filter) Spaceless() int64 { return f.spaceless.Load() }
 
 // Session is a milter.Options.Handler.
 func (f *Filter) Session(c *milter.Conn) milter.Session {

@@ -53,7 +53,8 @@ func (s *session) Mail(m milter.Mail) {
 	msg.marks.own = settings.own(msg.ev.MTA)
 	if !s.exempt(msg) {
 		msg.check = verify.Begin(s.conn.Context(), s.filter.lookup, &settings.Verify,
-			verify.Envelope{Client: s.client, MailFrom: m.Address, Receiver: msg.ev.MTA})
+			verify.Envelope{Client: s.client, MailFrom: m.Address, Receiver: msg.ev.MTA,
+				LeadingSpaceLost: !s.conn.LeadingSpace()})
 	}
 	s.message = msg
 }
@@ -103,6 +104,9 @@ func (s *session) EndOfMessage(ctx context.Context) milter.Response {
 	msg := s.message
 	defer s.drop()
 	msg.ev.QueueID = s.conn.QueueID()
+	if !s.conn.LeadingSpace() {
+		s.filter.spaceless.Add(1)
+	}
 	var j Judgement
 	if msg.check == nil {
 		ev := msg.ev

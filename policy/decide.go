@@ -87,6 +87,7 @@ func (d *decision) judge(i int) ruling {
 	}
 	before := r.Verdict
 	d.trustSealers(&r, dm)
+	d.waitForSpace(&r, dm)
 	d.except(&r, &before, dm)
 	return r
 }

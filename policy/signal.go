@@ -29,7 +29,7 @@ func (d *decision) fires(r *ruling, dm *evidence.DMARC, s Signal) bool {
 		return !t.List && t.ListID == "" && !t.Resent && !t.Forwarded && !t.ARC
 	case SignalNoSignature:
 		return !slices.ContainsFunc(ev.DKIM, func(s evidence.Signature) bool {
-			return s.Result == evidence.Fail && family(s.Domain, dm)
+			return (s.Result == evidence.Fail || s.FailedOn == evidence.FailedTransport) && family(s.Domain, dm)
 		})
 	case SignalSPFFail:
 		if ev.SPF.MailFrom == nil && ev.MailFrom != "" {

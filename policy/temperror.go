@@ -74,6 +74,29 @@ func (d *decision) waitForProof(r *ruling, dm *evidence.DMARC) {
 	d.behindRelay(r)
 }
 
+// waitForSpace puts off a refusal for a DMARC failure where a signature that may
+// be aligned could not be verified, as the MTA did not hand on what it covers:
+// while the message waits, the admin can set that right. Anybody can write such
+// a signature, so once the message waited the policy holds as published.
+func (d *decision) waitForSpace(r *ruling, dm *evidence.DMARC) {
+	if r.Delivery != Refuse || r.Step != StepPolicy && r.Step != StepHandling || dm == nil || dm.Result != evidence.Fail ||
+		d.waited() || d.rules.tempErrors.Unresolved != Tempfail {
+		return
+	}
+	i := slices.IndexFunc(d.ev.DKIM, func(s evidence.Signature) bool {
+		return s.FailedOn == evidence.FailedTransport && family(s.Domain, dm)
+	})
+	if i < 0 {
+		return
+	}
+	r.set(Tempfail, Tag)
+	r.byOption(StepTempError, "temperror.unresolved", d.rules)
+	r.Recipient, r.Signals, r.Monitor = "", nil, Outcome{}
+	r.Reason = "The signature of " + d.ev.DKIM[i].Domain + " could not be verified, as the MTA does not hand on the space after the colon (milter_protocol = 6)."
+	r.Override, r.OverrideComment = NoOverride, ""
+	d.behindRelay(r)
+}
+
 // unresolvedProof reports whether something that can be a proof met a
 // temporary error.
 func (d *decision) unresolvedProof() bool {

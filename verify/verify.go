@@ -72,6 +72,9 @@ type Envelope struct {
 	Client   evidence.Client
 	MailFrom string // reverse-path without angle brackets; empty for <>
 	Receiver string // our own host name, for SPF's %{r}
+	// LeadingSpaceLost: the MTA does not hand on the space after the colon of
+	// header fields; Header gets one in its place.
+	LeadingSpaceLost bool
 }
 
 // Message is one message on its way through the checks. It is used by one
@@ -82,6 +85,7 @@ type Message struct {
 	ctx    context.Context // ends before parent when time is up
 	cancel context.CancelFunc
 	mta    string // Envelope.Receiver
+	lost   bool   // Envelope.LeadingSpaceLost
 	budget *resolver.Budget
 	work   group
 
@@ -104,6 +108,7 @@ var pool = sync.Pool{New: func() any { return new(Message) }}
 func Begin(ctx context.Context, lk resolver.Lookuper, opt *Options, env Envelope) *Message {
 	m := pool.Get().(*Message)
 	m.opt, m.parent, m.mta = opt, ctx, env.Receiver
+	m.lost = env.LeadingSpaceLost
 	m.ctx, m.cancel = context.WithCancel(ctx)
 	m.budget = m.newBudget(lk)
 	m.ev = evidence.Message{
@@ -205,6 +210,7 @@ func (m *Message) EndOfHeader() {
 	opt := m.opt.DKIM
 	opt.AuthorDomains = m.ev.From.Domains
 	opt.Now = m.ev.Time
+	opt.LeadingSpaceLost = m.lost
 	keys, chain := m.budget.Lane(m.ownOfKeys()), m.budget.Lane(ownOfChain)
 	m.budget.Unhold()
 	m.dkim = dkim.Start(m.ctx, &m.fields, &m.body, keys, opt)

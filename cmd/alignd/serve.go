@@ -194,6 +194,7 @@ func (d *daemon) reload() {
 		d.tell(reloadOutcome{Said: said, Error: err.Error()})
 		return
 	}
+	d.warnSpaceless()
 	said := "configuration reloaded"
 	what := needsRestart(d.begun, d.cfg)
 	d.warn(d.cfg)
@@ -271,6 +272,7 @@ func (d *daemon) drain(stop <-chan os.Signal) {
 	err := d.server.Shutdown(ctx)
 	cancel()
 	hurry.Wait()
+	d.warnSpaceless()
 	if err != nil {
 		d.log.Warn("sessions were cut off", "err", err)
 		return
@@ -284,6 +286,14 @@ func (d *daemon) warn(cfg *config.Config) {
 	}
 	if _, lasting := filter.DefaultSecret(); !lasting && cfg.SamplingSecret == "" {
 		d.log.Warn("this machine has no id, so pct and rollout draw other samples after a restart: set sampling_secret")
+	}
+}
+
+// warnSpaceless tells how many messages so far came without what simple signatures
+// cover.
+func (d *daemon) warnSpaceless() {
+	if n := d.filter.Spaceless(); n > 0 {
+		d.log.Warn("messages came without the space after the colon of header fields: set milter_protocol = 6 in main.cf", "messages", n)
 	}
 }
 

@@ -29,6 +29,6 @@ func (c *Conn) Macro(name string) string { return c.macros.lookup(name) }
 // first header field at the latest; Sendmail at MAIL.
 func (c *Conn) QueueID() string { return c.Macro("i") }
 
-// leadingSpace reports whether header values come with the space that the
-// message had after the colon.
-func (c *Conn) leadingSpace() bool { return c.options&protocol.OptHeaderLeadingSpace != 0 }
+// LeadingSpace reports whether header values come with the space that the
+// message had after the colon. MTAs grant it from version 6 of the protocol on.
+func (c *Conn) LeadingSpace() bool { return c.options&protocol.OptHeaderLeadingSpace != 0 }

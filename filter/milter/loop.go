@@ -187,7 +187,7 @@ func (d *dialogue) header(data []byte) error {
 		!within(d, "header octets", d.msg.headerBytes, d.srv.opt.MaxHeaderBytes) {
 		return nil
 	}
-	name, value, ok := parseHeader(data, d.conn.leadingSpace())
+	name, value, ok := parseHeader(data, d.conn.LeadingSpace())
 	if !ok {
 		return malformed(protocol.CodeHeader)
 	}
@@ -282,7 +282,7 @@ func (d *dialogue) appendResponse(dst []byte, r Response) ([]byte, error) {
 	}
 	if r.Reply.Delivers() {
 		var err error
-		dst, err = appendEdits(dst, r.Edits, d.conn.actions, d.conn.leadingSpace())
+		dst, err = appendEdits(dst, r.Edits, d.conn.actions, d.conn.LeadingSpace())
 		if err != nil {
 			return nil, err
 		}

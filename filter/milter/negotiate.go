@@ -76,8 +76,20 @@ func (d *dialogue) negotiate() error {
 	c.version = min(version, maxVersion)
 	c.actions = protocol.OptAction(binary.BigEndian.Uint32(data[4:])) & wantedActions
 	c.options = protocol.OptProtocol(binary.BigEndian.Uint32(data[8:])) & wantedOptions
+	if !c.LeadingSpace() {
+		d.srv.warnSpace(version)
+	}
 	d.negotiated = true
 	return d.write(appendAnswer(make([]byte, 0, 512), c, d.srv.opt.Macros))
+}
+
+// warnSpace tells once that an MTA does not grant the leading space: what it says
+// of a signature is then less than what could be known.
+func (s *Server) warnSpace(version uint32) {
+	s.spaceTold.Do(func() {
+		s.log.Warn("the MTA does not hand on the space after the colon of header fields, so genuine DKIM signatures may fail: "+
+			"Postfix needs milter_protocol = 6 in main.cf, its default; Sendmail a newer version", "offered_version", version)
+	})
 }
 
 func appendAnswer(dst []byte, c *Conn, lists []MacroList) []byte {

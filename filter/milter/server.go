@@ -145,6 +145,8 @@ type Server struct {
 	moved     time.Time          // when a message last ended, or the drain began
 	lost      int                // connections that were cut off
 	told      time.Time          // when the log last said that MaxConns is reached
+
+	spaceTold sync.Once // that an MTA does not grant the leading space
 }
 
 // tellAgain is how often the log says that MaxConns is reached.

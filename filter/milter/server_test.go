@@ -59,8 +59,27 @@ func TestConnIsWhatWasNegotiated(t *testing.T) {
 	r.mu.Lock()
 	c := r.conn
 	r.mu.Unlock()
-	if c.version != 3 || !c.leadingSpace() || c.actions != protocol.OptAddHeader || c.id == "" {
+	if c.version != 3 || !c.LeadingSpace() || c.actions != protocol.OptAddHeader || c.id == "" {
 		t.Errorf("got %+v", c)
+	}
+}
+
+// An MTA that does not grant the leading space is told of once, with what helps.
+func TestTheLogTellsOnceOfAnMTAWithoutLeadingSpace(t *testing.T) {
+	log := new(logBuffer)
+	r := &recorder{}
+	_, addr := serve(t, Options{Handler: r.handler, Logger: log.logger()})
+	greet(t, addr, 0)
+	if text := log.String(); strings.Contains(text, "milter_protocol") {
+		t.Errorf("told of an MTA that grants it:\n%s", text)
+	}
+	for range 3 {
+		m := dial(t, addr)
+		m.send('O', offer(2, 0x1ff, 0))
+		m.receive()
+	}
+	if text := log.String(); strings.Count(text, "milter_protocol = 6") != 1 || !strings.Contains(text, "level=WARN") || !strings.Contains(text, "offered_version=2") {
+		t.Errorf("want one warning:\n%s", text)
 	}
 }
 

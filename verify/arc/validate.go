@@ -130,6 +130,8 @@ func (v *Validation) Finish(ctx context.Context) evidence.ARC {
 	}
 	v.result.Temporary = j.temporary && v.result.Reason == ""
 	switch {
+	case v.result.Temporary && j.lost:
+		v.result.Reason = newestMessage + "the MTA does not hand on the space after the colon, which simple signs"
 	case v.result.Temporary:
 		v.result.Reason = "key look-up failed temporarily"
 	case v.result.Reason == "":
@@ -163,14 +165,16 @@ type judge struct {
 	opt       dkim.Options
 	arc       *evidence.ARC
 	temporary bool
+	lost      bool // the MTA did not hand on what a simple signature covers
 }
 
 // need notes the result of a signature without which the chain fails.
 func (j *judge) need(verdict dkim.Problem, what string) {
 	switch {
 	case verdict.Result == evidence.Pass:
-	case verdict.Result == evidence.TempError:
+	case verdict.Result == evidence.TempError, verdict.LostSpace():
 		j.temporary = true
+		j.lost = j.lost || verdict.LostSpace()
 	case j.arc.Reason == "":
 		j.arc.Reason = what + verdict.Reason
 	}

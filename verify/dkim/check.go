@@ -161,6 +161,8 @@ func (c *Check) Result(opt Options) (Problem, BodyResult) {
 		return Problem{evidence.Fail, "neither header nor body verified"}, b
 	case !b.Verified:
 		return Problem{evidence.Fail, "body hash did not verify"}, b
+	case !c.Outcome.Verified && opt.LeadingSpaceLost && !c.Params.HeaderRelaxed:
+		return lostSpace, b
 	case !c.Outcome.Verified:
 		return Problem{evidence.Fail, "signature did not verify"}, b
 	case c.Outcome.weak(c.Params):
@@ -175,6 +177,14 @@ func (c *Check) Result(opt Options) (Problem, BodyResult) {
 	}
 	return Problem{Result: evidence.Pass}, b
 }
+
+// lostSpace is the verdict on a signature whose body holds and whose header may: see
+// Options.LeadingSpaceLost. RFC 6376 section 3.9 has no word for it; neutral is that
+// of RFC 8601 section 2.7.1 for what could not be processed otherwise.
+var lostSpace = Problem{evidence.Neutral, "the MTA does not hand on the space after the colon, which simple signs"}
+
+// LostSpace reports whether the verdict is that of Options.LeadingSpaceLost.
+func (p Problem) LostSpace() bool { return p == lostSpace }
 
 func (c *Check) sealResult() Problem {
 	switch {

@@ -41,6 +41,10 @@ type Options struct {
 	// AcceptPartlySigned lets a signature pass that covers some but not all of
 	// several fields that readers show one of, such as Subject.
 	AcceptPartlySigned bool
+	// LeadingSpaceLost: the MTA did not hand on the white space after the colon
+	// of header fields, which the simple canonicalization signs (RFC 6376 section
+	// 3.4.1). A failure of the header then says nothing.
+	LeadingSpaceLost bool
 }
 
 // WithDefaults returns o with zero fields filled in.
@@ -157,7 +161,12 @@ func (v *Verification) Close() {
 func (v *Verification) evidence(c *Check) evidence.Signature {
 	p := c.Params
 	verdict, body := c.Result(v.opt)
+	failed := evidence.FailedNothing
+	if verdict == lostSpace {
+		failed = evidence.FailedTransport
+	}
 	s := evidence.Signature{
+		FailedOn:      failed,
 		Result:        verdict.Result,
 		Reason:        verdict.Reason,
 		Domain:        p.Domain,
