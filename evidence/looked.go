@@ -22,6 +22,19 @@ const (
 	SectionDMARC      Sections = 1 << 11 // DMARC
 	SectionOrg        Sections = 1 << 16 // DMARC.OrgDomain
 	SectionExistence  Sections = 1 << 17 // DMARC.Existence
+
+	// What no rule reads. These are in no Looked; a record tells by them what it
+	// had no room for.
+	SectionQuestions Sections = 1 << 24 // Failed, Problems
+	SectionTexts     Sections = 1 << 25 // records as published, explanations, MessageID
+	SectionSigned    Sections = 1 << 26 // Signature.SignedHeaders and KeyCNAMEs
+	SectionEnvelope  Sections = 1 << 27 // MailFrom, MailArgs, Client: an envelope of absurd length
+	SectionWords     Sections = 1 << 28 // the words of the verdict
+
+	// AllSections are all of them.
+	AllSections = SectionFrom | SectionTraces | SectionReceived | SectionDKIM | SectionARC | SectionSPF | SectionHELO | SectionIPRev |
+		SectionClient | SectionRecipients | SectionSample | SectionDMARC | SectionOrg | SectionExistence |
+		SectionQuestions | SectionTexts | SectionSigned | SectionEnvelope | SectionWords
 )
 
 // sectionNames spells the sections for log and explanation, lowest bit first.
@@ -33,6 +46,8 @@ var sectionNames = []struct {
 	{SectionDKIM, "dkim"}, {SectionARC, "arc"}, {SectionSPF, "spf"}, {SectionHELO, "spf of HELO"}, {SectionIPRev, "iprev"},
 	{SectionClient, "client address"}, {SectionRecipients, "recipients"}, {SectionSample, "sample"}, {SectionDMARC, "dmarc"},
 	{SectionOrg, "Organizational Domain"}, {SectionExistence, "existence of the Author Domain"},
+	{SectionQuestions, "failed questions"}, {SectionTexts, "texts"}, {SectionSigned, "signed header fields"}, {SectionEnvelope, "envelope"},
+	{SectionWords, "words of the verdict"},
 }
 
 // Has reports whether all of s are in the set.

@@ -1,0 +1,415 @@
+package record
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"alignd/evidence"
+)
+
+var update = flag.Bool("update", false, "write golden files")
+
+func TestEveryFieldHasItsPlaceInTheEncoding(t *testing.T) {
+	for _, typ := range recordTypes() {
+		named := map[string]bool{}
+		for key, name := range schema[typ] {
+			if named[name] && name != "" {
+				t.Errorf("%s: %s stands twice in schema.go", typ, name)
+			}
+			if key < 1 || key > 1000 {
+				t.Errorf("%s: number %d of %s", typ, key, name)
+			}
+			named[name] = true
+		}
+		for i := range typ.NumField() {
+			if f := typ.Field(i); !named[f.Name] {
+				t.Errorf("%s has a field %s without a number: give it one in record/schema.go that was never used, and a row in docs/evidence.md",
+					typ, f.Name)
+			}
+		}
+	}
+	if got, want := len(schema), len(recordTypes()); got != want {
+		t.Errorf("schema.go has %d types, a record consists of %d", got, want)
+	}
+}
+
+// recordTypes are all structs of a record.
+func recordTypes() []reflect.Type {
+	var list []reflect.Type
+	var walk func(reflect.Type)
+	walk = func(t reflect.Type) {
+		switch t.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Array:
+			walk(t.Elem())
+		case reflect.Struct:
+			if t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[netip.Addr]() || slices.Contains(list, t) {
+				return
+			}
+			list = append(list, t)
+			for i := range t.NumField() {
+				walk(t.Field(i).Type)
+			}
+		}
+	}
+	walk(reflect.TypeFor[Record]())
+	return list
+}
+
+func TestWhatIsWrittenIsReadBackEqual(t *testing.T) {
+	for seed := range uint64(2000) {
+		g := newGenerator(seed)
+		g.filled = seed%10 == 0
+		r := g.record()
+		b := Append(nil, r)
+		back, err := Decode(b)
+		if err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		want := r // what fits is kept whole, but for b=
+		if len(b) > MaxSize/2 {
+			t.Fatalf("seed %d: generated a record of %d octets, which may have been cut", seed, len(b))
+		}
+		want = withShortSignatures(want)
+		if !Equal(want, back) {
+			t.Fatalf("seed %d: %s", seed, difference(want, back))
+		}
+		if again := Append(nil, back); !bytes.Equal(again, b) {
+			t.Fatalf("seed %d: written again it is not the same", seed)
+		}
+	}
+}
+
+// difference names the first value that is not equal.
+func difference(a, b *Record) string {
+	values := map[string][]string{}
+	for _, r := range []*Record{a, b} {
+		walkValues(reflect.ValueOf(r).Elem(), "Record", func(path string, v reflect.Value) {
+			values[path] = append(values[path], fmt.Sprintf("%#v", v))
+		})
+	}
+	for path, list := range values {
+		half := len(list) / 2
+		if len(list)%2 != 0 || !slices.Equal(list[:half], list[half:]) {
+			return fmt.Sprintf("%s: wrote and read %q", path, list)
+		}
+	}
+	return "lists of different lengths"
+}
+
+func TestEqual(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*Record)
+		want   bool
+	}{
+		{name: "nothing changed", change: func(*Record) {}, want: true},
+		{name: "an empty list is none", change: func(r *Record) { r.Evidence.Failed = []evidence.FailedQuestion{} }, want: true},
+		{name: "the same instant in another zone", want: true,
+			change: func(r *Record) { r.Evidence.Time = r.Evidence.Time.In(time.FixedZone("x", 7200)) }},
+		{name: "a nanosecond later", change: func(r *Record) { r.Evidence.Time = r.Evidence.Time.Add(1) }},
+		{name: "an IPv4-mapped address is another one",
+			change: func(r *Record) { r.Evidence.Client.Peer = netip.AddrFrom16(r.Evidence.Client.Peer.As16()) }},
+		{name: "a check that was not made", change: func(r *Record) { r.Evidence.SPF.HELO = nil }},
+		{name: "an octet that is no text", change: func(r *Record) { r.Evidence.MailFrom = "j\xf6rg@bank.example" }},
+		{name: "one entry less", change: func(r *Record) { r.Evidence.DKIM = r.Evidence.DKIM[:1] }},
+	} {
+		r := ordinary()
+		c.change(r)
+		if got := Equal(ordinary(), r); got != c.want {
+			t.Errorf("%s: got %v", c.name, got)
+		}
+	}
+}
+
+func TestEveryFieldIsCompared(t *testing.T) {
+	g := newGenerator(5)
+	g.filled, g.maxList = true, 1
+	r := g.record()
+	b := Append(nil, r)
+	other, err := Decode(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, _ = Decode(b)
+	walkValues(reflect.ValueOf(other).Elem(), "Record", func(path string, v reflect.Value) {
+		old := reflect.New(v.Type()).Elem()
+		old.Set(v)
+		if v.SetZero(); !v.Equal(old) && Equal(r, other) {
+			t.Errorf("%s may differ", path)
+		}
+		v.Set(old)
+	})
+}
+
+func TestAnOctetThatIsNoTextIsKept(t *testing.T) {
+	r := ordinary()
+	r.Evidence.MailFrom = "j\xf6rg@bank.example"
+	back, err := Decode(Append(nil, r))
+	if err != nil || back.Evidence.MailFrom != "j\xf6rg@bank.example" {
+		t.Errorf("got %q, %v", back.Evidence.MailFrom, err)
+	}
+}
+
+func TestTheZeroRecordIsReadBack(t *testing.T) {
+	b := Append(nil, new(Record))
+	if want := []byte{0x82, Version, 0xa0}; !bytes.Equal(b, want) {
+		t.Errorf("got % x, want % x", b, want)
+	}
+	back, err := Decode(b)
+	if err != nil || !Equal(back, new(Record)) {
+		t.Errorf("got %+v, %v", back, err)
+	}
+	if back.Evidence.Has(evidence.SectionDKIM) || back.Evidence.Has(evidence.SectionDMARC) {
+		t.Error("an empty record looked at something")
+	}
+}
+
+func TestAppendAppends(t *testing.T) {
+	b := Append([]byte("before"), ordinary())
+	rest, ok := bytes.CutPrefix(b, []byte("before"))
+	if _, err := Decode(rest); !ok || err != nil {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestAppendAndDecodeAreSafeForConcurrentUse(t *testing.T) {
+	r := ordinary()
+	want := Append(nil, r)
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 50 {
+				if b := Append(nil, r); !bytes.Equal(b, want) {
+					t.Error("another encoding")
+				}
+				if back, err := Decode(want); err != nil || !Equal(r, back) {
+					t.Error("another record", err)
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
+// TestRecordsAreDeterministicCBOR reads records with a library that is not ours
+// and has it write them again, in the form of RFC 8949 section 4.2.1.
+func TestRecordsAreDeterministicCBOR(t *testing.T) {
+	write, err := cbor.EncOptions{Sort: cbor.SortBytewiseLexical, String: cbor.StringToByteString}.EncMode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(300) {
+		r := newGenerator(seed).record()
+		if seed == 0 {
+			r = ordinary()
+		}
+		b := Append(nil, r)
+		var any []any
+		if err := cbor.Unmarshal(b, &any); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+		again, err := write.Marshal(any)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again, b) {
+			t.Fatalf("seed %d: got % x, want % x", seed, b, again)
+		}
+	}
+}
+
+func TestWhatALaterVersionWroteIsRefused(t *testing.T) {
+	zero := Append(nil, new(Record))
+	for _, c := range []struct {
+		name, want string
+		b          []byte
+	}{
+		{name: "a later schema version", b: []byte{0x82, Version + 1, 0xa0},
+			want: fmt.Sprintf("record: schema version %d, known up to %d: written by a later version of alignd", Version+1, Version)},
+		{name: "a field of Record that is not known", b: []byte{0x82, Version, 0xa1, 0x17, 0xf5},
+			want: "record: field 23 of Record: written by a later version of alignd"},
+		{name: "a field of Message that is not known", b: []byte{0x82, Version, 0xa1, 1, 0xa1, 0x19, 3, 0xe7, 0xf5},
+			want: "record: Record.Evidence: field 999 of Message: written by a later version of alignd"},
+	} {
+		r, err := Decode(c.b)
+		if r != nil || !errors.Is(err, ErrLater) || err.Error() != c.want {
+			t.Errorf("%s: got %v, %v", c.name, r, err)
+		}
+	}
+	if _, err := Decode(zero); errors.Is(err, ErrLater) {
+		t.Error(err)
+	}
+}
+
+func TestAFieldThatWentIsPassedOver(t *testing.T) {
+	type old struct{ A, B string }
+	schema[reflect.TypeFor[old]()] = keys{1: "A", 2: "", 3: "B"}
+	codec := newStructCodec(reflect.TypeFor[old]())
+	delete(schema, reflect.TypeFor[old]())
+	for _, value := range []string{"\x05", "\x38\xff", "\xf5", "\x43abc", "\x82\x01\xa1\x01\x80", "\xa1\x01\x82\xf4\xf5"} {
+		var got old
+		r := reader{in: "\xa3\x01\x41a\x02" + value + "\x03\x41b"}
+		err := codec.read(&r, reflect.ValueOf(&got).Elem())
+		if want := (old{"a", "b"}); err != nil || got != want || r.pos != len(r.in) {
+			t.Errorf("% x: got %v, %v", value, got, err)
+		}
+	}
+	var w writer
+	codec.write(&w, reflect.ValueOf(&old{"a", "b"}).Elem())
+	if got, want := string(w.dst), "\xa2\x01\x41a\x03\x41b"; got != want {
+		t.Errorf("got % x, want % x", got, want)
+	}
+	for _, cut := range []string{"\x82\x01", "\x5f", "\x9b\xff\xff\xff\xff\xff\xff\xff\xff", "\xf6"} {
+		r := reader{in: "\xa1\x02" + cut}
+		if err := codec.read(&r, reflect.ValueOf(new(old)).Elem()); err == nil {
+			t.Errorf("% x was passed over", cut)
+		}
+	}
+}
+
+func TestTruncatedAndCorruptRecordsAreRefused(t *testing.T) {
+	whole := Append(nil, ordinary())
+	for n := range whole {
+		if r, err := Decode(whole[:n]); err == nil || r != nil || errors.Is(err, ErrLater) {
+			t.Fatalf("the first %d octets: %v, %v", n, r, err)
+		}
+	}
+	for _, c := range []struct {
+		name, want string
+		b          []byte
+	}{
+		{name: "nothing", b: nil, want: "ends"},
+		{name: "octets after the end", b: append(slices.Clone(whole), 0), want: "after the end"},
+		{name: "too long", b: make([]byte, MaxSize+1), want: "at most 65536"},
+		{name: "version 0", b: []byte{0x82, 0, 0xa0}, want: "no schema version"},
+		{name: "no pair", b: []byte{0x83, 1, 0xa0, 0}, want: "no pair"},
+		{name: "an indefinite length", b: []byte{0x9f, 1, 0xa0, 0xff}, want: "unknown form"},
+		{name: "a list of 2^64-1 entries", b: []byte{0x82, 1, 0xa1, 1, 0xa1, 16, 0x9b, 255, 255, 255, 255, 255, 255, 255, 255},
+			want: "more entries than octets"},
+		{name: "a string of 2^64-1 octets", b: []byte{0x82, 1, 0xa1, 1, 0xa1, 2, 0x5b, 255, 255, 255, 255, 255, 255, 255, 255},
+			want: "ends"},
+		{name: "a field twice", b: []byte{0x82, 1, 0xa2, 1, 0xa0, 1, 0xa0}, want: "out of order"},
+		{name: "text for a number", b: []byte{0x82, 1, 0xa1, 1, 0xa1, 1, 0x41, 'x'}, want: "another type"},
+		{name: "a port of 65536", b: []byte{0x82, 1, 0xa1, 1, 0xa1, 6, 0xa1, 3, 0x1a, 0, 1, 0, 0}, want: "Client.Port: a number out of range"},
+		{name: "an address of five octets", b: []byte{0x82, 1, 0xa1, 1, 0xa1, 6, 0xa1, 1, 0x45, 1, 2, 3, 4, 5}, want: "no address"},
+		{name: "a hash of one octet", b: []byte{0x82, 1, 0xa1, 1, 0xa1, 0x18, 24, 0x41, 1}, want: "another length"},
+		{name: "an aligned signature that is not there", b: []byte{0x82, 1, 0xa1, 1, 0xa1, 19, 0x81, 0xa1, 16, 0x81, 0},
+			want: "an aligned signature 0 of 0"},
+		{name: "2^30 nanoseconds", b: []byte{0x82, 1, 0xa1, 1, 0xa1, 4, 0x82, 0, 0x1a, 0x40, 0, 0, 0}, want: "out of range"},
+	} {
+		r, err := Decode(c.b)
+		if err == nil || r != nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, %v; want an error with %q", c.name, r, err, c.want)
+		}
+	}
+}
+
+func TestAFewOctetsDoNotTakeMuchMemory(t *testing.T) {
+	b := []byte{0x82, 1, 0xa1, 1, 0xa1, 16, 0x99, 0xff, 0x00} // 65280 signatures
+	b = append(b, bytes.Repeat([]byte{0xa0}, 0xff00)...)
+	allocated := testing.Benchmark(func(b2 *testing.B) {
+		for b2.Loop() {
+			if _, err := Decode(b); err == nil {
+				b2.Fatal("65280 signatures were read")
+			}
+		}
+	}).AllocedBytesPerOp()
+	if allocated > 2<<20 {
+		t.Errorf("took %d octets", allocated)
+	}
+}
+
+func TestGoldenRecordsOfEachVersionStayReadable(t *testing.T) {
+	if *update {
+		writeGolden(t)
+	}
+	files, err := filepath.Glob("testdata/v*.cbor")
+	if err != nil || len(files) < 2*Version {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, file := range files {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := Decode(b)
+		if err != nil {
+			t.Errorf("%s: %v", file, err)
+			continue
+		}
+		if filepath.Base(file) == fmt.Sprintf("v%d-ordinary.cbor", Version) && !Equal(r, ordinary()) {
+			t.Errorf("%s: %s", file, difference(r, ordinary()))
+		}
+		if r.Evidence.Token == "" || r.Verdict.Disposition == "" {
+			t.Errorf("%s: read back without its content", file)
+		}
+	}
+}
+
+// writeGolden writes the records of the present version.
+func writeGolden(t *testing.T) {
+	g := newGenerator(7)
+	g.filled, g.maxList, g.maxString = true, 2, 12
+	g.rng.Uint64()
+	for name, r := range map[string]*Record{"ordinary": ordinary(), "every-field": g.record()} {
+		file := filepath.Join("testdata", fmt.Sprintf("v%d-%s.cbor", Version, name))
+		if err := os.WriteFile(file, Append(nil, r), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func FuzzDecode(f *testing.F) {
+	f.Add(Append(nil, ordinary()))
+	f.Add(Append(nil, new(Record)))
+	f.Add(Append(nil, newGenerator(3).record()))
+	f.Add([]byte{0x82, Version + 1, 0xa0})
+	f.Add([]byte{0x82, 1, 0xa1, 1, 0xa1, 16, 0x9b, 255, 255, 255, 255, 255, 255, 255, 255})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		r, err := Decode(b)
+		if err != nil {
+			return
+		}
+		written := Append(nil, r)
+		back, err := Decode(written)
+		if err != nil {
+			t.Fatalf("% x: read, written, not read: %v", b, err)
+		}
+		if kept := Kept(r); !Equal(kept, back) {
+			t.Fatalf("% x: %s", b, difference(kept, back))
+		}
+	})
+}
+
+func BenchmarkAppend(b *testing.B) {
+	r := ordinary()
+	b.ReportAllocs()
+	var dst []byte
+	for b.Loop() {
+		dst = Append(dst[:0], r)
+	}
+	b.ReportMetric(float64(len(dst)), "octets")
+}
+
+func BenchmarkDecode(b *testing.B) {
+	in := Append(nil, ordinary())
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Decode(in); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
