@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"alignd/evidence"
+	"alignd/record"
 )
 
 // appendLog appends the keys of the line "message judged". Local parts and
@@ -26,7 +27,7 @@ func appendLog(attrs []slog.Attr, j *Judgement) []slog.Attr {
 	str("relay_problem", ev.Client.RelayProblem)
 	str("helo", ev.Client.HELO)
 	str("mail_from_domain", ev.MailFromDomain)
-	if d := Decisive(ev, v); d != nil {
+	if d := record.Decisive(ev, v); d != nil {
 		str("author_domain", d.AuthorDomain)
 		str("org_domain", d.OrgDomain)
 		str("dmarc", string(d.Result))

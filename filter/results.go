@@ -9,6 +9,7 @@ import (
 	"alignd/authres"
 	"alignd/evidence"
 	"alignd/policy"
+	"alignd/record"
 )
 
 // Results composes the whole Authentication-Results field of one message from
@@ -177,7 +178,7 @@ func arcResult(ev *evidence.Message) authres.Result {
 // the published policy and what was done go into a comment. policy.arc names
 // the trusted sealer whose word was taken.
 func dmarcResult(ev *evidence.Message, v *policy.Verdict) authres.Result {
-	d := Decisive(ev, v)
+	d := record.Decisive(ev, v)
 	if d == nil {
 		r := authres.Result{Method: "dmarc", Value: string(evidence.PermError)}
 		switch ev.From.Problem {
@@ -243,24 +244,4 @@ func property(props []evidence.Property, ptype, name, value string) []evidence.P
 		return props
 	}
 	return append(props, evidence.Property{Type: ptype, Name: name, Value: value})
-}
-
-// Decisive is the evaluation that the verdict rests on and that is told as the
-// result; nil when the message has no Author Domain or was not evaluated. Where the
-// From is unusable, only one that does not pass is told, and only if it decided: a
-// reader may see another author than the one who passed (RFC 9989 section 11.5). A
-// pass of the sole domain is told, as no reader sees another.
-func Decisive(ev *evidence.Message, v *policy.Verdict) *evidence.DMARC {
-	if v.Decisive < 0 || v.Decisive >= len(ev.DMARC) {
-		return nil
-	}
-	d := &ev.DMARC[v.Decisive]
-	if ev.From.Sole && d.Result == evidence.Pass {
-		return d
-	}
-	if ev.From.Problem != evidence.FromOK &&
-		(v.Step == policy.StepFrom || d.Result != evidence.Fail && d.Result != evidence.TempError) {
-		return nil
-	}
-	return d
 }

@@ -9,6 +9,7 @@ import (
 	"alignd/evidence"
 	"alignd/internal/rfc8601"
 	"alignd/policy"
+	"alignd/record"
 )
 
 // full is a message with something in every field that the results show.
@@ -196,16 +197,16 @@ func TestAnUnusableFromDoesNotPass(t *testing.T) {
 	} {
 		ev := full()
 		ev.From.Problem, ev.DMARC[0].Result = row.problem, row.result
-		if d := Decisive(&ev, &policy.Verdict{Step: row.step}); (d != nil) != row.told {
+		if d := record.Decisive(&ev, &policy.Verdict{Step: row.step}); (d != nil) != row.told {
 			t.Errorf("From %q, %s, decided by %s: told=%v, want %v", row.problem, row.result, row.step, d != nil, row.told)
 		}
 	}
 	ev := full()
 	ev.From.Problem, ev.From.Sole, ev.DMARC[0].Result = evidence.FromUnparsable, true, evidence.Pass
-	if Decisive(&ev, &policy.Verdict{Step: policy.StepPolicy}) == nil {
+	if record.Decisive(&ev, &policy.Verdict{Step: policy.StepPolicy}) == nil {
 		t.Error("the pass of the only domain that any reader can see is not told")
 	}
-	if ev.DMARC[0].Result = evidence.None; Decisive(&ev, &policy.Verdict{Step: policy.StepFrom}) != nil {
+	if ev.DMARC[0].Result = evidence.None; record.Decisive(&ev, &policy.Verdict{Step: policy.StepFrom}) != nil {
 		t.Error("that it publishes nothing is told as its result")
 	}
 }

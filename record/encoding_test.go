@@ -2,6 +2,7 @@ package record
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -390,6 +391,9 @@ func FuzzDecode(f *testing.F) {
 		}
 		if kept := Kept(r); !Equal(kept, back) {
 			t.Fatalf("% x: %s", b, difference(kept, back))
+		}
+		if !json.Valid(JSON(r, Rendering{})) {
+			t.Fatalf("% x: no JSON", b)
 		}
 	})
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -119,9 +118,8 @@ func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, 
 	if !f.json {
 		return explain(out, &j, m.Questions())
 	}
-	enc := json.NewEncoder(out)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(newReport(j.Evidence, &j.Verdict, j.Results.Unfolded()))
+	_, err = out.Write(append(report(&j, m.Questions()), '\n'))
+	return err
 }
 
 // judge adds what verify was not told and decides. over is as in feed.

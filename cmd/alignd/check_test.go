@@ -166,7 +166,7 @@ func TestCheckReadsItsInputHoweverItComes(t *testing.T) {
 	zone, lf := write(t, "zone", plainZone), write(t, "message", plainMessage)
 	crlf := write(t, "message", strings.ReplaceAll(plainMessage, "\n", "\r\n"))
 	config := write(t, "alignd.yaml", "sampling_secret: x\n")
-	common := []string{"--config", config, "--json", "--authserv-id", "mx.example", "--mail-from", "a@example.com", "--ip", "192.0.2.1"}
+	common := []string{"--config", config, "--json", "--now", "1700000000", "--authserv-id", "mx.example", "--mail-from", "a@example.com", "--ip", "192.0.2.1"}
 	args := func(more ...string) []string { return append(append([]string{"check"}, common...), more...) }
 	want := alignd(t, "", args("--zone", zone, lf)...)
 	if want.status != 0 || !strings.Contains(want.stdout, `"dmarc":{"result":"pass"`) {

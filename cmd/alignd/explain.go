@@ -9,6 +9,7 @@ import (
 	"alignd/evidence"
 	"alignd/filter"
 	"alignd/policy"
+	"alignd/record"
 	"alignd/resolver"
 )
 
@@ -265,7 +266,7 @@ func (e *explainer) verdict() {
 // sampledPct tells the message's place in the sample where a record has pct or
 // a rollout stage was chosen.
 func (e *explainer) sampledPct() string {
-	d := filter.Decisive(e.ev, e.v)
+	d := record.Decisive(e.ev, e.v)
 	if e.ev.Sample < 0 || e.v.Stage == "" && (d == nil || d.Published.Text == "" || d.Published.Pct >= 100) {
 		return ""
 	}

@@ -65,7 +65,7 @@ func TestProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, args := range [][]string{{"--version"}, {"config", "check", "nowhere"}, {"check", "-", "--json", "--config", os.DevNull, "--zone", os.DevNull}} {
+	for _, args := range [][]string{{"--version"}, {"config", "check", "nowhere"}, {"check", "-", "--json", "--now", "1700000000", "--config", os.DevNull, "--zone", os.DevNull}} {
 		cmd := exec.CommandContext(t.Context(), exe, args...)
 		cmd.Env = append(os.Environ(), asAlignd+"=1")
 		cmd.Stdin = strings.NewReader(plainMessage)
