@@ -81,14 +81,12 @@ func referenceRows(t *testing.T) map[string][]string {
 
 // jsonKey is the key under which a field is shown.
 func jsonKey(typ reflect.Type, f reflect.StructField) string {
-	key, ok := renamed[typ][f.Name]
-	if !ok {
-		key = snake(f.Name)
+	for _, shown := range shapes[typ] {
+		if shown.name == f.Name {
+			return shown.key
+		}
 	}
-	if f.Type.String() == "time.Duration" {
-		key += "_ms"
-	}
-	return key
+	return ""
 }
 
 func typeName(t reflect.Type) string { return strings.TrimPrefix(t.String(), "record.") }

@@ -81,38 +81,71 @@ func (o *object) text(name, s string) {
 }
 
 func (o *object) value(name string, v reflect.Value) {
-	if v.Type() == reflect.TypeFor[time.Duration]() {
-		name += "_ms"
-	}
 	o.key(name)
 	o.w.value(v)
 }
 
-// rest shows the fields of a struct that are not among shown: those of first, then
-// the others.
-func (o *object) rest(v reflect.Value, shown ...string) {
-	t := v.Type()
-	for _, name := range first[t] {
-		o.field(v, name)
-	}
-	for i := range t.NumField() {
-		if name := t.Field(i).Name; !slices.Contains(shown, name) && !slices.Contains(first[t], name) {
-			o.field(v, name)
-		}
-	}
+// shownField is a field of a struct as it is shown.
+type shownField struct {
+	index     int
+	name, key string
+	absent    bool // when it is zero
 }
 
-// field shows a field of a struct by its name.
-func (o *object) field(v reflect.Value, name string) {
-	f := v.FieldByName(name)
-	if f.IsZero() && slices.Contains(absent[v.Type()], name) {
-		return
+// shapes are the fields of each struct, in the order in which they are shown. It is
+// not changed after the start.
+var shapes = shapesOf(reflect.TypeFor[Record](), reflect.TypeFor[Question]())
+
+func shapesOf(types ...reflect.Type) map[reflect.Type][]shownField {
+	all := map[reflect.Type][]shownField{}
+	for len(types) > 0 {
+		t := types[0]
+		types = types[1:]
+		switch t.Kind() {
+		case reflect.Pointer, reflect.Slice:
+			types = append(types, t.Elem())
+		case reflect.Struct:
+			if _, done := all[t]; done || t == reflect.TypeFor[time.Time]() || t == reflect.TypeFor[netip.Addr]() {
+				continue
+			}
+			all[t] = shapeOf(t)
+			for _, f := range all[t] {
+				types = append(types, t.Field(f.index).Type)
+			}
+		}
 	}
-	key, ok := renamed[v.Type()][name]
-	if !ok {
-		key = snake(name)
+	return all
+}
+
+func shapeOf(t reflect.Type) []shownField {
+	var ahead, others []shownField
+	for i := range t.NumField() {
+		name := t.Field(i).Name
+		key, ok := renamed[t][name]
+		if !ok {
+			key = snake(name)
+		}
+		if t.Field(i).Type == reflect.TypeFor[time.Duration]() {
+			key += "_ms"
+		}
+		f := shownField{i, name, key, slices.Contains(absent[t], name)}
+		if slices.Contains(first[t], name) {
+			ahead = append(ahead, f)
+		} else {
+			others = append(others, f)
+		}
 	}
-	o.value(key, f)
+	slices.SortFunc(ahead, func(a, b shownField) int { return slices.Index(first[t], a.name) - slices.Index(first[t], b.name) })
+	return append(ahead, others...)
+}
+
+// rest shows the fields of a struct that are not among shown, by their names.
+func (o *object) rest(v reflect.Value, shown ...string) {
+	for _, f := range shapes[v.Type()] {
+		if field := v.Field(f.index); !slices.Contains(shown, f.name) && !(f.absent && field.IsZero()) {
+			o.value(f.key, field)
+		}
+	}
 }
 
 func (w *jsonWriter) value(v reflect.Value) {
