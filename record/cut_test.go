@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -135,6 +136,29 @@ func TestNoRecordIsTooLongToKeep(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestOnlyTheEnvelopeCostsAllEvidence makes each string long in turn. One that a
+// sender can make long belongs to a part, so that no more than the part goes.
+func TestOnlyTheEnvelopeCostsAllEvidence(t *testing.T) {
+	// An MTA bounds these, or our configuration, a closed set of words, or the short form of b=.
+	bounded := regexp.MustCompile(`^Record\.(Outcome|Basis)\.|^Record\.Verdict\.(Disposition|Delivery|Requested|Step|Rule|File|Override|` +
+		`Reply|TagName|Monitor|Stage|TrustedSealer|Undecidable)\b|^Record\.Evidence\.(Token|QueueID|MTA|Client|AuthUser|AuthType|MailFrom|MailFromDomain|MailArgs)\b|\.B$`)
+	g := newGenerator(11)
+	g.filled, g.maxList, g.maxString = true, 1, 3
+	r := g.record()
+	r.Cut = 0
+	walkValues(reflect.ValueOf(r).Elem(), "Record", func(path string, v reflect.Value) {
+		if v.Kind() != reflect.String || bounded.MatchString(path) {
+			return
+		}
+		old := v.String()
+		v.SetString(strings.Repeat("x", 70<<10))
+		if kept := Kept(r); kept.Cut == 0 || kept.Cut == evidence.AllSections {
+			t.Errorf("%s is in no part: %v went", path, kept.Cut.Names())
+		}
+		v.SetString(old)
+	})
 }
 
 func TestTheRoomsOfAllPartsLeaveHalfARecord(t *testing.T) {
