@@ -54,10 +54,11 @@ type key struct {
 	ed25519 ed25519.PublicKey
 	bits    int
 
-	hashes   bool // h= lists sha256, or is absent
-	email    bool // s= lists * or email, or is absent
-	testing  bool // t=y
-	strictID bool // t=s: the domain of i= must equal d=
+	hashes   bool              // h= lists sha256, or is absent
+	email    bool              // s= lists * or email, or is absent
+	testing  bool              // t=y
+	strictID bool              // t=s: the domain of i= must equal d=
+	hash     [sha256.Size]byte // of the record's text
 }
 
 type keysMemo struct{}
@@ -113,7 +114,7 @@ func parseKey(txt []byte) (k *key, fault string) {
 	if v, ok := tags.get("v"); ok && string(v.value) != "DKIM1" {
 		return nil, "version is not DKIM1"
 	}
-	k = &key{hashes: true, email: true}
+	k = &key{hashes: true, email: true, hash: sha256.Sum256(txt)}
 	if h, ok := tags.get("h"); ok {
 		k.hashes = listed(h.value, "sha256")
 	}
@@ -131,14 +132,14 @@ func parseKey(txt []byte) (k *key, fault string) {
 func (k *key) readPublic(tags tagList) *Problem {
 	p, ok := tags.get("p")
 	if !ok {
-		return unacceptable("key record has no p= tag")
+		return badKey("key record has no p= tag")
 	}
 	if len(p.value) == 0 {
-		return unacceptable("key is revoked")
+		return badKey("key is revoked")
 	}
 	raw, ok := decodeBase64(stripFWS(p.value))
 	if !ok {
-		return unacceptable("key is not base64")
+		return badKey("key is not base64")
 	}
 	typ := "rsa"
 	if t, ok := tags.get("k"); ok {
@@ -150,7 +151,7 @@ func (k *key) readPublic(tags tagList) *Problem {
 	case "ed25519":
 		return k.readEd25519(raw)
 	}
-	return unacceptable("unknown key type")
+	return badKey("unknown key type")
 }
 
 // listed reports whether a colon-separated list holds one of the words.
@@ -172,21 +173,21 @@ func (k *key) readRSA(der []byte) *Problem {
 	pub, err := parseRSA(der)
 	if pub == nil {
 		if costly(rawRSA(der)) {
-			return disallowed("RSA exponent above 65537 with more than 2048 bits")
+			return barredKey("RSA exponent above 65537 with more than 2048 bits")
 		}
 		if err != nil && strings.Contains(err.Error(), "NULL parameters") { // RFC 3279 section 2.3.1
-			return unacceptable("RSA key unreadable: no NULL parameters")
+			return badKey("RSA key unreadable: no NULL parameters")
 		}
-		return unacceptable("key is not an RSA key")
+		return badKey("key is not an RSA key")
 	}
 	if k.bits = pub.N.BitLen(); k.bits > MaxRSABits {
-		return disallowed("RSA key above 4096 bits")
+		return barredKey("RSA key above 4096 bits")
 	}
 	if costly(pub.N, big.NewInt(int64(pub.E))) {
-		return disallowed("RSA exponent above 65537 with more than 2048 bits")
+		return barredKey("RSA exponent above 65537 with more than 2048 bits")
 	}
 	if pub.N.Sign() <= 0 || k.bits < 2 || pub.N.Bit(0) == 0 || pub.E < 3 || pub.E&1 == 0 || pub.E > 1<<31-1 {
-		return unacceptable("key is not an RSA key")
+		return badKey("key is not an RSA key")
 	}
 	k.public = pub
 	return nil
@@ -238,7 +239,7 @@ func costly(n, e *big.Int) bool {
 // readEd25519 takes the bare 32 octets (RFC 8463 section 4).
 func (k *key) readEd25519(raw []byte) *Problem {
 	if len(raw) != ed25519.PublicKeySize {
-		return unacceptable("key is not an Ed25519 key")
+		return badKey("key is not an Ed25519 key")
 	}
 	k.ed25519, k.bits = raw, 8*len(raw)
 	return nil
@@ -251,13 +252,13 @@ func (k *key) fits(p *Params) *Problem {
 	case k.problem != nil:
 		return k.problem
 	case p.ed25519 != (k.ed25519 != nil):
-		return unacceptable("key type does not match a=")
+		return badKey("key type does not match a=")
 	case !k.hashes:
-		return unacceptable("key does not allow sha256")
+		return badKey("key does not allow sha256")
 	case !k.email:
-		return unacceptable("key is not for email")
+		return badKey("key is not for email")
 	case k.strictID && p.strictIdentity:
-		return unacceptable("key does not allow i= below d=")
+		return badKey("key does not allow i= below d=")
 	}
 	return nil
 }
@@ -275,6 +276,7 @@ func (k *key) verify(digest *[sha256.Size]byte, signature []byte) bool {
 type Keys struct {
 	keys    []*key
 	problem *Problem
+	cnames  []string // see Outcome
 }
 
 // FetchKeys asks for the keys of p, which Parse accepted.
@@ -283,25 +285,25 @@ func FetchKeys(ctx context.Context, lk resolver.Lookuper, p *Params) Keys {
 	switch {
 	case err == nil:
 	case resolver.Temporary(err):
-		return Keys{problem: &Problem{evidence.TempError, "key look-up failed temporarily"}}
+		return Keys{problem: &Problem{evidence.TempError, "key look-up failed temporarily", evidence.FailedDNS}}
 	case errors.Is(err, resolver.ErrBudget):
-		return Keys{problem: unacceptable("key not asked for: query budget of the message is spent")}
+		return Keys{problem: &Problem{evidence.PermError, "key not asked for: query budget of the message is spent", evidence.FailedDNS}}
 	case errors.Is(err, resolver.ErrName):
-		return Keys{problem: unacceptable("selector and domain make no DNS name")}
+		return Keys{problem: badKey("selector and domain make no DNS name")}
 	default:
-		return Keys{problem: &Problem{evidence.TempError, "key look-up failed"}}
+		return Keys{problem: &Problem{evidence.TempError, "key look-up failed", evidence.FailedDNS}}
 	}
 	if len(a.TXT) == 0 {
-		return Keys{problem: unacceptable("no key")}
+		return Keys{problem: badKey("no key"), cnames: a.CNAMEs}
 	}
 	found := resolver.Memo(a, keysMemo{}, parseKeys)
 	switch {
 	case len(found.keys) > 0:
-		return Keys{keys: found.keys}
+		return Keys{keys: found.keys, cnames: a.CNAMEs}
 	case found.fault != "": // RFC 6376 section 6.1.2 step 5: key syntax error
-		return Keys{problem: unacceptable("key record unreadable: " + found.fault)}
+		return Keys{problem: badKey("key record unreadable: " + found.fault), cnames: a.CNAMEs}
 	}
-	return Keys{problem: unacceptable("no key record among the TXT records")}
+	return Keys{problem: badKey("no key record among the TXT records"), cnames: a.CNAMEs}
 }
 
 // Outcome is what the header signature and its key say, before the body.
@@ -310,6 +312,9 @@ type Outcome struct {
 	Problem  *Problem // why nothing was computed; then Verified is false
 	KeyBits  int
 	Testing  bool // t=y
+	// KeyHash is the SHA-256 of the key record's text; zero without one.
+	KeyHash [sha256.Size]byte
+	CNAMEs  []string // names that aliases led to from the key's name, in order
 }
 
 // Verify tries the keys until one verifies digest, the header hash of p.
@@ -317,7 +322,7 @@ type Outcome struct {
 // allows.
 func (ks Keys) Verify(p *Params, digest func() *[sha256.Size]byte, work *Work) Outcome {
 	if ks.problem != nil {
-		return Outcome{Problem: ks.problem}
+		return Outcome{Problem: ks.problem, CNAMEs: ks.cnames}
 	}
 	var sum *[sha256.Size]byte
 	var out Outcome
@@ -325,7 +330,7 @@ func (ks Keys) Verify(p *Params, digest func() *[sha256.Size]byte, work *Work) O
 	for _, k := range ks.keys {
 		if bad := k.fits(p); bad != nil {
 			if sum == nil && out.Problem == nil {
-				out = Outcome{Problem: bad, KeyBits: k.bits, Testing: k.testing}
+				out = ks.outcome(k, bad, false)
 			}
 			continue
 		}
@@ -335,7 +340,7 @@ func (ks Keys) Verify(p *Params, digest func() *[sha256.Size]byte, work *Work) O
 		first := sum == nil
 		if !work.take(k) {
 			if first {
-				out = Outcome{Problem: disallowed("too much arithmetic for one message"), KeyBits: k.bits, Testing: k.testing}
+				out = ks.outcome(k, barredKey("too much arithmetic for one message"), false)
 			}
 			break
 		}
@@ -344,13 +349,17 @@ func (ks Keys) Verify(p *Params, digest func() *[sha256.Size]byte, work *Work) O
 		}
 		verified := k.verify(sum, p.signature)
 		if first || verified {
-			out = Outcome{Verified: verified, KeyBits: k.bits, Testing: k.testing}
+			out = ks.outcome(k, nil, verified)
 		}
 		if verified {
 			break
 		}
 	}
 	return out
+}
+
+func (ks *Keys) outcome(k *key, bad *Problem, verified bool) Outcome {
+	return Outcome{Verified: verified, Problem: bad, KeyBits: k.bits, Testing: k.testing, KeyHash: k.hash, CNAMEs: ks.cnames}
 }
 
 // weak reports whether the key was an RSA key that may not count.

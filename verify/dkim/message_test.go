@@ -2,6 +2,7 @@ package dkim_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"math"
 	"reflect"
@@ -28,8 +29,9 @@ func TestEvidence(t *testing.T) {
 	}
 	got.B = ""
 	want := evidence.Signature{
-		Result: evidence.Policy, Reason: "octets beyond l= are not signed",
-		Domain: "example.com", Selector: "Sel", Identity: "Joe @Mail.example.com", Algorithm: "rsa-sha256",
+		Result: evidence.Policy, Reason: "octets beyond l= are not signed", FailedOn: evidence.FailedCoverage,
+		KeyHash: sha256.Sum256([]byte("t=y; p=" + rsaKey.Public())),
+		Domain:  "example.com", Selector: "Sel", Identity: "Joe @Mail.example.com", Algorithm: "rsa-sha256",
 		HeaderCanon: "relaxed", BodyCanon: "simple", SignedHeaders: []string{"from", "to", "from"},
 		Signed: time.Unix(1699999000, 0), Expires: time.Unix(1700009000, 0),
 		Length: 30, Unsigned: 27, KeyBits: 2048, Testing: true,

@@ -27,11 +27,26 @@ const (
 type Problem struct {
 	Result evidence.Result
 	Reason string // constant text, but for the name of a tag that stands twice
+	On     evidence.Failure
 }
 
-func malformed(reason string) *Problem    { return &Problem{evidence.Neutral, reason} }
-func unacceptable(reason string) *Problem { return &Problem{evidence.PermError, reason} }
-func disallowed(reason string) *Problem   { return &Problem{evidence.Policy, reason} }
+// malformed and unacceptable are about the field.
+func malformed(reason string) *Problem {
+	return &Problem{evidence.Neutral, reason, evidence.FailedSyntax}
+}
+
+func unacceptable(reason string) *Problem {
+	return &Problem{evidence.PermError, reason, evidence.FailedSyntax}
+}
+
+// badKey and barredKey are about the key.
+func badKey(reason string) *Problem {
+	return &Problem{evidence.PermError, reason, evidence.FailedKey}
+}
+
+func barredKey(reason string) *Problem {
+	return &Problem{evidence.Policy, reason, evidence.FailedKey}
+}
 
 // Params is one signature field, parsed. It keeps slices of the field.
 type Params struct {
@@ -253,7 +268,7 @@ func (p *Params) readHeaderNames(tags tagList) *Problem {
 			return nil
 		}
 	}
-	return unacceptable("From is not signed") // RFC 6376 section 5.4
+	return &Problem{evidence.PermError, "From is not signed", evidence.FailedCoverage} // RFC 6376 section 5.4
 }
 
 func (p *Params) readBodyHash(tags tagList) *Problem {
@@ -440,10 +455,10 @@ func (p *Params) checkTimes(now time.Time, skew time.Duration) *Problem {
 		return nil
 	}
 	if !p.Expires.IsZero() && now.After(p.Expires.Add(skew)) {
-		return &Problem{evidence.Fail, "signature has expired"}
+		return &Problem{evidence.Fail, "signature has expired", evidence.FailedTime}
 	}
 	if !p.Signed.IsZero() && p.Signed.After(now.Add(skew)) {
-		return &Problem{evidence.Fail, "signed in the future"}
+		return &Problem{evidence.Fail, "signed in the future", evidence.FailedTime}
 	}
 	return nil
 }

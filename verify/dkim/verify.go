@@ -161,14 +161,10 @@ func (v *Verification) Close() {
 func (v *Verification) evidence(c *Check) evidence.Signature {
 	p := c.Params
 	verdict, body := c.Result(v.opt)
-	failed := evidence.FailedNothing
-	if verdict == lostSpace {
-		failed = evidence.FailedTransport
-	}
 	s := evidence.Signature{
-		FailedOn:      failed,
 		Result:        verdict.Result,
 		Reason:        verdict.Reason,
+		FailedOn:      verdict.On,
 		Domain:        p.Domain,
 		Selector:      p.Selector,
 		Identity:      p.Identity,
@@ -182,6 +178,8 @@ func (v *Verification) evidence(c *Check) evidence.Signature {
 		Length:        p.Length,
 		Unsigned:      body.Unsigned,
 		KeyBits:       c.Outcome.KeyBits,
+		KeyHash:       c.Outcome.KeyHash,
+		KeyCNAMEs:     c.Outcome.CNAMEs,
 		Testing:       c.Outcome.Testing,
 		PublicSuffix:  p.keyName != "" && isPublicSuffix(p.Domain),
 	}

@@ -10,6 +10,7 @@ import (
 
 	"alignd/evidence"
 	"alignd/header"
+	"alignd/resolver"
 	"alignd/verify/dkim"
 	"alignd/verify/internal/testsign"
 )
@@ -33,7 +34,7 @@ var (
 
 // verify runs one message through, its body in chunks of the size given; 0
 // means at once.
-func verify(t testing.TB, msg string, lk testsign.DNS, opt dkim.Options, chunk int) ([]evidence.Signature, int) {
+func verify(t testing.TB, msg string, lk resolver.Lookuper, opt dkim.Options, chunk int) ([]evidence.Signature, int) {
 	t.Helper()
 	fields, body, err := header.Read(bufio.NewReader(strings.NewReader(msg)), header.Limits{})
 	if err != nil {
