@@ -44,8 +44,9 @@ type Options struct {
 	// identifier for DMARC. The result stays in the evidence.
 	IgnoreWideSPF bool
 	DMARC         dmarc.Options
-	// IPRev asks for the reverse name of the client; off unless a rule needs it.
-	IPRev bool
+	// Needs are the facts that cost questions of their own and that a rule looks
+	// at; no others are asked for. Those of DMARC.Needs are not read.
+	Needs evidence.Needs
 	// Relays are trusted to tell the original client; nil for none.
 	Relays *relay.Options
 	// MaxFromDomains limits the Author Domains evaluated of one message.
@@ -152,7 +153,7 @@ func (m *Message) startClientChecks() {
 		m.spf(check, spf.MailFrom, m.ownOfSPF(), &m.ev.SPF.MailFrom)
 		m.spf(check, spf.HELO, ownOfHELO, &m.ev.SPF.HELO)
 	}
-	if m.opt.IPRev {
+	if m.opt.Needs.IPRev {
 		m.work.Go(func() { m.ev.IPRev = iprev.Check(m.ctx, m.budget, client.IP()) })
 	}
 }
@@ -199,13 +200,16 @@ func (m *Message) EndOfHeader() {
 	m.ended = true
 	m.ev.From = header.AuthorDomains(&m.fields, m.maxFromDomains())
 	m.ev.Traces = header.TraceMarks(&m.fields)
+	m.ev.Looked |= evidence.SectionFrom | evidence.SectionTraces
 	if m.behindRelay() {
 		m.ev.Client = m.opt.Relays.Find(m.ev.Client, &m.fields)
 		m.startClientChecks()
 	}
+	policies := m.opt.DMARC
+	policies.Needs = m.opt.Needs
 	for _, d := range m.ev.From.Domains {
 		// What a sender adds, other Author Domains too, cannot use this share up.
-		m.dmarc = append(m.dmarc, dmarc.Start(m.ctx, m.budget.Reserve(), d, m.opt.DMARC))
+		m.dmarc = append(m.dmarc, dmarc.Start(m.ctx, m.budget.Reserve(), d, policies))
 	}
 	opt := m.opt.DKIM
 	opt.AuthorDomains = m.ev.From.Domains
@@ -257,6 +261,7 @@ func (m *Message) Finish(ctx context.Context) *evidence.Message {
 	if m.dkim != nil { // the header was read
 		m.ev.DKIM, m.ev.DKIMSkipped = m.dkim.Finish(m.ctx)
 		m.ev.ARC = m.arc.Finish(m.ctx)
+		m.ev.Looked |= evidence.SectionDKIM | evidence.SectionDMARC
 	}
 	m.work.Wait()
 	ids := dmarc.Identifiers{SPF: m.ev.ReportedSPF(), DKIM: m.ev.DKIM}

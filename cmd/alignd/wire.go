@@ -38,7 +38,6 @@ func settings(cfg *config.Config) *filter.Settings {
 }
 
 func verifyOptions(cfg *config.Config) verify.Options {
-	needs := cfg.Needs()
 	return verify.Options{
 		DKIM: dkim.Options{
 			MaxSignatures:      cfg.DKIM.MaxSignatures,
@@ -51,12 +50,10 @@ func verifyOptions(cfg *config.Config) verify.Options {
 		DMARC: dmarc.Options{
 			Discovery: evidence.Discovery(cfg.Discovery),
 			Compare:   cfg.CompareDiscovery,
-			OrgDomain: needs.OrgDomain,
-			Existence: needs.Existence,
 			PSLGuard:  cfg.PSLGuard,
 		},
 		IgnoreWideSPF:  cfg.SPF.Wide == policy.WideIgnore,
-		IPRev:          needs.IPRev,
+		Needs:          cfg.Needs(),
 		Relays:         relays(cfg),
 		MaxFromDomains: cfg.From.MaxDomains,
 		Timeout:        cfg.Limits.MessageTimeout.Duration,

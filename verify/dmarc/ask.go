@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -18,7 +20,8 @@ type found struct {
 	rec     *Record // nil: no record at this name
 	several bool    // several records, which counts as none (RFC 9989 section 4.10)
 	exists  bool    // the name asked exists, and therefore its parent does
-	err     error   // nil, or wrapping resolver.ErrTemporary or resolver.ErrBudget
+	ttl     time.Duration
+	err     error // nil, or wrapping resolver.ErrTemporary or resolver.ErrBudget
 }
 
 // asker asks each name once for one evaluation. Safe for concurrent use.
@@ -64,6 +67,20 @@ func (a *asker) question(name string) (q *question, first bool) {
 	return q, true
 }
 
+// peek returns what is known of name, nil where it was not asked.
+func (a *asker) peek(name string) *found {
+	a.mu.Lock()
+	at := slices.IndexFunc(a.asked, func(q *question) bool { return q.name == name })
+	if at < 0 {
+		a.mu.Unlock()
+		return nil
+	}
+	q := a.asked[at]
+	a.mu.Unlock()
+	q.busy.Wait()
+	return &q.found
+}
+
 // ends reports whether nothing more is asked after an answer that failed with err.
 func (a *asker) ends(err error) bool {
 	return a.first != nil && !a.first.Complete() || errors.Is(err, resolver.ErrBudget)
@@ -87,7 +104,7 @@ func fetch(ctx context.Context, lk resolver.Lookuper, name string) found {
 		return found{err: err}
 	}
 	k := resolver.Memo(ans, memoKey{}, keep)
-	return found{rec: k.rec, several: k.several, exists: ans.NameExists}
+	return found{rec: k.rec, several: k.several, exists: ans.NameExists, ttl: ans.TTL}
 }
 
 // keep drops what is no DMARC record; two or more that are count as none

@@ -1,32 +1,26 @@
 package dmarc
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"slices"
 
-	"alignd/domain"
 	"alignd/evidence"
 	"alignd/resolver"
 )
-
-// maxIdentifiers is how many distinct identifiers that differ from the Author
-// Domain are considered; ours. Those above it are not aligned.
-const maxIdentifiers = 20
 
 // Options says how DMARC is evaluated. The zero value is the DNS Tree Walk to
 // the letter of RFC 9989, without guard and comparison.
 type Options struct {
 	// Discovery is the method; empty means evidence.TreeWalk.
 	Discovery evidence.Discovery
-	// OrgDomain asks for the Organizational Domain in any case. Otherwise
-	// evidence has it when it is known without another question.
-	OrgDomain bool
-	// Existence asks whether the Author Domain of mail that fails a policy of
-	// reject exists, also where the record's np does not.
-	Existence bool
+	// Needs asks by OrgDomain for the Organizational Domain in any case; otherwise
+	// evidence has it when it is known without another question. By Existence it
+	// asks whether the Author Domain of mail that fails a policy of reject exists,
+	// also where the record's np does not.
+	Needs evidence.Needs
 	// Compare also evaluates by the other method and keeps a difference in
-	// evidence. It implies OrgDomain.
+	// evidence. It implies Needs.OrgDomain.
 	Compare bool
 	// PSLGuard keeps records of top level domains and ICANN suffixes that
 	// forgot psd=y from aligning all their registrants. It does not concern
@@ -66,6 +60,7 @@ type judge struct {
 	*asker
 	policy    discovered
 	existence evidence.Existence
+	sought    bool // existence was asked for
 }
 
 // Start asks for the policy record of authorDomain, a normalized domain, in
@@ -138,9 +133,10 @@ func (e *Evaluation) Finish(ctx context.Context, ids Identifiers) evidence.DMARC
 		e.early.wait()
 		defer e.cancel()
 	}
-	out := e.main.evaluate(ctx, e.author, ids, e.opt.OrgDomain || e.opt.Compare)
-	if e.opt.Existence && out.Result == evidence.Fail && out.Policy == evidence.PolicyReject && out.Existence == evidence.ExistenceUnknown {
+	out := e.main.evaluate(ctx, e.author, ids, e.opt.Needs.OrgDomain || e.opt.Compare)
+	if e.opt.Needs.Existence && out.Result == evidence.Fail && out.Policy == evidence.PolicyReject && out.Existence == evidence.ExistenceUnknown {
 		out.Existence = e.main.lookExistence(ctx, e.author)
+		out.Looked |= evidence.SectionExistence
 	}
 	if e.opt.Compare {
 		out.Divergence = divergence(out, e.other.evaluate(ctx, e.author, ids, true))
@@ -157,7 +153,7 @@ func (j *judge) discoverPolicy(ctx context.Context, author string) {
 	case d.own.exists:
 		j.existence = evidence.Exists
 	case d.rec != nil && d.domain != author && d.rec.existenceMatters():
-		j.existence = j.lookExistence(ctx, author)
+		j.existence, j.sought = j.lookExistence(ctx, author), true
 	}
 }
 
@@ -168,23 +164,40 @@ func (j *judge) evaluate(ctx context.Context, author string, ids Identifiers, wa
 		AuthorDomain: author, Discovery: j.name,
 		PolicyDomain: d.domain, OrgDomain: d.org, Existence: j.existence,
 	}
-	if !j.applies(d, &out) {
-		return out
+	applies := j.applies(d, &out)
+	if applies {
+		j.align(ctx, ids, &out)
 	}
-	out.Policy, out.PolicyTag = d.rec.policyFor(d.domain != author, j.existence)
+	if out.OrgDomain == "" && wantOrg && d.err == nil && d.open == nil {
+		out.OrgDomain, _ = j.orgDomain(ctx, author)
+	}
+	if applies {
+		out.Published.OtherRUA = d.rec.otherHosts(d.domain, cmp.Or(j.knownOrg(d.domain), out.OrgDomain))
+		if j.name == evidence.TreeWalk {
+			out.SiteDomain = j.walk.site(ctx, author, out.OrgDomain)
+		}
+	}
+	if wantOrg || out.OrgDomain != "" {
+		out.Looked |= evidence.SectionOrg
+	}
+	if j.sought || out.Existence != evidence.ExistenceUnknown {
+		out.Looked |= evidence.SectionExistence
+	}
+	return out
+}
+
+// align finds the policy that holds and compares the identifiers.
+func (j *judge) align(ctx context.Context, ids Identifiers, out *evidence.DMARC) {
+	d := &j.policy
+	out.TTL = j.ask(ctx, d.domain).ttl // it was asked
+	out.Policy, out.PolicyTag = d.rec.policyFor(d.domain != out.AuthorDomain, j.existence)
 	if d.rec.Testing {
 		out.Policy = stepDown(out.Policy)
 	}
-	a := aligner{judge: j, author: author, rec: d.rec}
-	a.identify(ctx, ids, &out)
-	j.alignAuthors(ctx, ids.Authors, &out)
-	if out.OrgDomain == "" && wantOrg && d.open == nil {
-		out.OrgDomain, _ = j.orgDomain(ctx, author)
-	}
-	if j.name == evidence.TreeWalk {
-		out.SiteDomain = j.walk.site(ctx, author, out.OrgDomain)
-	}
-	return out
+	a := aligner{judge: j, author: out.AuthorDomain, rec: d.rec}
+	a.identify(ctx, ids, out)
+	j.alignAuthors(ctx, ids.Authors, out)
+	out.Compared = a.compared(out.OrgDomain)
 }
 
 // alignAuthors compares other Author Domains with that of out, if that matters.
@@ -238,152 +251,6 @@ func (j *judge) applies(d *discovered, out *evidence.DMARC) bool {
 		return false
 	}
 	return true
-}
-
-// aligner computes Identifier Alignment with one Author Domain (RFC 9989
-// section 4.4).
-type aligner struct {
-	*judge
-	author  string
-	rec     *Record
-	domains []*identifier
-}
-
-// identifier is a domain that differs from the Author Domain, and whether it
-// is aligned in relaxed mode.
-type identifier struct {
-	domain  string
-	aligned bool
-	err     error
-}
-
-// candidate is one use of an identifier.
-type candidate struct {
-	domain      string
-	exact       bool // strict mode, a public suffix, or a policy that is open: only equality aligns
-	index       int  // in Identifiers.DKIM; -1 is SPF
-	*identifier      // nil when equality decides
-}
-
-// identify sets the alignment fields and the result of out.
-func (a *aligner) identify(ctx context.Context, ids Identifiers, out *evidence.DMARC) {
-	unresolved := false
-	for _, c := range a.resolve(ctx, a.candidates(ids, evidence.Pass)) {
-		switch aligned, err := a.aligned(c); {
-		case aligned && c.index < 0:
-			out.SPFAligned = true
-		case aligned:
-			out.DKIMAligned = true
-			out.AlignedDKIM = append(out.AlignedDKIM, c.index)
-		case err != nil:
-			unresolved = true
-		}
-	}
-	switch {
-	case out.SPFAligned || out.DKIMAligned:
-		out.Result = evidence.Pass
-		return
-	case a.policy.open != nil: // an own record could ask for anything, strict alignment too
-		out.Result, out.Reason = evidence.TempError, policyTemporary
-		out.PolicyTemporary = true
-		return
-	}
-	if !unresolved {
-		unresolved = a.pending(ctx, ids)
-	}
-	if unresolved {
-		out.Result, out.Reason = evidence.TempError, "temporary DNS failure for an identifier that may be aligned"
-		out.IdentifierTemporary = true
-		return
-	}
-	out.Result, out.Reason = evidence.Fail, "no aligned identifier"
-}
-
-// pending reports whether an identifier that would be aligned could not be
-// authenticated because of a temporary error (RFC 9989 section 5.3.6).
-func (a *aligner) pending(ctx context.Context, ids Identifiers) bool {
-	for _, c := range a.resolve(ctx, a.candidates(ids, evidence.TempError)) {
-		if aligned, err := a.aligned(c); aligned || err != nil {
-			return true
-		}
-	}
-	return false
-}
-
-// candidates lists the identifiers with this result, DKIM first.
-func (a *aligner) candidates(ids Identifiers, result evidence.Result) []candidate {
-	list := make([]candidate, 0, len(ids.DKIM)+1)
-	add := func(name string, exact bool, index int) {
-		if name, err := domain.Normalize(name); err == nil {
-			list = append(list, candidate{domain: name, exact: exact, index: index})
-		}
-	}
-	for i := range ids.DKIM {
-		if s := &ids.DKIM[i]; s.Result == result {
-			add(s.Domain, a.rec.StrictDKIM || s.PublicSuffix || a.policy.open != nil, i)
-		}
-	}
-	if s := ids.SPF; s != nil && s.Result == result {
-		add(s.Domain, a.rec.StrictSPF || a.policy.open != nil, -1)
-	}
-	return list
-}
-
-// resolve finds out about the candidates that need an Organizational Domain,
-// each domain once, side by side.
-func (a *aligner) resolve(ctx context.Context, list []candidate) []candidate {
-	var open []*identifier
-	for i := range list {
-		c := &list[i]
-		if c.exact || c.domain == a.author {
-			continue
-		}
-		at := slices.IndexFunc(a.domains, func(id *identifier) bool { return id.domain == c.domain })
-		if at >= 0 {
-			c.identifier = a.domains[at]
-			continue
-		}
-		if len(a.domains) == maxIdentifiers {
-			continue
-		}
-		c.identifier = &identifier{domain: c.domain}
-		a.domains = append(a.domains, c.identifier)
-		open = append(open, c.identifier)
-	}
-	a.compareAll(ctx, open)
-	return list
-}
-
-// compareAll compares each identifier with the Author Domain.
-func (a *aligner) compareAll(ctx context.Context, open []*identifier) {
-	compare := func(id *identifier) {
-		id.aligned, id.err = a.sameOrg(ctx, a.author, a.policy.org, id.domain)
-		if errors.Is(id.err, resolver.ErrBudget) {
-			id.err = nil // refused by our own limit: simply not authenticated
-		}
-	}
-	if len(open) == 0 {
-		return
-	}
-	var beside []*task
-	for _, id := range open[1:] {
-		beside = append(beside, spawn(func() { compare(id) }))
-	}
-	compare(open[0])
-	for _, t := range beside {
-		t.wait()
-	}
-}
-
-// aligned applies RFC 9989 section 4.4 to a resolved candidate.
-func (a *aligner) aligned(c candidate) (bool, error) {
-	if c.domain == a.author {
-		return true, nil
-	}
-	if c.identifier == nil {
-		return false, nil
-	}
-	return c.identifier.aligned, c.identifier.err
 }
 
 // divergence compares the outcomes of both methods; nil when they agree.

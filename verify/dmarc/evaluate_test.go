@@ -280,7 +280,7 @@ func TestEvidenceIsComplete(t *testing.T) {
 func TestOrgDomainOnRequest(t *testing.T) {
 	for _, want := range []string{"", "example.com"} {
 		dns := zone("a.example.com v=DMARC1; p=none", "example.com v=DMARC1; p=none")
-		e := Start(t.Context(), dns, "a.example.com", Options{OrgDomain: want != ""})
+		e := Start(t.Context(), dns, "a.example.com", Options{Needs: evidence.Needs{OrgDomain: want != ""}})
 		if got := e.Finish(t.Context(), Identifiers{DKIM: sigs("pass b.example.com")}).OrgDomain; got != want {
 			t.Errorf("Organizational Domain %q, want %q; asked %q", got, want, dns.questions())
 		}
@@ -414,7 +414,7 @@ func TestExistenceIsAskedWhereARuleWantsIt(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dns := zone(tt.zone...)
-			got := Start(t.Context(), dns, tt.author, Options{Existence: !tt.without}).Finish(t.Context(), Identifiers{DKIM: tt.dkim})
+			got := Start(t.Context(), dns, tt.author, Options{Needs: evidence.Needs{Existence: !tt.without}}).Finish(t.Context(), Identifiers{DKIM: tt.dkim})
 			if got.Existence != tt.want {
 				t.Errorf("got %q, want %q", got.Existence, tt.want)
 			}

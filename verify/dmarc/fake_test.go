@@ -47,7 +47,7 @@ func (f *fakeDNS) Lookup(ctx context.Context, name string, qtype uint16) (*resol
 	if ans := f.cache[key]; ans != nil {
 		return ans, nil
 	}
-	ans := &resolver.Answer{Name: name, Type: qtype, NameExists: true}
+	ans := &resolver.Answer{Name: name, Type: qtype, NameExists: true, TTL: time.Hour}
 	switch value, ok := f.data[key]; {
 	case !ok:
 		ans.RCode, ans.NameExists = dns.RcodeNameError, false

@@ -67,7 +67,7 @@ func TestSiteDomain(t *testing.T) {
 		{name: "no suffix", author: "x.a.example", record: "a.example v=DMARC1; p=none"},
 		{name: "the suffix itself", author: "uk.com", record: "uk.com v=DMARC1; p=none"},
 	} {
-		e := Start(t.Context(), zone(row.record), row.author, Options{PSLGuard: true, OrgDomain: true})
+		e := Start(t.Context(), zone(row.record), row.author, Options{PSLGuard: true, Needs: evidence.Needs{OrgDomain: true}})
 		if got := e.Finish(t.Context(), Identifiers{}); got.SiteDomain != row.want {
 			t.Errorf("%s: site %q below %q, want %q", row.name, got.SiteDomain, got.OrgDomain, row.want)
 		}

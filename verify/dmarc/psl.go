@@ -30,6 +30,8 @@ func (l suffixList) orgDomain(_ context.Context, name string) (string, error) {
 	return suffixOrg(name), nil
 }
 
+func (l suffixList) knownOrg(name string) string { return suffixOrg(name) }
+
 func (l suffixList) sameOrg(_ context.Context, _, org, id string) (bool, error) {
 	return suffixOrg(id) == org, nil
 }

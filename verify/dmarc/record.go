@@ -37,6 +37,7 @@ type Record struct {
 	FailureOpts string
 	// RUA and RUF are the mailto URIs, without obsolete size suffix.
 	RUA, RUF []string
+	ruaHosts []string // the domains of RUA
 	// OtherRUA are valid URIs of other schemes: no reports go there, but they
 	// count as reporting addresses in the rule for invalid policies.
 	OtherRUA []string
@@ -184,6 +185,7 @@ func (p *parser) other(bit int, name, value string) {
 		}
 	case tagRUA:
 		p.rec.RUA, p.rec.OtherRUA = p.uris(name, value)
+		p.rec.ruaHosts = mailHosts(p.rec.RUA)
 	case tagRUF:
 		p.rec.RUF, _ = p.uris(name, value)
 	}

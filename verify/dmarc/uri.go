@@ -77,3 +77,27 @@ func plausibleMailto(uri string) bool {
 	_, err = domain.Normalize(address[at+1:])
 	return err == nil
 }
+
+// otherHosts are those of RUA whose host is neither the Policy Domain nor below it,
+// nor its Organizational Domain org: they have to agree before a report goes there
+// (RFC 9990 section 4). org is empty where it is not known.
+func (r *Record) otherHosts(policy, org string) []string {
+	var other []string
+	for i, host := range r.ruaHosts {
+		if host != policy && !domain.IsBelow(host, policy) && host != org {
+			other = append(other, r.RUA[i])
+		}
+	}
+	return other
+}
+
+// mailHosts are the domains of mailto URIs that plausibleMailto took.
+func mailHosts(uris []string) []string {
+	hosts := make([]string, len(uris))
+	for i, uri := range uris {
+		address, _, _ := strings.Cut(uri[len("mailto:"):], "?")
+		address, _ = url.PathUnescape(address)
+		hosts[i], _ = domain.Normalize(address[strings.LastIndexByte(address, '@')+1:])
+	}
+	return hosts
+}

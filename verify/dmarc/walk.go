@@ -38,6 +38,9 @@ type method interface {
 	discover(ctx context.Context, author string) discovered
 	// orgDomain finds the Organizational Domain of name.
 	orgDomain(ctx context.Context, name string) (string, error)
+	// knownOrg is the Organizational Domain of name as far as the names asked so far
+	// tell it, else empty.
+	knownOrg(name string) string
 	// sameOrg reports whether author and id, which differ, have one
 	// Organizational Domain. org is that of author, or empty if not known yet.
 	sameOrg(ctx context.Context, author, org, id string) (bool, error)
@@ -205,6 +208,23 @@ func (t *treeWalk) orgDomain(ctx context.Context, name string) (string, error) {
 		return "", err
 	}
 	return t.org(name, steps), nil
+}
+
+func (t *treeWalk) knownOrg(start string) string {
+	var few [maxLabels]step
+	steps := few[:0]
+	for name := start; name != ""; name = next(start, name) {
+		f := t.peek(name)
+		if f == nil || f.err != nil {
+			return ""
+		}
+		s := step{name: name, rec: f.rec, psd: t.psd(name, f.rec)}
+		steps = append(steps, s)
+		if s.psd != "u" {
+			break
+		}
+	}
+	return t.org(start, steps)
 }
 
 // sameOrg implements method. Of names that share a public suffix and nothing
