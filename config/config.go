@@ -202,6 +202,7 @@ type Relay struct {
 	ID             string        `yaml:"id"`
 	Peers          []Network     `yaml:"peers"`
 	Skip           []Network     `yaml:"skip"`
+	By             []string      `yaml:"by" is:"host_pattern"`
 	PrivateHops    bool          `yaml:"private_hops"`
 	MaxHops        int           `yaml:"max_hops" min:"1" max:"50"`
 	OnParseFailure string        `yaml:"on_parse_failure" oneof:"peer none"`

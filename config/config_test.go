@@ -238,6 +238,38 @@ func TestATrustedSealerThatMaySendFromAnywhereIsToldAtLoad(t *testing.T) {
 	}
 }
 
+func TestLoopbackAsARelayIsWarnedOf(t *testing.T) {
+	for _, row := range []struct{ name, peers, want string }{
+		{"the usual address", "127.0.0.1", "127.0.0.1 of entry"},
+		{"IPv6", `"::1"`, "::1 of entry"},
+		{"the whole network", "127.0.0.0/8", "127.0.0.0/8 of entry"},
+		{"an address of its own", "127.0.0.2", ""},
+		{"another host", "192.0.2.1", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			cfg, err := Parse([]byte("trusted_relays: [{id: fetchmail, peers: ["+row.peers+"]}]\n"), "x.yaml", testNow)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := fmt.Sprint(cfg.Warnings)
+			if (row.want == "") != (len(cfg.Warnings) == 0) || !strings.Contains(got, row.want) {
+				t.Errorf("warnings are %s, want %q", got, row.want)
+			}
+		})
+	}
+}
+
+func TestHostsOfARelay(t *testing.T) {
+	cfg, err := Parse([]byte(`trusted_relays: [{id: gw, peers: [192.0.2.1], by: [GW.Example., .google.com, "2002:a00::/24", 192.0.2.7]}]`), "x.yaml", testNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names, networks := Hosts(cfg.TrustedRelays[0].By)
+	if got := fmt.Sprint(names, networks); got != "[gw.example .google.com] [2002:a00::/24 192.0.2.7/32]" {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestAShorterMessageTimeoutNeedsNoOtherSPFTimeout(t *testing.T) {
 	const limits = "limits: {message_timeout: 10s}\n"
 	for text, want := range map[string]string{

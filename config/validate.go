@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -42,6 +43,7 @@ func (d *decoder) validate(c *Config, now time.Time) {
 	}
 	for i := range c.TrustedRelays {
 		r := &c.TrustedRelays[i]
+		d.loopbackRelay(c, r)
 		if len(r.Peers) == 0 {
 			d.fault(r, "trusted_relays: entry %q has no peers; name the addresses it connects from", r.ID)
 		}
@@ -67,6 +69,19 @@ func (d *decoder) openSealers(c *Config) {
 	for i := range c.TrustedSealers {
 		if s := &c.TrustedSealers[i]; len(s.Clients) == 0 {
 			d.warning(c, s, "trusted sealer %q has no clients, so anybody can send again a message that it sealed; name the addresses it sends from", cmp.Or(s.ID, strings.Join(s.Domains, " ")))
+		}
+	}
+}
+
+// loopbackRelay warns of a relay that is this host's usual loopback address: what
+// its own programs send is judged then, too.
+func (d *decoder) loopbackRelay(c *Config, r *Relay) {
+	for i := range r.Peers {
+		for _, usual := range []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()} {
+			if n := &r.Peers[i]; n.Contains(usual) && n.Bits() > 0 {
+				d.warning(c, n, "trusted_relays: %v of entry %q is loopback, so mail of webmail, cron and other programs of this host is judged too; give what brings mail from outside an address of its own, such as 127.0.0.2", n, r.ID)
+				return
+			}
 		}
 	}
 }

@@ -136,6 +136,7 @@ var checks = map[string]func(string) (string, error){
 	"selector":        selector,
 	"list_pattern":    listPattern,
 	"domain_pattern":  domainPattern,
+	"host_pattern":    hostPattern,
 	"author_pattern":  authorPattern,
 	"address_pattern": addressPattern,
 	"server":          server,

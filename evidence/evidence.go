@@ -57,6 +57,10 @@ type Client struct {
 	Relay string
 	// Hops counts the trusted hops that were skipped to find Original.
 	Hops int
+	// Began is the trusted host behind the relay where the message began: no
+	// Received field stands below the one that names it. Invalid when that was
+	// inside a host, or Original or RelayProblem is set.
+	Began netip.Addr
 	// RelayProblem says why the original client was not found behind a
 	// trusted relay; empty when it was found, or nothing was to be found.
 	RelayProblem string

@@ -90,17 +90,23 @@ func insertions(edits []milter.Edit, j *Judgement, s *Settings) []milter.Edit {
 			edits = append(edits, milter.InsertHeader(0, "Received-SPF", receivedSPF(c, j.Evidence)))
 		}
 	}
-	if !keepsResults(j) {
+	if writesResults(j) {
 		edits = append(edits, milter.InsertHeader(0, fieldName, j.Results.Format()))
 	}
 	return edits
 }
 
-// keepsResults: mail of listed networks keeps its Authentication-Results and
-// gets none of ours; a hop of the same site has written it. An authenticated
-// client is no such hop.
+// keepsResults: mail of listed networks keeps its Authentication-Results; a hop
+// of the same site has written it. An authenticated client is no such hop, and
+// what a trusted relay brings may hold anybody's fields.
 func keepsResults(j *Judgement) bool {
-	return j.Verdict.NotJudged && !j.Evidence.Authenticated()
+	return !writesResults(j) && j.Evidence.Client.Relay == ""
+}
+
+// writesResults: mail that is not judged gets no Authentication-Results, but for
+// auth=pass.
+func writesResults(j *Judgement) bool {
+	return !j.Verdict.NotJudged || j.Evidence.Authenticated()
 }
 
 func receivedSPF(c *evidence.SPFCheck, ev *evidence.Message) string {

@@ -155,22 +155,21 @@ func (d *decision) addHostAudiences(address string) {
 	}
 }
 
-// notJudged is step 1: it names the entry by which the client is not judged.
-// Behind a trusted relay the original client counts; when that was not found
-// the message is judged, as the relay's address says nothing about it.
+// notJudged is step 1: it names the entry by which the client is not judged. It
+// is about who is connected. A trusted relay is never exempt; what it brings is
+// judged, but for mail that began in an own network behind it.
 func (d *decision) notJudged() (id string, at Source, ok bool) {
 	r, c := d.rules, &d.ev.Client
 	if d.ev.Authenticated() && !r.notJudged.JudgeAuthenticated {
 		return "authenticated", Source{}, true
 	}
-	if c.Relay != "" && !c.Original.IsValid() {
-		return "", Source{}, false
-	}
-	ip := c.IP()
-	if ip.IsValid() && ip.Unmap().IsLoopback() && !r.notJudged.JudgeLoopback {
+	client := c.Peer
+	if c.Relay != "" {
+		client = c.Began // never loopback: that is a hop inside a host of the relay's
+	} else if client.IsValid() && client.Unmap().IsLoopback() && !r.notJudged.JudgeLoopback {
 		return "loopback", Source{}, true
 	}
-	if i := r.networks.first(ip); i >= 0 {
+	if i := r.networks.first(client); i >= 0 {
 		n := &r.notJudged.Networks[i]
 		return n.ID, n.Source, true
 	}

@@ -186,9 +186,9 @@ type Stage struct {
 	Source  Source
 }
 
-// NotJudged lists clients whose mail is accepted whatever the checks say.
-// Behind a trusted relay the original client counts, and a client that could
-// not be found is judged.
+// NotJudged lists clients whose mail is accepted whatever the checks say. It is
+// about who is connected. A trusted relay is always judged, but for mail that
+// began in one of Networks behind it (Evidence.Client.Began).
 type NotJudged struct {
 	JudgeAuthenticated bool // judge authenticated clients too
 	JudgeLoopback      bool // judge loopback clients too

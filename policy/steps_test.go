@@ -35,6 +35,24 @@ func TestNotJudged(t *testing.T) {
 		{"behind a relay in that network the original client counts", own, func(m *evidence.Message) {
 			m.Client.Peer, m.Client.Relay, m.Client.Original = netip.MustParseAddr("198.51.100.1"), "gw", netip.MustParseAddr("203.0.113.5")
 		}, ""},
+		{"a trusted relay in that network is judged", own, func(m *evidence.Message) {
+			m.Client.Peer, m.Client.Relay = netip.MustParseAddr("198.51.100.1"), "gw"
+		}, ""},
+		{"a trusted relay on loopback is judged", Spec{}, func(m *evidence.Message) {
+			m.Client.Peer, m.Client.Relay = netip.MustParseAddr("127.0.0.1"), "gw"
+		}, ""},
+		{"a client in that network that a relay names is judged", own, func(m *evidence.Message) {
+			m.Client.Peer, m.Client.Relay, m.Client.Original = netip.MustParseAddr("203.0.113.5"), "gw", netip.MustParseAddr("198.51.100.1")
+		}, ""},
+		{"a loopback client that a relay names is judged", Spec{}, func(m *evidence.Message) {
+			m.Client.Peer, m.Client.Relay, m.Client.Original = netip.MustParseAddr("203.0.113.5"), "gw", netip.MustParseAddr("127.0.0.1")
+		}, ""},
+		{"mail that began in that network behind a relay is not judged", own, func(m *evidence.Message) {
+			m.Client.Peer, m.Client.Relay, m.Client.Began = netip.MustParseAddr("203.0.113.5"), "gw", netip.MustParseAddr("198.51.100.1")
+		}, "office"},
+		{"mail that began at another trusted host is judged", own, func(m *evidence.Message) {
+			m.Client.Peer, m.Client.Relay, m.Client.Began = netip.MustParseAddr("198.51.100.1"), "gw", netip.MustParseAddr("203.0.113.5")
+		}, ""},
 		{"a client that was not found behind a relay is judged", own, func(m *evidence.Message) {
 			m.Client.Peer, m.Client.Relay, m.Client.RelayProblem = netip.MustParseAddr("198.51.100.1"), "gw", "no Received field"
 		}, ""},

@@ -30,7 +30,7 @@ var schema = map[reflect.Type]keys{
 	},
 	reflect.TypeFor[evidence.Client](): {
 		1: "Peer", 2: "PeerName", 3: "Port", 4: "HELO", 5: "Original", 6: "OriginalHELO", 7: "Relay", 8: "Hops", 9: "RelayProblem",
-		10: "Unknown",
+		10: "Unknown", 11: "Began",
 	},
 	reflect.TypeFor[evidence.Recipient](): {
 		1: "Address",

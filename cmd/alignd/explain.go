@@ -76,6 +76,10 @@ func (e *explainer) from() {
 		e.line("relay", "%s (%s), %d hops passed over", c.Peer, c.Relay, c.Hops)
 	} else if c.RelayProblem != "" {
 		e.line("relay", "%s: %s", c.Relay, c.RelayProblem)
+	} else if c.Began.IsValid() {
+		e.line("relay", "%s (%s), the message began at %s behind it", c.Peer, c.Relay, c.Began)
+	} else if c.Relay != "" {
+		e.line("relay", "%s (%s), the message began inside it", c.Peer, c.Relay)
 	}
 	if e.ev.MailFrom == "" {
 		e.line("MAIL FROM", "<> (null reverse-path: SPF checks HELO)")

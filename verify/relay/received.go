@@ -1,9 +1,6 @@
 package relay
 
-import (
-	"net/netip"
-	"strings"
-)
+import "strings"
 
 // maxReceived is the longest Received field that is read, in octets. The number
 // is ours; real ones have a few hundred.
@@ -12,15 +9,6 @@ const maxReceived = 8 << 10
 // maxHELO is the longest HELO name that is kept. RFC 5321 section 4.5.3.1.2: a
 // domain has at most 255 octets.
 const maxHELO = 255
-
-// hop is what a Received field says about who handed the message over.
-type hop struct {
-	ip   netip.Addr
-	helo string // may be empty
-	// queued: the field only tells that the message went on inside the host
-	// after it came by SMTP; the field below is by the same writer.
-	queued bool
-}
 
 // What can be wrong with a Received field.
 const (
@@ -32,22 +20,11 @@ const (
 	noBy         = "not exactly one by clause"
 	noAddress    = "no client address"
 	ambiguous    = "more than one thing may be the client address"
+	unknownShape = "an address, but not where a known MTA writes it"
 )
 
-// parseReceived reads the from clause of a Received field. It knows the shapes
-// of the common MTAs by the place where the MTA itself writes the address:
-//
-//	from HELO (RDNS [IP])           Postfix, Sendmail, OpenSMTPD, Gmail, Courier
-//	from HELO ([IP])                the same without RDNS, IIS, Domino
-//	from HELO (IP)                  Exchange, PowerMTA; from RDNS (IP): qmail
-//	from RDNS ([IP] helo=HELO)      Exim
-//	from [IP] (helo=HELO)           Exim without RDNS
-//	from RDNS (HELO HELO) (IP)      qmail; ([IP]): Cisco, James
-//	from [IP] (HELO HELO)           CommuniGate; without brackets: Yahoo
-//
-// HELO is the client's choice and may look like any of it. So each comment in
-// front of "by" is looked at, and two that could hold the address are one too
-// many; a second "by", unbalanced and escaped parentheses are not accepted.
+// parseReceived reads a Received field (RFC 5321 section 4.4): who handed the
+// message over, to whom, and by which protocol.
 func parseReceived(value []byte) (h hop, problem string) {
 	if len(value) > maxReceived {
 		return hop{}, tooLong
@@ -60,41 +37,79 @@ func parseReceived(value []byte) (h hop, problem string) {
 	switch {
 	case problem != "":
 		return hop{}, problem
-	case len(parts) == 0 || !parts[0].comment && !strings.EqualFold(parts[0].text, "from"):
+	case len(parts) == 0:
 		return hop{}, noFrom
 	case parts[0].comment:
 		if strings.HasPrefix(parts[0].text, "qmail ") && strings.HasSuffix(parts[0].text, " invoked from network") {
 			return hop{queued: true}, ""
 		}
 		return hop{}, submitted
-	case len(parts) < 2 || parts[1].comment:
+	case parts[0].is("by"):
+		return withoutFrom(parts)
+	case !parts[0].is("from") || len(parts) < 2:
 		return hop{}, noFrom
 	}
-	rest := parts[2:]
-	by := byClause(rest)
+	first := 1
+	if !parts[1].comment { // the name, which may be "by"
+		first = 2
+	}
+	by := byClause(parts[first:])
 	if by < 0 {
 		return hop{}, noBy
 	}
-	h, problem = fromClause(parts[1].text, rest[:by])
-	if problem == "" && len(h.helo) > maxHELO {
-		return hop{}, tooLong
-	}
-	return h, problem
+	by += first
+	return received(parts[1:by], parts[by:])
 }
 
-// byClause returns where the only "by" stands, or -1; a second "from" is as bad.
+// received reads the two halves of a field with a from clause.
+func received(from, by []part) (hop, string) {
+	way := protocol(by)
+	h, problem := fromClause(from)
+	if problem == noAddress && (way == lmtp || isSocket(from)) && !isLiteral(from[0]) {
+		h, problem = hop{helo: name(from), socket: true}, "" // RFC 2033: between processes of one site
+	}
+	if problem != "" {
+		return hop{}, problem
+	}
+	if len(h.helo) > maxHELO {
+		return hop{}, tooLong
+	}
+	h.by, h.way = byName(by), way
+	if hasLogin(from) || hasLogin(by) {
+		h.way = login
+	}
+	return h, ""
+}
+
+// withoutFrom reads "by NAME with SMTP id ...".
+func withoutFrom(parts []part) (hop, string) {
+	if byClause(parts[1:]) >= 0 {
+		return hop{}, noBy
+	}
+	return hop{by: byName(parts), way: protocol(parts), noFrom: true}, ""
+}
+
+// byClause returns where the only "by" stands, or -1.
 func byClause(parts []part) int {
 	by := -1
 	for i, p := range parts {
 		switch {
-		case p.comment:
-		case strings.EqualFold(p.text, "from"), by >= 0 && strings.EqualFold(p.text, "by"):
+		case !p.is("by"):
+		case by >= 0:
 			return -1
-		case strings.EqualFold(p.text, "by"):
+		default:
 			by = i
 		}
 	}
 	return by
+}
+
+// byName is the host that wrote the field; by begins with the word "by".
+func byName(by []part) string {
+	if len(by) < 2 || by[1].comment {
+		return ""
+	}
+	return strings.TrimRight(by[1].text, ",;")
 }
 
 // part is a word, or a comment without its outer parentheses.
@@ -102,6 +117,8 @@ type part struct {
 	text    string
 	comment bool
 }
+
+func (p part) is(word string) bool { return !p.comment && strings.EqualFold(p.text, word) }
 
 // scan splits a field into words and comments. Quotes mean nothing to it: they
 // are no safe fence around what a client chose.
@@ -173,142 +190,13 @@ func hidesBy(text string) bool {
 	if !strings.Contains(text, "(") {
 		return false
 	}
-	for word := range strings.FieldsSeq(text) {
+	apart := func(r rune) bool { return r < 0x80 && isSpace(byte(r)) || r == '(' || r == ')' }
+	for word := range strings.FieldsFuncSeq(text, apart) {
 		if strings.EqualFold(word, "by") {
 			return true
 		}
 	}
 	return false
-}
-
-// fromClause reads what stands between "from" and "by".
-func fromClause(name string, rest []part) (hop, string) {
-	if len(rest) == 0 {
-		return hop{}, noAddress
-	}
-	helo, saysHELO := "", false
-	var found []hop // comments that hold an address
-	last := 0       // position of the last of them
-	for i, p := range rest {
-		if !p.comment { // a HELO name with blanks, or no known shape
-			return hop{}, ambiguous
-		}
-		if i == 0 {
-			helo, saysHELO = heloComment(p.text)
-		}
-		if h, ok := tcpInfo(p.text); ok {
-			found = append(found, h)
-			last = i
-		}
-	}
-	if saysHELO {
-		return heloShape(name, helo, rest, found)
-	}
-	switch literal, bracketed, isLiteral := address(name); {
-	case len(found) == 1 && last == 0:
-		if found[0].helo == "" {
-			found[0].helo = name
-		}
-		return found[0], ""
-	case len(found) > 0:
-		return hop{}, ambiguous
-	case isLiteral && bracketed:
-		if helo, ok := eximKeys(strings.Fields(rest[0].text)); ok {
-			return hop{ip: literal, helo: helo}, ""
-		}
-	}
-	return hop{}, noAddress
-}
-
-// heloShape reads the shapes with a comment (HELO name) in front. The name may
-// look like an address; then found has that comment, too.
-func heloShape(name, helo string, rest []part, found []hop) (hop, string) {
-	_, disguised := tcpInfo(rest[0].text)
-	if disguised {
-		found = found[1:]
-	}
-	literal, _, isLiteral := address(name)
-	switch {
-	case len(found) == 0 && isLiteral && !disguised && len(rest) == 1:
-		return hop{ip: literal, helo: helo}, ""
-	case len(found) == 0 && !disguised:
-		return hop{}, noAddress
-	case len(found) != 1 || isLiteral && literal != found[0].ip:
-		return hop{}, ambiguous
-	}
-	if _, ok := tcpInfo(rest[1].text); !ok {
-		return hop{}, ambiguous
-	}
-	return hop{ip: found[0].ip, helo: helo}, ""
-}
-
-// tcpInfo reads a comment that holds the client's address. helo is empty unless
-// the comment has it.
-func tcpInfo(text string) (h hop, ok bool) {
-	if s, forged := strings.CutSuffix(text, "(may be forged)"); forged { // Sendmail
-		text = strings.TrimSpace(s)
-	}
-	words := strings.Fields(text)
-	if len(words) == 0 || strings.ContainsAny(text, "()") {
-		return hop{}, false
-	}
-	if ip, bracketed, ok := address(words[0]); ok { // [IP] helo=..., [IP]:port, IP
-		helo, keys := eximKeys(words[1:])
-		return hop{ip: ip, helo: helo}, len(words) == 1 || bracketed && keys
-	}
-	if len(words) == 1 { // ident or login in front: user@IP
-		ip, bracketed, ok := address(words[0][1+strings.LastIndexByte(words[0], '@'):])
-		return hop{ip: ip}, ok && !bracketed && strings.IndexByte(words[0], '=') < 0
-	}
-	// RDNS [IP]; what has "=" in it is Exim's helo=, which the client chose.
-	ip, bracketed, ok := address(words[1])
-	return hop{ip: ip}, ok && bracketed && len(words) == 2 && !strings.ContainsAny(words[0], "[]=")
-}
-
-// heloComment reads "HELO name" and "EHLO name".
-func heloComment(text string) (helo string, ok bool) {
-	verb, helo, ok := strings.Cut(text, " ")
-	ok = ok && (strings.EqualFold(verb, "HELO") || strings.EqualFold(verb, "EHLO"))
-	return strings.TrimSpace(helo), ok
-}
-
-// eximKeys reads "helo=name port=25 ident=x".
-func eximKeys(words []string) (helo string, ok bool) {
-	for _, w := range words {
-		key, value, found := strings.Cut(w, "=")
-		switch {
-		case !found:
-			return "", false
-		case key == "helo" && helo == "":
-			helo = value
-		case key != "port" && key != "ident":
-			return "", false
-		}
-	}
-	return helo, len(words) > 0
-}
-
-// address reads [IP], [IPv6:IP], [IP]:port and IP.
-func address(s string) (ip netip.Addr, bracketed, ok bool) {
-	if strings.HasPrefix(s, "[") {
-		inner, port, closed := strings.Cut(s[1:], "]")
-		if !closed || port != "" && !isPort(port) {
-			return netip.Addr{}, true, false
-		}
-		s, bracketed = inner, true
-	}
-	const tag = "IPv6:" // RFC 5321 section 4.1.3
-	if len(s) > len(tag) && strings.EqualFold(s[:len(tag)], tag) {
-		s = s[len(tag):]
-	}
-	ip, err := netip.ParseAddr(s)
-	ip = ip.Unmap().WithZone("")
-	return ip, bracketed, err == nil && !ip.IsUnspecified()
-}
-
-// isPort matches ":" and digits.
-func isPort(s string) bool {
-	return len(s) > 1 && s[0] == ':' && strings.Trim(s[1:], "0123456789") == ""
 }
 
 const spaces = " \t\r\n"
