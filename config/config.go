@@ -31,9 +31,11 @@ type Config struct {
 
 	AuthservID     string   `yaml:"authserv_id" is:"optional_domain"`
 	OwnAuthservIDs []string `yaml:"own_authserv_ids" is:"domain"`
-	Strip          string   `yaml:"strip" oneof:"own all none"`
-	ReceivedSPF    bool     `yaml:"received_spf"`
-	SamplingSecret string   `yaml:"sampling_secret"`
+	// AuthservIDCovers says how far an id stands for the site.
+	AuthservIDCovers string `yaml:"authserv_id_covers" oneof:"site name"`
+	Strip            string `yaml:"strip" oneof:"own all none"`
+	ReceivedSPF      bool   `yaml:"received_spf"`
+	SamplingSecret   string `yaml:"sampling_secret"`
 
 	Discovery        string `yaml:"discovery" oneof:"treewalk psl"`
 	CompareDiscovery bool   `yaml:"compare_discovery"`

@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"bytes"
 	"strings"
 
 	"alignd/authres"
@@ -27,7 +28,10 @@ type numbered struct {
 
 const fieldName = "Authentication-Results"
 
+// note looks at one field. White space before the colon (RFC 5322 section 4.5)
+// is no part of the name: the MTA that deletes the field does not count it so.
 func (m *marks) note(name, value []byte, s *Settings) {
+	name = bytes.TrimRight(name, " \t")
 	switch {
 	case equalFold(name, fieldName):
 		m.ar.count++

@@ -44,7 +44,10 @@ type Settings struct {
 	AuthservID string
 	// OwnIDs are further authserv-ids of ours, whose fields are stripped.
 	OwnIDs []string
-	Strip  Strip
+	// OwnNameOnly leaves the ids of the site's other hosts to whoever uses them:
+	// ours are AuthservID, the MTA's name, OwnIDs, and what is below them.
+	OwnNameOnly bool
+	Strip       Strip
 	// TagName is the field that carries the disposition; incoming fields of
 	// that name are always deleted.
 	TagName string
@@ -78,7 +81,11 @@ func (s *Settings) own(mta string) authres.Own {
 	if last := s.lastOwn.Load(); last != nil && last.mta == mta {
 		return last.ids
 	}
-	ids := authres.NewOwn(append([]string{s.ServID(mta)}, s.OwnIDs...)...)
+	names := []string{s.ServID(mta), mta}
+	if !s.OwnNameOnly {
+		names = []string{authres.Site(s.ServID(mta)), authres.Site(mta)}
+	}
+	ids := authres.NewOwn(append(names, s.OwnIDs...)...)
 	s.lastOwn.Store(&ownOf{mta, ids})
 	return ids
 }

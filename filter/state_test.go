@@ -128,3 +128,54 @@ func TestAnMTAWithoutNameLetsNoForgedFieldThrough(t *testing.T) {
 		})
 	}
 }
+
+// RFC 8601 section 5: fields that claim an id of the ADMD are removed at its
+// border. Its hosts are those below the parent of a name of ours.
+func TestIdsOfTheSiteAreOurs(t *testing.T) {
+	for _, row := range []struct {
+		name, mta, value string
+		settings         *Settings
+		deleted          bool
+	}{
+		{name: "a sibling of the MTA", mta: "mx1.here.test", value: " mx2.here.test; dmarc=pass", deleted: true},
+		{name: "the parent of both", mta: "mx1.here.test", value: " here.test; dmarc=pass", deleted: true},
+		{name: "a name below a sibling", mta: "mx1.here.test", value: " in.mx2.here.test; dmarc=pass", deleted: true},
+		{name: "a stranger", mta: "mx1.here.test", value: " mx.example.com; dmarc=pass"},
+		{name: "a name that only ends alike", mta: "mx1.here.test", value: " mx.elsewhere.test; dmarc=pass"},
+		{name: "the neighbour of an MTA right below a public suffix", mta: "here.co.uk", value: " mx.there.co.uk; dmarc=pass"},
+		{name: "a name below such an MTA", mta: "here.co.uk", value: " mx.here.co.uk; dmarc=pass", deleted: true},
+		{name: "the neighbour below a private suffix", mta: "victim.uk.com", value: " attacker.uk.com; dmarc=pass"},
+		{name: "a sibling of a configured id", mta: "vps1.provider.example", settings: &Settings{AuthservID: "mx.here.test"}, value: " mx2.here.test; dmarc=pass", deleted: true},
+		{name: "the MTA's own site beside a configured id", mta: "mx1.here.test", settings: &Settings{AuthservID: "results.example.com"}, value: " mx2.here.test; dmarc=pass", deleted: true},
+		{name: "narrowed, a sibling is somebody else", mta: "mx1.here.test", settings: &Settings{OwnNameOnly: true}, value: " mx2.here.test; dmarc=pass"},
+		{name: "narrowed, the name itself is ours", mta: "mx1.here.test", settings: &Settings{OwnNameOnly: true}, value: " mx1.here.test; dmarc=pass", deleted: true},
+		{name: "narrowed, further ids are ours", mta: "mx1.here.test", settings: &Settings{OwnNameOnly: true, OwnIDs: []string{"mx2.here.test"}}, value: " mx2.here.test; dmarc=pass", deleted: true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := row.settings
+			if s == nil {
+				s = new(Settings)
+			}
+			m := marks{own: s.own(row.mta)}
+			m.note([]byte(fieldName), []byte(row.value), s)
+			if got := len(m.ar.delete) > 0; got != row.deleted {
+				t.Errorf("%q at %q: deleted %t, want %t", row.value, row.mta, got, row.deleted)
+			}
+		})
+	}
+}
+
+// RFC 5322 section 4.5: white space before the colon is no part of the name.
+func TestABlankBeforeTheColonHidesNoField(t *testing.T) {
+	s := &Settings{TagName: "X-Mark"}
+	m := marks{own: s.own("mx.here.test")}
+	for _, f := range [][2]string{
+		{"Authentication-Results", " mx.example.com; none"}, {"Authentication-Results ", " mx.here.test; dmarc=pass"},
+		{"authentication-results\t ", " mx.here.test; spf=pass"}, {"X-Mark ", " quarantine"},
+	} {
+		m.note([]byte(f[0]), []byte(f[1]), s)
+	}
+	if got := m.ar.delete; !slices.Equal(got, []int{2, 3}) || m.tag.count != 1 {
+		t.Errorf("deleted %v of %d, %d marks; want 2 and 3 of 3, one mark", got, m.ar.count, m.tag.count)
+	}
+}

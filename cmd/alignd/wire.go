@@ -29,6 +29,7 @@ func settings(cfg *config.Config) *filter.Settings {
 		Verify:         verifyOptions(cfg),
 		AuthservID:     cfg.AuthservID,
 		OwnIDs:         cfg.OwnAuthservIDs,
+		OwnNameOnly:    cfg.AuthservIDCovers == "name",
 		Strip:          filter.Strip(cfg.Strip),
 		TagName:        cfg.Tag.Name,
 		ReceivedSPF:    cfg.ReceivedSPF,
