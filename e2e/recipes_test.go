@@ -12,10 +12,12 @@ import (
 	"time"
 )
 
-const cookbook = "../docs/policy.md"
+// cookbooks are the pages that show recipes.
+var cookbooks = []string{"../docs/policy.md", "../docs/gateways.md"}
 
 // fence is a code block of the cookbook.
 type fence struct {
+	page string
 	line int // of the opening fence, from 1
 	lang string
 	text string
@@ -27,6 +29,15 @@ var testdataLink = regexp.MustCompile(`\]\(\.\./(testdata/[^)]+)\)`)
 func fences(t *testing.T) []fence {
 	t.Helper()
 	var all []fence
+	for _, page := range cookbooks {
+		all = append(all, fencesOf(t, page)...)
+	}
+	return all
+}
+
+func fencesOf(t *testing.T, cookbook string) []fence {
+	t.Helper()
+	var all []fence
 	var open *fence
 	file := ""
 	n := 0
@@ -34,7 +45,7 @@ func fences(t *testing.T) []fence {
 		n++
 		switch {
 		case open == nil && strings.HasPrefix(line, "```"):
-			open = &fence{line: n, lang: strings.TrimSpace(line[3:]), file: file}
+			open = &fence{page: cookbook, line: n, lang: strings.TrimSpace(line[3:]), file: file}
 			file = ""
 		case open != nil && strings.HasPrefix(line, "```"):
 			all = append(all, *open)
@@ -62,12 +73,12 @@ func TestCookbookShowsTheTestedFiles(t *testing.T) {
 			continue
 		}
 		if f.file == "" {
-			t.Errorf("%s:%d: no link to the file in front of the block", cookbook, f.line)
+			t.Errorf("%s:%d: no link to the file in front of the block", f.page, f.line)
 			continue
 		}
 		shown[f.file] = true
 		if want := string(readFile(t, "../"+f.file)); f.text != want {
-			t.Errorf("%s:%d: got\n%s\n%s has\n%s", cookbook, f.line, f.text, f.file, want)
+			t.Errorf("%s:%d: got\n%s\n%s has\n%s", f.page, f.line, f.text, f.file, want)
 		}
 	}
 	for _, pattern := range []string{"*.yaml", "*.txt"} {
@@ -77,7 +88,7 @@ func TestCookbookShowsTheTestedFiles(t *testing.T) {
 		}
 		for _, file := range files {
 			if name := strings.TrimPrefix(filepath.ToSlash(file), "../"); !shown[name] {
-				t.Errorf("%s: %s is not shown", cookbook, name)
+				t.Errorf("%v: %s is not shown", cookbooks, name)
 			}
 		}
 	}
@@ -94,7 +105,7 @@ func TestCookbookQuotesTheExplanation(t *testing.T) {
 		command = strings.ReplaceAll(command, "\\\n", " ")
 		args := strings.Fields(strings.TrimPrefix(command, "$ alignd "))
 		if !ok || !strings.HasPrefix(command, "$ alignd ") {
-			t.Errorf("%s:%d: want \"$ alignd ...\" and the quotation after \"...\"", cookbook, f.line)
+			t.Errorf("%s:%d: want \"$ alignd ...\" and the quotation after \"...\"", f.page, f.line)
 			continue
 		}
 		cmd := exec.Command(binary(t), args...)
@@ -104,7 +115,7 @@ func TestCookbookQuotesTheExplanation(t *testing.T) {
 			t.Fatalf("%s: %v", command, err)
 		}
 		if !strings.Contains(string(out), "\n"+want) {
-			t.Errorf("%s:%d: quotes\n%s\ngot\n%s", cookbook, f.line, want, out)
+			t.Errorf("%s:%d: quotes\n%s\ngot\n%s", f.page, f.line, want, out)
 		}
 	}
 }
@@ -112,15 +123,17 @@ func TestCookbookQuotesTheExplanation(t *testing.T) {
 var anyLink = regexp.MustCompile(`\]\(([^)#]*)(?:#([^)]*))?\)`)
 
 func TestCookbookLinksLeadSomewhere(t *testing.T) {
-	text := string(readFile(t, cookbook))
-	for _, m := range anyLink.FindAllStringSubmatch(text, -1) {
-		if m[1] != "" {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(cookbook), m[1])); err != nil {
-				t.Errorf("%s: %v", cookbook, err)
+	for _, page := range cookbooks {
+		text := string(readFile(t, page))
+		for _, m := range anyLink.FindAllStringSubmatch(text, -1) {
+			if m[1] != "" {
+				if _, err := os.Stat(filepath.Join(filepath.Dir(page), m[1])); err != nil {
+					t.Errorf("%s: %v", page, err)
+				}
 			}
-		}
-		if m[2] != "" && m[1] == "" && !anchors(text)[m[2]] {
-			t.Errorf("%s: no heading #%s", cookbook, m[2])
+			if m[2] != "" && m[1] == "" && !anchors(text)[m[2]] {
+				t.Errorf("%s: no heading #%s", page, m[2])
+			}
 		}
 	}
 }
