@@ -12,7 +12,7 @@ type Hop struct {
 	From string     // what follows "from": the HELO name, as written
 	Addr netip.Addr // the client's address; invalid when none was read
 	By   string     // the host that wrote the field
-	With string     // the protocol, upper case
+	With string     // how it came: smtp, lmtp, login, mailbox, other; empty where it is not said
 	Time time.Time  // zero when it could not be read
 	// Problem says why Addr was not read; constant text of ours.
 	Problem string

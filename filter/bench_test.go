@@ -11,6 +11,7 @@ import (
 	"alignd/e2e/loadgen"
 	"alignd/filter"
 	"alignd/filter/milter"
+	"alignd/judge"
 	"alignd/policy"
 	"alignd/resolver"
 )
@@ -32,7 +33,7 @@ func BenchmarkMessage(b *testing.B) {
 		b.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(discard{}, nil))
-	f := filter.New(zone, log, &filter.Settings{Rules: policy.Defaults(), Strip: filter.StripOwn, TagName: "X-Alignd", SamplingSecret: []byte("s")})
+	f := filter.New(zone, log, judge.NewLog(log.Handler()), &judge.Settings{Rules: policy.Defaults(), Strip: judge.StripOwn, TagName: "X-Alignd", SamplingSecret: []byte("s")})
 	server, err := milter.New(milter.Options{Handler: f.Session, Logger: log})
 	if err != nil {
 		b.Fatal(err)

@@ -4,12 +4,10 @@ import (
 	"context"
 	"time"
 
-	"alignd/domain"
 	"alignd/evidence"
 	"alignd/filter/milter"
-	"alignd/policy"
+	"alignd/judge"
 	"alignd/verify"
-	"alignd/verify/spf"
 )
 
 // session is one MTA connection. Connection facts stay for all its messages;
@@ -24,48 +22,51 @@ type session struct {
 
 // message is one SMTP transaction.
 type message struct {
-	settings *Settings        // the snapshot that judges it
-	check    *verify.Message  // nil when the message need not be checked
-	ev       evidence.Message // what the MTA tells: envelope and login
-	marks    marks            // the fields that the edits delete
+	settings *judge.Settings // the snapshot that judges it
+	envelope verify.Envelope
+	begun    time.Time
+	check    *verify.Message
+	marks    *judge.Marks
+	// hasHeader: the header came to its end.
+	hasHeader bool
+	// received is when the body came to its end; judged what was decided then.
+	received time.Time
+	judged   *judge.Judgement
 }
 
 func (s *session) Connect(c milter.Connect) {
-	s.client = evidence.Client{Peer: c.Addr, PeerName: c.Host}
+	s.client = evidence.Client{Peer: c.Addr, PeerName: c.Host, Port: c.Port}
 }
 
 func (s *session) Helo(name string) { s.client.HELO = name }
 
 func (s *session) Mail(m milter.Mail) {
 	s.drop()
-	settings := s.filter.settings.Load()
-	msg := &message{settings: settings}
-	msg.ev = evidence.Message{
-		Schema:   evidence.SchemaVersion,
-		Time:     time.Now(),
-		Client:   s.client,
-		MTA:      s.conn.Macro("j"),
-		AuthUser: s.conn.Macro("auth_authen"),
-		AuthType: s.conn.Macro("auth_type"),
-		MailFrom: m.Address,
-		Sample:   -1,
-	}
-	msg.marks.own = settings.own(msg.ev.MTA)
-	if !s.exempt(msg) {
-		msg.check = verify.Begin(s.conn.Context(), s.filter.lookup, &settings.Verify,
-			verify.Envelope{Client: s.client, MailFrom: m.Address, Receiver: msg.ev.MTA,
-				LeadingSpaceLost: !s.conn.LeadingSpace()})
-	}
+	msg := &message{settings: s.filter.settings.Load(), begun: time.Now()}
 	s.message = msg
+	msg.envelope = verify.Envelope{
+		Client:           s.client,
+		MTA:              s.conn.Macro("j"),
+		Token:            newToken(),
+		AuthUser:         s.conn.Macro("auth_authen"),
+		AuthType:         s.conn.Macro("auth_type"),
+		MailFrom:         m.Address,
+		MailArgs:         m.Args,
+		LeadingSpaceLost: !s.conn.LeadingSpace(),
+	}
+	msg.marks = msg.settings.NewMarks(msg.envelope.MTA)
+	msg.envelope.Unchecked = msg.exempt()
+	msg.check = verify.Begin(s.conn.Context(), s.filter.lookup, &msg.settings.Verify, msg.envelope)
 }
 
 // exempt reports whether the message need not be checked, as it will not be
 // judged. Behind a trusted relay the client is not known yet.
-func (s *session) exempt(msg *message) bool {
-	if !msg.ev.Authenticated() && msg.settings.Verify.Relays.Trusts(s.client.Peer) {
+func (msg *message) exempt() bool {
+	ev := msg.envelope.Evidence(msg.begun)
+	if !ev.Authenticated() && msg.settings.Verify.Relays.Trusts(ev.Client.Peer) {
 		return false
 	}
-	return msg.settings.Rules.NotJudged(&msg.ev)
+	return msg.settings.Rules.NotJudged(&ev)
 }
 
 func (s *session) Rcpt(r milter.Rcpt) {
@@ -73,64 +74,41 @@ func (s *session) Rcpt(r milter.Rcpt) {
 	if address == "" {
 		address = r.Address
 	}
-	s.message.ev.Recipients = append(s.message.ev.Recipients, evidence.Recipient{Address: domain.NormalizeAddress(address)})
+	s.message.check.Recipient(address)
 }
 
 func (s *session) Header(name, value []byte) {
-	s.message.marks.note(name, value, s.message.settings)
-	if s.message.check != nil {
-		s.message.check.Header(name, value)
-		return
-	}
-	s.message.ev.Size += int64(len(name) + len(":") + len(value) + len("\r\n"))
+	s.message.marks.Note(name, value)
+	s.message.check.Header(name, value)
 }
 
 func (s *session) EndOfHeader() {
-	if s.message.check != nil {
-		s.message.check.EndOfHeader()
-	}
+	s.message.hasHeader = true
+	s.message.check.EndOfHeader()
 }
 
-func (s *session) Body(chunk []byte) {
-	if s.message.check != nil {
-		s.message.check.Body(chunk)
-		return
-	}
-	s.message.ev.Size += int64(len(chunk))
-}
+func (s *session) Body(chunk []byte) { s.message.check.Body(chunk) }
 
 // EndOfMessage waits for the checks, decides, and answers.
 func (s *session) EndOfMessage(ctx context.Context) milter.Response {
 	msg := s.message
-	defer s.drop()
-	msg.ev.QueueID = s.conn.QueueID()
+	msg.received = time.Now()
+	msg.check.QueueID(s.conn.QueueID())
 	if !s.conn.LeadingSpace() {
 		s.filter.spaceless.Add(1)
 	}
-	var j Judgement
-	if msg.check == nil {
-		ev := msg.ev
-		ev.Size += int64(len("\r\n")) // between header and body
-		ev.Elapsed = time.Since(ev.Time)
-		if d, err := domain.Normalize(spf.Domain(ev.MailFrom)); err == nil {
-			ev.MailFromDomain = d
-		}
-		j = Judgement{Evidence: &ev, Verdict: policy.Decide(&ev, msg.settings.Rules)}
-		j.Results = Results(msg.settings.ServID(ev.MTA), &ev, &j.Verdict)
-		msg.settings.limitForged(&j, &msg.marks)
-	} else {
-		ev := msg.check.Finish(ctx)
-		ev.MTA, ev.AuthUser, ev.AuthType = msg.ev.MTA, msg.ev.AuthUser, msg.ev.AuthType
-		ev.Recipients, ev.QueueID = msg.ev.Recipients, msg.ev.QueueID
-		j = s.filter.judge(msg.settings, ev, msg.check, &msg.marks)
-	}
-	s.filter.logMessage(&j)
-	return respond(&j, msg)
+	ev := msg.check.Finish(ctx)
+	j := msg.settings.Judge(ev, msg.check, msg.marks, s.filter.waits)
+	msg.judged = &j
+	return respond(&j, msg.settings)
 }
 
-func (s *session) Abort() { s.drop() }
-
-func (s *session) Done(milter.Outcome) {}
+// Abort ends the checks. The message is still told of, by Done.
+func (s *session) Abort() {
+	if s.message != nil && s.message.check != nil {
+		s.message.check.Cancel()
+	}
+}
 
 func (s *session) Close() { s.drop() }
 

@@ -89,3 +89,19 @@ func listID(value []byte) string {
 	}
 	return strings.ToLower(string(value))
 }
+
+// maxMessageID is how much of a Message-ID is kept, in octets; ours. RFC 5322
+// section 2.1.1 has lines of at most 998.
+const maxMessageID = 998
+
+// MessageID is the value of the topmost Message-ID field, unfolded and trimmed; empty
+// without one.
+func MessageID(h *Fields) string {
+	for i := range h.Len() {
+		if f := h.At(i); f.Is("Message-ID") {
+			id := bytes.TrimSpace(bytes.ReplaceAll(bytes.ReplaceAll(f.Value(), []byte("\r"), nil), []byte("\n"), nil))
+			return string(id[:min(len(id), maxMessageID)])
+		}
+	}
+	return ""
+}

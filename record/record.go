@@ -77,12 +77,16 @@ type Options struct {
 	MaxFromDomains   int
 	AcceptLength     bool
 	MinLengthPercent int
-	ClockSkew        time.Duration
-	SPFTimeout       time.Duration
-	SPFVoids         int
-	MaxQueries       int
-	Timeout          time.Duration
-	Needs            evidence.Needs
+	// AcceptPartlySigned: a signature over some of several fields of a name counts.
+	AcceptPartlySigned bool
+	// IgnoreWideSPF: a pass that matches about everybody is no identifier.
+	IgnoreWideSPF bool
+	ClockSkew     time.Duration
+	SPFTimeout    time.Duration
+	SPFVoids      int
+	MaxQueries    int
+	Timeout       time.Duration
+	Needs         evidence.Needs
 	// LeadingSpace: the MTA handed on header values with the space after the
 	// colon, so that simple signatures could be verified.
 	LeadingSpace bool

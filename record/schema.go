@@ -119,7 +119,7 @@ var schema = map[reflect.Type]keys{
 	reflect.TypeFor[Options](): {
 		1: "Discovery", 2: "PSLGuard", 3: "CompareDiscovery", 4: "MaxSignatures", 5: "MaxFromDomains", 6: "AcceptLength",
 		7: "MinLengthPercent", 8: "ClockSkew", 9: "SPFTimeout", 10: "SPFVoids", 11: "MaxQueries", 12: "Timeout", 13: "Needs",
-		14: "LeadingSpace",
+		14: "LeadingSpace", 15: "AcceptPartlySigned", 16: "IgnoreWideSPF",
 	},
 	reflect.TypeFor[evidence.Needs](): {
 		1: "IPRev", 2: "OrgDomain", 3: "Existence",

@@ -24,7 +24,6 @@ import (
 	"time"
 
 	"alignd/authres"
-	"alignd/domain"
 	"alignd/evidence"
 	"alignd/header"
 	"alignd/resolver"
@@ -68,16 +67,6 @@ const defaultTimeout = 20 * time.Second
 // defaultMaxFromDomains is ours; RFC 9989 section 11.5 asks for a small number.
 const defaultMaxFromDomains = 4
 
-// Envelope is what the MTA tells before the header.
-type Envelope struct {
-	Client   evidence.Client
-	MailFrom string // reverse-path without angle brackets; empty for <>
-	Receiver string // our own host name, for SPF's %{r}
-	// LeadingSpaceLost: the MTA does not hand on the space after the colon of
-	// header fields; Header gets one in its place.
-	LeadingSpaceLost bool
-}
-
 // Message is one message on its way through the checks. It is used by one
 // goroutine; calls come in the order of the milter events.
 type Message struct {
@@ -85,8 +74,7 @@ type Message struct {
 	parent context.Context
 	ctx    context.Context // ends before parent when time is up
 	cancel context.CancelFunc
-	mta    string // Envelope.Receiver
-	lost   bool   // Envelope.LeadingSpaceLost
+	env    Envelope
 	budget *resolver.Budget
 	work   group
 
@@ -108,21 +96,11 @@ var pool = sync.Pool{New: func() any { return new(Message) }}
 // Begin starts verification at MAIL FROM. The caller must call Release.
 func Begin(ctx context.Context, lk resolver.Lookuper, opt *Options, env Envelope) *Message {
 	m := pool.Get().(*Message)
-	m.opt, m.parent, m.mta = opt, ctx, env.Receiver
-	m.lost = env.LeadingSpaceLost
+	m.opt, m.parent, m.env = opt, ctx, env
 	m.ctx, m.cancel = context.WithCancel(ctx)
 	m.budget = m.newBudget(lk)
-	m.ev = evidence.Message{
-		Schema:   evidence.SchemaVersion,
-		Time:     m.now(),
-		Client:   env.Client,
-		MailFrom: env.MailFrom,
-		Sample:   -1,
-	}
-	if d, err := domain.Normalize(spf.Domain(env.MailFrom)); err == nil {
-		m.ev.MailFromDomain = d
-	}
-	if !m.behindRelay() {
+	m.ev = env.Evidence(m.now())
+	if !env.Unchecked && !m.behindRelay() {
 		m.startClientChecks()
 	}
 	return m
@@ -145,7 +123,7 @@ func (m *Message) startClientChecks() {
 	client := m.ev.Client
 	check := spf.Check{
 		IP: client.IP(), HELO: client.HELOName(), MailFrom: m.ev.MailFrom,
-		Receiver: m.mta, Now: m.ev.Time, Limits: m.opt.SPF,
+		Receiver: m.env.MTA, Now: m.ev.Time, Limits: m.opt.SPF,
 	}
 	if check.MailFrom == "" { // RFC 7208 section 2.4: postmaster@HELO
 		m.spf(check, spf.MailFrom, m.ownOfSPF(), &m.ev.SPF.HELO)
@@ -190,6 +168,9 @@ func (m *Message) Header(name, value []byte) { m.fields.Add(name, value) }
 // Fields is the header as received so far.
 func (m *Message) Fields() *header.Fields { return &m.fields }
 
+// Checked reports whether the message is checked; see Envelope.Unchecked.
+func (m *Message) Checked() bool { return !m.env.Unchecked }
+
 // BodyHash is the SHA-256 of the body, of a canonical form where a signature asked
 // for one. Header and body alone decide which, so it is the same on each try. It is
 // for after Finish.
@@ -200,7 +181,12 @@ func (m *Message) EndOfHeader() {
 	m.ended = true
 	m.ev.From = header.AuthorDomains(&m.fields, m.maxFromDomains())
 	m.ev.Traces = header.TraceMarks(&m.fields)
-	m.ev.Looked |= evidence.SectionFrom | evidence.SectionTraces
+	m.ev.MessageID = header.MessageID(&m.fields)
+	m.ev.Received = relay.Chain(&m.fields, evidence.MaxHops)
+	m.ev.Looked |= evidence.SectionFrom | evidence.SectionTraces | evidence.SectionReceived
+	if m.env.Unchecked {
+		return
+	}
 	if m.behindRelay() {
 		m.ev.Client = m.opt.Relays.Find(m.ev.Client, &m.fields)
 		m.startClientChecks()
@@ -214,7 +200,7 @@ func (m *Message) EndOfHeader() {
 	opt := m.opt.DKIM
 	opt.AuthorDomains = m.ev.From.Domains
 	opt.Now = m.ev.Time
-	opt.LeadingSpaceLost = m.lost
+	opt.LeadingSpaceLost = m.env.LeadingSpaceLost
 	keys, chain := m.budget.Lane(m.ownOfKeys()), m.budget.Lane(ownOfChain)
 	m.budget.Unhold()
 	m.dkim = dkim.Start(m.ctx, &m.fields, &m.body, keys, opt)
@@ -237,8 +223,9 @@ func (m *Message) maxFromDomains() int {
 
 // Body takes the next octets of the body, CRLF line ends as on the wire.
 func (m *Message) Body(p []byte) {
-	m.size += int64(len(p))
-	m.body.Write(p)
+	if m.size += int64(len(p)); !m.env.Unchecked {
+		m.body.Write(p)
+	}
 }
 
 // Finish waits for the checks and returns the evidence, which stays valid
@@ -272,13 +259,41 @@ func (m *Message) Finish(ctx context.Context) *evidence.Message {
 		ids.Authors = m.ev.From.Behind(m.ev.From.Domains[i])
 		m.ev.DMARC = append(m.ev.DMARC, d.Finish(m.ctx, ids))
 	}
+	if m.dkim != nil {
+		m.ev.Looked |= evidence.SectionDMARC
+	}
+	m.end()
+	ev := m.ev
+	m.whole = true
+	return &ev
+}
+
+// end completes the evidence with what is counted.
+func (m *Message) end() {
 	if n := m.budget.Refused(); n > 0 {
 		m.ev.Problems = append(m.ev.Problems, fmt.Sprintf("query budget spent, questions refused: %d", n))
 	}
+	for _, f := range m.budget.Failures(evidence.MaxFailed) {
+		m.ev.Failed = append(m.ev.Failed, evidence.FailedQuestion(f))
+	}
 	m.ev.Size = m.size + int64(m.fields.Size()) + 2*int64(m.fields.Len()+1)
 	m.ev.Elapsed = m.now().Sub(m.ev.Time)
+}
+
+// Cancel ends the checks early; their questions are temporary errors. GiveUp or
+// Release has to follow.
+func (m *Message) Cancel() { m.cancel() }
+
+// GiveUp ends the checks of a message that is not to be judged any more and returns
+// what is known of it by then. Sections whose check did not come to its end are not
+// looked at.
+func (m *Message) GiveUp() *evidence.Message {
+	m.cancel()
+	m.work.settle()
 	ev := m.ev
-	m.whole = true
+	ev.SPF, ev.IPRev = evidence.SPF{}, evidence.IPRev{}
+	ev.Size = m.size + int64(m.fields.Size()) + 2*int64(m.fields.Len()+1)
+	ev.Elapsed = m.now().Sub(ev.Time)
 	return &ev
 }
 

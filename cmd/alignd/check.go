@@ -14,8 +14,6 @@ import (
 
 	"alignd/config"
 	"alignd/domain"
-	"alignd/evidence"
-	"alignd/filter"
 	"alignd/filter/milter"
 	"alignd/header"
 	"alignd/resolver"
@@ -104,9 +102,11 @@ func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, 
 	opt := s.Verify
 	opt.Now = func() time.Time { return now }
 	opt.Budget.Timed = true
-	env.Receiver = f.hostName()
 	m := verify.Begin(ctx, lookup, &opt, env)
 	defer m.Release()
+	for _, r := range f.rcpt {
+		m.Recipient(mailbox(r))
+	}
 	over, err := feed(m, input, cfg.Limits)
 	if err != nil {
 		return fmt.Errorf("reading the message: %w", err)
@@ -114,30 +114,20 @@ func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, 
 	if len(f.rcpt) > cfg.Limits.Recipients {
 		over = fmt.Sprintf("more than %d recipients", cfg.Limits.Recipients)
 	}
-	j := f.judge(s, m.Finish(ctx), m, over)
-	if !f.json {
-		return explain(out, &j, m.Questions())
-	}
-	_, err = out.Write(append(report(&j, m.Questions()), '\n'))
-	return err
-}
-
-// judge adds what verify was not told and decides. over is as in feed.
-func (f *checkFlags) judge(s *filter.Settings, ev *evidence.Message, c filter.Content, over string) filter.Judgement {
-	ev.MTA = f.hostName()
-	for _, r := range f.rcpt {
-		ev.Recipients = append(ev.Recipients, evidence.Recipient{Address: domain.NormalizeAddress(mailbox(r))})
-	}
-	j := s.Judge(ev, c)
-	s.LimitForged(&j, c.Fields())
+	ev := m.Finish(ctx)
+	j := s.Judge(ev, m, s.MarksOf(ev.MTA, m.Fields()), nil)
 	if over != "" {
 		s.OverLimit(&j, over)
 	}
-	return j
+	if !f.json {
+		return explain(out, &j, m.Questions())
+	}
+	_, err = out.Write(append(report(s, &j, m.Questions()), '\n'))
+	return err
 }
 
 func (f *checkFlags) envelope() (verify.Envelope, error) {
-	env := verify.Envelope{MailFrom: mailbox(f.mailFrom)}
+	env := verify.Envelope{MailFrom: mailbox(f.mailFrom), MTA: f.hostName()}
 	env.Client.HELO = f.helo
 	if f.ip == "" {
 		return env, nil

@@ -7,7 +7,7 @@ import (
 	"strings"
 
 	"alignd/evidence"
-	"alignd/filter"
+	"alignd/judge"
 	"alignd/policy"
 	"alignd/record"
 	"alignd/resolver"
@@ -22,7 +22,7 @@ type explainer struct {
 }
 
 // explain tells how the verdict came about: identities, DNS answers, rules.
-func explain(out io.Writer, j *filter.Judgement, questions []resolver.Question) error {
+func explain(out io.Writer, j *judge.Judgement, questions []resolver.Question) error {
 	e := explainer{bufio.NewWriter(out), j.Evidence, &j.Verdict}
 	e.section("Message")
 	e.from()

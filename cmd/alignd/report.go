@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"slices"
 
-	"alignd/filter"
+	"alignd/judge"
 	"alignd/record"
 	"alignd/resolver"
 )
@@ -12,7 +12,7 @@ import (
 // report is what `alignd check --json` prints: the record of the message, as far
 // as a file tells it. Checks run side by side, so their questions come in any
 // order; they are sorted here.
-func report(j *filter.Judgement, questions []resolver.Question) []byte {
+func report(s *judge.Settings, j *judge.Judgement, questions []resolver.Question) []byte {
 	with := record.Rendering{AuthenticationResults: j.Results.Unfolded(), Questions: []record.Question{}}
 	for _, q := range questions {
 		with.Questions = append(with.Questions, record.Question{Name: q.Name, Type: q.Type, Outcome: q.Outcome, Answers: q.Answers})
@@ -20,5 +20,5 @@ func report(j *filter.Judgement, questions []resolver.Question) []byte {
 	slices.SortStableFunc(with.Questions, func(a, b record.Question) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
 	})
-	return record.JSON(&record.Record{Evidence: *j.Evidence, Verdict: j.Verdict}, with)
+	return record.JSON(&record.Record{Evidence: *j.Evidence, Verdict: j.Verdict, Basis: s.Basis}, with)
 }

@@ -41,8 +41,8 @@ func TestNoRecordHoldsASecretOfTheConfiguration(t *testing.T) {
 	if _, err := feed(m, strings.NewReader(plainMessage), cfg.Limits); err != nil {
 		t.Fatal(err)
 	}
-	j := s.Judge(m.Finish(t.Context()), m)
-	r := &record.Record{Evidence: *j.Evidence, Verdict: j.Verdict}
+	j := s.Judge(m.Finish(t.Context()), m, s.MarksOf("mx.here.test", m.Fields()), nil)
+	r := &record.Record{Evidence: *j.Evidence, Verdict: j.Verdict, Basis: s.Basis}
 	encoded, shown := record.Append(nil, r), record.JSON(r, record.Rendering{AuthenticationResults: j.Results.Unfolded()})
 	for _, told := range [][]byte{encoded, shown} {
 		for _, form := range []string{secret, hex.EncodeToString([]byte(secret)), base64.StdEncoding.EncodeToString([]byte(secret))} {

@@ -21,6 +21,7 @@ import (
 	"alignd/config"
 	"alignd/filter"
 	"alignd/filter/milter"
+	"alignd/judge"
 	"alignd/resolver"
 )
 
@@ -103,7 +104,7 @@ func (d *daemon) assemble() (err error) {
 	if d.dns, err = resolver.New(dns); err != nil {
 		return failure{fmt.Errorf("setting up DNS: %w", err)}
 	}
-	d.filter = filter.New(d.dns, d.log, settings(d.cfg))
+	d.filter = filter.New(d.dns, d.log, judge.NewLog(d.log.Handler()), settings(d.cfg))
 	server := milterOptions(d.cfg, d.filter.Session, d.log)
 	server.MaxConns = files.connections
 	if d.server, err = milter.New(server); err != nil {
@@ -284,7 +285,7 @@ func (d *daemon) warn(cfg *config.Config) {
 	for _, w := range cfg.Warnings {
 		d.log.Warn("configuration", "at", w.Position.String(), "problem", w.Text)
 	}
-	if _, lasting := filter.DefaultSecret(); !lasting && cfg.SamplingSecret == "" {
+	if _, lasting := judge.DefaultSecret(); !lasting && cfg.SamplingSecret == "" {
 		d.log.Warn("this machine has no id, so pct and rollout draw other samples after a restart: set sampling_secret")
 	}
 }

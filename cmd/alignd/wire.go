@@ -7,9 +7,10 @@ import (
 
 	"alignd/config"
 	"alignd/evidence"
-	"alignd/filter"
 	"alignd/filter/milter"
+	"alignd/judge"
 	"alignd/policy"
+	"alignd/record"
 	"alignd/resolver"
 	"alignd/verify"
 	"alignd/verify/dkim"
@@ -19,22 +20,36 @@ import (
 )
 
 // settings is what messages are judged with under a configuration.
-func settings(cfg *config.Config) *filter.Settings {
+func settings(cfg *config.Config) *judge.Settings {
 	secret := []byte(cfg.SamplingSecret)
 	if len(secret) == 0 {
-		secret, _ = filter.DefaultSecret()
+		secret, _ = judge.DefaultSecret()
 	}
-	return &filter.Settings{
+	opt := verifyOptions(cfg)
+	return &judge.Settings{
 		Rules:          cfg.Rules,
-		Verify:         verifyOptions(cfg),
+		Verify:         opt,
+		Basis:          record.Basis{Program: "alignd " + version, Config: cfg.Hash(), Options: basisOptions(cfg, &opt)},
 		AuthservID:     cfg.AuthservID,
 		OwnIDs:         cfg.OwnAuthservIDs,
 		OwnNameOnly:    cfg.AuthservIDCovers == "name",
-		Strip:          filter.Strip(cfg.Strip),
+		Strip:          judge.Strip(cfg.Strip),
 		TagName:        cfg.Tag.Name,
 		ReceivedSPF:    cfg.ReceivedSPF,
 		MaxForged:      cfg.Limits.ForgedResults,
 		SamplingSecret: secret,
+	}
+}
+
+// basisOptions are what records say of the verification options. The leading space
+// is the MTA's to grant.
+func basisOptions(cfg *config.Config, opt *verify.Options) record.Options {
+	return record.Options{
+		Discovery: opt.DMARC.Discovery, PSLGuard: opt.DMARC.PSLGuard, CompareDiscovery: opt.DMARC.Compare,
+		MaxSignatures: opt.DKIM.MaxSignatures, MaxFromDomains: opt.MaxFromDomains,
+		AcceptLength: opt.DKIM.AcceptLength, MinLengthPercent: opt.DKIM.MinLengthPercent, AcceptPartlySigned: opt.DKIM.AcceptPartlySigned,
+		ClockSkew: cfg.DKIM.ClockSkew.Duration, SPFTimeout: cfg.SPF.Timeout.Duration, SPFVoids: cfg.SPF.MaxVoidLookups,
+		IgnoreWideSPF: opt.IgnoreWideSPF, MaxQueries: opt.Budget.MaxQueries, Timeout: opt.Timeout, Needs: cfg.Needs(),
 	}
 }
 

@@ -8,7 +8,7 @@ import (
 func TestJudgedReadsTheLogLine(t *testing.T) {
 	var d Daemon
 	io.WriteString(&d.log, `level=INFO msg="alignd started" version=1
-time=2026-01-02T03:04:05Z level=INFO msg="message judged" queue_id=4F2 spf=pass dkim="pass(a.example) fail(b.example)" reason="say \"no\" = yes" elapsed_ms=1.5
+time=2026-01-02T03:04:05Z level=INFO msg="message judged" queue_id=4F2 spf=pass dkim="pass(a.example) fail(b.example)" reason="say \"no\" = yes" checking_ms=1.5
 panic: not a log line
 `)
 	all := d.Judged()
@@ -16,7 +16,7 @@ panic: not a log line
 		t.Fatalf("%d lines", len(all))
 	}
 	for key, want := range map[string]string{
-		"queue_id": "4F2", "spf": "pass", "dkim": "pass(a.example) fail(b.example)", "reason": `say "no" = yes`, "elapsed_ms": "1.5",
+		"queue_id": "4F2", "spf": "pass", "dkim": "pass(a.example) fail(b.example)", "reason": `say "no" = yes`, "checking_ms": "1.5",
 	} {
 		if got := all[0][key]; got != want {
 			t.Errorf("%s: got %q, want %q", key, got, want)

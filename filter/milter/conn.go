@@ -17,8 +17,14 @@ type Conn struct {
 	options protocol.OptProtocol
 }
 
-// Context ends when the connection ends or the server is cut off.
-func (c *Conn) Context() context.Context { return c.ctx }
+// Context ends when the connection ends or the server is cut off; that of the zero
+// Conn never does.
+func (c *Conn) Context() context.Context {
+	if c.ctx == nil {
+		return context.Background()
+	}
+	return c.ctx
+}
 
 // Macro returns the value of an MTA macro, with or without braces around a long
 // name: "j", "{auth_type}". Of several stages that gave it the latest one counts;

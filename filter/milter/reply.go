@@ -42,6 +42,11 @@ func Text(code int, enhanced, text string) Reply {
 // Delivers reports whether the message passes: only then edits have a meaning.
 func (r Reply) Delivers() bool { return r.action == protocol.ActAccept }
 
+// Parts are those of a reply that refuses or defers; ok is false for another one.
+func (r Reply) Parts() (code int, enhanced, text string, ok bool) {
+	return r.code, r.enhanced, r.text, r.action == protocol.ActReplyCode
+}
+
 // String is the reply for logs: "accept", or "550 5.7.1 text" with lines divided
 // by " / ".
 func (r Reply) String() string {

@@ -16,6 +16,11 @@ const (
 	other   // not by SMTP: a web form, a mailbox of Exchange, a command
 )
 
+// String is the word that evidence has for it; empty for unsaid.
+func (w way) String() string {
+	return [...]string{"", "smtp", "lmtp", "login", "mailbox", "other"}[w]
+}
+
 // isLogin knows the with-protocol-types of authenticated sessions, those of MTAs
 // that have names of their own, and the word that Mimecast writes.
 func isLogin(word string) bool {

@@ -1,4 +1,4 @@
-package filter
+package judge
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 	"alignd/verify/spf"
 )
 
-// waits remembers which messages were put off for a temporary error, so that
+// Waits remembers which messages were put off for a temporary error, so that
 // temperror_for can end it. An entry belongs to one message for one recipient from
 // one MAIL FROM domain; a try is told the least of its recipients, so a subset of
 // those who waited is served and nobody else is. The client does not count: large
@@ -23,7 +23,7 @@ import (
 //
 // It is bounded in number: the oldest entry goes first, and its message begins anew.
 // It lives in memory; a restart begins anew. Safe for concurrent use.
-type waits struct {
+type Waits struct {
 	seed maphash.Seed
 
 	mu    sync.Mutex
@@ -56,13 +56,16 @@ const (
 	maxWaits = 100_000
 )
 
-func newWaits(max int) *waits {
-	return &waits{seed: maphash.MakeSeed(), max: max, at: make(map[waitKey]*list.Element), order: list.New()}
+// NewWaits is empty.
+func NewWaits() *Waits { return newWaits(maxWaits) }
+
+func newWaits(max int) *Waits {
+	return &Waits{seed: maphash.MakeSeed(), max: max, at: make(map[waitKey]*list.Element), order: list.New()}
 }
 
 // key is that of message k for one recipient; MAIL FROM without domain counts as
 // what it is.
-func (w *waits) key(k messageKey, ev *evidence.Message, recipient string) waitKey {
+func (w *Waits) key(k messageKey, ev *evidence.Message, recipient string) waitKey {
 	var h maphash.Hash
 	h.SetSeed(w.seed)
 	h.WriteString(cmp.Or(ev.MailFromDomain, strings.ToLower(spf.Domain(ev.MailFrom))))
@@ -72,7 +75,7 @@ func (w *waits) key(k messageKey, ev *evidence.Message, recipient string) waitKe
 }
 
 // keys calls f for each recipient until it returns false.
-func (w *waits) keys(k messageKey, ev *evidence.Message, f func(waitKey) bool) {
+func (w *Waits) keys(k messageKey, ev *evidence.Message, f func(waitKey) bool) {
 	for i := range ev.Recipients {
 		if !f(w.key(k, ev, ev.Recipients[i].Address)) {
 			return
@@ -82,7 +85,7 @@ func (w *waits) keys(k messageKey, ev *evidence.Message, f func(waitKey) bool) {
 
 // Of returns since when all recipients of the message have waited, and how often
 // each was put off at least; zero where one of them has not.
-func (w *waits) Of(k messageKey, ev *evidence.Message) (since time.Time, times int) {
+func (w *Waits) Of(k messageKey, ev *evidence.Message) (since time.Time, times int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.forget(ev.Time)
@@ -110,16 +113,16 @@ func (x *wait) over(now time.Time) bool {
 }
 
 // forget drops what is too old.
-func (w *waits) forget(now time.Time) {
+func (w *Waits) forget(now time.Time) {
 	for e := w.order.Front(); e != nil && now.Sub(e.Value.(*wait).first) > maxWaitAge; e = w.order.Front() {
 		w.drop(e)
 	}
 }
 
-func (w *waits) drop(e *list.Element) { delete(w.at, w.order.Remove(e).(*wait).key) }
+func (w *Waits) drop(e *list.Element) { delete(w.at, w.order.Remove(e).(*wait).key) }
 
 // Deferred notes that the message was put off.
-func (w *waits) Deferred(k messageKey, ev *evidence.Message) {
+func (w *Waits) Deferred(k messageKey, ev *evidence.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tries++
@@ -145,7 +148,7 @@ func (w *waits) Deferred(k messageKey, ev *evidence.Message) {
 }
 
 // Served notes that the message was let in for having waited.
-func (w *waits) Served(k messageKey, ev *evidence.Message) {
+func (w *Waits) Served(k messageKey, ev *evidence.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.keys(k, ev, func(key waitKey) bool {

@@ -1,17 +1,47 @@
-package filter
+package judge
 
 import (
+	"context"
 	"log/slog"
 	"strings"
+	"time"
 
 	"alignd/evidence"
 	"alignd/record"
 )
 
-// appendLog appends the keys of the line "message judged". Local parts and
-// subjects stay out; every value from outside is quoted by the log's handler.
-func appendLog(attrs []slog.Attr, j *Judgement) []slog.Attr {
-	ev, v := j.Evidence, &j.Verdict
+// Log is the record.Sink that writes one line a message. Its methods are safe for
+// concurrent use.
+type Log struct{ handler slog.Handler }
+
+// NewLog writes to h, past slog.Logger, which looks up the caller for each line.
+func NewLog(h slog.Handler) *Log { return &Log{h} }
+
+// Take implements record.Sink.
+func (l *Log) Take(r *record.Record) {
+	ctx := context.Background()
+	if !l.handler.Enabled(ctx, slog.LevelInfo) {
+		return
+	}
+	var few [40]slog.Attr
+	line := slog.NewRecord(time.Now(), slog.LevelInfo, logMessages[r.Outcome.End], 0)
+	line.AddAttrs(appendLog(few[:0], r)...)
+	_ = l.handler.Handle(ctx, line) // there is no place left to complain
+}
+
+// logMessages name the line by how the message ended.
+var logMessages = map[record.End]string{
+	record.EndAnswered: "message judged",
+	record.EndEdits:    "message judged",
+	record.EndLimit:    "message not judged",
+	record.EndPanic:    "message not judged",
+	record.EndAborted:  "message given up",
+}
+
+// appendLog appends the keys of a message's line. Local parts and subjects stay
+// out; every value from outside is quoted by the log's handler.
+func appendLog(attrs []slog.Attr, r *record.Record) []slog.Attr {
+	ev, v := &r.Evidence, &r.Verdict
 	str := func(key, value string) {
 		if value != "" {
 			attrs = append(attrs, slog.String(key, value))
@@ -68,12 +98,14 @@ func appendLog(attrs []slog.Attr, j *Judgement) []slog.Attr {
 	if len(ev.Problems) > 0 {
 		str("problems", strings.Join(ev.Problems, "; "))
 	}
-	return append(attrs, slog.Int64("size", ev.Size), slog.Float64("elapsed_ms", milliseconds(ev)))
+	str("reply", r.Outcome.Reply.String())
+	str("problem", r.Outcome.Problem)
+	str("token", ev.Token)
+	return append(attrs, slog.Int64("size", ev.Size),
+		slog.Float64("receiving_ms", milliseconds(r.Outcome.Receiving)), slog.Float64("checking_ms", milliseconds(r.Outcome.Checking)))
 }
 
-func milliseconds(ev *evidence.Message) float64 {
-	return float64(ev.Elapsed.Microseconds()) / 1000
-}
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // dkimSummary is "pass(example.com) fail(other.example)", at most four of them.
 func dkimSummary(sigs []evidence.Signature) string {

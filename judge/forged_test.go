@@ -1,4 +1,4 @@
-package filter
+package judge
 
 import (
 	"testing"
@@ -39,8 +39,9 @@ func TestTooManyForgedFieldsAreRefused(t *testing.T) {
 				fields.Add([]byte(row.field), []byte(row.value))
 			}
 			ev := &evidence.Message{MTA: "mx.here.test", AuthUser: row.user}
-			j := Judgement{Evidence: ev, Verdict: policy.Verdict{NotJudged: row.notJudged}, Results: authres.Header{}}
-			s.LimitForged(&j, fields)
+			j := Judgement{Evidence: ev, Verdict: policy.Verdict{NotJudged: row.notJudged}, Results: authres.Header{},
+				Marks: s.MarksOf(ev.MTA, fields)}
+			s.limitForged(&j)
 			if refused := j.Verdict.Delivery == policy.Refuse; refused != row.refused || refused && j.Verdict.Reply.Code != 550 {
 				t.Errorf("got %+v, want refused: %v", j.Verdict, row.refused)
 			}

@@ -1,20 +1,15 @@
-package filter
+package judge
 
 import (
 	"cmp"
 	"crypto/sha256"
-	"fmt"
-	"log/slog"
 	"net/netip"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
 	"alignd/evidence"
-	"alignd/filter/milter"
 	"alignd/header"
-	"alignd/policy"
 )
 
 func fieldsOf(lines ...string) *header.Fields {
@@ -85,28 +80,6 @@ func TestSamplesAreSpreadEvenly(t *testing.T) {
 	}
 }
 
-func TestTheLogLineOfAMessageThatIsNotJudgedIsComplete(t *testing.T) {
-	rules, err := policy.Compile(policy.Spec{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var log strings.Builder
-	f := New(nil, slog.New(slog.NewTextHandler(&log, nil)), &Settings{Rules: rules})
-	s := f.Session(new(milter.Conn))
-	s.Connect(milter.Connect{Addr: netip.MustParseAddr("127.0.0.1")})
-	s.Mail(milter.Mail{Address: "a@Example.com"})
-	s.Header([]byte("Subject"), []byte(" hi"))
-	s.EndOfHeader()
-	s.Body([]byte("Hello\r\n"))
-	s.EndOfMessage(t.Context())
-	size := len("Subject: hi\r\n\r\nHello\r\n")
-	for _, want := range []string{"mail_from_domain=example.com", fmt.Sprintf("size=%d ", size)} {
-		if !strings.Contains(log.String(), want) {
-			t.Errorf("no %s in %s", want, log.String())
-		}
-	}
-}
-
 // RFC 8601 section 5: a field that claims the authserv-id under which ours goes
 // out must go, also where the MTA did not say its name.
 func TestAnMTAWithoutNameLetsNoForgedFieldThrough(t *testing.T) {
@@ -120,9 +93,9 @@ func TestAnMTAWithoutNameLetsNoForgedFieldThrough(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := new(Settings)
-			m := marks{own: s.own(row.mta)}
-			m.note([]byte(fieldName), []byte(row.value), s)
-			if got := len(m.ar.delete) > 0; got != row.deleted {
+			m := s.NewMarks(row.mta)
+			m.Note([]byte(ResultsName), []byte(row.value))
+			if got := len(m.Results.Delete) > 0; got != row.deleted {
 				t.Errorf("%q beside ours of %q: deleted %t, want %t", row.value, s.ServID(row.mta), got, row.deleted)
 			}
 		})
@@ -156,9 +129,9 @@ func TestIdsOfTheSiteAreOurs(t *testing.T) {
 			if s == nil {
 				s = new(Settings)
 			}
-			m := marks{own: s.own(row.mta)}
-			m.note([]byte(fieldName), []byte(row.value), s)
-			if got := len(m.ar.delete) > 0; got != row.deleted {
+			m := s.NewMarks(row.mta)
+			m.Note([]byte(ResultsName), []byte(row.value))
+			if got := len(m.Results.Delete) > 0; got != row.deleted {
 				t.Errorf("%q at %q: deleted %t, want %t", row.value, row.mta, got, row.deleted)
 			}
 		})
@@ -168,14 +141,14 @@ func TestIdsOfTheSiteAreOurs(t *testing.T) {
 // RFC 5322 section 4.5: white space before the colon is no part of the name.
 func TestABlankBeforeTheColonHidesNoField(t *testing.T) {
 	s := &Settings{TagName: "X-Mark"}
-	m := marks{own: s.own("mx.here.test")}
+	m := s.NewMarks("mx.here.test")
 	for _, f := range [][2]string{
 		{"Authentication-Results", " mx.example.com; none"}, {"Authentication-Results ", " mx.here.test; dmarc=pass"},
 		{"authentication-results\t ", " mx.here.test; spf=pass"}, {"X-Mark ", " quarantine"},
 	} {
-		m.note([]byte(f[0]), []byte(f[1]), s)
+		m.Note([]byte(f[0]), []byte(f[1]))
 	}
-	if got := m.ar.delete; !slices.Equal(got, []int{2, 3}) || m.tag.count != 1 {
-		t.Errorf("deleted %v of %d, %d marks; want 2 and 3 of 3, one mark", got, m.ar.count, m.tag.count)
+	if got := m.Results.Delete; !slices.Equal(got, []int{2, 3}) || m.Tag.count != 1 {
+		t.Errorf("deleted %v of %d, %d marks; want 2 and 3 of 3, one mark", got, m.Results.count, m.Tag.count)
 	}
 }

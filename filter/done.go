@@ -1,0 +1,93 @@
+package filter
+
+import (
+	"crypto/rand"
+	"encoding/base32"
+	"time"
+
+	"alignd/filter/milter"
+	"alignd/policy"
+	"alignd/record"
+	"alignd/verify"
+)
+
+// Done hands on the record of a message, whatever became of it. One that the MTA
+// gave up before the end of its header leaves none.
+func (s *session) Done(o milter.Outcome) {
+	defer s.drop()
+	msg := s.message
+	if msg == nil { // MAIL itself failed
+		msg = &message{settings: s.filter.settings.Load(), begun: time.Now(), envelope: verify.Envelope{Client: s.client}}
+	}
+	if o.End == milter.Aborted && !msg.hasHeader {
+		return
+	}
+	r := s.record(msg, o.End)
+	r.Basis = msg.settings.Basis
+	r.Basis.Options.LeadingSpace = s.conn.LeadingSpace()
+	r.Outcome = outcome(o)
+	if msg.judged != nil {
+		r.Outcome.AuthservID = msg.judged.Results.ServID
+		if r.Outcome.Delivered && o.End == milter.Answered {
+			r.Outcome.Deleted = msg.judged.Deleted()
+		}
+	}
+	r.Outcome.Receiving, r.Outcome.Checking = msg.times(time.Now())
+	s.filter.sink.Take(r)
+}
+
+// record is evidence and verdict of a message that ended in this way.
+func (s *session) record(msg *message, end milter.End) *record.Record {
+	r := new(record.Record)
+	switch {
+	case msg.judged != nil:
+		r.Evidence, r.Verdict = *msg.judged.Evidence, msg.judged.Verdict
+		return r
+	case end == milter.Failed || msg.check == nil: // what is half done is not trusted
+		r.Evidence = msg.envelope.Evidence(msg.begun)
+	default:
+		r.Evidence = *msg.check.GiveUp()
+	}
+	r.Evidence.QueueID = s.conn.QueueID()
+	switch end {
+	case milter.OverLimit:
+		r.Verdict = msg.settings.Rules.OverLimit(&r.Evidence, "The message exceeds a limit of this server.")
+	case milter.Failed:
+		r.Verdict = msg.settings.Rules.Failed(&r.Evidence)
+	}
+	return r
+}
+
+// times are those of receiving and of checking.
+func (msg *message) times(told time.Time) (receiving, checking time.Duration) {
+	if msg.received.IsZero() {
+		return told.Sub(msg.begun), 0
+	}
+	return msg.received.Sub(msg.begun), told.Sub(msg.received)
+}
+
+var ends = map[milter.End]record.End{
+	milter.Answered:   record.EndAnswered,
+	milter.OverLimit:  record.EndLimit,
+	milter.Failed:     record.EndPanic,
+	milter.Unsendable: record.EndEdits,
+	milter.Aborted:    record.EndAborted,
+}
+
+func outcome(o milter.Outcome) record.Outcome {
+	out := record.Outcome{End: ends[o.End], Problem: o.Problem, Delivered: o.Reply.Delivers()}
+	if code, enhanced, text, ok := o.Reply.Parts(); ok {
+		out.Reply = policy.Reply{Code: code, Enhanced: enhanced, Text: text}
+	}
+	return out
+}
+
+// tokenLetters leave out i, l, o and u, so that a token can be read out.
+var tokenLetters = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
+
+// newToken is 80 random bits, so that no two messages of a site share one.
+func newToken() string {
+	var b [10]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return tokenLetters.EncodeToString(b[:])
+}

@@ -1,0 +1,193 @@
+package filter
+
+import (
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"alignd/evidence"
+	"alignd/filter/milter"
+	"alignd/judge"
+	"alignd/policy"
+	"alignd/record"
+	"alignd/resolver"
+)
+
+// kept is a record.Sink.
+type kept struct{ records []*record.Record }
+
+func (k *kept) Take(r *record.Record) { k.records = append(k.records, r) }
+
+// zoneText is a zone file.
+type zoneText string
+
+func (z zoneText) zone(t *testing.T) resolver.Lookuper {
+	t.Helper()
+	zone, err := resolver.ParseZone(strings.NewReader(string(z)), "zone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return zone
+}
+
+const testZone zoneText = "a.example 60 TXT \"v=spf1 ip4:192.0.2.1 -all\"\n_dmarc.a.example 60 TXT \"v=DMARC1; p=reject\"\n"
+
+// a session with what it hands on.
+func newSession(t *testing.T, client string) (milter.Session, *kept) {
+	t.Helper()
+	k := new(kept)
+	f := New(testZone.zone(t), slog.New(slog.DiscardHandler), k, &judge.Settings{
+		Rules: policy.Defaults(), Strip: judge.StripOwn, TagName: "X-Alignd-Disposition", AuthservID: "mx.here.test",
+		Basis: record.Basis{Program: "alignd test", Config: [32]byte{1}},
+	})
+	s := f.Session(new(milter.Conn))
+	s.Connect(milter.Connect{Addr: netip.MustParseAddr(client), Port: 4711})
+	s.Helo("h.a.example")
+	return s, k
+}
+
+func header(s milter.Session) {
+	s.Header([]byte("From"), []byte(" ann@a.example"))
+	s.Header([]byte("Message-ID"), []byte(" <1@a.example>"))
+	s.Header([]byte("Authentication-Results"), []byte(" mx.here.test; dmarc=pass"))
+	s.EndOfHeader()
+}
+
+func TestEachMessageLeavesOneRecord(t *testing.T) {
+	refused := milter.Text(550, "5.7.1", "No")
+	begin := func(s milter.Session) {
+		s.Mail(milter.Mail{Address: "ann@a.example", Args: []string{"SMTPUTF8"}})
+		s.Rcpt(milter.Rcpt{Address: "bob@Here.Test"})
+	}
+	for _, test := range []struct {
+		name   string
+		client string
+		play   func(milter.Session)
+		want   record.End
+		none   bool
+		check  func(*record.Record) bool
+	}{
+		{name: "judged and let through", client: "192.0.2.1", want: record.EndAnswered, play: func(s milter.Session) {
+			begin(s)
+			header(s)
+			s.Body([]byte("Hello\r\n"))
+			s.Done(milter.Outcome{Reply: s.EndOfMessage(t.Context()).Reply})
+		}, check: func(r *record.Record) bool {
+			ev := &r.Evidence
+			return r.Outcome.Delivered && r.Outcome.Deleted == 1 && r.Outcome.AuthservID == "mx.here.test" && r.Verdict.Delivery == policy.Deliver &&
+				ev.DMARC[0].Result == evidence.Pass && ev.MessageID == "<1@a.example>" && ev.Client.Port == 4711 && ev.MailArgs[0] == "SMTPUTF8" &&
+				ev.Recipients[0].Address == "bob@here.test" && ev.Has(evidence.SectionDKIM|evidence.SectionFrom|evidence.SectionTraces) && ev.Key != [32]byte{}
+		}},
+		{name: "refused", client: "192.0.2.9", want: record.EndAnswered, play: func(s milter.Session) {
+			begin(s)
+			header(s)
+			s.Done(milter.Outcome{Reply: s.EndOfMessage(t.Context()).Reply})
+		}, check: func(r *record.Record) bool {
+			return !r.Outcome.Delivered && r.Outcome.Reply.Code == 550 && r.Outcome.Reply == r.Verdict.Reply && r.Outcome.Deleted == 0
+		}},
+		{name: "edits not granted", client: "192.0.2.1", want: record.EndEdits, play: func(s milter.Session) {
+			begin(s)
+			header(s)
+			s.EndOfMessage(t.Context())
+			s.Done(milter.Outcome{End: milter.Unsendable, Reply: refused, Problem: "edit"})
+		}, check: func(r *record.Record) bool {
+			return r.Verdict.Delivery == policy.Deliver && !r.Outcome.Delivered && r.Outcome.Problem == "edit" && r.Outcome.Reply.Code == 550
+		}},
+		{name: "over a limit", client: "192.0.2.1", want: record.EndLimit, play: func(s milter.Session) {
+			begin(s)
+			s.Abort()
+			s.Done(milter.Outcome{End: milter.OverLimit, Reply: refused, Problem: "header fields, limit 1"})
+		}, check: func(r *record.Record) bool {
+			return r.Verdict.Step == policy.StepLimit && r.Evidence.MailFromDomain == "a.example" && len(r.Evidence.Recipients) == 1 &&
+				!r.Evidence.Has(evidence.SectionDKIM) && r.Outcome.Problem == "header fields, limit 1"
+		}},
+		{name: "a panic", client: "192.0.2.1", want: record.EndPanic, play: func(s milter.Session) {
+			begin(s)
+			header(s)
+			s.Done(milter.Outcome{End: milter.Failed, Reply: refused, Problem: "panic in body"})
+		}, check: func(r *record.Record) bool {
+			return r.Verdict.Step == policy.StepInternal && r.Evidence.MailFromDomain == "a.example"
+		}},
+		{name: "a panic in MAIL", client: "192.0.2.1", want: record.EndPanic, play: func(s milter.Session) {
+			s.Done(milter.Outcome{End: milter.Failed, Reply: refused, Problem: "panic in mail"})
+		}, check: func(r *record.Record) bool { return r.Evidence.Client.Port == 4711 && r.Evidence.Schema != 0 }},
+		{name: "given up before the end of its header", client: "192.0.2.1", none: true, play: func(s milter.Session) {
+			begin(s)
+			s.Header([]byte("From"), []byte(" ann@a.example"))
+			s.Abort()
+			s.Done(milter.Outcome{End: milter.Aborted})
+		}},
+		{name: "given up within its body", client: "192.0.2.1", want: record.EndAborted, play: func(s milter.Session) {
+			begin(s)
+			header(s)
+			s.Abort()
+			s.Done(milter.Outcome{End: milter.Aborted, Problem: "RSET"})
+		}, check: func(r *record.Record) bool {
+			return !r.Outcome.Delivered && r.Verdict.Delivery == "" && r.Evidence.From.Domains[0] == "a.example" && r.Outcome.Reply == policy.Reply{}
+		}},
+		{name: "not judged", client: "127.0.0.1", want: record.EndAnswered, play: func(s milter.Session) {
+			begin(s)
+			header(s)
+			s.Body([]byte("Hello\r\n"))
+			s.Done(milter.Outcome{Reply: s.EndOfMessage(t.Context()).Reply})
+		}, check: func(r *record.Record) bool {
+			size := len("From: ann@a.example\r\nMessage-ID: <1@a.example>\r\nAuthentication-Results: mx.here.test; dmarc=pass\r\n\r\nHello\r\n")
+			return r.Verdict.NotJudged && r.Evidence.Size == int64(size) && r.Evidence.MailFromDomain == "a.example" &&
+				r.Evidence.Has(evidence.SectionFrom) && !r.Evidence.Has(evidence.SectionDKIM) && r.Outcome.Deleted == 0 && r.Evidence.Key == [32]byte{}
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, k := newSession(t, test.client)
+			test.play(s)
+			if test.none {
+				if len(k.records) != 0 {
+					t.Errorf("a record: %+v", k.records[0])
+				}
+				return
+			}
+			if len(k.records) != 1 {
+				t.Fatalf("%d records", len(k.records))
+			}
+			r := k.records[0]
+			if r.Outcome.End != test.want || !test.check(r) || r.Basis.Program != "alignd test" {
+				t.Errorf("got %+v\n%+v\n%+v", r.Outcome, r.Verdict, r.Evidence)
+			}
+			if r.Evidence.Token == "" && test.name != "a panic in MAIL" {
+				t.Error("no token")
+			}
+		})
+	}
+}
+
+func TestTheTimeOfTheSenderIsNotOurs(t *testing.T) {
+	s, k := newSession(t, "192.0.2.1")
+	s.Mail(milter.Mail{Address: "ann@a.example"})
+	header(s)
+	time.Sleep(20 * time.Millisecond)
+	s.Done(milter.Outcome{Reply: s.EndOfMessage(t.Context()).Reply})
+	if o := k.records[0].Outcome; o.Receiving < 20*time.Millisecond || o.Checking <= 0 || o.Checking > o.Receiving {
+		t.Errorf("receiving %s, checking %s", o.Receiving, o.Checking)
+	}
+}
+
+func TestTokensAreUniqueAndPlain(t *testing.T) {
+	seen := map[string]bool{}
+	for range 10_000 {
+		token := newToken()
+		if len(token) != 16 || seen[token] || strings.Trim(token, "0123456789abcdefghjkmnpqrstvwxyz") != "" {
+			t.Fatalf("token %q", token)
+		}
+		seen[token] = true
+	}
+}
+
+// A verdict that was not reached never lets a message through.
+func TestTheZeroVerdictIsAFailure(t *testing.T) {
+	r := respond(&judge.Judgement{Evidence: new(evidence.Message), Marks: new(judge.Settings).NewMarks("")}, new(judge.Settings))
+	if r.Reply.Delivers() || milter.CheckReply(r.Reply) == nil || fmt.Sprint(r.Reply) != "none" {
+		t.Errorf("got %v", r.Reply)
+	}
+}

@@ -1,0 +1,86 @@
+package judge
+
+import (
+	"bytes"
+	"strings"
+
+	"alignd/authres"
+	"alignd/header"
+)
+
+// ResultsName is the field that tells the results (RFC 8601 section 2.2).
+const ResultsName = "Authentication-Results"
+
+// Marks remembers which incoming fields are to be deleted, while the header
+// comes by.
+type Marks struct {
+	own     authres.Own
+	s       *Settings
+	Results Numbered // Authentication-Results
+	Tag     Numbered // our disposition field
+	SPF     Numbered // Received-SPF
+}
+
+// Numbered counts the fields of one name and keeps the numbers to delete. An MTA
+// knows a field by its name and its number among the fields of that name, from 1, in
+// this message.
+type Numbered struct {
+	count  int
+	Delete []int
+}
+
+// NewMarks is for a message that came through an MTA named mta.
+func (s *Settings) NewMarks(mta string) *Marks { return &Marks{own: s.own(mta), s: s} }
+
+// MarksOf are the marks of a whole header.
+func (s *Settings) MarksOf(mta string, fields *header.Fields) *Marks {
+	m := s.NewMarks(mta)
+	for i := range fields.Len() {
+		f := fields.At(i)
+		m.Note(f.Name(), f.Value())
+	}
+	return m
+}
+
+// Note looks at one field. White space before the colon (RFC 5322 section 4.5)
+// is no part of the name: the MTA that deletes the field does not count it so.
+func (m *Marks) Note(name, value []byte) {
+	name = bytes.TrimRight(name, " \t")
+	s := m.s
+	switch {
+	case equalFold(name, ResultsName):
+		m.Results.count++
+		if s.Strip == StripAll || s.Strip != StripNone && m.own.Claims(value) {
+			m.Results.delete()
+		}
+	case equalFold(name, authres.ReceivedSPFName):
+		// Where we write the field, one that came with the message would be read
+		// for it, whatever receiver it claims (RFC 7208 section 9.1).
+		m.SPF.count++
+		if s.ReceivedSPF && s.Strip != StripNone {
+			m.SPF.delete()
+		}
+	case equalFold(name, s.TagName):
+		m.Tag.count++
+		m.Tag.delete()
+	}
+}
+
+// delete marks the field that was just counted.
+func (n *Numbered) delete() { n.Delete = append(n.Delete, n.count) }
+
+func equalFold(b []byte, s string) bool {
+	return len(b) == len(s) && strings.EqualFold(string(b), s)
+}
+
+// Deleted is how many fields go when the message is delivered.
+func (j *Judgement) Deleted() int {
+	if j.Marks == nil {
+		return 0
+	}
+	n := len(j.Marks.Tag.Delete)
+	if !j.KeepsResults() {
+		n += len(j.Marks.Results.Delete) + len(j.Marks.SPF.Delete)
+	}
+	return n
+}

@@ -1,0 +1,50 @@
+package relay
+
+import (
+	"bytes"
+	"strings"
+	"time"
+
+	"alignd/evidence"
+	"alignd/header"
+)
+
+// Chain reads the Received fields, topmost first, at most max of them. It is for
+// people, and for judging anew under other trusted relays; no address in it is
+// proven.
+func Chain(fields *header.Fields, max int) []evidence.Hop {
+	var few [8]int
+	at := fields.AppendNamed(few[:0], "Received")
+	if len(at) == 0 {
+		return nil
+	}
+	hops := make([]evidence.Hop, 0, min(len(at), max))
+	for _, i := range at[:min(len(at), max)] {
+		hops = append(hops, chainHop(fields.At(i).Value()))
+	}
+	return hops
+}
+
+// maxChainText is how much of a name is kept, in octets: the longest name of DNS.
+const maxChainText = 253
+
+func chainHop(value []byte) evidence.Hop {
+	h, problem := parseReceived(value)
+	return evidence.Hop{
+		From: clip(h.helo), Addr: h.ip, By: clip(h.by), With: h.way.String(), Time: receivedTime(value), Problem: problem,
+	}
+}
+
+func clip(s string) string { return s[:min(len(s), maxChainText)] }
+
+// receivedTime is the date behind the last semicolon (RFC 5321 section 4.4, RFC
+// 5322 section 3.3), in the form that MTAs write; zero for another one.
+func receivedTime(value []byte) time.Time {
+	text, _, _ := strings.Cut(string(value[bytes.LastIndexByte(value, ';')+1:]), "(")
+	text = text[strings.IndexByte(text, ',')+1:] // the name of the day says nothing
+	t, err := time.Parse("_2 Jan 2006 15:04:05 -0700", strings.Join(strings.Fields(text), " "))
+	if err != nil {
+		return time.Time{}
+	}
+	return t.UTC()
+}
