@@ -14,6 +14,11 @@ type Hop struct {
 	By   string     // the host that wrote the field
 	With string     // how it came: smtp, lmtp, login, mailbox, other; empty where it is not said
 	Time time.Time  // zero when it could not be read
+	// Queued: the field only tells that the message went on inside the host after
+	// it came by SMTP; the field below is by the same writer.
+	Queued bool
+	// Socket: it came from another process of the same host, without address.
+	Socket bool
 	// Problem says why Addr was not read; constant text of ours.
 	Problem string
 }

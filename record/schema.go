@@ -94,7 +94,7 @@ var schema = map[reflect.Type]keys{
 		1: "ListID", 2: "List", 3: "Resent", 4: "Forwarded", 5: "ARC", 6: "Received",
 	},
 	reflect.TypeFor[evidence.Hop](): {
-		1: "From", 2: "Addr", 3: "By", 4: "With", 5: "Time", 6: "Problem",
+		1: "From", 2: "Addr", 3: "By", 4: "With", 5: "Time", 6: "Problem", 7: "Queued", 8: "Socket",
 	},
 	reflect.TypeFor[evidence.FailedQuestion](): {
 		1: "Name", 2: "Type", 3: "RCode", 4: "Why",

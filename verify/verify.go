@@ -188,7 +188,7 @@ func (m *Message) EndOfHeader() {
 		return
 	}
 	if m.behindRelay() {
-		m.ev.Client = m.opt.Relays.Find(m.ev.Client, &m.fields)
+		m.ev.Client = m.opt.Relays.Find(m.ev.Client, m.ev.Received)
 		m.startClientChecks()
 	}
 	policies := m.opt.DMARC

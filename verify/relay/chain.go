@@ -9,9 +9,9 @@ import (
 	"alignd/header"
 )
 
-// Chain reads the Received fields, topmost first, at most max of them. It is for
-// people, and for judging anew under other trusted relays; no address in it is
-// proven.
+// Chain reads the Received fields, topmost first, at most max of them. It is what
+// Find goes by, now or later under other trusted relays, and what people see; no
+// address in it is proven.
 func Chain(fields *header.Fields, max int) []evidence.Hop {
 	var few [8]int
 	at := fields.AppendNamed(few[:0], "Received")
@@ -25,15 +25,20 @@ func Chain(fields *header.Fields, max int) []evidence.Hop {
 	return hops
 }
 
-// maxChainText is how much of a name is kept, in octets: the longest name of DNS.
-const maxChainText = 253
+// maxChainText is how much of a name is kept, in octets; longer HELO names are not
+// read at all.
+const maxChainText = maxHELO
 
 func chainHop(value []byte) evidence.Hop {
 	h, problem := parseReceived(value)
 	return evidence.Hop{
-		From: clip(h.helo), Addr: h.ip, By: clip(h.by), With: h.way.String(), Time: receivedTime(value), Problem: problem,
+		From: clip(h.helo), Addr: h.ip, By: clip(h.by), With: h.way.String(), Time: receivedTime(value),
+		Queued: h.queued, Socket: h.socket, Problem: problem,
 	}
 }
+
+// hasFrom reports whether the field says from whom the message came.
+func hasFrom(h *evidence.Hop) bool { return h.Addr.IsValid() || h.Socket }
 
 func clip(s string) string { return s[:min(len(s), maxChainText)] }
 

@@ -26,7 +26,6 @@ import (
 	"strings"
 
 	"alignd/evidence"
-	"alignd/header"
 )
 
 // DefaultMaxHops is how many trusted hops are passed over, the peer included.
@@ -128,19 +127,19 @@ func (o *Options) relay(peer netip.Addr) *Relay {
 	return nil
 }
 
-// Find returns client with what fields, the header as received, tell about its
+// Find returns client with what hops, the Received fields (Chain), tell about its
 // path: Relay, Hops, and Original with OriginalHELO, RelayProblem, or Began. None
 // of them is set when all hops were trusted ones and the last has no address of
 // its own: the message began inside. A client that is no trusted relay comes
 // back as it was.
-func (o *Options) Find(client evidence.Client, fields *header.Fields) evidence.Client {
+func (o *Options) Find(client evidence.Client, hops []evidence.Hop) evidence.Client {
 	r := o.relay(client.Peer.Unmap().WithZone(""))
 	if r == nil {
 		return client
 	}
 	client.Relay, client.Hops = r.ID, 1
 	w := walk{relay: r, own: o.Own, client: &client, waiting: true, unproven: r.By.any()}
-	client.RelayProblem = w.run(fields)
+	client.RelayProblem = w.run(hops)
 	if client.RelayProblem == "" && !client.Original.IsValid() {
 		client.Began = w.last
 	}
@@ -161,12 +160,12 @@ type walk struct {
 }
 
 // run returns the problem that ended the search.
-func (w *walk) run(fields *header.Fields) string {
-	for i, at := range fields.Named("Received") {
-		h, problem := parseReceived(fields.At(at).Value())
-		found := false
+func (w *walk) run(hops []evidence.Hop) string {
+	for i := range hops {
+		h := &hops[i]
+		found, problem := false, h.Problem
 		if problem == "" {
-			found, problem = w.step(&h)
+			found, problem = w.step(h)
 		}
 		switch {
 		case problem == tooManyHops:
@@ -186,38 +185,38 @@ func (w *walk) run(fields *header.Fields) string {
 const tooManyHops = "more trusted hops than max_hops"
 
 // step takes one hop. found means that it is the original client.
-func (w *walk) step(h *hop) (found bool, problem string) {
-	if w.waiting, w.last = h.queued, (netip.Addr{}); h.queued {
+func (w *walk) step(h *evidence.Hop) (found bool, problem string) {
+	if w.waiting, w.last = h.Queued, (netip.Addr{}); h.Queued {
 		return false, ""
 	}
-	if w.unproven && !w.relay.By.has(h.by) {
+	if w.unproven && !w.relay.By.has(h.By) {
 		return false, notBy
 	}
 	w.unproven = false
-	if h.noFrom {
+	if !hasFrom(h) {
 		// Without "with SMTP" it tells of a submission: "(Postfix, from userid 0)".
-		if !w.relay.By.has(h.by) || h.way != smtp && h.way != lmtp {
+		if !w.relay.By.has(h.By) || h.With != smtp.String() && h.With != lmtp.String() {
 			return false, noFrom
 		}
 		return false, ""
 	}
-	trusted := h.socket || w.trusts(h.ip)
+	trusted := h.Socket || w.trusts(h.Addr)
 	switch {
-	case h.way == other:
+	case h.With == other.String():
 		return false, notSMTP
-	case h.way == login && !trusted:
+	case h.With == login.String() && !trusted:
 		return false, afterLogin
-	case h.way == mailbox && !trusted:
+	case h.With == mailbox.String() && !trusted:
 		return false, fromMailbox
 	case !trusted:
-		w.client.Original, w.client.OriginalHELO = h.ip, h.helo
+		w.client.Original, w.client.OriginalHELO = h.Addr, h.From
 		return true, ""
 	case w.client.Hops >= w.relay.maxHops():
 		return false, tooManyHops
 	}
 	w.client.Hops++
-	if !h.ip.IsLoopback() {
-		w.last = h.ip
+	if !h.Addr.IsLoopback() {
+		w.last = h.Addr
 	}
 	return false, ""
 }

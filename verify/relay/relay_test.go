@@ -157,7 +157,7 @@ func TestFind(t *testing.T) {
 			client := evidence.Client{Peer: netip.MustParseAddr(tt.peer), HELO: "relay.example"}
 			want := tt.want
 			want.Peer, want.HELO = client.Peer, client.HELO
-			if got := opt.Find(client, &fields); got != want {
+			if got := opt.Find(client, Chain(&fields, evidence.MaxHops)); got != want {
 				t.Errorf("Received %q\n got %+v\nwant %+v", tt.received, got, want)
 			}
 			if got := opt.Trusts(client.Peer); got != (tt.want.Relay != "") {
@@ -170,7 +170,7 @@ func TestFind(t *testing.T) {
 func TestNoOptionsTrustNobody(t *testing.T) {
 	var none *Options
 	client := evidence.Client{Peer: netip.MustParseAddr("127.0.0.1")}
-	if none.Trusts(client.Peer) || none.Trusts(netip.Addr{}) || none.Find(client, &header.Fields{}) != client {
+	if none.Trusts(client.Peer) || none.Trusts(netip.Addr{}) || none.Find(client, nil) != client {
 		t.Error("nil Options found a relay")
 	}
 }
