@@ -3,6 +3,7 @@ package dkim
 import (
 	"bytes"
 	"context"
+	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -13,11 +14,9 @@ import (
 	"math/big"
 	"slices"
 	"strings"
-	"sync"
 
 	"alignd/evidence"
 	"alignd/resolver"
-	"alignd/verify/internal/rsaverify"
 
 	"github.com/miekg/dns"
 )
@@ -27,8 +26,8 @@ const (
 	// MaxKeys is how many usable key records of one name are tried, as long as
 	// their sizes add up to maxBitsTried at most. Ours.
 	MaxKeys = 4
-	// MinRSABits is below which a signature is refused though it verified.
-	// RFC 8301 section 3.2.
+	// MinRSABits is below which a key is refused before any arithmetic. RFC 8301
+	// section 3.2: such a signature must not count as valid, whatever it says.
 	MinRSABits = 1024
 	// MaxRSABits is above which a key is refused before any arithmetic, which
 	// takes as long as the square of the size. RFC 8301 section 3.2 asks
@@ -49,8 +48,6 @@ type key struct {
 	problem *Problem // why the record serves no signature; nil when it does
 
 	public  *rsa.PublicKey
-	prepare sync.Once      // makes rsa of public when it is first needed
-	rsa     *rsaverify.Key // nil if it cannot be made
 	ed25519 ed25519.PublicKey
 	bits    int
 
@@ -189,6 +186,9 @@ func (k *key) readRSA(der []byte) *Problem {
 	if pub.N.Sign() <= 0 || k.bits < 2 || pub.N.Bit(0) == 0 || pub.E < 3 || pub.E&1 == 0 || pub.E > 1<<31-1 {
 		return badKey("key is not an RSA key")
 	}
+	if k.bits < MinRSABits {
+		return barredKey("RSA key below 1024 bits")
+	}
 	k.public = pub
 	return nil
 }
@@ -263,13 +263,13 @@ func (k *key) fits(p *Params) *Problem {
 	return nil
 }
 
-// verify reports whether signature is this key's over a header hash.
+// verify reports whether signature is this key's over a header hash: RSASSA-PKCS1-v1_5
+// (RFC 8017 section 8.2.2) or Ed25519 (RFC 8463 section 3).
 func (k *key) verify(digest *[sha256.Size]byte, signature []byte) bool {
 	if k.ed25519 != nil {
 		return ed25519.Verify(k.ed25519, digest[:], signature)
 	}
-	k.prepare.Do(func() { k.rsa, _ = rsaverify.New(k.public) })
-	return k.rsa != nil && k.rsa.Verify(digest, signature)
+	return rsa.VerifyPKCS1v15(k.public, crypto.SHA256, digest[:], signature) == nil
 }
 
 // Keys is the answer for one key name.
@@ -361,6 +361,3 @@ func (ks Keys) Verify(p *Params, digest func() *[sha256.Size]byte, work *Work) O
 func (ks *Keys) outcome(k *key, bad *Problem, verified bool) Outcome {
 	return Outcome{Verified: verified, Problem: bad, KeyBits: k.bits, Testing: k.testing, KeyHash: k.hash, CNAMEs: ks.cnames}
 }
-
-// weak reports whether the key was an RSA key that may not count.
-func (o Outcome) weak(p *Params) bool { return !p.ed25519 && o.KeyBits < MinRSABits }

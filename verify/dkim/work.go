@@ -5,8 +5,10 @@ import "math/bits"
 // MaxWork is how much RSA arithmetic the signatures of one message may take, and
 // once more its ARC chain. Unit: products of two numbers of 2048 bits, of which a
 // signature by a key of 2048 bits with the exponent 65537 takes 17, one of 4096
-// bits four times as many. Ours: enough for a chain of 50 sets by keys of 2048
-// bits, and for ten signatures whatever their keys. What exceeds it is policy.
+// bits four times as many. Half as much again goes into setting the key up, which
+// is bounded by the number of signatures. Ours: enough for a chain of 50 sets by
+// keys of 2048 bits, and for ten signatures whatever their keys. What exceeds it
+// is policy.
 const MaxWork = 2500
 
 // Work is the arithmetic of several checks together. The zero value has done
