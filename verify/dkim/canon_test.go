@@ -72,24 +72,7 @@ func checkBody(t *testing.T, body string, cuts []byte) {
 	}
 }
 
-// bothWays runs a test the way of processors that have it and of others.
-func bothWays(t *testing.T, test func(t *testing.T)) {
-	t.Helper()
-	has := useAVX2
-	t.Cleanup(func() { useAVX2 = has })
-	if !has {
-		t.Log("this processor has no AVX2")
-	}
-	t.Run("wide", test)
-	useAVX2 = false
-	t.Run("portable", test)
-}
-
 func TestBodyCanonicalizationEqualsTheReference(t *testing.T) {
-	bothWays(t, testBodySeeds)
-}
-
-func testBodySeeds(t *testing.T) {
 	for _, body := range bodySeeds {
 		for _, cuts := range [][]byte{nil, {0}, {1}, {2, 0}, {7}, {8, 3, 0}} {
 			checkBody(t, body, cuts)
@@ -97,13 +80,9 @@ func testBodySeeds(t *testing.T) {
 	}
 }
 
-// Bodies of few kinds of pieces meet all corners of looking at eight or 32 octets
-// at a time, which longer and more varied texts seldom do.
+// Bodies of few kinds of pieces meet all corners of looking at eight octets at a
+// time, which longer and more varied texts seldom do.
 func TestBodiesOfPiecesEqualTheReference(t *testing.T) {
-	bothWays(t, testBodiesOfPieces)
-}
-
-func testBodiesOfPieces(t *testing.T) {
 	pieces := []string{"\r\n", "\r\n", " ", "\t", "\r", "\n", "a", "0123456", "01234567", strings.Repeat("x", 29)}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 30_000 {
