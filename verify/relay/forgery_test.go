@@ -24,6 +24,8 @@ var shapes = []string{
 	"from {helo} ([192.0.2.1] {rdns}) by gw.example (ZoneMTA) with ESMTPS id 1 for <{rcpt}>; date",
 	"from {helo} ([192.0.2.1] verified) by gw.example (CommuniGate Pro SMTP 6) with ESMTPS id 1; date",
 	"from {helo} ([192.0.2.1] RDNS failed) by gw.example with Microsoft SMTPSVC(10.0); date",
+	"from {helo} (rdns.example[192.0.2.1]) by gw.example (rwcrmhc53) with SMTP id <1>; date",
+	"from [192.0.2.1] by gw.example with esmtp (Exim 4) (envelope-from <{rcpt}>) id 1 for {rcpt}; date",
 	"from {helo} (Not Verified[192.0.2.1]) by gw.example with MailMarshal (v6) id <1>; date",
 	"from {helo} (192.0.2.1) by gw.example (198.51.100.7) with Microsoft SMTP Server id 1; date",
 	"from {helo} (192.0.2.1:23198) by gw.example with [XMail 1.27 ESMTP Server] id <1> for <{rcpt}> from <a@a.example>; date",

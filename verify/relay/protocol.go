@@ -29,7 +29,7 @@ func isLogin(word string) bool {
 			return true
 		}
 	}
-	return word == "asmtp" || word == "auth"
+	return word == "asmtp" || word == "asmtps" || word == "auth"
 }
 
 // notSaid are the products that write their own name where the protocol belongs.

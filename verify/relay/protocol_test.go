@@ -21,6 +21,7 @@ func TestTheWayAMessageCame(t *testing.T) {
 		{name: "a login in lower case", value: from + "by gw.example with esmtpa (Exim 4.98); date", want: login},
 		{name: "an internationalized login", value: from + "by gw.example with UTF8SMTPSA id 1; date", want: login},
 		{name: "a login as IceWarp writes it", value: from + "by gw.example (IceWarp 14) with ASMTP (SSL) id 1; date", want: login},
+		{name: "the same under TLS", value: from + "by gw.example (IceWarp 14) with ASMTPS id 1; date", want: login},
 		{name: "a login as Sendmail writes it", value: "from helo.example (rdns.example [192.0.2.1]) (authenticated bits=0) by gw.example with ESMTP id 1; date", want: login},
 		{name: "a login as Courier writes it", value: "from helo.example ([192.0.2.1]) (AUTH: LOGIN joe) by gw.example with esmtp; date", want: login},
 		{name: "a login as CommuniGate writes it", value: "from [192.0.2.1] (account joe@a.example HELO helo.example) by gw.example with ESMTP id 1; date", want: login},

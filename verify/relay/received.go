@@ -65,6 +65,9 @@ func parseReceived(value []byte) (h hop, problem string) {
 func received(from, by []part) (hop, string) {
 	way := protocol(by)
 	h, problem := fromClause(from)
+	if lone, ok := loneLiteral(from, by); ok {
+		h, problem = lone, ""
+	}
 	if problem == noAddress && (way == lmtp || isSocket(from)) && !isLiteral(from[0]) {
 		h, problem = hop{helo: name(from), socket: true}, "" // RFC 2033: between processes of one site
 	}

@@ -81,6 +81,11 @@ func TestParseReceived(t *testing.T) {
 		{name: "fetchmail", value: "from pop.example [192.0.2.1]\r\n\tby gw.example with POP3 (fetchmail-6.4.38)\r\n\tfor <u@localhost> (single-drop)" + d, ip: "192.0.2.1", helo: "pop.example"},
 		{name: "getmail", value: "from pop.example (192.0.2.1) by gw.example with POP3-SSL getmail6 for <u@here.test>" + d, ip: "192.0.2.1", helo: "pop.example"},
 
+		{name: "InterMail, reverse name and address in one word", value: "from helo.example (rdns.example[192.0.2.1]) by gw.example (rwcrmhc53) with SMTP id <1>" + d, ip: "192.0.2.1", helo: "helo.example"},
+		{name: "Exim, no name, HELO is the client's literal", value: "from [192.0.2.1] by gw.example with esmtp (Exim 4.98) (envelope-from <a@b.example>) id 1" + d, ip: "192.0.2.1", helo: "[192.0.2.1]"},
+		{name: "the same with TLS", value: "from [192.0.2.1] by gw.example with esmtps (TLS1.3) tls X (Exim 4.98) id 1" + d, ip: "192.0.2.1", helo: "[192.0.2.1]"},
+		{name: "a recipient that names Exim", value: "from [198.51.100.9] by gw.example with SMTP id 1 for <\"(Exim 4)\"@gw.example>" + d, problem: noAddress},
+
 		{name: "submitted by Sendmail's command", value: "(from joe@localhost) by gw.example (8.18.1/8.18.1/Submit) id 1" + d, problem: submitted},
 		{name: "submitted by qmail's command", value: "(qmail 12345 invoked by uid 1000); 1 Jan 2026 00:00:00 -0000", problem: submitted},
 		{name: "submitted by Exim's command", value: "from joe by gw.example with local (Exim 4.98)" + d, problem: noAddress},
@@ -109,6 +114,9 @@ func TestParseReceived(t *testing.T) {
 		{name: "the true comment has a further word", value: "from x ([198.51.100.9]) (rdns.example [192.0.2.1] checked) by gw.example" + d, problem: ambiguous},
 		{name: "the true comment has the address in an odd spelling", value: "from x ([198.51.100.9]) (rdns.example [192.000.002.001]) by gw.example" + d, problem: ambiguous},
 		{name: "HELO opens a comment that the name of a certificate closes", value: "from x ([198.51.100.9]) ( (rdns.example [192.0.2.1]) (using TLSv1.3 with cipher X) (Client CN \"a)\", Issuer \"b\" (not verified)) by gw.example" + d, problem: ambiguous},
+		{name: "the true comment has no address", value: "from x ([198.51.100.9]) (unknown [unknown]) by gw.example" + d, problem: ambiguous},
+		{name: "the true comment has the address as one number", value: "from x ([198.51.100.9]) (rdns.example [3221225985]) by gw.example" + d, problem: ambiguous},
+		{name: "ident in front of a reverse name and address in one word", value: "from x (a@b[192.0.2.1]) by gw.example" + d, problem: unknownShape},
 		{name: "HELO brings an address outside of comments", value: "from x [198.51.100.9] (y) (rdns.example [192.0.2.1]) by gw.example" + d, problem: ambiguous},
 		{name: "an address in the name of a certificate", value: "from x (rdns.example [192.0.2.1]) (Client CN \"198.51.100.9\") by gw.example" + d, problem: ambiguous},
 		{name: "HELO brings an Exim comment", value: "from [198.51.100.9] (helo=x) (rdns.example [192.0.2.1]) by gw.example" + d, problem: ambiguous},

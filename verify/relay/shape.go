@@ -30,9 +30,10 @@ type clause struct {
 //	from HELO ([IP] verified)        CommuniGate; unverified, RDNS failed: IIS; RDNS: ZoneMTA
 //	from HELO (IP)                   Exchange, PowerMTA; from RDNS (IP): qmail; (IP:port): XMail
 //	from HELO (Not Verified[IP])     MailMarshal
+//	from HELO (RDNS[IP])             InterMail at some providers
 //	from RDNS ([IP] helo=HELO)       Exim; from [IP] ([IP:port] helo=HELO): Momentum
 //	from ([IP])                      MailEnable; ([IP:port] helo=HELO): Momentum
-//	from [IP] (helo=HELO)            Exim without RDNS
+//	from [IP] (helo=HELO)            Exim without RDNS; from [IP] alone where HELO is the same
 //	from RDNS (HELO HELO) (IP)       qmail, MessageLabs; ([IP]): Cisco, James
 //	from RDNS (EHLO HELO) [IP]       old GMX
 //	from [IP] (HELO HELO)            CommuniGate; without brackets: Yahoo
@@ -61,8 +62,9 @@ func fromClause(parts []part) (hop, string) {
 		return hop{}, ambiguous
 	}
 	h, problem := tcpInfo(c.rest[0].text)
-	for _, i := range c.withAddress[1:] {
-		if problem != "" || !onlyHolds(c.rest[i].text, h.ip) {
+	for _, p := range c.rest[1:] { // "(unknown [unknown])" is such a place, too
+		found := addressesIn(p.text)
+		if len(found) == 0 && hasBrackets(p.text) || len(found) > 0 && (problem != "" || !onlyHolds(p.text, h.ip)) {
 			return hop{}, ambiguous
 		}
 	}
@@ -227,6 +229,9 @@ func tcpAddress(words []string) (ip netip.Addr, rest []string, ok bool) {
 	case i > 0 && front[i-1] == '@': // user@[IP]: Sendmail without RDNS
 		ip, _, ok = address(front[i:])
 		front = front[:i]
+	case len(words) == 1 && i > 0 && !strings.Contains(front[:i], "@"): // RDNS[IP]
+		ip, _, ok = address(front[i:])
+		front = front[:i]
 	case len(words) == 1: // ident or login in front: user@IP
 		at := strings.LastIndexByte(front, '@')
 		ip, _, ok = address(front[at+1:])
@@ -289,6 +294,36 @@ func onlyHolds(text string, ip netip.Addr) bool {
 		}
 	}
 	return true
+}
+
+// hasBrackets reports whether text has a word in square brackets, as the address
+// of a client is written, whatever it says.
+func hasBrackets(text string) bool {
+	_, behind, found := strings.Cut(text, "[")
+	return found && strings.Contains(behind, "]")
+}
+
+// loneLiteral reads "from [IP]" without a comment. Exim writes it of a client
+// without RDNS that says its address in HELO; others could mean HELO alone, so
+// Exim must have written the field. Its name stands in front of all that a
+// client says.
+func loneLiteral(from, by []part) (hop, bool) {
+	if len(from) != 1 {
+		return hop{}, false
+	}
+	ip, bracketed, ok := address(from[0].text)
+	if !ok || !bracketed {
+		return hop{}, false
+	}
+	for _, p := range by {
+		switch {
+		case p.is("id") || p.is("for") || p.comment && strings.HasPrefix(p.text, "envelope-from"):
+			return hop{}, false
+		case p.comment && strings.HasPrefix(p.text, "Exim "):
+			return hop{ip: ip, helo: from[0].text}, true
+		}
+	}
+	return hop{}, false
 }
 
 // name is the name in front of a from clause, empty where it has none.
