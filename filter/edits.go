@@ -15,7 +15,7 @@ import (
 // A verdict that was not reached has no reply, which the MTA is told as a failure.
 func respond(j *judge.Judgement, s *judge.Settings) milter.Response {
 	v := &j.Verdict
-	if v.Delivery == "" {
+	if !v.Reached() {
 		return milter.Response{}
 	}
 	if v.Delivery == policy.Refuse || v.Delivery == policy.DeliverDefer {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"alignd/evidence"
+	"alignd/policy"
 	"alignd/record"
 )
 
@@ -57,7 +58,7 @@ func appendLog(attrs []slog.Attr, r *record.Record) []slog.Attr {
 	str("relay_problem", ev.Client.RelayProblem)
 	str("helo", ev.Client.HELO)
 	str("mail_from_domain", ev.MailFromDomain)
-	if d := record.Decisive(ev, v); d != nil {
+	if d := policy.Decisive(ev, v); d != nil {
 		str("author_domain", d.AuthorDomain)
 		str("org_domain", d.OrgDomain)
 		str("dmarc", string(d.Result))
@@ -93,7 +94,7 @@ func appendLog(attrs []slog.Attr, r *record.Record) []slog.Attr {
 	str("stage", string(v.Stage))
 	str("monitor", string(v.Monitor.Delivery))
 	str("override", string(v.Override))
-	str("undecidable", string(v.Undecidable))
+	str("undecidable", joined(v.Undecidable))
 	str("reason", v.Reason)
 	if len(ev.Problems) > 0 {
 		str("problems", strings.Join(ev.Problems, "; "))
@@ -103,6 +104,14 @@ func appendLog(attrs []slog.Attr, r *record.Record) []slog.Attr {
 	str("token", ev.Token)
 	return append(attrs, slog.Int64("size", ev.Size),
 		slog.Float64("receiving_ms", milliseconds(r.Outcome.Receiving)), slog.Float64("checking_ms", milliseconds(r.Outcome.Checking)))
+}
+
+func joined(list []policy.Fact) string {
+	words := make([]string, len(list))
+	for i, f := range list {
+		words[i] = string(f)
+	}
+	return strings.Join(words, ",")
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

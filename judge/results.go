@@ -9,7 +9,6 @@ import (
 	"alignd/authres"
 	"alignd/evidence"
 	"alignd/policy"
-	"alignd/record"
 )
 
 // Results composes the whole Authentication-Results field of one message from
@@ -178,7 +177,7 @@ func arcResult(ev *evidence.Message) authres.Result {
 // the published policy and what was done go into a comment. policy.arc names
 // the trusted sealer whose word was taken.
 func dmarcResult(ev *evidence.Message, v *policy.Verdict) authres.Result {
-	d := record.Decisive(ev, v)
+	d := policy.Decisive(ev, v)
 	if d == nil {
 		r := authres.Result{Method: "dmarc", Value: string(evidence.PermError)}
 		switch ev.From.Problem {

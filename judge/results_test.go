@@ -9,7 +9,6 @@ import (
 	"alignd/evidence"
 	"alignd/internal/rfc8601"
 	"alignd/policy"
-	"alignd/record"
 )
 
 // full is a message with something in every field that the results show.
@@ -72,9 +71,9 @@ func TestResultsSayWhatWasObserved(t *testing.T) {
 			want: []string{`dkim=fail (key in testing mode) reason="body hash did not verify" header.d=list.example`}},
 		{name: "the null reverse-path reports HELO only (RFC 7208 section 2.4)", ev: null,
 			want: []string{"spf=fail", "smtp.helo=mail.example.com"}, not: []string{"smtp.mailfrom"}},
-		{name: "no Author Domain is permerror", ev: noFrom, verdict: policy.Verdict{Decisive: -1},
+		{name: "no Author Domain is permerror", ev: noFrom, verdict: policy.Verdict{},
 			want: []string{`dmarc=permerror reason="From: missing"`}, not: []string{"header.from"}},
-		{name: "a header that was not read has no results of its own, nor a missing From", ev: unread, verdict: policy.Verdict{Decisive: -1},
+		{name: "a header that was not read has no results of its own, nor a missing From", ev: unread, verdict: policy.Verdict{},
 			want: []string{"spf=pass", `dmarc=permerror reason="header section over the limit"`}, not: []string{"dkim=", " arc=", "From:"}},
 		{name: "an unsigned message says so", ev: unsigned, want: []string{"dkim=none;", "arc=none;"}},
 		{name: "behind a relay both addresses show", ev: relayed, want: []string{"client-ip=198.51.100.7 relay=192.0.2.1"}},
@@ -85,7 +84,7 @@ func TestResultsSayWhatWasObserved(t *testing.T) {
 			want:    []string{"dmarc=fail", "policy.arc=list.example"}},
 		{name: "an authenticated client that was not checked gets auth= only",
 			ev:      evidence.Message{AuthUser: "joe", AuthType: "PLAIN"},
-			verdict: policy.Verdict{NotJudged: true, Decisive: -1},
+			verdict: policy.Verdict{NotJudged: true},
 			want:    []string{"mx; auth=pass (PLAIN)"}, not: []string{"spf=", "dmarc=", "joe"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -93,6 +92,7 @@ func TestResultsSayWhatWasObserved(t *testing.T) {
 			if id == "" {
 				id = "mx"
 			}
+			row.verdict.Evaluation = min(len(row.ev.DMARC), 1)
 			got := Results(id, &row.ev, &row.verdict).Unfolded()
 			for _, want := range row.want {
 				if !strings.Contains(got, want) {
@@ -149,7 +149,7 @@ func FuzzResults(f *testing.F) {
 		ev.DKIM[1].Algorithm, ev.DKIM[1].B, ev.DKIM[1].Reason = algorithm, b, reason
 		ev.ARC.Sets[0].SealDomain, ev.ARC.Reason = domain, reason
 		ev.AuthType, ev.AuthUser = algorithm, selector
-		v := policy.Verdict{TrustedSealer: domain}
+		v := policy.Verdict{TrustedSealer: domain, Evaluation: 1}
 
 		h := Results("mx.example.net", &ev, &v)
 		folded := h.Format()
@@ -197,16 +197,16 @@ func TestAnUnusableFromDoesNotPass(t *testing.T) {
 	} {
 		ev := full()
 		ev.From.Problem, ev.DMARC[0].Result = row.problem, row.result
-		if d := record.Decisive(&ev, &policy.Verdict{Step: row.step}); (d != nil) != row.told {
+		if d := policy.Decisive(&ev, &policy.Verdict{Evaluation: 1, Step: row.step}); (d != nil) != row.told {
 			t.Errorf("From %q, %s, decided by %s: told=%v, want %v", row.problem, row.result, row.step, d != nil, row.told)
 		}
 	}
 	ev := full()
 	ev.From.Problem, ev.From.Sole, ev.DMARC[0].Result = evidence.FromUnparsable, true, evidence.Pass
-	if record.Decisive(&ev, &policy.Verdict{Step: policy.StepPolicy}) == nil {
+	if policy.Decisive(&ev, &policy.Verdict{Evaluation: 1, Step: policy.StepPolicy}) == nil {
 		t.Error("the pass of the only domain that any reader can see is not told")
 	}
-	if ev.DMARC[0].Result = evidence.None; record.Decisive(&ev, &policy.Verdict{Step: policy.StepFrom}) != nil {
+	if ev.DMARC[0].Result = evidence.None; policy.Decisive(&ev, &policy.Verdict{Evaluation: 1, Step: policy.StepFrom}) != nil {
 		t.Error("that it publishes nothing is told as its result")
 	}
 }

@@ -46,9 +46,9 @@ func (d *decision) soften(r *ruling, dm *evidence.DMARC) (settled bool) {
 
 // pass makes r an acceptance without consequences.
 func (r *ruling) pass(reason string) {
-	decisive, rank := r.Decisive, r.rank
+	evaluation, rank := r.Evaluation, r.rank
 	*r = ruling{rank: rank}
-	r.Decisive, r.Requested = decisive, RequestedNone
+	r.Evaluation, r.Requested = evaluation, RequestedNone
 	r.set(Accept, Tag)
 	r.by(StepPolicy, "", Source{})
 	r.Reason = reason

@@ -52,8 +52,8 @@ func TestAnAddressInFrontOfAnAngleAddress(t *testing.T) {
 		{"a fail of the angle address counts in full", frontOf(failing("none"), failing("reject")), Defaults(), Refuse, 0},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if v := Decide(row.ev, row.rules); v.Delivery != row.delivery || v.Decisive != row.decisive {
-				t.Errorf("got %s by %d (%s), want %s by %d", v.Delivery, v.Decisive, v.Reason, row.delivery, row.decisive)
+			if v := Decide(row.ev, row.rules); v.Delivery != row.delivery || v.Evaluation != row.decisive+1 {
+				t.Errorf("got %s by %d (%s), want %s by %d", v.Delivery, v.Evaluation-1, v.Reason, row.delivery, row.decisive)
 			}
 		})
 	}

@@ -130,7 +130,7 @@ func TestVerdictsWithoutJudging(t *testing.T) {
 		t.Errorf("Failed: got %+v", v)
 	}
 	v = Defaults().OverLimit(ev, "the header is larger than 1 MiB")
-	if v.Reply.Code != 550 || v.Reply.Enhanced != "5.7.1" || v.Step != StepLimit || v.Delivery != Refuse || v.Decisive != -1 {
+	if v.Reply.Code != 550 || v.Reply.Enhanced != "5.7.1" || v.Step != StepLimit || v.Delivery != Refuse || v.Evaluation != 0 {
 		t.Errorf("OverLimit: got %+v", v)
 	}
 	monitor := rulesOf(t, Spec{Mode: Monitor})
@@ -152,7 +152,7 @@ func TestRulesNeedOnlyWhatTheyList(t *testing.T) {
 		return []DomainRule{{AuthorDomains: append(p, "a.example"), Handling: h}}
 	}
 	profile := func(h Handling) []Profile { return []Profile{{Recipients: []string{"here.example"}, Handling: h}} }
-	both := evidence.Needs{IPRev: true, Existence: true}
+	all := evidence.Needs{IPRev: true, Existence: true, OrgDomain: true}
 	for _, row := range []struct {
 		name string
 		spec Spec
@@ -162,8 +162,11 @@ func TestRulesNeedOnlyWhatTheyList(t *testing.T) {
 		{name: "a strict policy of reject needs no signal", spec: Spec{Handling: listed(SignalNonExistent, SignalNoReverse)}},
 		{name: "existence where it is listed", spec: Spec{Handling: corroborated(SignalDirect, SignalNonExistent)}, want: evidence.Needs{Existence: true}},
 		{name: "reverse names where they are listed", spec: Spec{Handling: corroborated(SignalNoReverse)}, want: evidence.Needs{IPRev: true}},
-		{name: "neither is listed", spec: Spec{Handling: corroborated(SignalDirect, SignalSPFFail)}},
-		{name: "all signals, where none is named", spec: Spec{Handling: Handling{RejectMode: Corroborated}}, want: both},
+		{name: "neither is listed", spec: Spec{Handling: corroborated(SignalDirect, SignalOwn)}},
+		{name: "identifiers of the family are compared by the Organizational Domain", spec: Spec{Handling: corroborated(SignalSPFFail)}, want: evidence.Needs{OrgDomain: true}},
+		{name: "and broken signatures", spec: Spec{Handling: corroborated(SignalNoSignature)}, want: evidence.Needs{OrgDomain: true}},
+		{name: "and what a sealer found aligned", spec: Spec{Sealers: []Sealer{{Domains: []string{"a.example"}, Require: RequireAligned}}}, want: evidence.Needs{OrgDomain: true}},
+		{name: "all signals, where none is named", spec: Spec{Handling: Handling{RejectMode: Corroborated}}, want: all},
 		{name: "a domain that is corroborated by the general list", spec: Spec{Handling: listed(SignalNonExistent), Domains: domain(Handling{RejectMode: Corroborated})}, want: evidence.Needs{Existence: true}},
 		{name: "a domain that has a list of its own", spec: Spec{Handling: listed(SignalNonExistent), Domains: domain(corroborated(SignalDirect))}},
 		{name: "a domain that lists what the general mode then needs", spec: Spec{Handling: corroborated(SignalDirect), Domains: domain(listed(SignalNoReverse))}, want: evidence.Needs{IPRev: true}},

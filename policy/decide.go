@@ -13,10 +13,14 @@ type decision struct {
 	// audiences are the distinct Profiles of the recipients.
 	audiences []audience
 	few       [4]audience
+	// noProfile is the fact without which no Profile can be found.
+	noProfile facts
 	// hopeful: what a temporary error left open counts as proven.
 	hopeful bool
 	// expired: TempErrors.Expired took the place of a deferral.
 	expired bool
+	// missing are the facts that rules needed in vain.
+	missing facts
 }
 
 // audience is a Profile that at least one recipient has.
@@ -41,12 +45,14 @@ type ruling struct {
 func Decide(ev *evidence.Message, rules *Rules) Verdict {
 	d := decision{ev: ev, rules: rules}
 	d.chooseProfiles()
-	if id, at, ok := d.notJudged(); ok {
+	id, at, missing := d.notJudged()
+	if id != "" {
 		return d.letThrough(id, at)
 	}
 	floor, final := d.unusableFrom()
 	if final {
-		floor.Decisive = d.worstEvaluation()
+		d.missing |= missing
+		floor.Evaluation = d.worstEvaluation()
 		return d.finish(&floor)
 	}
 	worst := d.judge(0)
@@ -56,8 +62,11 @@ func Decide(ev *evidence.Message, rules *Rules) Verdict {
 		}
 	}
 	if floor.worse(&worst.Verdict) {
-		floor.Decisive, floor.Requested = worst.Decisive, worst.Requested
+		floor.Evaluation, floor.Requested = worst.Evaluation, worst.Requested
 		worst = floor
+	}
+	if worst.Delivery != Deliver || worst.Monitor != (Outcome{}) {
+		d.missing |= missing
 	}
 	return d.finish(&worst)
 }
@@ -78,9 +87,9 @@ func (d *decision) judge(i int) ruling {
 		dm = &d.ev.DMARC[i]
 	}
 	r := d.handled(dm)
-	r.Decisive, r.rank = i, d.rank(dm)
-	if dm == nil {
-		r.Decisive = -1
+	r.rank = d.rank(dm)
+	if dm != nil {
+		r.Evaluation = i + 1
 	}
 	if d.soften(&r, dm) {
 		return r
@@ -117,6 +126,9 @@ func (d *decision) handled(dm *evidence.DMARC) ruling {
 func (d *decision) chooseProfiles() {
 	d.audiences = d.few[:0]
 	if len(d.rules.profiles) > 0 {
+		if len(d.ev.Recipients) == 0 {
+			d.noProfile = noRecipients
+		}
 		for i := range d.ev.Recipients {
 			d.addAudience(d.ev.Recipients[i].Address)
 			d.addHostAudiences(d.ev.Recipients[i].Address)
@@ -155,25 +167,32 @@ func (d *decision) addHostAudiences(address string) {
 	}
 }
 
-// notJudged is step 1: it names the entry by which the client is not judged. It
-// is about who is connected. A trusted relay is never exempt; what it brings is
-// judged, but for mail that began in an own network behind it.
-func (d *decision) notJudged() (id string, at Source, ok bool) {
+// notJudged is step 1: it names the entry by which the client is not judged; id is
+// empty where it is judged. It is about who is connected. A trusted relay is never
+// exempt; what it brings is judged, but for mail that began in an own network
+// behind it.
+func (d *decision) notJudged() (id string, at Source, missing facts) {
 	r, c := d.rules, &d.ev.Client
 	if d.ev.Authenticated() && !r.notJudged.JudgeAuthenticated {
-		return "authenticated", Source{}, true
+		return "authenticated", Source{}, noFacts
 	}
 	client := c.Peer
-	if c.Relay != "" {
+	switch {
+	case c.Relay != "":
 		client = c.Began // never loopback: that is a hop inside a host of the relay's
-	} else if client.IsValid() && client.Unmap().IsLoopback() && !r.notJudged.JudgeLoopback {
-		return "loopback", Source{}, true
+		if len(r.notJudged.Networks) > 0 && !client.IsValid() {
+			return "", Source{}, d.beginningUnknown()
+		}
+	case !client.IsValid() && (len(r.notJudged.Networks) > 0 || !r.notJudged.JudgeLoopback):
+		return "", Source{}, noClient
+	case client.IsValid() && client.Unmap().IsLoopback() && !r.notJudged.JudgeLoopback:
+		return "loopback", Source{}, noFacts
 	}
 	if i := r.networks.first(client); i >= 0 {
 		n := &r.notJudged.Networks[i]
-		return n.ID, n.Source, true
+		return n.ID, n.Source, noFacts
 	}
-	return "", Source{}, false
+	return "", Source{}, noFacts
 }
 
 // letThrough accepts a message of a client that is not judged. What the Domain
@@ -182,9 +201,10 @@ func (d *decision) letThrough(id string, at Source) Verdict {
 	v := Verdict{Disposition: DispositionAccept, Delivery: Deliver, Requested: RequestedNone, NotJudged: true}
 	v.by(StepNotJudged, id, at)
 	v.Reason = "The client is not judged (" + id + ")."
-	v.Decisive = d.worstEvaluation()
-	if v.Decisive >= 0 {
-		v.Requested = d.handled(&d.ev.DMARC[v.Decisive]).Requested
+	v.Evaluation = d.worstEvaluation()
+	if v.Evaluation > 0 {
+		v.Requested = d.handled(&d.ev.DMARC[v.Evaluation-1]).Requested
+		v.Undecidable = (d.missing & noSample).list() // no more is looked at
 	}
 	if v.Requested != RequestedNone {
 		v.Override, v.OverrideComment = OverrideLocalPolicy, "client not judged"
@@ -223,12 +243,12 @@ func (d *decision) rank(dm *evidence.DMARC) int {
 	return 2
 }
 
-// worstEvaluation is the index of the worst evaluation, -1 without any.
+// worstEvaluation is the number of the worst evaluation, 0 without any.
 func (d *decision) worstEvaluation() int {
-	worst := -1
+	worst := 0
 	for i := range d.ev.DMARC {
-		if worst < 0 || d.rank(&d.ev.DMARC[i]) > d.rank(&d.ev.DMARC[worst]) {
-			worst = i
+		if worst == 0 || d.rank(&d.ev.DMARC[i]) > d.rank(&d.ev.DMARC[worst-1]) {
+			worst = i + 1
 		}
 	}
 	return worst
@@ -293,10 +313,10 @@ func (d *decision) trustSealers(r *ruling, dm *evidence.DMARC) {
 	if dm == nil || dm.Result == evidence.Pass {
 		return
 	}
-	v, ok := d.vouch(dm)
+	v, ok, missing := d.vouch(dm)
 	if !ok {
-		if len(d.rules.sealers) > 0 && d.ev.ARC.Result == evidence.NotChecked && r.Delivery != Deliver {
-			r.Undecidable = FactARC
+		if r.Delivery != Deliver || r.Monitor != (Outcome{}) {
+			d.missing |= missing
 		}
 		r.Reason += d.disbelief(dm)
 		return
@@ -347,32 +367,33 @@ func (d *decision) waitForChain(r *ruling, v voucher) {
 // at most its action. An entry that changes nothing decides nothing; a block
 // entry that keeps an allow entry from the same outcome does.
 func (d *decision) except(r *ruling, before *Verdict, dm *evidence.DMARC) {
-	x, fact := d.rules.block.find(d, dm)
+	x, missing := d.rules.block.find(d, dm)
+	if r.Delivery != Refuse {
+		d.missing |= missing
+	}
 	if x != nil {
 		to := d.excepted(x, dm)
 		if to.worse(&r.Verdict) || to.Delivery == r.Delivery && d.spared(before, dm) {
-			to.Requested, to.Decisive, to.rank = r.Requested, r.Decisive, r.rank
+			to.Requested, to.Evaluation, to.rank = r.Requested, r.Evaluation, r.rank
 			to.TrustedSealer = r.TrustedSealer
 			*r = to
 		}
 		return
 	}
-	if fact != NoFact && r.Delivery != Refuse {
-		r.Undecidable = fact
-	}
 	if before.Delivery == Deliver && r.Monitor == (Outcome{}) {
 		return
 	}
-	if x, fact = d.rules.allow.find(d, dm); x == nil {
-		if fact != NoFact && r.Delivery != Deliver {
-			r.Undecidable = fact
-		}
+	x, missing = d.rules.allow.find(d, dm)
+	if r.Delivery != Deliver || r.Monitor != (Outcome{}) {
+		d.missing |= missing
+	}
+	if x == nil {
 		d.waitForProof(r, dm)
 		return
 	}
 	to := d.excepted(x, dm)
 	if before.worse(&to.Verdict) && !to.worse(&r.Verdict) {
-		to.Requested, to.Decisive, to.rank, to.Stage = r.Requested, r.Decisive, r.rank, r.Stage
+		to.Requested, to.Evaluation, to.rank, to.Stage = r.Requested, r.Evaluation, r.rank, r.Stage
 		to.TrustedSealer = r.TrustedSealer
 		*r = to
 	}

@@ -12,6 +12,9 @@ import (
 
 var now = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
+// everything is what verify marks as looked at in a message whose header it read.
+const everything = evidence.SectionFrom | evidence.SectionTraces | evidence.SectionReceived | evidence.SectionDKIM | evidence.SectionDMARC
+
 // message is a complete, unauthenticated message from outside with one Author
 // Domain whose evaluation is dm.
 func message(dm ...evidence.DMARC) *evidence.Message {
@@ -23,7 +26,7 @@ func message(dm ...evidence.DMARC) *evidence.Message {
 		SPF:        evidence.SPF{MailFrom: &evidence.SPFCheck{Identity: evidence.MailFromIdentity, Domain: "sender.example", Result: evidence.None}},
 		ARC:        evidence.ARC{Result: evidence.None},
 		IPRev:      evidence.IPRev{Result: evidence.Pass, Names: []string{"mail.example.net"}},
-		DMARC:      dm, Sample: 50,
+		DMARC:      dm, Sample: 50, Looked: everything,
 	}
 	ev.From.Fields = 1
 	for _, e := range dm {
@@ -35,7 +38,7 @@ func message(dm ...evidence.DMARC) *evidence.Message {
 // failing is an evaluation of bank.example that fails with policy p.
 func failing(p evidence.DMARCPolicy) evidence.DMARC {
 	return evidence.DMARC{AuthorDomain: "bank.example", OrgDomain: "bank.example", PolicyDomain: "bank.example",
-		Result: evidence.Fail, Policy: p, PolicyTag: "p", Published: evidence.DMARCRecord{P: p, Pct: 100}}
+		Result: evidence.Fail, Policy: p, PolicyTag: "p", Existence: evidence.Exists, Published: evidence.DMARCRecord{P: p, Pct: 100}}
 }
 
 func with[T any](v T, f func(*T)) T { f(&v); return v }

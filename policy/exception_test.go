@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -136,25 +137,25 @@ func TestFactsThatWereNotLookedUp(t *testing.T) {
 		name string
 		spec Spec
 		ev   *evidence.Message
-		want Fact
+		want []Fact
 	}{
 		{"an entry by PTR without iprev", Spec{Exceptions: []Exception{entry(Accept, Scope{}, Proof{PTR: []string{"a.example"}})}},
-			change(message(failing("reject")), func(m *evidence.Message) { m.IPRev = evidence.IPRev{} }), FactIPRev},
+			change(message(failing("reject")), func(m *evidence.Message) { m.IPRev = evidence.IPRev{} }), []Fact{FactIPRev}},
 		{"an entry by SPF without SPF", Spec{Exceptions: []Exception{entry(Accept, Scope{}, Proof{SPF: []string{"a.example"}})}},
-			change(message(failing("reject")), func(m *evidence.Message) { m.SPF = evidence.SPF{} }), FactSPF},
+			change(message(failing("reject")), func(m *evidence.Message) { m.SPF = evidence.SPF{} }), []Fact{FactSPF}},
 		{"an entry by client without address", Spec{Exceptions: []Exception{entry(Accept, Scope{}, client)}},
-			change(message(failing("reject")), func(m *evidence.Message) { m.Client = evidence.Client{} }), FactClient},
+			change(message(failing("reject")), func(m *evidence.Message) { m.Client = evidence.Client{} }), []Fact{FactClient}},
 		{"an entry that could not change the outcome", Spec{Exceptions: []Exception{entry(Accept, Scope{}, client)}},
-			change(message(failing("none")), func(m *evidence.Message) { m.Client = evidence.Client{} }), NoFact},
+			change(message(failing("none")), func(m *evidence.Message) { m.Client = evidence.Client{} }), nil},
 		{"trusted sealers without ARC", Spec{Sealers: []Sealer{{Domains: []string{"lists.example"}}}},
-			change(message(failing("reject")), func(m *evidence.Message) { m.ARC = evidence.ARC{} }), FactARC},
+			change(message(failing("reject")), func(m *evidence.Message) { m.ARC = evidence.ARC{} }), []Fact{FactARC}},
 		{"pct without a sample", Spec{}, change(message(with(failing("reject"), func(d *evidence.DMARC) { d.Published.Pct = 10 })),
-			func(m *evidence.Message) { m.Sample = -1 }), FactSample},
-		{"no evaluation", Spec{}, message(), FactDMARC},
-		{"everything looked up", Spec{Exceptions: []Exception{entry(Accept, Scope{}, client)}}, message(failing("reject")), NoFact},
+			func(m *evidence.Message) { m.Sample = -1 }), []Fact{FactSample}},
+		{"no evaluation", Spec{}, message(), []Fact{FactDMARC}},
+		{"everything looked up", Spec{Exceptions: []Exception{entry(Accept, Scope{}, client)}}, message(failing("reject")), nil},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			if v := Decide(row.ev, rulesOf(t, row.spec)); v.Undecidable != row.want {
+			if v := Decide(row.ev, rulesOf(t, row.spec)); !slices.Equal(v.Undecidable, row.want) {
 				t.Errorf("Undecidable = %q, want %q", v.Undecidable, row.want)
 			}
 		})

@@ -7,6 +7,6 @@ import "alignd/evidence"
 // trusted relay that depends on the header; do not ask before it is there.
 func (r *Rules) NotJudged(ev *evidence.Message) bool {
 	d := decision{ev: ev, rules: r}
-	_, _, ok := d.notJudged()
-	return ok
+	id, _, _ := d.notJudged()
+	return id != ""
 }

@@ -7,6 +7,7 @@ func (d *decision) finish(r *ruling) Verdict {
 	d.override(r)
 	d.complete(r)
 	r.Waited = d.expired && r.Delivery.severity() < DeliverDefer.severity()
+	r.Undecidable = d.missing.list()
 	return r.Verdict
 }
 
@@ -136,14 +137,14 @@ func (r *Rules) OverLimit(ev *evidence.Message, why string) Verdict {
 	enforcing := *r
 	enforcing.mode = Enforce
 	v, judged := enforcing.without(ev, &g), Decide(ev, r)
-	v.Requested, v.Decisive = judged.Requested, judged.Decisive
+	v.Requested, v.Evaluation = judged.Requested, judged.Evaluation
 	return v
 }
 
 // without completes a verdict that was reached without evaluations.
 func (r *Rules) without(ev *evidence.Message, g *ruling) Verdict {
 	d := decision{ev: ev, rules: r}
-	g.Requested, g.Decisive = RequestedNone, -1
+	g.Requested = RequestedNone
 	d.complete(g)
 	return g.Verdict
 }

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"slices"
 	"strconv"
 
 	"alignd/evidence"
@@ -45,8 +44,11 @@ func (d *decision) domainRules(dm *evidence.DMARC) (rule, stricter *DomainRule) 
 			}
 		}
 	}
-	for p := range orgKeys(dm.AuthorDomain, "") {
+	for p := range namesAbove(dm.AuthorDomain) {
 		if i, ok := d.rules.domainIndex[p]; ok {
+			if dm.Result != evidence.Pass {
+				d.missing |= orgUnknown(dm)
+			}
 			return rule, &d.rules.domains[i]
 		}
 	}
@@ -74,9 +76,7 @@ func (d *decision) baseline(dm *evidence.DMARC, rule *DomainRule, a audience) ru
 	r.Disposition, r.Delivery, r.Requested, r.Step = DispositionAccept, Deliver, RequestedNone, StepPolicy
 	if dm == nil {
 		r.Reason = "There is no Author Domain to judge."
-		if d.ev.From.Problem == evidence.FromOK {
-			r.Undecidable = FactDMARC
-		}
+		d.missing |= d.nothingToJudge()
 		return r
 	}
 	r.domain, r.reply = dm.AuthorDomain, replyDMARC
@@ -89,6 +89,7 @@ func (d *decision) baseline(dm *evidence.DMARC, rule *DomainRule, a audience) ru
 		return r
 	}
 	s := d.setting(rule, a)
+	d.missing |= d.noProfile
 	switch dm.Result {
 	case evidence.Fail:
 		d.failed(&r, dm, &s)
@@ -105,10 +106,22 @@ func (d *decision) baseline(dm *evidence.DMARC, rule *DomainRule, a audience) ru
 	case evidence.None:
 		d.unpublished(&r, dm, &s)
 	default:
-		r.Undecidable = FactDMARC
+		d.missing |= noDMARC
 		r.Reason = "DMARC was not evaluated for " + dm.AuthorDomain + "."
 	}
 	return r
+}
+
+// nothingToJudge are the facts that are missing where there is no evaluation.
+func (d *decision) nothingToJudge() facts {
+	var missing facts
+	if d.ev.From.Problem == evidence.FromOK || len(d.ev.From.Domains) > 0 {
+		missing |= noDMARC
+	}
+	if d.ev.From.Problem == evidence.FromOK && !d.ev.Has(evidence.SectionFrom) {
+		missing |= noFrom
+	}
+	return missing
 }
 
 // failed is steps 5 and 6 for a message that fails.
@@ -116,7 +129,7 @@ func (d *decision) failed(r *ruling, dm *evidence.DMARC, s *setting) {
 	r.Requested = d.requested(r, dm, s.Pct)
 	a := s.action(r.Requested)
 	if r.Requested == RequestedReject && a == Reject && s.RejectMode == Corroborated {
-		if r.Signals = d.corroborate(r, dm, s.Signals); len(r.Signals) == 0 {
+		if r.Signals = d.corroborate(dm, s.Signals); len(r.Signals) == 0 {
 			a = Quarantine
 		}
 	}
@@ -176,7 +189,7 @@ func (d *decision) requested(r *ruling, dm *evidence.DMARC, mode PctMode) Reques
 		}
 	default:
 		if d.ev.Sample < 0 && rec.Pct > 0 {
-			r.Undecidable = FactSample
+			d.missing |= noSample
 			return req
 		}
 		if d.ev.Sample >= 0 && d.ev.Sample < rec.Pct {
@@ -254,9 +267,7 @@ func (s *setting) limit(d *decision, r *ruling) {
 	}
 	stage, missing := s.stage(d.ev)
 	r.Stage = stage
-	if missing != NoFact {
-		r.Undecidable = missing
-	}
+	d.missing |= missing
 	var most Verdict
 	switch stage {
 	case StageMonitor:
@@ -286,32 +297,39 @@ func (s *setting) limit(d *decision, r *ruling) {
 
 // stage is the one that holds: the last that has begun, or the one before it
 // for the share of the mail that it does not cover yet.
-func (s *setting) stage(ev *evidence.Message) (StageName, Fact) {
-	name, fact := StageMonitor, NoFact
+func (s *setting) stage(ev *evidence.Message) (name StageName, missing facts) {
+	name = StageMonitor
 	for _, g := range s.Rollout {
 		if ev.Time.Before(g.Start) {
 			break
 		}
 		if g.Percent > 0 && g.Percent < 100 {
 			if ev.Sample < 0 {
-				fact = FactSample
+				missing = noSample
 			}
 			if ev.Sample < 0 || ev.Sample >= g.Percent {
 				continue
 			}
 		}
-		name, fact = g.Name, NoFact
+		name, missing = g.Name, noFacts
 	}
-	return name, fact
+	return name, missing
 }
 
 // unpublished is local policy for an Author Domain without a DMARC record.
 func (d *decision) unpublished(r *ruling, dm *evidence.DMARC, s *setting) {
 	r.Reason = dm.AuthorDomain + " publishes no DMARC policy."
-	if d.authenticated(dm) {
+	no := &d.rules.noRecord
+	known, missing := d.authenticated(dm)
+	if known {
 		return
 	}
-	no := &d.rules.noRecord
+	if missing != noFacts {
+		if no.Unauthenticated != Accept || no.SPFFail != Accept || d.ownDomain(dm) != nil {
+			d.missing |= missing
+		}
+		return
+	}
 	if r.set(no.Unauthenticated, s.QuarantineAs); r.Delivery != Deliver {
 		r.byOption(StepHandling, "unauthenticated", d.rules)
 		r.Reason = dm.AuthorDomain + " publishes no DMARC policy, and the message is not authenticated."
@@ -331,7 +349,7 @@ func (d *decision) spfFail(r *ruling, a, as Action) {
 		check = d.ev.SPF.HELO
 	}
 	if check == nil {
-		r.Undecidable = FactSPF
+		d.missing |= noSPF
 		return
 	}
 	var to Verdict
@@ -346,14 +364,30 @@ func (d *decision) spfFail(r *ruling, a, as Action) {
 
 // authenticated reports whether a passing identifier belongs to the Author
 // Domain's family, for domains whose alignment was not computed.
-func (d *decision) authenticated(dm *evidence.DMARC) bool {
+func (d *decision) authenticated(dm *evidence.DMARC) (yes bool, missing facts) {
 	if dm.SPFAligned || dm.DKIMAligned {
-		return true
+		return true, noFacts
 	}
-	if s := d.ev.SPF.MailFrom; s != nil && s.Result == evidence.Pass && family(s.Domain, dm) && !d.ignored(s) {
-		return true
+	same := func(id string) bool {
+		ok, unknown := related(id, dm)
+		missing |= unknown
+		return ok
 	}
-	return slices.ContainsFunc(d.ev.DKIM, func(s evidence.Signature) bool {
-		return s.Result == evidence.Pass && (s.Domain == dm.AuthorDomain || !s.PublicSuffix && family(s.Domain, dm))
-	})
+	s := d.ev.SPF.MailFrom
+	if s != nil && s.Result == evidence.Pass && !d.ignored(s) && same(s.Domain) {
+		return true, noFacts
+	}
+	for i := range d.ev.DKIM {
+		s := &d.ev.DKIM[i]
+		if s.Result == evidence.Pass && (s.Domain == dm.AuthorDomain || !s.PublicSuffix && same(s.Domain)) {
+			return true, noFacts
+		}
+	}
+	if s == nil && d.ev.MailFrom != "" {
+		missing |= noSPF
+	}
+	if !d.ev.Has(evidence.SectionDKIM) {
+		missing |= noDKIM
+	}
+	return false, missing
 }

@@ -38,7 +38,7 @@ func classes() []named[*evidence.Message] {
 		named[evidence.DMARC]{"t=y", with(failing("quarantine"), func(d *evidence.DMARC) {
 			d.Published = evidence.DMARCRecord{P: "reject", Testing: true, HasTesting: true, Pct: 100}
 		})},
-		named[evidence.DMARC]{"none", evidence.DMARC{AuthorDomain: "bank.example", Result: "none"}},
+		named[evidence.DMARC]{"none", evidence.DMARC{AuthorDomain: "bank.example", OrgDomain: "bank.example", Result: "none"}},
 		named[evidence.DMARC]{"policy unknown", evidence.DMARC{AuthorDomain: "bank.example", Result: "temperror", PolicyTemporary: true}},
 		named[evidence.DMARC]{"not looked up", evidence.DMARC{AuthorDomain: "bank.example"}})
 	second := with(failing("quarantine"), func(d *evidence.DMARC) { d.AuthorDomain, d.OrgDomain = "other.example", "other.example" })
@@ -160,7 +160,7 @@ func TestInvariants(t *testing.T) {
 				fail("monitor acts: %+v", w)
 			}
 			w := Decide(m.value, added)
-			if w.Undecidable != v.Undecidable && len(m.value.Recipients) == 0 { // a fact that the entry needs is missing
+			if len(m.value.Recipients) == 0 { // a fact that the entry needs is missing
 				w.Undecidable = v.Undecidable
 			}
 			if !reflect.DeepEqual(v, w) {
@@ -222,7 +222,7 @@ func soundness(ev *evidence.Message, v *Verdict) []string {
 	say(v.Delivery == DeliverDefer && v.Reply.Code/100 != 4, "deferred without a 4yz reply")
 	say(v.Delivery.severity() < DeliverDefer.severity() && v.Reply != (Reply{}), "delivered with a reply")
 	say((v.Delivery == DeliverTag) != (v.TagName != ""), "tag field without tag, or tag without field")
-	say(v.Decisive >= len(ev.DMARC) || v.Decisive < 0 && len(ev.DMARC) > 0, "no such evaluation")
+	say(v.Evaluation > len(ev.DMARC) || v.Evaluation < 1 && len(ev.DMARC) > 0, "no such evaluation")
 	say(v.Requested != RequestedNone && disposition(v.Requested) != v.Disposition && v.Override == NoOverride &&
 		v.Delivery != DeliverDefer, "not what was asked for, and no override (RFC 9990 section 3.1.1.9)")
 	say(v.Delivery == Refuse && ev.Client.Relay != "", "refused behind a relay")

@@ -8,11 +8,11 @@ import (
 )
 
 // find returns the first entry that matches the message for the Author Domain
-// of dm (nil when there is none). fact names an observation that entries need
-// and that was not made.
-func (x *exceptions) find(d *decision, dm *evidence.DMARC) (found *exception, fact Fact) {
+// of dm (nil when there is none). missing are the observations that entries need
+// and that were not made.
+func (x *exceptions) find(d *decision, dm *evidence.DMARC) (found *exception, missing facts) {
 	if len(x.list) == 0 {
-		return nil, NoFact
+		return nil, noFacts
 	}
 	best := int32(len(x.list))
 	try := func(list []int32) {
@@ -20,23 +20,20 @@ func (x *exceptions) find(d *decision, dm *evidence.DMARC) (found *exception, fa
 			if i >= best {
 				return
 			}
-			ok, missing := d.matches(&x.list[i], dm)
+			ok, unknown := d.matches(&x.list[i], dm)
 			if ok {
 				best = i
 				return
 			}
-			if missing != NoFact {
-				fact = missing
-			}
+			missing |= unknown
 		}
 	}
 	for k := range conditions {
 		if !x.filed(k) {
 			continue
 		}
-		if missing := d.unknown(k); missing != NoFact {
-			fact = missing
-			continue
+		if d.unknown(k, dm) != noFacts {
+			return x.findSlowly(d, dm)
 		}
 		if k == onClient {
 			x.byClient.each(d.ev.Client.IP(), try)
@@ -55,37 +52,61 @@ func (x *exceptions) find(d *decision, dm *evidence.DMARC) (found *exception, fa
 		}
 	}
 	if best == int32(len(x.list)) {
-		return nil, fact
+		return nil, missing
 	}
-	return &x.list[best], fact
+	return &x.list[best], missing
 }
 
-// matches reports whether all conditions of x hold. fact is set when only an
-// observation that was not made stands in the way.
-func (d *decision) matches(x *exception, dm *evidence.DMARC) (ok bool, fact Fact) {
+// findSlowly is find where entries are filed under something that is not known: it
+// looks at each, so that all that is missing is told.
+func (x *exceptions) findSlowly(d *decision, dm *evidence.DMARC) (found *exception, missing facts) {
+	for i := range x.list {
+		ok, unknown := d.matches(&x.list[i], dm)
+		if ok {
+			return &x.list[i], missing
+		}
+		missing |= unknown
+	}
+	return nil, missing
+}
+
+// matches reports whether all conditions of x hold. missing is set when only
+// observations that were not made stand in the way.
+func (d *decision) matches(x *exception, dm *evidence.DMARC) (ok bool, missing facts) {
 	if x.expired(d.ev.Time) || d.anyName() && x.sets[onPTR] != nil && !x.scoped() {
-		return false, NoFact
+		return false, noFacts
 	}
 	if len(x.clients) > 0 {
-		if missing := d.unknown(onClient); missing != NoFact {
-			fact = missing
-		} else if !holds(x.clients, d.ev.Client.IP()) {
-			return false, NoFact
+		if missing = d.clientUnknown(); missing == noFacts && !holds(x.clients, d.ev.Client.IP()) {
+			return false, noFacts
 		}
 	}
 	for k, s := range x.sets {
 		if s == nil {
 			continue
 		}
-		if missing := d.unknown(condition(k)); missing != NoFact {
-			fact = missing
-			continue
+		unknown := d.unknown(condition(k), dm)
+		if condition(k) == onAuthor && x.kind == Allow {
+			unknown = d.orgWanted(s, dm)
 		}
-		if !d.meets(condition(k), s, x.kind, dm) {
-			return false, NoFact
+		if unknown == noFacts && !d.meets(condition(k), s, x.kind, dm) {
+			return false, noFacts
 		}
+		missing |= unknown
 	}
-	return fact == NoFact, fact
+	return missing == noFacts, missing
+}
+
+// orgWanted is set where it hangs on an Organizational Domain that is not known
+// whether s holds for the Author Domain. One that was not answered is whichever is
+// wanted where everything open turns out well.
+func (d *decision) orgWanted(s set, dm *evidence.DMARC) facts {
+	unknown := orgUnknown(dm)
+	if unknown == noFacts || d.hopeful && unknown == unansweredOrg ||
+		s.hasAny(authorKeys(dm.AuthorDomain, "")) || !s.hasAny(namesAbove(dm.AuthorDomain)) {
+		return noFacts
+	}
+	return unknown
 }
 
 // scoped reports whether an entry is about certain mail only.
@@ -125,21 +146,28 @@ func (d *decision) ignored(s *evidence.SPFCheck) bool {
 	return s.Wide && d.rules.wideSPF == WideIgnore
 }
 
-// unknown names the fact that a condition needs and that was not looked up.
-func (d *decision) unknown(k condition) Fact {
+// unknown is what a condition needs and that was not looked up. For onAuthor it is
+// orgWanted.
+func (d *decision) unknown(k condition, dm *evidence.DMARC) facts {
+	ev := d.ev
 	switch {
-	case k == onClient && !d.ev.Client.IP().IsValid():
-		return FactClient
-	case k == onPTR && d.ev.IPRev.Result == evidence.NotChecked:
-		return FactIPRev
-	case k == onSPF && d.ev.SPF.MailFrom == nil && d.ev.SPF.HELO == nil:
-		return FactSPF
-	case k == onSealer && d.ev.ARC.Result == evidence.NotChecked:
-		return FactARC
-	case k == onRecipient && len(d.ev.Recipients) == 0:
-		return FactRecipients
+	case k == onClient:
+		return d.clientUnknown()
+	case k == onPTR && ev.IPRev.Result == evidence.NotChecked:
+		return noIPRev
+	case k == onDKIM && !ev.Has(evidence.SectionDKIM):
+		return noDKIM
+	case k == onSPF && ev.SPF.MailFrom == nil && ev.MailFrom != "":
+		return noSPF
+	case k == onList && !ev.Has(evidence.SectionTraces):
+		return noTraces
+	case k == onSealer:
+		_, missing := d.newestSealer(dm)
+		return missing
+	case k == onRecipient && len(ev.Recipients) == 0:
+		return noRecipients
 	}
-	return NoFact
+	return noFacts
 }
 
 // keys yields, for each value that the message has for a condition, the
@@ -152,7 +180,7 @@ func (d *decision) keys(k condition, kind Kind, dm *evidence.DMARC) iter.Seq[ite
 		case onAuthor:
 			switch {
 			case dm == nil:
-			case kind == Block:
+			case kind == Block || dm.OrgDomain == "": // see orgWanted
 				yield(strictAuthorKeys(dm.AuthorDomain, dm.OrgDomain))
 			default:
 				yield(authorKeys(dm.AuthorDomain, dm.OrgDomain))
@@ -190,7 +218,7 @@ func (d *decision) keys(k condition, kind Kind, dm *evidence.DMARC) iter.Seq[ite
 				yield(domainKeys(s.Domain))
 			}
 		case onSealer:
-			if id := d.newestSealer(dm); id != "" {
+			if id, _ := d.newestSealer(dm); id != "" {
 				yield(func(yield func(pattern) bool) { yield(pattern{exactDomain, id}) })
 			}
 		}

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 
 	"alignd/evidence"
 )
@@ -42,15 +43,17 @@ func (c *compiler) signalNeeds() {
 				}
 			}
 			if l.mode == Corroborated {
-				r.needs.IPRev = r.needs.IPRev || l.signals == "r" || l.signals == "er"
-				r.needs.Existence = r.needs.Existence || l.signals == "e" || l.signals == "er"
+				r.needs.IPRev = r.needs.IPRev || strings.Contains(l.signals, "r")
+				r.needs.Existence = r.needs.Existence || strings.Contains(l.signals, "e")
+				r.needs.OrgDomain = r.needs.OrgDomain || strings.Contains(l.signals, "o")
 			}
 		}
 	}
 }
 
 // costly names the signals that need a question of their own: "e" for existence,
-// "r" for the reverse name.
+// "r" for the reverse name, "o" for the Organizational Domain, to which those about
+// identifiers of the Author Domain's family compare.
 func costly(list []Signal) string {
 	var s string
 	if slices.Contains(list, SignalNonExistent) {
@@ -58,6 +61,9 @@ func costly(list []Signal) string {
 	}
 	if slices.Contains(list, SignalNoReverse) {
 		s += "r"
+	}
+	if slices.Contains(list, SignalNoSignature) || slices.Contains(list, SignalSPFFail) {
+		s += "o"
 	}
 	return s
 }

@@ -191,12 +191,12 @@ func domainKeys(name string) iter.Seq[pattern] {
 	}
 }
 
-// authorKeys is domainKeys with the patterns for the Organizational Domain org,
-// which is "" when it was not looked up.
+// authorKeys is domainKeys with the pattern for the Organizational Domain org; there
+// is none where that is "", not known.
 func authorKeys(name, org string) iter.Seq[pattern] {
 	return func(yield func(pattern) bool) {
 		for p := range domainKeys(name) {
-			if p.kind == anyDomain && !yieldAll(orgKeys(name, org), yield) {
+			if p.kind == anyDomain && org != "" && !yield(pattern{orgDomain, org}) {
 				return
 			}
 			if !yield(p) {
@@ -213,18 +213,14 @@ func authorKeys(name, org string) iter.Seq[pattern] {
 // 4.10.2), and so would choose whether the entry holds.
 func strictAuthorKeys(name, org string) iter.Seq[pattern] {
 	return func(yield func(pattern) bool) {
-		_ = yieldAll(authorKeys(name, org), yield) && yieldAll(orgKeys(name, ""), yield)
+		_ = yieldAll(authorKeys(name, org), yield) && yieldAll(namesAbove(name), yield)
 	}
 }
 
-// orgKeys yields the "org:" patterns of name: that of org, or where org is "",
-// those of name and everything above it, nearest first.
-func orgKeys(name, org string) iter.Seq[pattern] {
+// namesAbove yields the "org:" patterns of name and of everything above it, nearest
+// first: one of them is that of its Organizational Domain.
+func namesAbove(name string) iter.Seq[pattern] {
 	return func(yield func(pattern) bool) {
-		if org != "" {
-			yield(pattern{orgDomain, org})
-			return
-		}
 		for range maxParents {
 			if name == "" || !yield(pattern{orgDomain, name}) {
 				return

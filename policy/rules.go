@@ -99,9 +99,10 @@ const (
 //	org:example.com   every domain whose Organizational Domain it is
 //	*                 every domain (not in a proof)
 //
-// in lower-case A-labels. Where the Organizational Domain was not looked up, and
-// wherever an entry makes an outcome stricter, org: takes the domain and all
-// below it: what DNS says of a name is its owner's to choose. org: is for Author
+// in lower-case A-labels. Where the Organizational Domain is not known, org: holds for
+// nothing, and Verdict.Undecidable says so; but wherever an entry makes an outcome
+// stricter, it takes the domain and all below it: what DNS says of a name is its
+// owner's to choose. org: is for Author
 // Domains only. Address patterns are user@example.com, a domain pattern for the part after
 // the "@", "<>" for the null reverse-path, or "*"; case does not matter. A
 // recipient at an address literal, user@[192.0.2.1], is every user@, and of every

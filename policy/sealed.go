@@ -13,10 +13,12 @@ import (
 type finding struct {
 	result evidence.Result
 	why    string
+	// missing is what was not looked up, without which None is not certain.
+	missing facts
 }
 
 func unusable(format string, args ...any) finding {
-	return finding{evidence.None, fmt.Sprintf(format, args...)}
+	return finding{result: evidence.None, why: fmt.Sprintf(format, args...)}
 }
 
 // quoted is outside text within a reason.
@@ -52,7 +54,7 @@ func foundDMARC(aar *evidence.AuthResults, dm *evidence.DMARC) finding {
 		from, why := propDomain(m, "header", "from")
 		switch {
 		case from == dm.AuthorDomain && m.Result == "fail":
-			return finding{evidence.Fail, "it found dmarc=fail"}
+			return finding{result: evidence.Fail, why: "it found dmarc=fail"}
 		case from == dm.AuthorDomain && m.Result == "pass":
 			out = finding{result: evidence.Pass}
 		case out.result == evidence.Pass:
@@ -75,6 +77,7 @@ func foundAligned(aar *evidence.AuthResults, dm *evidence.DMARC, why string) fin
 		return from == dm.AuthorDomain
 	})
 	why += ", and no dkim or spf pass that aligns"
+	var missing facts
 	for i := range aar.Results {
 		m := &aar.Results[i]
 		if m.Result != "pass" {
@@ -82,24 +85,29 @@ func foundAligned(aar *evidence.AuthResults, dm *evidence.DMARC, why string) fin
 		}
 		var ok bool
 		var but string
+		var unknown facts
 		switch m.Method {
 		case "dkim":
-			ok, but = signed(m, dm)
+			ok, but, unknown = signed(m, dm)
 		case "spf":
 			var from string
 			from, but = propDomain(m, "smtp", "mailfrom")
-			if ok = sameFrom && aligned(from, dm, dm.Published.StrictSPF); !sameFrom {
+			if !sameFrom {
 				but = "its spf counts only beside a header.from of " + dm.AuthorDomain
+				break
 			}
+			ok, unknown = aligned(from, dm, dm.Published.StrictSPF)
 		}
 		if ok {
 			return finding{result: evidence.Pass}
 		}
-		if but != "" {
+		if missing |= unknown; but != "" {
 			why += "; " + but
 		}
 	}
-	return unusable("%s", clip(why))
+	f := unusable("%s", clip(why))
+	f.missing = missing
+	return f
 }
 
 // maxWhy bounds what is told of one Sealer, in octets; ours.
@@ -115,19 +123,21 @@ func clip(s string) string {
 // signed reports whether a dkim=pass aligns. Some write header.i only: its domain
 // is d= or below it (RFC 6376 section 3.5), so one at or below the Organizational
 // Domain shows relaxed alignment of d=, but strict alignment it does not show.
-func signed(m *evidence.MethodResult, dm *evidence.DMARC) (ok bool, why string) {
+func signed(m *evidence.MethodResult, dm *evidence.DMARC) (ok bool, why string, missing facts) {
 	if m.Value("header", "d") != "" {
 		d, why := propDomain(m, "header", "d")
-		return aligned(d, dm, dm.Published.StrictDKIM), why
+		ok, missing = aligned(d, dm, dm.Published.StrictDKIM)
+		return ok, why, missing
 	}
 	id, why := propDomain(m, "header", "i")
 	switch {
 	case why != "":
-		return false, why
+		return false, why, noFacts
 	case dm.Published.StrictDKIM:
-		return false, "its header.i does not show d=, which is to be equal (adkim=s)"
+		return false, "its header.i does not show d=, which is to be equal (adkim=s)", noFacts
 	}
-	return aligned(id, dm, false), ""
+	ok, missing = aligned(id, dm, false)
+	return ok, "", missing
 }
 
 // propDomain is the domain that a property names; why says what is wrong where it
@@ -225,12 +235,13 @@ func (d *decision) disbelief(dm *evidence.DMARC) string {
 		return " The chain names the trusted ARC sealer " + name + ", but it is not complete."
 	}
 	var why string
-	low := d.trustedFrom(dm)
+	low, _ := d.trustedFrom(dm)
 	if low > 0 && (low == len(arc.Sets) || d.listed(&arc.Sets[low-1]) != nil) {
 		why = d.untrusted(low-1, dm)
 	}
 	for i := low; i < min(len(arc.Sets), low+3); i++ {
-		s, set := d.trusted(i, dm), &arc.Sets[i]
+		set := &arc.Sets[i]
+		s, _ := d.trusted(i, dm)
 		f := unusable("the message was changed since (oldest-pass)")
 		if !s.Unmodified || arc.OldestPass <= i+1 {
 			f = s.sealed(set, dm)
@@ -266,5 +277,9 @@ func (d *decision) untrusted(at int, dm *evidence.DMARC) string {
 	if s == nil {
 		return who + " is of no trusted sealer, and what lies below it does not count."
 	}
-	return who + " is not trusted: " + d.uncovered(s, set, at == len(d.ev.ARC.Sets)-1, dm) + "."
+	why, missing := d.uncovered(s, set, at == len(d.ev.ARC.Sets)-1, dm)
+	if missing != noFacts {
+		why = "not known: " + string(missing.list()[0])
+	}
+	return who + " is not trusted: " + why + "."
 }

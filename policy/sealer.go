@@ -42,6 +42,7 @@ func (c *compiler) trustedSealers(spec *Spec) {
 			servIDs:    c.domainSet(e, "authserv_ids", s.ServIDs, parsePlain),
 		}
 		c.needsOrg(y.authors)
+		c.rules.needs.OrgDomain = c.rules.needs.OrgDomain || s.Require == RequireAligned
 		for p := range y.domains {
 			r.sealerIndex[p] = append(r.sealerIndex[p], int32(i))
 		}
@@ -53,44 +54,62 @@ func (c *compiler) trustedSealers(spec *Spec) {
 }
 
 // trusted returns the first Sealer that covers the ARC Set at position at
-// (from 0), or nil. d= of the seal and of the message signature are both
-// looked at.
-func (d *decision) trusted(at int, dm *evidence.DMARC) *sealer {
+// (from 0), or nil and what is not known of those that might. d= of the seal and
+// of the message signature are both looked at.
+func (d *decision) trusted(at int, dm *evidence.DMARC) (by *sealer, missing facts) {
 	arc := &d.ev.ARC
 	set := &arc.Sets[at]
 	best := int32(-1)
 	for p := range domainKeys(set.SealDomain) {
 		for _, i := range d.rules.sealerIndex[p] {
 			s := &d.rules.sealers[i]
-			if (best < 0 || i < best) && d.covers(s, set, at == len(arc.Sets)-1, dm) {
+			if best >= 0 && i >= best {
+				continue
+			}
+			why, unknown := d.uncovered(s, set, at == len(arc.Sets)-1, dm)
+			if why == "" && unknown == noFacts {
 				best = i
 			}
+			missing |= unknown
 		}
 	}
 	if best < 0 {
-		return nil
+		return nil, missing
 	}
-	return &d.rules.sealers[best]
-}
-
-// covers checks what narrows the trust in a Sealer.
-func (d *decision) covers(s *sealer, set *evidence.ARCSet, newest bool, dm *evidence.DMARC) bool {
-	return d.uncovered(s, set, newest, dm) == ""
+	return &d.rules.sealers[best], noFacts
 }
 
 // uncovered says what keeps a Sealer's entry from covering an ARC Set that its
-// domain sealed; empty when nothing does.
-func (d *decision) uncovered(s *sealer, set *evidence.ARCSet, newest bool, dm *evidence.DMARC) string {
+// domain sealed; empty when nothing does. missing is set when only observations
+// that were not made do.
+func (d *decision) uncovered(s *sealer, set *evidence.ARCSet, newest bool, dm *evidence.DMARC) (why string, missing facts) {
+	if newest && len(s.Clients) > 0 {
+		missing |= d.clientUnknown()
+	}
+	if s.authors != nil {
+		missing |= d.orgWanted(s.authors, dm)
+	}
+	if s.recipients != nil {
+		missing |= d.unknown(onRecipient, dm)
+	}
+	if why = d.outside(s, set, newest, dm, missing); why != "" {
+		return why, noFacts
+	}
+	return "", missing
+}
+
+// outside is uncovered as far as it hangs on nothing that is missing.
+func (d *decision) outside(s *sealer, set *evidence.ARCSet, newest bool, dm *evidence.DMARC, missing facts) string {
 	switch {
 	case !s.domains.hasAny(domainKeys(set.MessageDomain)):
 		return "its ARC-Message-Signature is of another domain"
 	case len(s.Selectors) > 0 && !slices.ContainsFunc(s.Selectors, func(x string) bool { return strings.EqualFold(x, set.SealSelector) }):
 		return "its selector is not listed"
-	case newest && len(s.Clients) > 0 && !holds(s.Clients, d.ev.Client.IP()):
+	case newest && len(s.Clients) > 0 && missing&(noClient|noReceived) == 0 && !holds(s.Clients, d.ev.Client.IP()):
 		return "the client is not one of its clients"
-	case s.authors != nil && (dm == nil || !s.authors.hasAny(authorKeys(dm.AuthorDomain, dm.OrgDomain))):
+	case s.authors != nil && missing&(noOrg|unansweredOrg) == 0 && (dm == nil || !d.meets(onAuthor, s.authors, Allow, dm)):
 		return "the Author Domain is not one of its author_domains"
-	case s.recipients != nil && (len(d.ev.Recipients) == 0 || !d.meets(onRecipient, s.recipients, Allow, dm)):
+	case s.recipients != nil && missing&noRecipients == 0 && !d.meets(onRecipient, s.recipients, Allow, dm):
 		return "a recipient is not one of its recipients"
 	}
 	return ""
@@ -112,17 +131,21 @@ func complete(arc *evidence.ARC) bool {
 }
 
 // newestSealer is the id of the trusted Sealer that sealed the message last,
-// in a chain that passes; "" when there is none.
-func (d *decision) newestSealer(dm *evidence.DMARC) string {
+// in a chain that passes; "" when there is none, and what is not known of it.
+func (d *decision) newestSealer(dm *evidence.DMARC) (id string, missing facts) {
 	arc := &d.ev.ARC
+	if arc.Result == evidence.NotChecked {
+		return "", noARC
+	}
 	passed := arc.Result == evidence.Pass || d.hopeful && arc.Temporary
 	if !passed || !complete(arc) {
-		return ""
+		return "", noFacts
 	}
-	if s := d.trusted(len(arc.Sets)-1, dm); s != nil {
-		return s.ID
+	s, missing := d.trusted(len(arc.Sets)-1, dm)
+	if s == nil {
+		return "", missing
 	}
-	return ""
+	return s.ID, noFacts
 }
 
 // voucher is a trusted Sealer that found the message authenticated.
@@ -137,39 +160,50 @@ type voucher struct {
 // 8617 section 7.2.1). Trust runs from the newest ARC Set down without a gap:
 // an untrusted Sealer above could have invented what lies below. Of the sets so
 // reached the oldest that speaks about the Author Domain counts.
-func (d *decision) vouch(dm *evidence.DMARC) (voucher, bool) {
+// missing is what keeps a Sealer from vouching that was not looked up.
+func (d *decision) vouch(dm *evidence.DMARC) (v voucher, ok bool, missing facts) {
 	arc := &d.ev.ARC
 	passed := arc.Result == evidence.Pass
-	if len(d.rules.sealers) == 0 || dm == nil || !passed && !arc.Temporary || !complete(arc) {
-		return voucher{}, false
+	switch {
+	case len(d.rules.sealers) == 0 || dm == nil:
+		return voucher{}, false, noFacts
+	case arc.Result == evidence.NotChecked:
+		return voucher{}, false, noARC
+	case !passed && !arc.Temporary || !complete(arc):
+		return voucher{}, false, noFacts
 	}
-	low := d.trustedFrom(dm)
+	low, missing := d.trustedFrom(dm)
 	if !passed && low > 0 {
-		return voucher{}, false
+		return voucher{}, false, missing
 	}
 	for at := low; at < len(arc.Sets); at++ {
-		s := d.trusted(at, dm)
+		s, _ := d.trusted(at, dm)
 		if s.Unmodified && arc.OldestPass > at+1 {
 			continue
 		}
-		switch s.sealed(&arc.Sets[at], dm).result {
+		f := s.sealed(&arc.Sets[at], dm)
+		switch f.result {
 		case evidence.Pass:
-			return voucher{by: s, at: at, temporary: !passed}, true
+			return voucher{by: s, at: at, temporary: !passed}, true, missing
 		case evidence.Fail:
-			return voucher{}, false
+			return voucher{}, false, missing
 		}
+		missing |= f.missing
 	}
-	return voucher{}, false
+	return voucher{}, false, missing
 }
 
 // trustedFrom is the position of the oldest ARC Set that trust reaches from the
-// newest one down; the number of sets when the newest is not trusted.
-func (d *decision) trustedFrom(dm *evidence.DMARC) int {
-	low := len(d.ev.ARC.Sets)
-	for low > 0 && d.trusted(low-1, dm) != nil {
-		low--
+// newest one down; the number of sets when the newest is not trusted. missing is
+// what is not known of the Sealer below it.
+func (d *decision) trustedFrom(dm *evidence.DMARC) (low int, missing facts) {
+	for low = len(d.ev.ARC.Sets); low > 0; low-- {
+		var s *sealer
+		if s, missing = d.trusted(low-1, dm); s == nil {
+			break
+		}
 	}
-	return low
+	return low, missing
 }
 
 // comment is the reason comment of an override (RFC 8617 section 7.2.2): chain
@@ -203,17 +237,38 @@ func remoteIP(aar *evidence.AuthResults) netip.Addr {
 }
 
 // aligned reports Identifier Alignment (RFC 9989 section 4.4) as far as
-// Evidence tells the Organizational Domain.
-func aligned(id string, dm *evidence.DMARC, strict bool) bool {
+// Evidence tells the Organizational Domain; missing is set when it does not.
+func aligned(id string, dm *evidence.DMARC, strict bool) (yes bool, missing facts) {
 	switch {
 	case id == "" || dm.AuthorDomain == "":
-		return false
+		return false, noFacts
 	case id == dm.AuthorDomain:
-		return true
+		return true, noFacts
 	case strict:
-		return false
+		return false, noFacts
 	}
-	return family(id, dm)
+	return related(id, dm)
+}
+
+// related is family, but where that only guesses, as the Organizational Domain is
+// not known, it says no and what is missing.
+func related(id string, dm *evidence.DMARC) (yes bool, missing facts) {
+	author := dm.AuthorDomain
+	switch {
+	case dm.OrgDomain != "" || id == author || isBelow(id, author) || dm.SiteDomain != "" && !isBelow(author, id):
+		return family(id, dm), noFacts
+	case id != "" && author != "" && strings.Contains(sharedSuffix(id, author), "."):
+		return false, orgUnknown(dm)
+	}
+	return false, noFacts
+}
+
+// sharedSuffix is the longest name that a and b are, or are below.
+func sharedSuffix(a, b string) string {
+	for a != "" && a != b && !isBelow(b, a) {
+		_, a, _ = strings.Cut(a, ".")
+	}
+	return a
 }
 
 // family reports whether id is the Author Domain, or one of the two lies below

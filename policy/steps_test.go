@@ -135,8 +135,8 @@ func TestSeveralAuthorDomainsAreJudgedByTheWorst(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			v := Decide(message(row.dm...), Defaults())
-			if v.Decisive != row.decisive || v.Delivery != row.del {
-				t.Errorf("got %d %s, want %d %s", v.Decisive, v.Delivery, row.decisive, row.del)
+			if v.Evaluation != row.decisive+1 || v.Delivery != row.del {
+				t.Errorf("got %d %s, want %d %s", v.Evaluation-1, v.Delivery, row.decisive, row.del)
 			}
 		})
 	}
@@ -146,14 +146,14 @@ func TestSeveralAuthorDomainsAreJudgedByTheWorst(t *testing.T) {
 	}{{"none", 1}, {"permerror", 1}, {"pass", 1}, {"fail", 0}} {
 		ev := message(of("bank.example", row.result, "reject"), of("bank.example.net", "pass", "reject"))
 		ev.From.Partial = []string{"bank.example"}
-		if v := Decide(ev, Defaults()); v.Decisive != row.decisive || (v.Delivery == Refuse) != (row.result == "fail") {
-			t.Errorf("what may be taken for the author, %s: got %d %s, want %d", row.result, v.Decisive, v.Delivery, row.decisive)
+		if v := Decide(ev, Defaults()); v.Evaluation != row.decisive+1 || (v.Delivery == Refuse) != (row.result == "fail") {
+			t.Errorf("what may be taken for the author, %s: got %d %s, want %d", row.result, v.Evaluation-1, v.Delivery, row.decisive)
 		}
 	}
 	vendor := rulesOf(t, Spec{Exceptions: []Exception{{ID: "vendor", Action: Accept, NeverExpires: true,
 		Scope: Scope{AuthorDomains: []string{"a.example"}}, Proof: Proof{Clients: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32")}}}}})
 	v := Decide(message(of("a.example", "fail", "reject"), of("b.example", "fail", "quarantine")), vendor)
-	if v.Delivery != DeliverTag || v.Decisive != 1 {
+	if v.Delivery != DeliverTag || v.Evaluation != 2 {
 		t.Errorf("an allow entry for one Author Domain freed another: %+v", v)
 	}
 }
@@ -188,8 +188,9 @@ func TestHandling(t *testing.T) {
 		{"a leading dot means below", Spec{Domains: domain(Handling{Reject: Accept}, ".bank.example")}, message(sub("reject")), local("accept", "deliver", "reject", "rule")},
 		{"a leading dot is not the domain itself", Spec{Domains: domain(Handling{Reject: Accept}, ".bank.example")}, message(failing("reject")), refused},
 		{"org: means the Organizational Domain", Spec{Domains: domain(Handling{Reject: Accept}, "org:bank.example")}, message(sub("reject")), local("accept", "deliver", "reject", "rule")},
-		{"org: falls back on names where it was not looked up", Spec{Domains: domain(Handling{Reject: Accept}, "org:bank.example")},
-			message(with(sub("reject"), func(d *evidence.DMARC) { d.OrgDomain = "" })), local("accept", "deliver", "reject", "rule")},
+		{"org: holds for nothing where it was not looked up", Spec{Domains: domain(Handling{Reject: Accept}, "org:bank.example")},
+			message(with(sub("reject"), func(d *evidence.DMARC) { d.OrgDomain = "" })),
+			with(refused, func(w *want) { w.reply = "550 5.7.26 Email rejected per DMARC policy for news.bank.example" })},
 		{"org: does not match another Organizational Domain", Spec{Domains: domain(Handling{Reject: Accept}, "org:example")}, message(failing("reject")), refused},
 		{"the most specific pattern wins", Spec{Domains: append(domain(Handling{Reject: Accept}, "*", ".example"), DomainRule{ID: "exact", AuthorDomains: []string{"bank.example"}, Handling: Handling{Reject: Tag}})},
 			message(failing("reject")), local("quarantine", "tag", "reject", "exact")},

@@ -47,7 +47,9 @@ func (d *decision) tempError(r *ruling, dm *evidence.DMARC, s *setting) {
 // accepted, so that its unresolved identifier matters.
 func (d *decision) wouldAct(dm *evidence.DMARC, s *setting) bool {
 	var r ruling
+	before := d.missing
 	d.failed(&r, dm, s)
+	d.missing = before | d.missing&noSample // signals say how, and not whether
 	return r.Delivery != Deliver
 }
 
@@ -57,7 +59,7 @@ func (d *decision) wouldAct(dm *evidence.DMARC, s *setting) bool {
 // client may be the one who lets its own reverse zone fail. As many do, an
 // entry by reverse name counts here only if its scope is met.
 func (d *decision) waitForProof(r *ruling, dm *evidence.DMARC) {
-	if r.Delivery != Refuse || !d.unresolvedProof() || d.waited() || d.rules.tempErrors.Unresolved != Tempfail {
+	if r.Delivery != Refuse || !d.unresolvedProof(dm) || d.waited() || d.rules.tempErrors.Unresolved != Tempfail {
 		return
 	}
 	d.hopeful = true
@@ -84,7 +86,8 @@ func (d *decision) waitForSpace(r *ruling, dm *evidence.DMARC) {
 		return
 	}
 	i := slices.IndexFunc(d.ev.DKIM, func(s evidence.Signature) bool {
-		return s.FailedOn == evidence.FailedTransport && family(s.Domain, dm)
+		same, unknown := related(s.Domain, dm)
+		return s.FailedOn == evidence.FailedTransport && (same || unknown != noFacts)
 	})
 	if i < 0 {
 		return
@@ -99,9 +102,9 @@ func (d *decision) waitForSpace(r *ruling, dm *evidence.DMARC) {
 
 // unresolvedProof reports whether something that can be a proof met a
 // temporary error.
-func (d *decision) unresolvedProof() bool {
+func (d *decision) unresolvedProof(dm *evidence.DMARC) bool {
 	ev := d.ev
-	return ev.IPRev.Result == evidence.TempError || ev.ARC.Temporary ||
+	return orgUnknown(dm) == unansweredOrg || ev.IPRev.Result == evidence.TempError || ev.ARC.Temporary ||
 		ev.SPF.MailFrom != nil && ev.SPF.MailFrom.Result == evidence.TempError ||
 		slices.ContainsFunc(ev.DKIM, func(s evidence.Signature) bool { return s.Result == evidence.TempError })
 }

@@ -1,6 +1,10 @@
 package policy
 
-import "strconv"
+import (
+	"strconv"
+
+	"alignd/evidence"
+)
 
 // Disposition is what became of a message (RFC 9989 section 5.4).
 type Disposition string
@@ -81,21 +85,6 @@ const (
 	OverrideOther            OverrideType = "other"
 )
 
-// Fact names something that Evidence does not hold because it was not looked up.
-type Fact string
-
-// The facts that a rule may need.
-const (
-	NoFact         Fact = ""
-	FactDMARC      Fact = "dmarc"
-	FactSPF        Fact = "spf"
-	FactARC        Fact = "arc"
-	FactIPRev      Fact = "iprev"
-	FactClient     Fact = "client address"
-	FactRecipients Fact = "recipients"
-	FactSample     Fact = "sample"
-)
-
 // Verdict is what is done with a message, and why. It is comparable by
 // reflect.DeepEqual; Signals is not shared with Rules.
 type Verdict struct {
@@ -127,10 +116,10 @@ type Verdict struct {
 
 	// Waited: the message is let in because it was put off long enough.
 	Waited bool
-	// Decisive is the index of the evaluation in Message.DMARC that decided,
-	// -1 when there is none.
-	Decisive  int
-	NotJudged bool
+	// Evaluation is the number of the evaluation in Message.DMARC that decided,
+	// from 1; 0 when none did. See Decisive.
+	Evaluation int
+	NotJudged  bool
 	// Monitor is what would have been done without mode monitor or the rollout
 	// stage that held the outcome back; zero when neither did.
 	Monitor Outcome
@@ -143,9 +132,10 @@ type Verdict struct {
 	TrustedSealer string
 	// Signals are those that corroborated a reject.
 	Signals []Signal
-	// Undecidable is a fact that a rule needed and that was not looked up. The
-	// verdict is then what holds as if that rule did not match.
-	Undecidable Fact
+	// Undecidable are all facts that a rule needed and that were not looked up,
+	// or not answered, in order and each once. The verdict is then what holds as if
+	// that rule did not match.
+	Undecidable []Fact
 }
 
 // Outcome is a disposition and the way it is delivered.
@@ -161,6 +151,30 @@ type Reply struct {
 	Code     int
 	Enhanced string
 	Text     string
+}
+
+// Reached reports whether v is a verdict at all. The zero Verdict is none: who gets
+// it has failed, and lets nothing through for it.
+func (v *Verdict) Reached() bool { return v.Delivery != "" }
+
+// Decisive is the evaluation that the verdict rests on and that is told as the
+// result; nil when the message has no Author Domain or was not evaluated. Where the
+// From is unusable, only one that does not pass is told, and only if it decided: a
+// reader may see another author than the one who passed (RFC 9989 section 11.5). A
+// pass of the sole domain is told, as no reader sees another.
+func Decisive(ev *evidence.Message, v *Verdict) *evidence.DMARC {
+	if v.Evaluation < 1 || v.Evaluation > len(ev.DMARC) {
+		return nil
+	}
+	d := &ev.DMARC[v.Evaluation-1]
+	if ev.From.Sole && d.Result == evidence.Pass {
+		return d
+	}
+	if ev.From.Problem != evidence.FromOK &&
+		(v.Step == StepFrom || d.Result != evidence.Fail && d.Result != evidence.TempError) {
+		return nil
+	}
+	return d
 }
 
 // Place is where the rule that decided stands, "file:line"; empty for what is

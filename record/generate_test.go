@@ -194,7 +194,7 @@ func ordinary() *Record {
 		},
 		Verdict: policy.Verdict{
 			Disposition: policy.DispositionAccept, Delivery: policy.Deliver, Requested: policy.RequestedNone, Step: policy.StepPolicy,
-			Reason: "DMARC passes for bank.example.",
+			Reason: "DMARC passes for bank.example.", Evaluation: 1,
 		},
 		Outcome: Outcome{
 			End: EndAnswered, Delivered: true, AuthservID: "mx.example.net",

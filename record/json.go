@@ -40,7 +40,7 @@ func JSON(r *Record, with Rendering) []byte {
 	o.value("dkim_skipped", reflect.ValueOf(ev.DKIMSkipped))
 	o.arc(ev.ARC)
 	o.value("from", reflect.ValueOf(ev.From))
-	o.dmarc("dmarc", Decisive(ev, &r.Verdict))
+	o.dmarc("dmarc", policy.Decisive(ev, &r.Verdict))
 	o.authors(ev.DMARC)
 	if ev.IPRev.Result != evidence.NotChecked {
 		o.value("iprev", reflect.ValueOf(ev.IPRev))
@@ -61,26 +61,6 @@ func JSON(r *Record, with Rendering) []byte {
 	o.value("escaped", reflect.ValueOf(w.escaped))
 	o.end('}')
 	return w.out
-}
-
-// Decisive is the evaluation that the verdict rests on and that is told as the
-// result; nil when the message has no Author Domain or was not evaluated. Where the
-// From is unusable, only one that does not pass is told, and only if it decided: a
-// reader may see another author than the one who passed (RFC 9989 section 11.5). A
-// pass of the sole domain is told, as no reader sees another.
-func Decisive(ev *evidence.Message, v *policy.Verdict) *evidence.DMARC {
-	if v.Decisive < 0 || v.Decisive >= len(ev.DMARC) {
-		return nil
-	}
-	d := &ev.DMARC[v.Decisive]
-	if ev.From.Sole && d.Result == evidence.Pass {
-		return d
-	}
-	if ev.From.Problem != evidence.FromOK &&
-		(v.Step == policy.StepFrom || d.Result != evidence.Fail && d.Result != evidence.TempError) {
-		return nil
-	}
-	return d
 }
 
 // client shows the client that was checked: ip and helo are empty where it is
@@ -116,7 +96,7 @@ func (o *object) spf(ev *evidence.Message) {
 // dkim shows the signatures, and which of them align with the Author Domain.
 func (o *object) dkim(r *Record) {
 	var aligned []int
-	if d := Decisive(&r.Evidence, &r.Verdict); d != nil {
+	if d := policy.Decisive(&r.Evidence, &r.Verdict); d != nil {
 		aligned = d.AlignedDKIM
 	}
 	o.list("dkim", len(r.Evidence.DKIM), func(o *object, i int) {

@@ -19,7 +19,7 @@ func TestJSONShowsEveryField(t *testing.T) {
 	g.filled, g.maxList = true, 1
 	r := g.record()
 	r.Evidence.ARC.Result, r.Evidence.IPRev.Result, r.Evidence.From.Problem = "pass", "pass", ""
-	r.Evidence.Failed[0].RCode, r.Verdict.Decisive = "", 0
+	r.Evidence.Failed[0].RCode, r.Verdict.Evaluation = "", 1
 	whole := string(JSON(r, Rendering{}))
 	walkValues(reflect.ValueOf(r).Elem(), "Record", func(path string, v reflect.Value) {
 		if strings.HasSuffix(path, ".RCode") || strings.HasSuffix(path, ".AlignedDKIM[]") {
@@ -37,7 +37,7 @@ func TestJSONShowsEveryField(t *testing.T) {
 func TestJSONIsValidWhateverTheRecord(t *testing.T) {
 	for seed := range uint64(300) {
 		r := newGenerator(seed).record()
-		r.Verdict.Decisive = int(seed%5) - 2
+		r.Verdict.Evaluation = int(seed%5) - 1
 		b := JSON(r, Rendering{AuthenticationResults: "x\xff"})
 		if !json.Valid(b) || !utf8.Valid(b) || bytes.ContainsFunc(b, func(c rune) bool { return c < ' ' }) {
 			t.Fatalf("seed %d: %q", seed, b)

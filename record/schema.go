@@ -101,7 +101,7 @@ var schema = map[reflect.Type]keys{
 	},
 	reflect.TypeFor[policy.Verdict](): {
 		1: "Disposition", 2: "Delivery", 3: "Requested", 4: "Step", 5: "Rule", 6: "File", 7: "Line", 8: "Reason", 9: "Override",
-		10: "OverrideComment", 11: "Reply", 12: "TagName", 13: "TagValue", 14: "Decisive", 15: "NotJudged", 16: "Monitor",
+		10: "OverrideComment", 11: "Reply", 12: "TagName", 13: "TagValue", 14: "Evaluation", 15: "NotJudged", 16: "Monitor",
 		17: "Stage", 18: "Recipient", 19: "TrustedSealer", 20: "Signals", 21: "Undecidable", 22: "Waited",
 	},
 	reflect.TypeFor[policy.Reply](): {

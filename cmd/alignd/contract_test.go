@@ -140,7 +140,7 @@ type dispositionReport struct {
 	Reply           string              `json:"reply"`
 	Tag             string              `json:"tag"`
 	Monitor         *outcomeReport      `json:"monitor,omitempty"`
-	Undecidable     policy.Fact         `json:"undecidable"`
+	Undecidable     []policy.Fact       `json:"undecidable"`
 }
 
 // outcomeReport is what would have been done without monitor mode or rollout.

@@ -9,7 +9,6 @@ import (
 	"alignd/evidence"
 	"alignd/judge"
 	"alignd/policy"
-	"alignd/record"
 	"alignd/resolver"
 )
 
@@ -262,15 +261,15 @@ func (e *explainer) verdict() {
 	if v.Reply != (policy.Reply{}) {
 		e.line("reply", "%s", v.Reply)
 	}
-	if v.Undecidable != policy.NoFact {
-		e.line("unknown", "a rule needs the %s, which is not known here", v.Undecidable)
+	for _, fact := range v.Undecidable {
+		e.line("unknown", "a rule needs the %s, which is not known here", fact)
 	}
 }
 
 // sampledPct tells the message's place in the sample where a record has pct or
 // a rollout stage was chosen.
 func (e *explainer) sampledPct() string {
-	d := record.Decisive(e.ev, e.v)
+	d := policy.Decisive(e.ev, e.v)
 	if e.ev.Sample < 0 || e.v.Stage == "" && (d == nil || d.Published.Text == "" || d.Published.Pct >= 100) {
 		return ""
 	}

@@ -168,6 +168,8 @@ func (j *judge) evaluate(ctx context.Context, author string, ids Identifiers, wa
 	if applies {
 		j.align(ctx, ids, &out)
 	}
+	// Without a policy there is no alignment, and local rules compare by themselves.
+	wantOrg = wantOrg || out.Result == evidence.None
 	if out.OrgDomain == "" && wantOrg && d.err == nil && d.open == nil {
 		out.OrgDomain, _ = j.orgDomain(ctx, author)
 	}
