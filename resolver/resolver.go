@@ -12,8 +12,6 @@ import (
 
 	"github.com/maypok86/otter/v2"
 	"github.com/miekg/dns"
-
-	"alignd/internal/stack"
 )
 
 // Resolver answers from its cache and asks servers for the rest. It is safe
@@ -231,7 +229,6 @@ func (r *Resolver) join(k key) (*flight, error) {
 	ctx, f.cancel = context.WithTimeoutCause(r.ctx, r.opts.Deadline, errDeadline)
 	r.flights[k] = f
 	r.wg.Go(func() {
-		stack.Grow8K()
 		r.fly(ctx, k, f)
 	})
 	return f, nil

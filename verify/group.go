@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
-
-	"alignd/internal/stack"
 )
 
 // group runs the checks of one message side by side. A panic in one of them
@@ -28,7 +26,6 @@ func (p *checkPanic) String() string { return fmt.Sprintf("%v\n%s", p.value, p.s
 func (g *group) Go(f func()) {
 	g.wg.Add(1)
 	go func() {
-		stack.Grow8K()
 		defer g.wg.Done()
 		defer func() {
 			if v := recover(); v != nil {

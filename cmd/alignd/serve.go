@@ -115,10 +115,8 @@ func (d *daemon) assemble() (err error) {
 
 // headroom keeps the garbage collector from running every 4 MiB, which is all
 // that Go grants a heap as small as ours. It is never touched and so takes no
-// memory of its own, but the heap may grow by as much before it is collected. A
-// message costs 10 % less CPU for 8 MiB of resident set. 12 MiB collect less often
-// yet, but over the first 3,000 messages the page faults cost more (3 %).
-// GOGC=400 would do the same, but grow with the number of connections.
+// memory of its own, but the heap may grow by as much before it is collected. What
+// that buys is in docs/decisions/heap-headroom.md.
 const headroom = 6 << 20
 
 // run serves until a signal ends it.

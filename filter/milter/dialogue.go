@@ -11,8 +11,6 @@ import (
 	"time"
 
 	protocol "github.com/emersion/go-milter"
-
-	"alignd/internal/stack"
 )
 
 // dialogue is one connection of the MTA: one SMTP session, or several one after
@@ -75,7 +73,6 @@ var (
 // serve leads the dialogue to its end. A panic of our own, before the first event
 // or while a panic of the Session is answered, ends this connection alone.
 func (d *dialogue) serve() {
-	stack.Grow16K()
 	defer func() {
 		if p := recover(); p != nil {
 			d.logPanic("connection", p)
