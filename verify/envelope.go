@@ -29,8 +29,9 @@ type Envelope struct {
 // Evidence is what the envelope tells by itself. All evidence begins here.
 func (env *Envelope) Evidence(now time.Time) evidence.Message {
 	ev := evidence.Message{
-		Schema:   evidence.SchemaVersion,
-		Time:     now,
+		Schema: evidence.SchemaVersion,
+		// To the microsecond, as a record keeps it; Truncate would lose the monotonic clock.
+		Time:     now.Add(-time.Duration(now.Nanosecond() % 1000)),
 		Token:    env.Token,
 		MTA:      env.MTA,
 		Client:   env.Client,
