@@ -8,6 +8,8 @@
 // "none". Domains are lower-case A-labels without trailing dot, as
 // domain.Normalize returns them; text that came from outside and is not a
 // domain is kept as it was and must go through an escaping writer.
+//
+// The number in a field's tag is its place in the encoding of package record.
 package evidence
 
 import (
@@ -41,32 +43,32 @@ const (
 type Client struct {
 	// Peer is who is connected to the MTA. It is invalid when the MTA did not
 	// say (unknown family, or alignd check without --ip).
-	Peer netip.Addr
+	Peer netip.Addr `cbor:"1,keyasint,omitzero"`
 	// PeerName is the MTA's name for Peer, unverified; "[addr]" when unknown.
-	PeerName string
+	PeerName string `cbor:"2,keyasint,omitempty"`
 	// Port is Peer's TCP port; 0 when it is not known.
-	Port uint16
+	Port uint16 `cbor:"3,keyasint,omitempty"`
 	// HELO is the argument of HELO or EHLO, as received.
-	HELO string
+	HELO string `cbor:"4,keyasint,omitempty"`
 	// Original is the client found behind trusted relays; invalid when Peer
 	// is not a trusted relay. SPF, iprev and DMARC use IP(), which prefers it.
-	Original netip.Addr
+	Original netip.Addr `cbor:"5,keyasint,omitzero"`
 	// OriginalHELO is the HELO name that goes with Original, if known.
-	OriginalHELO string
+	OriginalHELO string `cbor:"6,keyasint,omitempty"`
 	// Relay is the configured id of the trusted relay that Peer is.
-	Relay string
+	Relay string `cbor:"7,keyasint,omitempty"`
 	// Hops counts the trusted hops that were skipped to find Original.
-	Hops int
+	Hops int `cbor:"8,keyasint,omitempty"`
 	// Began is the trusted host behind the relay where the message began: no
 	// Received field stands below the one that names it. Invalid when that was
 	// inside a host, or Original or RelayProblem is set.
-	Began netip.Addr
+	Began netip.Addr `cbor:"11,keyasint,omitzero"`
 	// RelayProblem says why the original client was not found behind a
 	// trusted relay; empty when it was found, or nothing was to be found.
-	RelayProblem string
+	RelayProblem string `cbor:"9,keyasint,omitempty"`
 	// Unknown: the original client was not found, and Peer must not stand in
 	// for it, so IP and HELOName give nothing.
-	Unknown bool
+	Unknown bool `cbor:"10,keyasint,omitempty"`
 }
 
 // IP is the address that the checks use: the original client behind trusted
@@ -96,65 +98,66 @@ func (c Client) HELOName() string {
 type Recipient struct {
 	// Address is the MTA's cleaned form ({rcpt_addr}) or else the argument of
 	// RCPT without angle brackets; its domain is normalized where it can be.
-	Address string
+	Address string `cbor:"1,keyasint,omitempty"`
 }
 
 // Message is everything observed about one message.
 type Message struct {
-	Schema int // SchemaVersion
+	Schema int `cbor:"1,keyasint,omitempty"` // SchemaVersion
 	// Token names the message for people and in replies: unique over all
 	// hosts and times, unlike the queue id, which an MTA uses again.
-	Token   string
-	QueueID string    // the MTA's; may be empty
-	Time    time.Time // when MAIL FROM came
-	MTA     string    // the MTA's own name, macro {j}
-	Client  Client
+	Token   string    `cbor:"2,keyasint,omitempty"`
+	QueueID string    `cbor:"3,keyasint,omitempty"` // the MTA's; may be empty
+	Time    time.Time `cbor:"4,keyasint,omitzero"`  // when MAIL FROM came
+	MTA     string    `cbor:"5,keyasint,omitempty"` // the MTA's own name, macro {j}
+	Client  Client    `cbor:"6,keyasint,omitzero"`
 	// Looked is what was looked at; see Has.
-	Looked Sections
+	Looked Sections `cbor:"7,keyasint,omitempty"`
 
 	// AuthUser is the SASL login name ({auth_authen}); AuthType its mechanism.
 	// A message is authenticated when AuthType or AuthUser is not empty.
-	AuthUser, AuthType string
+	AuthUser string `cbor:"8,keyasint,omitempty"`
+	AuthType string `cbor:"9,keyasint,omitempty"`
 
-	MailFrom       string // reverse-path without angle brackets; empty for <>
-	MailFromDomain string // normalized; empty for <> or when unusable
+	MailFrom       string `cbor:"10,keyasint,omitempty"` // reverse-path without angle brackets; empty for <>
+	MailFromDomain string `cbor:"11,keyasint,omitempty"` // normalized; empty for <> or when unusable
 	// MailArgs are the ESMTP arguments of MAIL FROM as received: "SMTPUTF8",
 	// "BODY=8BITMIME", "RET=HDRS", "ENVID=..." (RFC 3461, 6152, 6531).
-	MailArgs   []string
-	Recipients []Recipient
+	MailArgs   []string    `cbor:"12,keyasint,omitempty"`
+	Recipients []Recipient `cbor:"13,keyasint,omitempty"`
 
-	From From // RFC5322.From
-	SPF  SPF
-	DKIM []Signature // in header order, topmost first
+	From From        `cbor:"14,keyasint,omitempty"` // RFC5322.From
+	SPF  SPF         `cbor:"15,keyasint,omitempty"`
+	DKIM []Signature `cbor:"16,keyasint,omitempty"` // in header order, topmost first
 	// DKIMSkipped counts signatures above the limit that were not tried.
-	DKIMSkipped int
-	ARC         ARC
+	DKIMSkipped int `cbor:"17,keyasint,omitempty"`
+	ARC         ARC `cbor:"18,keyasint,omitempty"`
 	// DMARC has one evaluation for each distinct Author Domain, in the order
 	// of From.Domains; it is empty when From gave none.
-	DMARC []DMARC
-	IPRev IPRev
+	DMARC []DMARC `cbor:"19,keyasint,omitempty"`
+	IPRev IPRev   `cbor:"20,keyasint,omitempty"`
 
-	Traces    Traces
-	Received  []Hop  // topmost first, at most MaxHops
-	MessageID string // the Message-ID field's value, unfolded; as received
+	Traces    Traces `cbor:"21,keyasint,omitempty"`
+	Received  []Hop  `cbor:"22,keyasint,omitempty"` // topmost first, at most MaxHops
+	MessageID string `cbor:"23,keyasint,omitempty"` // the Message-ID field's value, unfolded; as received
 
 	// Key names the message over its retries and hosts (HMAC with the site's
 	// secret); zero when it was not computed.
-	Key [32]byte
+	Key [32]byte `cbor:"24,keyasint,omitzero"`
 	// Sample is the message's place 0-99 for pct and rollout percentages
 	// (HMAC, equal on each retry); -1 when it was not computed.
-	Sample int
+	Sample int `cbor:"25,keyasint,omitempty"`
 	// FirstSeen is since when this very message has been put off for all of its
 	// recipients; zero where it is new for one of them.
-	FirstSeen time.Time
+	FirstSeen time.Time `cbor:"26,keyasint,omitzero"`
 	// Deferrals is how often it was put off since then, the least of its recipients.
-	Deferrals int
+	Deferrals int `cbor:"31,keyasint,omitempty"`
 
-	Size     int64 // octets of header and body as received from the MTA
-	Elapsed  time.Duration
-	Problems []string // what was cut short, e.g. "query budget spent"
+	Size     int64         `cbor:"27,keyasint,omitempty"` // octets of header and body as received from the MTA
+	Elapsed  time.Duration `cbor:"28,keyasint,omitempty"`
+	Problems []string      `cbor:"29,keyasint,omitempty"` // what was cut short, e.g. "query budget spent"
 	// Failed are the DNS questions that got no answer, at most MaxFailed.
-	Failed []FailedQuestion
+	Failed []FailedQuestion `cbor:"30,keyasint,omitempty"`
 }
 
 // Most entries that are kept of what a sender can make long; ours.
@@ -205,19 +208,19 @@ const (
 
 // From is what the RFC5322.From field(s) say.
 type From struct {
-	Fields  int      // number of From fields
-	Domains []string // distinct Author Domains of all fields, in order
+	Fields  int      `cbor:"1,keyasint,omitempty"` // number of From fields
+	Domains []string `cbor:"2,keyasint,omitempty"` // distinct Author Domains of all fields, in order
 	// Partial are those of Domains that nobody wrote: where white space or a comment
 	// stands within a domain, what a reader takes it for who stops there.
-	Partial []string
+	Partial []string `cbor:"3,keyasint,omitempty"`
 	// Fronts are those of Domains that stand only in an unquoted address in front
 	// of an angle address, as ticket systems write it.
-	Fronts []FrontDomain
+	Fronts []FrontDomain `cbor:"6,keyasint,omitempty"`
 	// Sole: From is unparsable, but no reader can show another domain than the one of
 	// Domains, so its result is that of the message.
-	Sole    bool
-	Problem FromProblem
-	Detail  string // one sentence; may quote outside text
+	Sole    bool        `cbor:"7,keyasint,omitempty"`
+	Problem FromProblem `cbor:"4,keyasint,omitempty"`
+	Detail  string      `cbor:"5,keyasint,omitempty"` // one sentence; may quote outside text
 }
 
 // Behind is the domains of the angle addresses that an unquoted address with this
@@ -233,8 +236,8 @@ func (f *From) Behind(domain string) []string {
 
 // FrontDomain is a domain in front of angle addresses.
 type FrontDomain struct {
-	Domain string
-	Angles []string // the domains of the angle addresses
+	Domain string   `cbor:"1,keyasint,omitempty"`
+	Angles []string `cbor:"2,keyasint,omitempty"` // the domains of the angle addresses
 }
 
 // SPFIdentity names the identity that SPF checked (RFC 7208 section 2).
@@ -248,108 +251,117 @@ const (
 
 // SPFCheck is one check_host() (RFC 7208 section 4).
 type SPFCheck struct {
-	Identity SPFIdentity
-	Domain   string // the domain checked; as received when it is unusable
-	Result   Result
+	Identity SPFIdentity `cbor:"1,keyasint,omitempty"`
+	Domain   string      `cbor:"2,keyasint,omitempty"` // the domain checked; as received when it is unusable
+	Result   Result      `cbor:"3,keyasint,omitempty"`
 	// Mechanism is the directive that matched, as published, and
 	// MechanismDomain the domain whose record holds it (an include's target,
 	// say). Empty when no directive decided.
-	Mechanism, MechanismDomain string
+	Mechanism       string `cbor:"4,keyasint,omitempty"`
+	MechanismDomain string `cbor:"5,keyasint,omitempty"`
 	// Wide: the pass rests on "all", or on a network wider than /8 (IPv6: /24),
 	// so the domain authorizes about everybody. The result stays what RFC 7208
 	// says.
-	Wide bool
+	Wide bool `cbor:"12,keyasint,omitempty"`
 	// Explanation is the expanded exp= text of a fail: US-ASCII, printable.
-	Explanation string
-	Reason      string // why, for errors and for none
+	Explanation string `cbor:"6,keyasint,omitempty"`
+	Reason      string `cbor:"7,keyasint,omitempty"` // why, for errors and for none
 	// Record is the SPF record of Domain as published; empty when there is none.
-	Record string
+	Record string `cbor:"8,keyasint,omitempty"`
 	// Path leads from Record to the term that decided, through includes and
 	// redirects; empty when no term did.
-	Path    []SPFTerm
-	Lookups int // terms that caused DNS questions
-	Voids   int // void lookups
+	Path    []SPFTerm `cbor:"9,keyasint,omitempty"`
+	Lookups int       `cbor:"10,keyasint,omitempty"` // terms that caused DNS questions
+	Voids   int       `cbor:"11,keyasint,omitempty"` // void lookups
 }
 
 // SPF holds both identities; nil means not looked up.
 type SPF struct {
-	MailFrom *SPFCheck
-	HELO     *SPFCheck
+	MailFrom *SPFCheck `cbor:"1,keyasint,omitempty"`
+	HELO     *SPFCheck `cbor:"2,keyasint,omitempty"`
 }
 
 // Signature is one DKIM-Signature field (RFC 6376 section 3.5).
 type Signature struct {
-	Result   Result
-	Reason   string // constant text of ours; empty on a plain pass
-	FailedOn Failure
-	Domain   string // SDID (d=), normalized; as received when it is unusable
-	Selector string // s=
+	Result   Result  `cbor:"1,keyasint,omitempty"`
+	Reason   string  `cbor:"2,keyasint,omitempty"` // constant text of ours; empty on a plain pass
+	FailedOn Failure `cbor:"3,keyasint,omitempty"`
+	Domain   string  `cbor:"4,keyasint,omitempty"` // SDID (d=), normalized; as received when it is unusable
+	Selector string  `cbor:"5,keyasint,omitempty"` // s=
 	// Identity is AUID (i=) with quoted-printable decoded, default "@"+SDID.
-	Identity  string
-	Algorithm string // a=, lower case
-	B         string // b= without white space, for header.b and comparison
+	Identity  string `cbor:"6,keyasint,omitempty"`
+	Algorithm string `cbor:"7,keyasint,omitempty"` // a=, lower case
+	B         string `cbor:"8,keyasint,omitempty"` // b= without white space, for header.b and comparison
 	// HeaderCanon and BodyCanon are "simple" or "relaxed".
-	HeaderCanon, BodyCanon string
-	SignedHeaders          []string // h=, lower case
-	Signed                 time.Time
-	Expires                time.Time
+	HeaderCanon   string    `cbor:"9,keyasint,omitempty"`
+	BodyCanon     string    `cbor:"10,keyasint,omitempty"`
+	SignedHeaders []string  `cbor:"11,keyasint,omitempty"` // h=, lower case
+	Signed        time.Time `cbor:"12,keyasint,omitzero"`
+	Expires       time.Time `cbor:"13,keyasint,omitzero"`
 	// Length is l=, or -1; Unsigned the octets of the canonical body beyond it.
-	Length, Unsigned int64
-	KeyBits          int
+	Length   int64 `cbor:"14,keyasint,omitempty"`
+	Unsigned int64 `cbor:"15,keyasint,omitempty"`
+	KeyBits  int   `cbor:"16,keyasint,omitempty"`
 	// KeyCNAMEs are the names that aliases led to from the selector's name to
 	// the key, in order (RFC 6376 section 3.6.2.1 allows them).
-	KeyCNAMEs []string
+	KeyCNAMEs []string `cbor:"17,keyasint,omitempty"`
 	// KeyHash is the SHA-256 of the key record's text; zero without one.
-	KeyHash [32]byte
+	KeyHash [32]byte `cbor:"18,keyasint,omitzero"`
 	// Testing is the key's t=y flag: a failure counts no worse than no signature.
-	Testing bool
+	Testing bool `cbor:"19,keyasint,omitempty"`
 	// PublicSuffix: SDID is a public suffix, so it aligns by equality only.
-	PublicSuffix bool
+	PublicSuffix bool `cbor:"20,keyasint,omitempty"`
 }
 
 // ARC is the validation of the chain (RFC 8617 section 5.2).
 type ARC struct {
-	Result Result // none, pass or fail
-	Reason string // constant text of ours
+	Result Result `cbor:"1,keyasint,omitempty"` // none, pass or fail
+	Reason string `cbor:"2,keyasint,omitempty"` // constant text of ours
 	// Temporary: the chain's only failure was a temporary DNS error, or that the MTA
 	// did not hand on what a simple signature covers.
-	Temporary  bool
-	Instances  int
-	OldestPass int
-	Sets       []ARCSet // by instance, 1 first; filled as far as it could be read
+	Temporary  bool     `cbor:"3,keyasint,omitempty"`
+	Instances  int      `cbor:"4,keyasint,omitempty"`
+	OldestPass int      `cbor:"5,keyasint,omitempty"`
+	Sets       []ARCSet `cbor:"6,keyasint,omitempty"` // by instance, 1 first; filled as far as it could be read
 }
 
 // ARCSet is one ARC Set.
 type ARCSet struct {
-	Instance int
+	Instance int `cbor:"1,keyasint,omitempty"`
 
-	SealDomain, SealSelector string // d= and s= of ARC-Seal
-	SealCV                   string // cv=
-	SealResult               Result // of the signature; NotChecked when not reached
+	SealDomain   string `cbor:"2,keyasint,omitempty"` // d= of ARC-Seal
+	SealSelector string `cbor:"3,keyasint,omitempty"` // s=
+	SealCV       string `cbor:"4,keyasint,omitempty"` // cv=
+	SealResult   Result `cbor:"5,keyasint,omitempty"` // of the signature; NotChecked when not reached
 
-	MessageDomain, MessageSelector string // d= and s= of ARC-Message-Signature
-	MessageResult                  Result
+	MessageDomain   string `cbor:"6,keyasint,omitempty"` // d= of ARC-Message-Signature
+	MessageSelector string `cbor:"7,keyasint,omitempty"` // s=
+	MessageResult   Result `cbor:"8,keyasint,omitempty"`
 
 	// AAR is the ARC-Authentication-Results as read; nil when unreadable.
-	AAR *AuthResults
+	AAR *AuthResults `cbor:"9,keyasint,omitempty"`
 }
 
 // AuthResults is what an Authentication-Results payload says (RFC 8601).
 type AuthResults struct {
-	ServID  string // authserv-id; empty when the writer left it out
-	Results []MethodResult
+	ServID  string         `cbor:"1,keyasint,omitempty"` // authserv-id; empty when the writer left it out
+	Results []MethodResult `cbor:"2,keyasint,omitempty"`
 }
 
 // MethodResult is one resinfo.
 type MethodResult struct {
-	Method     string // lower case
-	Result     string // lower case
-	Reason     string
-	Properties []Property
+	Method     string     `cbor:"1,keyasint,omitempty"` // lower case
+	Result     string     `cbor:"2,keyasint,omitempty"` // lower case
+	Reason     string     `cbor:"3,keyasint,omitempty"`
+	Properties []Property `cbor:"4,keyasint,omitempty"`
 }
 
 // Property is one propspec, e.g. {"header", "from", "example.com"}.
-type Property struct{ Type, Name, Value string }
+type Property struct {
+	Type  string `cbor:"1,keyasint,omitempty"`
+	Name  string `cbor:"2,keyasint,omitempty"`
+	Value string `cbor:"3,keyasint,omitempty"`
+}
 
 // Value returns the first property ptype.name, or "".
 func (m MethodResult) Value(ptype, name string) string {
@@ -393,95 +405,101 @@ const (
 
 // DMARC is the evaluation of one Author Domain.
 type DMARC struct {
-	AuthorDomain string
-	Result       Result // pass, fail, none, temperror, permerror
-	Reason       string // constant text of ours
+	AuthorDomain string `cbor:"1,keyasint,omitempty"`
+	Result       Result `cbor:"2,keyasint,omitempty"` // pass, fail, none, temperror, permerror
+	Reason       string `cbor:"3,keyasint,omitempty"` // constant text of ours
 
-	Discovery    Discovery
-	PolicyDomain string // where the record was found; empty when there is none
-	OrgDomain    string // Organizational Domain of AuthorDomain; empty if not needed
+	Discovery    Discovery `cbor:"4,keyasint,omitempty"`
+	PolicyDomain string    `cbor:"5,keyasint,omitempty"` // where the record was found; empty when there is none
+	OrgDomain    string    `cbor:"6,keyasint,omitempty"` // Organizational Domain of AuthorDomain; empty if not needed
 	// SiteDomain is the name below a public suffix that AuthorDomain belongs to, where
 	// the guard of suffixes lets names align below it only, and not below OrgDomain;
 	// else empty. OrgDomain and what else is above AuthorDomain align all the same.
-	SiteDomain string
+	SiteDomain string `cbor:"20,keyasint,omitempty"`
 	// Looked tells of OrgDomain and Existence whether they were looked up.
-	Looked Sections
+	Looked Sections `cbor:"7,keyasint,omitempty"`
 	// Compared are the identifiers that alignment compared, with their
 	// Organizational Domains.
-	Compared []Organization
+	Compared []Organization `cbor:"8,keyasint,omitempty"`
 	// TTL is how long Published may be kept, from DNS; 0 when not known.
-	TTL       time.Duration
-	Existence Existence
-	Published DMARCRecord
+	TTL       time.Duration `cbor:"9,keyasint,omitempty"`
+	Existence Existence     `cbor:"10,keyasint,omitempty"`
+	Published DMARCRecord   `cbor:"11,keyasint,omitempty"`
 
 	// Policy is the effective policy after sp, np and t, before pct.
 	// PolicyAbsent when there is no record.
-	Policy DMARCPolicy
+	Policy DMARCPolicy `cbor:"12,keyasint,omitempty"`
 	// PolicyTag is the tag it came from: "p", "sp" or "np".
-	PolicyTag string
+	PolicyTag string `cbor:"13,keyasint,omitempty"`
 
-	SPFAligned, DKIMAligned bool
+	SPFAligned  bool `cbor:"14,keyasint,omitempty"`
+	DKIMAligned bool `cbor:"15,keyasint,omitempty"`
 	// AlignedDKIM lists indexes into Message.DKIM of passing aligned signatures.
-	AlignedDKIM []int
+	AlignedDKIM []int `cbor:"16,keyasint,omitempty"`
 	// AlignedAuthors are the domains of From.Fronts behind this one that are aligned
 	// with it in relaxed mode; only with the results fail and temperror.
-	AlignedAuthors []string
+	AlignedAuthors []string `cbor:"21,keyasint,omitempty"`
 	// PolicyTemporary: the policy is unknown because of a temporary error; what is
 	// in Published and Policy then holds only if the names that did not answer
 	// publish nothing. IdentifierTemporary: it is known, and an identifier that
 	// would align is unresolved. Both only with Result temperror.
-	PolicyTemporary, IdentifierTemporary bool
+	PolicyTemporary     bool `cbor:"17,keyasint,omitempty"`
+	IdentifierTemporary bool `cbor:"18,keyasint,omitempty"`
 
 	// Divergence is what the other discovery method would have said, when it
 	// was asked for and differs; nil otherwise.
-	Divergence *Divergence
+	Divergence *Divergence `cbor:"19,keyasint,omitempty"`
 }
 
 // Divergence is the outcome by the other discovery method.
 type Divergence struct {
-	Discovery               Discovery
-	Result                  Result
-	PolicyDomain, OrgDomain string
-	Policy                  DMARCPolicy
+	Discovery    Discovery   `cbor:"1,keyasint,omitempty"`
+	Result       Result      `cbor:"2,keyasint,omitempty"`
+	PolicyDomain string      `cbor:"3,keyasint,omitempty"`
+	OrgDomain    string      `cbor:"4,keyasint,omitempty"`
+	Policy       DMARCPolicy `cbor:"5,keyasint,omitempty"`
 }
 
 // DMARCRecord is the published record that was selected, as parsed.
 type DMARCRecord struct {
-	Text        string // the record as published
-	P, SP, NP   DMARCPolicy
-	StrictDKIM  bool   // adkim=s
-	StrictSPF   bool   // aspf=s
-	Testing     bool   // t=y
-	HasTesting  bool   // a valid t tag is present: it wins over pct
-	Pct         int    // 0-100; 100 when absent
-	PSD         string // "y", "n" or "u"
-	FailureOpts string // fo
-	RUA, RUF    []string
+	Text        string      `cbor:"1,keyasint,omitempty"` // the record as published
+	P           DMARCPolicy `cbor:"2,keyasint,omitempty"`
+	SP          DMARCPolicy `cbor:"3,keyasint,omitempty"`
+	NP          DMARCPolicy `cbor:"4,keyasint,omitempty"`
+	StrictDKIM  bool        `cbor:"5,keyasint,omitempty"`  // adkim=s
+	StrictSPF   bool        `cbor:"6,keyasint,omitempty"`  // aspf=s
+	Testing     bool        `cbor:"7,keyasint,omitempty"`  // t=y
+	HasTesting  bool        `cbor:"8,keyasint,omitempty"`  // a valid t tag is present: it wins over pct
+	Pct         int         `cbor:"9,keyasint,omitempty"`  // 0-100; 100 when absent
+	PSD         string      `cbor:"10,keyasint,omitempty"` // "y", "n" or "u"
+	FailureOpts string      `cbor:"11,keyasint,omitempty"` // fo
+	RUA         []string    `cbor:"12,keyasint,omitempty"`
+	RUF         []string    `cbor:"13,keyasint,omitempty"`
 	// OtherRUA are those of RUA whose host is not the Policy Domain, a name
 	// below it, or its Organizational Domain: they have to agree before a
 	// report goes there (RFC 9990 section 4).
-	OtherRUA []string
-	Errors   []string // parse problems, for the report's error element
+	OtherRUA []string `cbor:"14,keyasint,omitempty"`
+	Errors   []string `cbor:"15,keyasint,omitempty"` // parse problems, for the report's error element
 }
 
 // IPRev is the reverse DNS check (RFC 8601 section 3).
 type IPRev struct {
-	Result Result   // pass, fail, temperror, permerror
-	Names  []string // forward-confirmed names, normalized
+	Result Result   `cbor:"1,keyasint,omitempty"` // pass, fail, temperror, permerror
+	Names  []string `cbor:"2,keyasint,omitempty"` // forward-confirmed names, normalized
 	// Unconfirmed are names of the address that do not lead back to it.
-	Unconfirmed []string
-	Reason      string
+	Unconfirmed []string `cbor:"3,keyasint,omitempty"`
+	Reason      string   `cbor:"4,keyasint,omitempty"`
 }
 
 // Traces are marks in the header that say how the message travelled; they are
 // used as corroborating signals only (RFC 9989 section 7.4).
 type Traces struct {
-	ListID    string // the List-Id's identifier, lower case, without angle brackets
-	List      bool   // List-Id, List-Post, List-Unsubscribe or Precedence: list/bulk
-	Resent    bool   // any Resent-* field
-	Forwarded bool   // X-Forwarded-To, X-Forwarded-For, ...
-	ARC       bool   // any ARC field
-	Received  int    // number of Received fields
+	ListID    string `cbor:"1,keyasint,omitempty"` // the List-Id's identifier, lower case, without angle brackets
+	List      bool   `cbor:"2,keyasint,omitempty"` // List-Id, List-Post, List-Unsubscribe or Precedence: list/bulk
+	Resent    bool   `cbor:"3,keyasint,omitempty"` // any Resent-* field
+	Forwarded bool   `cbor:"4,keyasint,omitempty"` // X-Forwarded-To, X-Forwarded-For, ...
+	ARC       bool   `cbor:"5,keyasint,omitempty"` // any ARC field
+	Received  int    `cbor:"6,keyasint,omitempty"` // number of Received fields
 }
 
 // ReportedSPF is the one check that is written to Authentication-Results and

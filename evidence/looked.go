@@ -68,11 +68,11 @@ func (set Sections) Names() []string {
 // rule asks for them. Rules declare them, verify obeys them.
 type Needs struct {
 	// IPRev: the reverse name of the client (RFC 8601 section 3).
-	IPRev bool
+	IPRev bool `cbor:"1,keyasint,omitempty"`
 	// OrgDomain: the Organizational Domain of each Author Domain, also where
 	// alignment does not need it.
-	OrgDomain bool
+	OrgDomain bool `cbor:"2,keyasint,omitempty"`
 	// Existence: whether the Author Domain exists in DNS (RFC 9989 section
 	// 3.2.13), also where the record's np does not ask.
-	Existence bool
+	Existence bool `cbor:"3,keyasint,omitempty"`
 }

@@ -88,69 +88,70 @@ const (
 // Verdict is what is done with a message, and why. It is comparable by
 // reflect.DeepEqual; Signals is not shared with Rules.
 type Verdict struct {
-	Disposition Disposition
-	Delivery    Delivery
-	Requested   Requested
+	Disposition Disposition `cbor:"1,keyasint,omitempty"`
+	Delivery    Delivery    `cbor:"2,keyasint,omitempty"`
+	Requested   Requested   `cbor:"3,keyasint,omitempty"`
 
-	Step Step
+	Step Step `cbor:"4,keyasint,omitempty"`
 	// Rule is the id of the entry that decided, the name of the option where
 	// that is no entry of a list ("honor.reject"), or "" where the sender's
 	// policy did. File and Line say where it stands; they are zero for what is
 	// built in or a default.
-	Rule string
-	File string
-	Line int
+	Rule string `cbor:"5,keyasint,omitempty"`
+	File string `cbor:"6,keyasint,omitempty"`
+	Line int    `cbor:"7,keyasint,omitempty"`
 	// Reason is one sentence for the admin. It may hold domains from Evidence
 	// and must go through an escaping writer.
-	Reason string
+	Reason string `cbor:"8,keyasint,omitempty"`
 
 	// Override and OverrideComment explain to the Domain Owner why the outcome
 	// is not what was asked for.
-	Override        OverrideType
-	OverrideComment string
+	Override        OverrideType `cbor:"9,keyasint,omitempty"`
+	OverrideComment string       `cbor:"10,keyasint,omitempty"`
 
 	// Reply is set for Refuse and DeliverDefer.
-	Reply Reply
+	Reply Reply `cbor:"11,keyasint,omitempty"`
 	// TagName and TagValue are set for DeliverTag.
-	TagName, TagValue string
+	TagName  string `cbor:"12,keyasint,omitempty"`
+	TagValue string `cbor:"13,keyasint,omitempty"`
 
 	// Waited: the message is let in because it was put off long enough.
-	Waited bool
+	Waited bool `cbor:"22,keyasint,omitempty"`
 	// Evaluation is the number of the evaluation in Message.DMARC that decided,
 	// from 1; 0 when none did. See Decisive.
-	Evaluation int
-	NotJudged  bool
+	Evaluation int  `cbor:"14,keyasint,omitempty"`
+	NotJudged  bool `cbor:"15,keyasint,omitempty"`
 	// Monitor is what would have been done without mode monitor or the rollout
 	// stage that held the outcome back; zero when neither did.
-	Monitor Outcome
+	Monitor Outcome `cbor:"16,keyasint,omitempty"`
 	// Stage of the rollout that limited or allowed the outcome; empty without rollout.
-	Stage StageName
+	Stage StageName `cbor:"17,keyasint,omitempty"`
 	// Recipient is the one whose Profile decided; empty when none did.
-	Recipient string
+	Recipient string `cbor:"18,keyasint,omitempty"`
 	// TrustedSealer is d= of the ARC Sealer that vouches for the message,
 	// whether or not that changed the outcome; written as policy.arc.
-	TrustedSealer string
+	TrustedSealer string `cbor:"19,keyasint,omitempty"`
 	// Signals are those that corroborated a reject.
-	Signals []Signal
+	Signals []Signal `cbor:"20,keyasint,omitempty"`
 	// Undecidable are all facts that a rule needed and that were not looked up,
 	// or not answered, in order and each once. The verdict is then what holds as if
 	// that rule did not match.
-	Undecidable []Fact
+	Undecidable []Fact `cbor:"21,keyasint,omitempty"`
 }
 
 // Outcome is a disposition and the way it is delivered.
 type Outcome struct {
-	Disposition Disposition
-	Delivery    Delivery
-	Reply       Reply
+	Disposition Disposition `cbor:"1,keyasint,omitempty"`
+	Delivery    Delivery    `cbor:"2,keyasint,omitempty"`
+	Reply       Reply       `cbor:"3,keyasint,omitempty"`
 }
 
 // Reply is an SMTP reply: one line of printable US-ASCII, at most 512 octets
 // in all (RFC 5321 section 4.5.3.1.5). The zero Reply means none.
 type Reply struct {
-	Code     int
-	Enhanced string
-	Text     string
+	Code     int    `cbor:"1,keyasint,omitempty"`
+	Enhanced string `cbor:"2,keyasint,omitempty"`
+	Text     string `cbor:"3,keyasint,omitempty"`
 }
 
 // Reached reports whether v is a verdict at all. The zero Verdict is none: who gets

@@ -100,14 +100,14 @@ func cut(r *Record) *Record {
 }
 
 func fits(r *Record) bool {
-	b, ok := encode(nil, r)
-	return ok && len(b) <= MaxSize
+	_, ok := encode(nil, r)
+	return ok
 }
 
 func (p part) size(r *Record) int {
 	n := 0
 	for _, f := range p.fields(r) {
-		n += size(reflect.ValueOf(f).Elem())
+		n += size(f)
 	}
 	return n
 }

@@ -144,7 +144,7 @@ func (g *generator) addr() netip.Addr {
 // ordinary is a record as most are: one message of a bank through its provider,
 // with two signatures, accepted.
 func ordinary() *Record {
-	at := time.Date(2026, 7, 1, 9, 30, 0, 123456789, time.UTC)
+	at := time.Date(2026, 7, 1, 9, 30, 0, 123456000, time.UTC)
 	client := netip.MustParseAddr("192.0.2.32")
 	spf := &evidence.SPFCheck{
 		Identity: evidence.MailFromIdentity, Domain: "bounces.provider.example", Result: evidence.Pass,

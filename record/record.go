@@ -17,13 +17,13 @@ import (
 // Record is one message. It is a plain value; what it points to is not changed
 // once it was handed to a Sink.
 type Record struct {
-	Evidence evidence.Message
-	Verdict  policy.Verdict
-	Outcome  Outcome
-	Basis    Basis
+	Evidence evidence.Message `cbor:"1,keyasint,omitzero"`
+	Verdict  policy.Verdict   `cbor:"2,keyasint,omitempty"`
+	Outcome  Outcome          `cbor:"3,keyasint,omitempty"`
+	Basis    Basis            `cbor:"4,keyasint,omitzero"`
 	// Cut names the sections that were shortened or left out, as the record would
 	// have been longer than MaxSize. A rule that needs one of them is undecidable.
-	Cut evidence.Sections
+	Cut evidence.Sections `cbor:"5,keyasint,omitempty"`
 }
 
 // End says how a message ended.
@@ -40,56 +40,57 @@ const (
 
 // Outcome is what became of the message on the side of the MTA.
 type Outcome struct {
-	End End
+	End End `cbor:"1,keyasint,omitempty"`
 	// Reply is what the MTA was told; zero where the message was let through or
 	// given up.
-	Reply policy.Reply
+	Reply policy.Reply `cbor:"2,keyasint,omitempty"`
 	// Delivered: the MTA was told to let the message through.
-	Delivered bool
+	Delivered bool `cbor:"3,keyasint,omitempty"`
 	// Problem says what kept the verdict from being told; empty for EndAnswered.
-	Problem string
+	Problem string `cbor:"4,keyasint,omitempty"`
 	// AuthservID is the id under which results were written.
-	AuthservID string
+	AuthservID string `cbor:"5,keyasint,omitempty"`
 	// Deleted is how many fields were deleted that claimed results or marks of ours.
-	Deleted int
+	Deleted int `cbor:"6,keyasint,omitempty"`
 	// Receiving is the time from MAIL FROM to the end of the body, which is the
 	// sender's to spend; Checking that from there to the reply.
-	Receiving, Checking time.Duration
+	Receiving time.Duration `cbor:"7,keyasint,omitempty"`
+	Checking  time.Duration `cbor:"8,keyasint,omitempty"`
 }
 
 // Basis is what the verdict rests on beside the evidence.
 type Basis struct {
-	Program string // name and version of the program
+	Program string `cbor:"1,keyasint,omitempty"` // name and version of the program
 	// Config is the SHA-256 of the configuration in force, without secrets; zero
 	// when it is not known.
-	Config [32]byte
+	Config [32]byte `cbor:"2,keyasint,omitzero"`
 	// Options are the verification options that shaped the evidence.
-	Options Options
+	Options Options `cbor:"3,keyasint,omitempty"`
 }
 
 // Options are the settings of verification that a later judgement has to know:
 // evidence made under other ones may say something else. Zero is "not known".
 type Options struct {
-	Discovery        evidence.Discovery
-	PSLGuard         bool
-	CompareDiscovery bool
-	MaxSignatures    int
-	MaxFromDomains   int
-	AcceptLength     bool
-	MinLengthPercent int
+	Discovery        evidence.Discovery `cbor:"1,keyasint,omitempty"`
+	PSLGuard         bool               `cbor:"2,keyasint,omitempty"`
+	CompareDiscovery bool               `cbor:"3,keyasint,omitempty"`
+	MaxSignatures    int                `cbor:"4,keyasint,omitempty"`
+	MaxFromDomains   int                `cbor:"5,keyasint,omitempty"`
+	AcceptLength     bool               `cbor:"6,keyasint,omitempty"`
+	MinLengthPercent int                `cbor:"7,keyasint,omitempty"`
 	// AcceptPartlySigned: a signature over some of several fields of a name counts.
-	AcceptPartlySigned bool
+	AcceptPartlySigned bool `cbor:"15,keyasint,omitempty"`
 	// IgnoreWideSPF: a pass that matches about everybody is no identifier.
-	IgnoreWideSPF bool
-	ClockSkew     time.Duration
-	SPFTimeout    time.Duration
-	SPFVoids      int
-	MaxQueries    int
-	Timeout       time.Duration
-	Needs         evidence.Needs
+	IgnoreWideSPF bool           `cbor:"16,keyasint,omitempty"`
+	ClockSkew     time.Duration  `cbor:"8,keyasint,omitempty"`
+	SPFTimeout    time.Duration  `cbor:"9,keyasint,omitempty"`
+	SPFVoids      int            `cbor:"10,keyasint,omitempty"`
+	MaxQueries    int            `cbor:"11,keyasint,omitempty"`
+	Timeout       time.Duration  `cbor:"12,keyasint,omitempty"`
+	Needs         evidence.Needs `cbor:"13,keyasint,omitempty"`
 	// LeadingSpace: the MTA handed on header values with the space after the
 	// colon, so that simple signatures could be verified.
-	LeadingSpace bool
+	LeadingSpace bool `cbor:"14,keyasint,omitempty"`
 }
 
 // Sink takes records. Take is called from many goroutines at once, before the
