@@ -220,15 +220,17 @@ type Tag struct {
 
 // Replies are the templates of SMTP replies.
 type Replies struct {
-	DMARC     Reply  `yaml:"dmarc"`
-	SPF       Reply  `yaml:"spf"`
-	From      Reply  `yaml:"from"`
-	Block     Reply  `yaml:"block"`
-	TempError Reply  `yaml:"temperror"`
-	Defer     Reply  `yaml:"defer"`
-	Limit     Reply  `yaml:"limit"`
-	Internal  Reply  `yaml:"internal"`
-	URL       string `yaml:"url"`
+	DMARC           Reply  `yaml:"dmarc"`
+	Unauthenticated Reply  `yaml:"unauthenticated"`
+	PermError       Reply  `yaml:"permerror"`
+	SPF             Reply  `yaml:"spf"`
+	From            Reply  `yaml:"from"`
+	Block           Reply  `yaml:"block"`
+	TempError       Reply  `yaml:"temperror"`
+	Defer           Reply  `yaml:"defer"`
+	Limit           Reply  `yaml:"limit"`
+	Internal        Reply  `yaml:"internal"`
+	URL             string `yaml:"url"`
 }
 
 // Reply is one template.

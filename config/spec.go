@@ -134,7 +134,7 @@ func replies(r *Replies) policy.Replies {
 		return policy.ReplyTemplate{Code: r.Code, Enhanced: r.Enhanced, Text: r.Text}
 	}
 	return policy.Replies{
-		DMARC: t(r.DMARC), SPF: t(r.SPF), From: t(r.From), Block: t(r.Block),
+		DMARC: t(r.DMARC), Unauthenticated: t(r.Unauthenticated), PermError: t(r.PermError), SPF: t(r.SPF), From: t(r.From), Block: t(r.Block),
 		TempError: t(r.TempError), Defer: t(r.Defer), Limit: t(r.Limit), Internal: t(r.Internal), URL: r.URL,
 	}
 }

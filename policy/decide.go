@@ -33,9 +33,10 @@ type audience struct {
 type ruling struct {
 	Verdict
 	reply  replyKind
-	domain string // for {domain}
-	why    string // for {reason}: nothing internal
-	rank   int    // of the evaluation, to choose between equal outcomes
+	domain string          // for {domain}
+	why    string          // for {reason}: nothing internal
+	dm     *evidence.DMARC // what cause is about, where why is not enough; may be nil
+	rank   int             // of the evaluation, to choose between equal outcomes
 	// relayed: a trusted relay would have bounced it, so it was replaced.
 	relayed bool
 }

@@ -1,6 +1,10 @@
 package policy
 
-import "alignd/evidence"
+import (
+	"cmp"
+
+	"alignd/evidence"
+)
 
 // finish turns a ruling into the verdict: override, mode, reply, tag.
 func (d *decision) finish(r *ruling) Verdict {
@@ -109,7 +113,11 @@ func (d *decision) reply(r *ruling, how Delivery) Reply {
 	if how == DeliverDefer && kind != replyTempError && kind != replyInternal {
 		kind = replyDefer
 	}
-	return d.rules.replies.render(kind, values{domain: r.domain, reason: r.why, token: d.ev.QueueID})
+	why := r.why
+	if r.dm != nil && d.rules.replies.kinds[kind].reason && (kind == replyDMARC || kind == replyUnauthenticated) {
+		why = d.cause(r.dm)
+	}
+	return d.rules.replies.render(kind, values{domain: r.domain, reason: why, token: cmp.Or(d.ev.Token, d.ev.QueueID)})
 }
 
 // Failed is the verdict on a message that alignd itself failed on. In monitor

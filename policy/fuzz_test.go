@@ -13,7 +13,7 @@ func TestReplyTemplates(t *testing.T) {
 		URL:   "https://x.example/?d={domain}&t={token}",
 	}})
 	v := Decide(message(failing("reject")), rules)
-	want := "554 5.7.9 bank.example refused: no aligned identifier was authenticated, see https://x.example/?d=bank.example&t=4Q9 (4Q9)"
+	want := "554 5.7.9 bank.example refused: no signature of bank.example, see https://x.example/?d=bank.example&t=4Q9 (4Q9)"
 	if v.Reply.String() != want {
 		t.Errorf("got  %q\nwant %q", v.Reply, want)
 	}

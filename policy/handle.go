@@ -80,7 +80,7 @@ func (d *decision) baseline(dm *evidence.DMARC, rule *DomainRule, a audience) ru
 		return r
 	}
 	r.domain, r.reply = dm.AuthorDomain, replyDMARC
-	r.why = "no aligned identifier was authenticated"
+	r.why, r.dm = "no aligned identifier was authenticated", dm
 	if dm.Result == evidence.Pass {
 		r.Reason = dm.AuthorDomain + " passes DMARC."
 		if d.ev.From.Sole {
@@ -100,6 +100,7 @@ func (d *decision) baseline(dm *evidence.DMARC, rule *DomainRule, a audience) ru
 		r.Reason = "The DMARC record for " + dm.AuthorDomain + " cannot be used."
 		if r.Delivery != Deliver {
 			r.byOption(StepHandling, "permerror", d.rules)
+			r.reply, r.why = replyPermError, "the DMARC record cannot be used"
 		}
 		d.raise(&r, dm, &s)
 		s.limit(d, &r)
@@ -256,7 +257,7 @@ func (d *decision) raise(r *ruling, dm *evidence.DMARC, s *setting) {
 	}
 	r.Disposition, r.Delivery = to.Disposition, to.Delivery
 	r.by(StepHandling, own.ID, own.Source)
-	r.Recipient = ""
+	r.reply, r.Recipient = replyUnauthenticated, ""
 	r.Reason = dm.AuthorDomain + " is one of our own domains, and the message is not authenticated."
 }
 
@@ -332,6 +333,7 @@ func (d *decision) unpublished(r *ruling, dm *evidence.DMARC, s *setting) {
 	}
 	if r.set(no.Unauthenticated, s.QuarantineAs); r.Delivery != Deliver {
 		r.byOption(StepHandling, "unauthenticated", d.rules)
+		r.reply = replyUnauthenticated
 		r.Reason = dm.AuthorDomain + " publishes no DMARC policy, and the message is not authenticated."
 	}
 	if no.SPFFail != Accept {
@@ -359,7 +361,7 @@ func (d *decision) spfFail(r *ruling, a, as Action) {
 	r.Disposition, r.Delivery = to.Disposition, to.Delivery
 	r.byOption(StepHandling, "spf_fail", d.rules)
 	r.Reason = r.domain + " publishes no DMARC policy, and SPF fails for " + check.Domain + "."
-	r.reply, r.domain, r.why = replySPF, check.Domain, "SPF fail"
+	r.reply, r.domain, r.why = replySPF, check.Domain, "SPF does not allow the client"
 }
 
 // authenticated reports whether a passing identifier belongs to the Author

@@ -18,6 +18,8 @@ const (
 	replyDefer
 	replyLimit
 	replyInternal
+	replyUnauthenticated
+	replyPermError
 	replyInternalReject // for OnError Reject; fixed
 	replyKinds
 )
@@ -32,6 +34,7 @@ type replyTemplate struct {
 	code     int
 	enhanced string
 	text     []part
+	reason   bool // text holds {reason}
 }
 
 // part is constant text, or else the placeholder of that name.
@@ -53,8 +56,8 @@ func (c *compiler) repliesOf(spec *Spec) {
 	fill(&c.rules.tag.Value, "quarantine")
 	c.tagField()
 
-	c.rules.replies.kinds[replyInternalReject] = replyTemplate{550, "5.3.0",
-		[]part{{text: "Email rejected: it could not be evaluated"}}}
+	c.rules.replies.kinds[replyInternalReject] = replyTemplate{code: 550, enhanced: "5.3.0",
+		text: []part{{text: "Email rejected: it could not be evaluated"}}}
 	c.rules.replies.url = c.template(entryRef{kind: "reply url"}, spec.Replies.URL, "domain", "token")
 	set, def := &spec.Replies, DefaultReplies()
 	for _, t := range []struct {
@@ -65,6 +68,8 @@ func (c *compiler) repliesOf(spec *Spec) {
 	}{
 		{"dmarc", replyDMARC, set.DMARC, def.DMARC},
 		{"spf", replySPF, set.SPF, def.SPF},
+		{"unauthenticated", replyUnauthenticated, set.Unauthenticated, def.Unauthenticated},
+		{"permerror", replyPermError, set.PermError, def.PermError},
 		{"from", replyFrom, set.From, def.From},
 		{"block", replyBlock, set.Block, def.Block},
 		{"temperror", replyTempError, set.TempError, def.TempError},
@@ -79,14 +84,16 @@ func (c *compiler) repliesOf(spec *Spec) {
 // DefaultReplies are the replies where nothing else is set.
 func DefaultReplies() Replies {
 	return Replies{
-		DMARC:     ReplyTemplate{550, "5.7.26", "Email rejected per DMARC policy for {domain}"},
-		SPF:       ReplyTemplate{550, "5.7.23", "Email rejected: SPF of {domain} does not allow the client"},
-		From:      ReplyTemplate{550, "5.6.0", "Email rejected: {reason}"},
-		Block:     ReplyTemplate{550, "5.7.1", "Email rejected by local policy"},
-		TempError: ReplyTemplate{451, "4.7.1", "Temporary DNS failure while checking {domain}, try again later"},
-		Defer:     ReplyTemplate{451, "4.7.1", "Email deferred by local policy, try again later"},
-		Limit:     ReplyTemplate{550, "5.7.1", "Email rejected: {reason}"},
-		Internal:  ReplyTemplate{451, "4.3.0", "Temporary internal failure, try again later"},
+		DMARC:           ReplyTemplate{550, "5.7.26", "Email rejected per DMARC policy for {domain}"},
+		Unauthenticated: ReplyTemplate{550, "5.7.26", "Email rejected: it is not authenticated as mail of {domain}"},
+		PermError:       ReplyTemplate{550, "5.7.26", "Email rejected: the DMARC record for {domain} cannot be used"},
+		SPF:             ReplyTemplate{550, "5.7.23", "Email rejected: SPF of {domain} does not allow the client"},
+		From:            ReplyTemplate{550, "5.6.0", "Email rejected: {reason}"},
+		Block:           ReplyTemplate{550, "5.7.1", "Email rejected by local policy"},
+		TempError:       ReplyTemplate{451, "4.7.1", "Temporary DNS failure while checking {domain}, try again later"},
+		Defer:           ReplyTemplate{451, "4.7.1", "Email deferred by local policy, try again later"},
+		Limit:           ReplyTemplate{550, "5.7.1", "Email rejected: {reason}"},
+		Internal:        ReplyTemplate{451, "4.3.0", "Temporary internal failure, try again later"},
 	}
 }
 
@@ -106,8 +113,8 @@ func (c *compiler) reply(e entryRef, kind replyKind, set, def ReplyTemplate) {
 	if !isEnhanced(set.Enhanced) || set.Enhanced[0]-'0' != byte(def.Code/100) {
 		c.fault(e, "enhanced: %q is not of the form %d.x.y", set.Enhanced, def.Code/100)
 	}
-	c.rules.replies.kinds[kind] = replyTemplate{set.Code, set.Enhanced,
-		c.template(e, set.Text, "domain", "reason", "token", "url")}
+	c.rules.replies.kinds[kind] = replyTemplate{code: set.Code, enhanced: set.Enhanced,
+		text: c.template(e, set.Text, "domain", "reason", "token", "url"), reason: strings.Contains(set.Text, "{reason}")}
 }
 
 // isEnhanced reports whether s is an enhanced status code (RFC 3463 section 2).

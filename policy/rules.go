@@ -374,16 +374,20 @@ type TagField struct {
 }
 
 // Replies are the templates of SMTP replies. They may hold {domain} (Author
-// Domain, or the domain that SPF checked), {reason}, {token} (the queue id) and {url}.
+// Domain, or the domain that SPF checked), {reason}, {token} (Message.Token) and {url}.
 type Replies struct {
-	DMARC     ReplyTemplate // default 550 5.7.26
-	SPF       ReplyTemplate // default 550 5.7.23
-	From      ReplyTemplate // default 550 5.6.0
-	Block     ReplyTemplate // default 550 5.7.1
-	TempError ReplyTemplate // default 451 4.7.1
-	Defer     ReplyTemplate // default 451 4.7.1; where Tempfail is what the admin chose
-	Limit     ReplyTemplate // default 550 5.7.1
-	Internal  ReplyTemplate // default 451 4.3.0
+	DMARC ReplyTemplate // default 550 5.7.26
+	// Unauthenticated is for what no published policy asks for: OwnDomains and
+	// NoRecord.Unauthenticated. Default 550 5.7.26.
+	Unauthenticated ReplyTemplate
+	PermError       ReplyTemplate // default 550 5.7.26; for Spec.PermError
+	SPF             ReplyTemplate // default 550 5.7.23
+	From            ReplyTemplate // default 550 5.6.0
+	Block           ReplyTemplate // default 550 5.7.1
+	TempError       ReplyTemplate // default 451 4.7.1
+	Defer           ReplyTemplate // default 451 4.7.1; where Tempfail is what the admin chose
+	Limit           ReplyTemplate // default 550 5.7.1
+	Internal        ReplyTemplate // default 451 4.3.0
 	// URL fills {url}; it may hold {domain} and {token}.
 	URL string
 }

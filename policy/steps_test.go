@@ -231,7 +231,7 @@ func TestHandling(t *testing.T) {
 			want{"quarantine", "tag", "quarantine", StepHandling, "quarantine_as", "", ""}},
 		{"a relay that may bounce", Spec{Relays: []Relay{{ID: "gw", Reject: Reject}}}, change(message(failing("reject")), func(m *evidence.Message) { m.Client.Relay = "gw" }), refused},
 		{"own domains are protected at p=none", Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}}}}, message(failing("none")),
-			want{"reject", "refuse", "none", StepHandling, "ours", "local_policy", refused.reply}},
+			want{"reject", "refuse", "none", StepHandling, "ours", "local_policy", "550 5.7.26 Email rejected: it is not authenticated as mail of bank.example"}},
 		{"own domains are protected without a record", Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}, Action: Tag}}},
 			message(with(failing(""), func(d *evidence.DMARC) { d.Result = evidence.None })), want{"quarantine", "tag", "none", StepHandling, "ours", "local_policy", ""}},
 		{"own domains that pass are delivered", Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}}}},
