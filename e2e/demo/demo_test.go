@@ -21,7 +21,7 @@ func TestEveryColumnIsCompared(t *testing.T) {
 		{"SPF", func(r *row) { r.spf = "fail" }},
 		{"DKIM", func(r *row) { r.dkim = "pass(a.example)" }},
 		{"DMARC", func(r *row) { r.dmarc = "none" }},
-		{"action", func(r *row) { r.action = "deliver" }},
+		{"delivery", func(r *row) { r.delivery = "deliver" }},
 		{"SMTP reply", func(r *row) { r.reply = "250 2.0.0 Ok" }},
 	} {
 		wrong := got

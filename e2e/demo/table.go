@@ -12,14 +12,14 @@ import (
 
 // row is one message: what is wanted of it, or what came.
 type row struct {
-	title                           string // of a wanted row only
-	spf, dkim, dmarc, action, reply string
+	title                             string // of a wanted row only
+	spf, dkim, dmarc, delivery, reply string
 }
 
-var headings = row{"message", "SPF", "DKIM", "DMARC", "action", "SMTP reply"}
+var headings = row{"message", "SPF", "DKIM", "DMARC", "delivery", "SMTP reply"}
 
 func (r row) cells() []string {
-	return []string{r.title, r.spf, r.dkim, r.dmarc, r.action, r.reply}
+	return []string{r.title, r.spf, r.dkim, r.dmarc, r.delivery, r.reply}
 }
 
 // parseExpectations reads the file of wanted rows. name is for errors.
@@ -51,7 +51,7 @@ func table(outcomes []play.Outcome, judged []map[string]string) []row {
 		r := row{reply: o.Reply.String()}
 		if i < len(judged) {
 			j := judged[i]
-			r.spf, r.dkim, r.dmarc, r.action = j["spf"], j["dkim"], j["dmarc"], j["action"]
+			r.spf, r.dkim, r.dmarc, r.delivery = j["spf"], j["dkim"], j["dmarc"], j["delivery"]
 		}
 		rows = append(rows, r)
 	}

@@ -1,0 +1,151 @@
+package judge
+
+import (
+	"strings"
+
+	"alignd/domain"
+	"alignd/evidence"
+)
+
+// SPF macros put the local part of MAIL FROM into names that are asked for: %{l} and
+// %{s}, split and turned round as the record likes (RFC 7208 section 7). Where local
+// parts are not to be logged, labels that may come from there are written "*".
+
+// withoutLocal is a text of SPF, which may quote such names.
+func (w *logLine) withoutLocal(text string, ev *evidence.Message) string {
+	if w.addresses || text == "" || w.localOf(ev) == "" {
+		return text
+	}
+	var b strings.Builder
+	for text != "" {
+		n := strings.IndexAny(text, "\" ")
+		switch {
+		case n == 0 && text[0] == '"':
+			n = closingQuote(text)
+			b.WriteString(`"` + w.withoutLocalName(strings.Trim(text[:n], `"`), ev))
+			if n > 1 && text[n-1] == '"' {
+				b.WriteByte('"')
+			}
+		case n == 0:
+			n = 1
+			b.WriteByte(' ')
+		default:
+			if n < 0 {
+				n = len(text)
+			}
+			word := text[:n]
+			bare := strings.TrimRight(word, ":,;.")
+			if strings.Contains(bare, ".") {
+				word = w.withoutLocalName(bare, ev) + word[len(bare):]
+			}
+			b.WriteString(word)
+		}
+		text = text[n:]
+	}
+	return b.String()
+}
+
+// closingQuote is the length of the quoted string that s begins with.
+func closingQuote(s string) int {
+	for i := 1; i < len(s); i++ {
+		switch s[i] {
+		case '\\':
+			i++
+		case '"':
+			return i + 1
+		}
+	}
+	return len(s)
+}
+
+// withoutLocalName is a DNS name. One that stands in the evidence in another place
+// is no secret.
+func (w *logLine) withoutLocalName(name string, ev *evidence.Message) string {
+	if w.addresses || w.localOf(ev) == "" || known(name, ev) {
+		return name
+	}
+	labels := strings.Split(name, ".")
+	for i, label := range labels {
+		if mayBeOf(strings.ToLower(label), w.local, w.localParts) {
+			labels[i] = "*"
+		}
+	}
+	return strings.Join(labels, ".")
+}
+
+// localOf is the local part of MAIL FROM, taken apart once a line.
+func (w *logLine) localOf(ev *evidence.Message) string {
+	if w.local == "" && ev.MailFrom != "" {
+		w.local = localPart(ev)
+		w.localParts = localParts(w.local)
+	}
+	return w.local
+}
+
+// localPart is that of MAIL FROM, in lower case as DNS has it.
+func localPart(ev *evidence.Message) string {
+	at := strings.LastIndexByte(ev.MailFrom, '@')
+	if at < 0 {
+		if ev.MailFromDomain != "" { // it is a domain alone
+			return ""
+		}
+		return strings.ToLower(ev.MailFrom)
+	}
+	return strings.ToLower(ev.MailFrom[:at])
+}
+
+// localParts are the runs of letters and digits: no delimiter of a macro cuts finer
+// (RFC 7208 section 7.1).
+func localParts(local string) []string {
+	return strings.FieldsFunc(local, func(r rune) bool { return r < 0x80 && !isAlphanumeric(byte(r)) })
+}
+
+func mayBeOf(label, local string, parts []string) bool {
+	if len(label) > 1 && strings.Contains(local, label) {
+		return true
+	}
+	for _, p := range parts {
+		if label == p || len(p) > 1 && strings.Contains(label, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// known: the name is one that DKIM or DMARC ask for, or is that of the envelope or
+// an Author Domain, of something above them, or stands in the SPF record as it is.
+func known(name string, ev *evidence.Message) bool {
+	if strings.HasPrefix(name, "_dmarc.") || strings.Contains(name, "._domainkey.") || strings.HasSuffix(name, ".arpa") {
+		return true
+	}
+	for _, d := range ev.From.Domains {
+		if d == name || domain.IsBelow(d, name) {
+			return true
+		}
+	}
+	for _, d := range [...]string{ev.MailFromDomain, ev.Client.HELOName()} {
+		if d == name || domain.IsBelow(d, name) {
+			return true
+		}
+	}
+	c := ev.ReportedSPF()
+	if c == nil {
+		return false
+	}
+	for term := range strings.FieldsSeq(c.Record) {
+		_, value, _ := strings.Cut(strings.Replace(term, "=", ":", 1), ":")
+		if target, _, _ := strings.Cut(value, "/"); strings.EqualFold(term, name) || strings.EqualFold(target, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// outside is text from outside that should be a name: what stands before "@" there
+// is a local part.
+func (w *logLine) outside(name string) string {
+	if at := strings.LastIndexByte(name, '@'); at >= 0 && !w.addresses {
+		return "*" + name[at:]
+	}
+	return name
+}
