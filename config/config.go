@@ -27,7 +27,9 @@ type Config struct {
 	SocketGroup string   `yaml:"socket_group"`
 	LogLevel    string   `yaml:"log_level" oneof:"debug info warn error"`
 	LogFormat   string   `yaml:"log_format" oneof:"auto text json journald"`
-	Drain       Duration `yaml:"drain" min:"0s" max:"5m"`
+	// LogAddresses: the line of a message has addresses with local parts.
+	LogAddresses bool     `yaml:"log_addresses"`
+	Drain        Duration `yaml:"drain" min:"0s" max:"5m"`
 
 	AuthservID     string   `yaml:"authserv_id" is:"optional_domain"`
 	OwnAuthservIDs []string `yaml:"own_authserv_ids" is:"domain"`

@@ -60,17 +60,19 @@ SIGHUP reads the configuration again.`,
 
 // daemon is a running alignd.
 type daemon struct {
-	file   string
-	cfg    *config.Config // the one in force
-	begun  *config.Config // as of the start, for what a reload does not take up
-	log    *slog.Logger
-	lines  *backlog // of log
-	level  *slog.LevelVar
-	dns    *resolver.Resolver
-	filter *filter.Filter
-	server *milter.Server
-	places []string
-	expiry *expiryWatch
+	file  string
+	cfg   *config.Config // the one in force
+	begun *config.Config // as of the start, for what a reload does not take up
+	log   *slog.Logger
+	lines *backlog // of log
+	level *slog.LevelVar
+	dns   *resolver.Resolver
+	// messages takes the records of messages to log.
+	messages *judge.Log
+	filter   *filter.Filter
+	server   *milter.Server
+	places   []string
+	expiry   *expiryWatch
 
 	reloads int // failed ones included
 }
@@ -104,7 +106,9 @@ func (d *daemon) assemble() (err error) {
 	if d.dns, err = resolver.New(dns); err != nil {
 		return failure{fmt.Errorf("setting up DNS: %w", err)}
 	}
-	d.filter = filter.New(d.dns, d.log, judge.NewLog(d.log.Handler()), settings(d.cfg))
+	d.messages = judge.NewLog(d.log.Handler())
+	d.messages.ShowAddresses(d.cfg.LogAddresses)
+	d.filter = filter.New(d.dns, d.log, d.messages, settings(d.cfg))
 	server := milterOptions(d.cfg, d.filter.Session, d.log)
 	server.MaxConns = files.connections
 	if d.server, err = milter.New(server); err != nil {
@@ -228,6 +232,7 @@ func (d *daemon) reconfigure() error {
 	// Once a default file was read, it must not be missing any more.
 	d.file, d.cfg = file, cfg
 	d.level.Set(logLevel(cfg))
+	d.messages.ShowAddresses(cfg.LogAddresses)
 	d.filter.SetSettings(settings(cfg))
 	d.expiry.reset(cfg.Rules, time.Now())
 	return nil
