@@ -30,6 +30,7 @@ const (
 // backlog that is to be closed at the end.
 func newDaemonLogger(w io.Writer, level slog.Leveler, format logFormat) (*slog.Logger, *backlog) {
 	write := (&lineWriter{w: w}).write
+	wanted := format
 	if format = chosen(format); format == logJournald {
 		write = toJournal
 	}
@@ -41,23 +42,33 @@ func newDaemonLogger(w io.Writer, level slog.Leveler, format logFormat) (*slog.L
 		return e
 	})
 	h.put = b.put
-	return slog.New(h), b
+	log := slog.New(h)
+	if wanted == logJournald && format != logJournald {
+		log.Warn("the journal cannot be reached, the log goes to standard error", "log_format", string(wanted))
+	}
+	return log, b
 }
 
-// chosen decides what auto and text mean where the journal reads standard error.
+// chosen decides what auto and text mean where the journal reads standard error, and
+// what journald means where there is no journal: a log that nobody gets is none.
 // JOURNAL_STREAM alone says nothing: it is also set where only standard output is
 // the journal's (systemd.exec(5)).
 func chosen(format logFormat) logFormat {
 	stream, err := sdjournal.StderrIsJournalStream()
-	switch stream = stream && err == nil; {
-	case format == logAuto && stream && sdjournal.Enabled():
-		return logJournald
-	case format == logAuto && !stream:
-		return logText
-	case stream && (format == logAuto || format == logText):
+	stream = stream && err == nil
+	if format == logJournald || format == logAuto && stream {
+		if sdjournal.Enabled() {
+			return logJournald
+		}
+		format = logText
+	}
+	switch {
+	case format == logJSON:
+		return logJSON
+	case stream:
 		return logStream
 	}
-	return format
+	return logText
 }
 
 // logHandler renders each record as an entry.
