@@ -114,7 +114,7 @@ func TestKeysAreFieldsOfTheJournal(t *testing.T) {
 				t.Fatalf("got %s", r.Reply)
 			}
 			var got map[string]string
-			for got = j.entry(t); got != nil && got["ALIGND_EVENT"] != "message judged"; got = j.entry(t) {
+			for got = j.entry(t); got != nil && got["ALIGND_MSG"] != "message judged"; got = j.entry(t) {
 			}
 			for key, want := range map[string]string{
 				"SYSLOG_FACILITY": "2", "SYSLOG_IDENTIFIER": "alignd", "PRIORITY": "6",

@@ -157,7 +157,7 @@ func journalFields(r *slog.Record) map[string]string {
 	fields["SYSLOG_FACILITY"] = strconv.Itoa(facilityMail)
 	fields["SYSLOG_IDENTIFIER"] = "alignd"
 	fields["SYSLOG_PID"] = strconv.Itoa(os.Getpid())
-	fields["ALIGND_EVENT"] = r.Message
+	fields["ALIGND_MSG"] = r.Message
 	r.Attrs(func(a slog.Attr) bool {
 		fields["ALIGND_"+strings.ToUpper(a.Key)] = a.Value.String()
 		return true

@@ -69,7 +69,7 @@ func TestEachKeyIsAFieldOfTheJournal(t *testing.T) {
 	h := newLogHandler(slog.LevelInfo, logJournald, func(e entry) { got = e })
 	slog.New(h).With("component", "filter").Warn("message judged", "queue_id", "4F1", "size", 12, "reason", "a\nb")
 	want := map[string]string{
-		"SYSLOG_FACILITY": "2", "SYSLOG_IDENTIFIER": "alignd", "SYSLOG_PID": strconv.Itoa(os.Getpid()), "ALIGND_EVENT": "message judged",
+		"SYSLOG_FACILITY": "2", "SYSLOG_IDENTIFIER": "alignd", "SYSLOG_PID": strconv.Itoa(os.Getpid()), "ALIGND_MSG": "message judged",
 		"ALIGND_QUEUE_ID": "4F1", "ALIGND_SIZE": "12", "ALIGND_REASON": "a\nb", "ALIGND_COMPONENT": "filter",
 	}
 	if !maps.Equal(got.fields, want) {

@@ -194,7 +194,7 @@ func (d *dialogue) afterPanic(p any) bool {
 
 func (d *dialogue) logPanic(what string, p any) {
 	d.srv.log.Error("panic in a session", "conn_id", d.conn.id, "queue_id", d.conn.QueueID(),
-		"stage", what, "err", fmt.Sprint(p), "stack", string(debug.Stack()))
+		"event", what, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 }
 
 // logEnd tells why the dialogue ended, as loud as it matters.

@@ -64,7 +64,7 @@ var continueFrame = appendFrame(nil, byte(protocol.ActContinue), "")
 func (d *dialogue) macro(data []byte) {
 	if !d.conn.macros.set(data) {
 		d.srv.log.Warn("macros over the limit are dropped", "conn_id", d.conn.id,
-			"stage", eventName(protocol.Code(data[0])), "octets", len(data), "limit", maxMacros)
+			"event", eventName(protocol.Code(data[0])), "octets", len(data), "limit", maxMacros)
 	}
 }
 

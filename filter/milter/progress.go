@@ -55,7 +55,7 @@ func (p *progress) tick() {
 func (p *progress) send() (err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			p.d.srv.log.Error("panic while telling of progress", "conn_id", p.d.conn.id, "err", fmt.Sprint(v), "stack", string(debug.Stack()))
+			p.d.srv.log.Error("panic while telling of progress", "conn_id", p.d.conn.id, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 			err = errors.New("panic")
 		}
 	}()
