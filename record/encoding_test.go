@@ -392,8 +392,9 @@ func TestAFewOctetsDoNotTakeMuchMemory(t *testing.T) {
 		most    int64
 	}{
 		{name: "65280 signatures", fails: true, most: 1 << 20, b: "\xa1\x01\xa1\x10\x99\xff\x00" + strings.Repeat("\xa0", 0xff00)},
-		{name: "4096 signatures, Author Domains and ARC Sets, 51000 results", most: 8 << 20, b: "\xa1\x01\xa3\x10\x99\x10\x00" + empty +
-			"\x12\xa1\x06\x99\x10\x00" + strings.Repeat(results, 12) + strings.Repeat("\xa0", maxEntries-12) + "\x13\x99\x10\x00" + empty},
+		{name: "4096 signatures, Author Domains, hops and ARC Sets, 45056 results: the worst", most: 8 << 20,
+			b: "\xa1\x01\xa4\x10\x99\x10\x00" + empty + "\x12\xa1\x06\x99\x10\x00" + strings.Repeat(results, 11) +
+				strings.Repeat("\xa0", maxEntries-11) + "\x13\x99\x10\x00" + empty + "\x16\x99\x10\x00" + empty},
 	} {
 		b := []byte("\x82\x01" + c.b)
 		if len(b) > MaxSize {
