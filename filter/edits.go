@@ -22,23 +22,14 @@ func respond(j *judge.Judgement, s *judge.Settings) milter.Response {
 		return milter.Response{Reply: milter.Text(v.Reply.Code, v.Reply.Enhanced, v.Reply.Text)}
 	}
 	var edits []milter.Edit
-	if !j.KeepsResults() {
-		edits = deletions(edits, judge.ResultsName, j.Marks.Results)
-		edits = deletions(edits, authres.ReceivedSPFName, j.Marks.SPF)
+	for _, f := range j.Deletions() {
+		edits = append(edits, milter.DeleteHeader(f.Name, f.Number))
 	}
-	edits = deletions(edits, s.TagName, j.Marks.Tag)
 	edits = insertions(edits, j, s)
 	if v.Delivery == policy.DeliverHold {
 		edits = append(edits, milter.Quarantine(v.Reason))
 	}
 	return milter.Response{Edits: edits, Reply: milter.Accept}
-}
-
-func deletions(edits []milter.Edit, name string, n judge.Numbered) []milter.Edit {
-	for i := len(n.Delete) - 1; i >= 0; i-- {
-		edits = append(edits, milter.DeleteHeader(name, n.Delete[i]))
-	}
-	return edits
 }
 
 // insertions are in reverse of the wanted order, as each goes to the top.

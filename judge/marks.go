@@ -2,6 +2,7 @@ package judge
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"alignd/authres"
@@ -73,7 +74,34 @@ func equalFold(b []byte, s string) bool {
 	return len(b) == len(s) && strings.EqualFold(string(b), s)
 }
 
-// Deleted is how many fields go when the message is delivered.
+// Field names an incoming field, as Numbered counts it.
+type Field struct {
+	Name   string
+	Number int
+}
+
+// Deletions are the fields that go when the message is delivered. Those of a name
+// stand together, the highest number first: each deletion leaves the numbers below
+// it as they are.
+func (j *Judgement) Deletions() []Field {
+	if j.Marks == nil {
+		return nil
+	}
+	var list []Field
+	add := func(name string, n Numbered) {
+		for _, number := range slices.Backward(n.Delete) {
+			list = append(list, Field{name, number})
+		}
+	}
+	if !j.KeepsResults() {
+		add(ResultsName, j.Marks.Results)
+		add(authres.ReceivedSPFName, j.Marks.SPF)
+	}
+	add(j.Marks.s.TagName, j.Marks.Tag)
+	return list
+}
+
+// Deleted is how many Deletions there are.
 func (j *Judgement) Deleted() int {
 	if j.Marks == nil {
 		return 0

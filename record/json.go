@@ -17,6 +17,9 @@ type Rendering struct {
 	// Questions are all that were asked, where they are known; else those of the
 	// record, which failed.
 	Questions []Question
+	// Deletions are the incoming fields that go, "Authentication-Results 2" for the
+	// second one of that name; nil where only their number is known.
+	Deletions []string
 }
 
 // Question is a DNS question and what came of it.
@@ -47,6 +50,9 @@ func JSON(r *Record, with Rendering) []byte {
 	}
 	o.disposition(r)
 	o.text("authentication_results", with.AuthenticationResults)
+	if with.Deletions != nil {
+		o.value("deleted_fields", reflect.ValueOf(with.Deletions))
+	}
 	o.value("time", reflect.ValueOf(ev.Time))
 	o.text("queue_id", ev.QueueID)
 	o.text("token", ev.Token)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -362,5 +363,29 @@ func TestMailboxOfAPath(t *testing.T) {
 		if got := mailbox(path); got != want {
 			t.Errorf("%q: got %q, want %q", path, got, want)
 		}
+	}
+}
+
+// What claims to be ours goes (RFC 8601 section 5), and check says which fields.
+func TestCheckTellsWhichFieldsGo(t *testing.T) {
+	message := "Authentication-Results: mx.other.example; spf=pass\nAuthentication-Results: mx.here.test; dmarc=pass\n" +
+		"X-Alignd-Disposition: none\nAuthentication-Results: MX2.here.test; none\n" + plainMessage
+	args := []string{"check", "--zone", os.DevNull, "--authserv-id", "mx.here.test", "--ip", "192.0.2.1"}
+	var got struct {
+		Deleted []string `json:"deleted_fields"`
+	}
+	if err := json.Unmarshal([]byte(alignd(t, message, append(args, "--json", "-")...).stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	if want := []string{"Authentication-Results 3", "Authentication-Results 2", "X-Alignd-Disposition 1"}; !slices.Equal(got.Deleted, want) {
+		t.Errorf("got %q, want %q", got.Deleted, want)
+	}
+	text := alignd(t, message, append(args, "-")...).stdout
+	if !strings.Contains(text, "deleted      Authentication-Results, number 2 of that name\n") {
+		t.Errorf("got %s", text)
+	}
+	local := alignd(t, plainMessage, "check", "--zone", os.DevNull, "--authserv-id", "mx.here.test", "--ip", "127.0.0.1", "-").stdout
+	if !strings.Contains(local, "added        nothing") {
+		t.Errorf("a client that is not judged: %s", local)
 	}
 }

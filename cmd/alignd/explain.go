@@ -35,9 +35,21 @@ func explain(out io.Writer, j *judge.Judgement, questions []resolver.Question) e
 	e.dns(questions)
 	e.section("Verdict")
 	e.verdict()
-	e.section("Header field")
-	fmt.Fprintf(e.w, "  Authentication-Results: %s\n", strings.ReplaceAll(j.Results.Format(), "\n", "\n  "))
+	e.section("Header")
+	e.header(j)
 	return e.w.Flush()
+}
+
+// header tells what the daemon would add and delete.
+func (e *explainer) header(j *judge.Judgement) {
+	for _, f := range j.Deletions() {
+		e.line("deleted", "%s, number %d of that name", f.Name, f.Number)
+	}
+	if !j.WritesResults() {
+		e.line("added", "nothing, as the client is not judged")
+		return
+	}
+	fmt.Fprintf(e.w, "  Authentication-Results: %s\n", strings.ReplaceAll(j.Results.Format(), "\n", "\n  "))
 }
 
 func (e *explainer) section(name string) {

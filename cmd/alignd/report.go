@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"strconv"
 
 	"alignd/judge"
 	"alignd/record"
@@ -17,8 +18,18 @@ func report(s *judge.Settings, j *judge.Judgement, questions []resolver.Question
 	for _, q := range questions {
 		with.Questions = append(with.Questions, record.Question{Name: q.Name, Type: q.Type, Outcome: q.Outcome, Answers: q.Answers})
 	}
+	with.Deletions = deletions(j)
 	slices.SortStableFunc(with.Questions, func(a, b record.Question) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
 	})
 	return record.JSON(&record.Record{Evidence: *j.Evidence, Verdict: j.Verdict, Basis: s.Basis}, with)
+}
+
+// deletions names the incoming fields that the daemon would delete; never nil.
+func deletions(j *judge.Judgement) []string {
+	list := []string{}
+	for _, f := range j.Deletions() {
+		list = append(list, f.Name+" "+strconv.Itoa(f.Number))
+	}
+	return list
 }
