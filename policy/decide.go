@@ -37,6 +37,11 @@ type ruling struct {
 	why    string          // for {reason}: nothing internal
 	dm     *evidence.DMARC // what cause is about, where why is not enough; may be nil
 	rank   int             // of the evaluation, to choose between equal outcomes
+	// published is why less is asked for than what is published; local is why an
+	// exception, a Sealer or a temporary error changed the outcome.
+	published, local OverrideReason
+	// uncorroborated: a rejection was asked for, and no other signal spoke for it.
+	uncorroborated bool
 	// relayed: a trusted relay would have bounced it, so it was replaced.
 	relayed bool
 }
@@ -52,20 +57,26 @@ func Decide(ev *evidence.Message, rules *Rules) Verdict {
 	}
 	floor, final := d.unusableFrom()
 	if final {
-		d.missing |= missing
 		floor.Evaluation = d.worstEvaluation()
-		return d.finish(&floor)
 	}
+	authors := d.authors()
 	worst := d.judge(0)
+	d.author(authors, 0, worst, &floor)
 	for i := 1; i < len(ev.DMARC); i++ {
-		if next := d.judge(i); next.beats(&worst) {
+		next := d.judge(i)
+		d.author(authors, i, next, &floor)
+		if next.beats(&worst) {
 			worst = next
 		}
 	}
-	if floor.worse(&worst.Verdict) {
-		floor.Evaluation, floor.Requested = worst.Evaluation, worst.Requested
+	if final {
+		worst, d.missing = floor, noFacts
+	}
+	if !final && floor.worse(&worst.Verdict) {
+		floor.Evaluation, floor.Requested, floor.published = worst.Evaluation, worst.Requested, worst.published
 		worst = floor
 	}
+	worst.Authors = authors
 	if worst.Delivery != Deliver || worst.Monitor != (Outcome{}) {
 		d.missing |= missing
 	}
@@ -338,9 +349,9 @@ func (d *decision) trustSealers(r *ruling, dm *evidence.DMARC) {
 	r.by(StepSealer, v.by.ID, v.by.Source)
 	r.Recipient, r.Signals, r.relayed = "", nil, false
 	r.Reason = "The trusted ARC sealer " + set.SealDomain + " received " + dm.AuthorDomain + " authenticated."
-	r.Override, r.OverrideComment = NoOverride, ""
+	r.local = OverrideReason{}
 	if dm.Result == evidence.Fail && r.Requested != RequestedNone {
-		r.Override, r.OverrideComment = OverrideLocalPolicy, v.comment(&d.ev.ARC)
+		r.local = OverrideReason{OverrideLocalPolicy, v.comment(&d.ev.ARC)}
 	}
 }
 
@@ -359,7 +370,7 @@ func (d *decision) waitForChain(r *ruling, v voucher) {
 	r.by(StepTempError, v.by.ID, v.by.Source)
 	r.Recipient, r.Signals, r.Monitor = "", nil, Outcome{}
 	r.Reason = why + " for now."
-	r.Override, r.OverrideComment = NoOverride, ""
+	r.local = OverrideReason{}
 	d.behindRelay(r)
 }
 
@@ -376,7 +387,7 @@ func (d *decision) except(r *ruling, before *Verdict, dm *evidence.DMARC) {
 		to := d.excepted(x, dm)
 		if to.worse(&r.Verdict) || to.Delivery == r.Delivery && d.spared(before, dm) {
 			to.Requested, to.Evaluation, to.rank = r.Requested, r.Evaluation, r.rank
-			to.TrustedSealer = r.TrustedSealer
+			to.TrustedSealer, to.published = r.TrustedSealer, r.published
 			*r = to
 		}
 		return
@@ -395,7 +406,7 @@ func (d *decision) except(r *ruling, before *Verdict, dm *evidence.DMARC) {
 	to := d.excepted(x, dm)
 	if before.worse(&to.Verdict) && !to.worse(&r.Verdict) {
 		to.Requested, to.Evaluation, to.rank, to.Stage = r.Requested, r.Evaluation, r.rank, r.Stage
-		to.TrustedSealer = r.TrustedSealer
+		to.TrustedSealer, to.published = r.TrustedSealer, r.published
 		*r = to
 	}
 	if r.Monitor.Delivery.severity() > to.Delivery.severity() {
@@ -422,7 +433,7 @@ func (d *decision) excepted(x *exception, dm *evidence.DMARC) ruling {
 	if x.Exception.Reason != "" {
 		r.Reason += ": " + x.Exception.Reason
 	}
-	r.Override, r.OverrideComment = x.Override, "exception "+clean(x.ID, 100)
+	r.local = OverrideReason{x.Override, "exception " + clean(x.ID, 100)}
 	r.reply, r.why = replyBlock, "local policy"
 	if dm != nil {
 		r.domain = dm.AuthorDomain

@@ -8,7 +8,11 @@ import (
 
 // finish turns a ruling into the verdict: override, mode, reply, tag.
 func (d *decision) finish(r *ruling) Verdict {
-	d.override(r)
+	d.hold(r)
+	reasons, n := d.reasons(r)
+	if n > 0 {
+		r.Override, r.OverrideComment = reasons[0].Type, reasons[0].Comment
+	}
 	d.complete(r)
 	r.Waited = d.expired && r.Delivery.severity() < DeliverDefer.severity()
 	r.Undecidable = d.missing.list()
@@ -40,50 +44,19 @@ func (d *decision) behindRelay(r *ruling) {
 	}
 }
 
-// override explains an outcome that is not what was asked for. Exceptions,
-// sealers and temporary errors have said why already; a message that is
-// deferred is not reported.
-func (d *decision) override(r *ruling) {
+// hold holds the verdict back in monitor mode.
+func (d *decision) hold(r *ruling) {
 	v := &r.Verdict
-	if v.Disposition == DispositionTempfail {
-		v.Override, v.OverrideComment = NoOverride, ""
+	if d.rules.mode != Monitor {
 		return
 	}
-	if v.Disposition == disposition(v.Requested) {
-		switch v.Step {
-		case StepException, StepSealer:
-			v.Override, v.OverrideComment = NoOverride, ""
-		}
-		return
+	if v.Monitor == (Outcome{}) {
+		v.Monitor = Outcome{Disposition: v.Disposition, Delivery: v.Delivery}
 	}
-	switch v.Step {
-	case StepException, StepTempError:
-		if v.Override != NoOverride {
-			return
-		}
-	case StepSealer:
-		if v.Override == OverrideLocalPolicy {
-			return
-		}
-	}
-	v.Override, v.OverrideComment = OverrideLocalPolicy, localComment(r)
+	v.Disposition, v.Delivery = DispositionAccept, Deliver
 }
 
-// localComment is a short code for reports; it reveals no configuration.
-func localComment(r *ruling) string {
-	switch {
-	case r.relayed:
-		return "trusted relay"
-	case r.Stage != "" && r.Monitor != (Outcome{}):
-		return "rollout stage " + string(r.Stage)
-	case r.Step == StepFrom:
-		return "unusable From"
-	}
-	return "local policy"
-}
-
-// complete holds the verdict back in monitor mode and adds what delivering it
-// needs.
+// complete adds what delivering the verdict needs.
 func (d *decision) complete(r *ruling) {
 	v := &r.Verdict
 	if v.Monitor.Delivery.severity() >= DeliverDefer.severity() {
@@ -91,16 +64,6 @@ func (d *decision) complete(r *ruling) {
 	}
 	if v.Delivery.severity() >= DeliverDefer.severity() {
 		v.Reply = d.reply(r, v.Delivery)
-	}
-	if d.rules.mode == Monitor {
-		if v.Monitor == (Outcome{}) {
-			v.Monitor = Outcome{v.Disposition, v.Delivery, v.Reply}
-		}
-		v.Disposition, v.Delivery, v.Reply = DispositionAccept, Deliver, Reply{}
-		v.Override, v.OverrideComment = NoOverride, ""
-		if v.Requested != RequestedNone {
-			v.Override, v.OverrideComment = OverrideLocalPolicy, "monitor mode"
-		}
 	}
 	if v.Delivery == DeliverTag {
 		v.TagName, v.TagValue = d.rules.tag.Name, d.rules.tag.Value
@@ -153,6 +116,7 @@ func (r *Rules) OverLimit(ev *evidence.Message, why string) Verdict {
 func (r *Rules) without(ev *evidence.Message, g *ruling) Verdict {
 	d := decision{ev: ev, rules: r}
 	g.Requested = RequestedNone
+	d.hold(g)
 	d.complete(g)
 	return g.Verdict
 }

@@ -131,7 +131,7 @@ func (d *decision) failed(r *ruling, dm *evidence.DMARC, s *setting) {
 	a := s.action(r.Requested)
 	if r.Requested == RequestedReject && a == Reject && s.RejectMode == Corroborated {
 		if r.Signals = d.corroborate(dm, s.Signals); len(r.Signals) == 0 {
-			a = Quarantine
+			a, r.uncorroborated = Quarantine, true
 		}
 	}
 	r.set(a, s.QuarantineAs)
@@ -175,7 +175,7 @@ func (d *decision) requested(r *ruling, dm *evidence.DMARC, mode PctMode) Reques
 		req = RequestedNone
 	}
 	if rec.Testing && publishedPolicy(dm) != evidence.PolicyNone {
-		r.Override = OverrideTestMode
+		r.published = OverrideReason{Type: OverrideTestMode}
 		return req
 	}
 	if rec.HasTesting || rec.Pct >= 100 || rec.Pct < 0 || req == RequestedNone {
@@ -198,7 +198,7 @@ func (d *decision) requested(r *ruling, dm *evidence.DMARC, mode PctMode) Reques
 		}
 	}
 	// RFC 7489 section 6.6.4; RFC 9990 has no type for it.
-	r.Override, r.OverrideComment = OverrideOther, "sampled_out pct="+strconv.Itoa(rec.Pct)
+	r.published = OverrideReason{OverrideOther, "sampled_out pct=" + strconv.Itoa(rec.Pct)}
 	if req == RequestedReject {
 		return RequestedQuarantine
 	}

@@ -17,7 +17,7 @@ func (d *decision) tempError(r *ruling, dm *evidence.DMARC, s *setting) {
 		r.Reason = "The DMARC policy of " + dm.AuthorDomain + " could not be looked up for now, and " + dm.PolicyDomain + " has one that covers it"
 		r.byOption(StepTempError, "temperror.unresolved", d.rules)
 		d.deferFor(r, d.rules.tempErrors.Unresolved)
-		r.Override, r.OverrideComment = OverrideOther, "temperror"
+		r.local = OverrideReason{OverrideOther, "temperror"}
 	case known:
 		r.Reason = "An identifier that would align with " + dm.AuthorDomain + " could not be resolved for now"
 		if !d.wouldAct(dm, s) {
@@ -26,7 +26,7 @@ func (d *decision) tempError(r *ruling, dm *evidence.DMARC, s *setting) {
 		}
 		r.byOption(StepTempError, "temperror.unresolved", d.rules)
 		d.deferFor(r, d.rules.tempErrors.Unresolved)
-		r.Override, r.OverrideComment = OverrideOther, "temperror"
+		r.local = OverrideReason{OverrideOther, "temperror"}
 	case own != nil && own.Action != Accept:
 		r.Reason = "The DMARC policy of our own domain " + dm.AuthorDomain + " could not be looked up for now"
 		r.by(StepTempError, own.ID, own.Source)
@@ -38,9 +38,6 @@ func (d *decision) tempError(r *ruling, dm *evidence.DMARC, s *setting) {
 	}
 	r.Reason += d.patience(r)
 	s.limit(d, r)
-	if r.Delivery == DeliverDefer {
-		r.Override, r.OverrideComment = NoOverride, ""
-	}
 }
 
 // wouldAct reports whether a failing message would be treated worse than
@@ -72,7 +69,7 @@ func (d *decision) waitForProof(r *ruling, dm *evidence.DMARC) {
 	r.by(StepTempError, x.ID, x.Source)
 	r.Recipient, r.Signals = "", nil
 	r.Reason = "The proof that exception " + x.ID + " wants could not be resolved for now."
-	r.Override, r.OverrideComment = NoOverride, ""
+	r.local = OverrideReason{}
 	d.behindRelay(r)
 }
 
@@ -96,7 +93,7 @@ func (d *decision) waitForSpace(r *ruling, dm *evidence.DMARC) {
 	r.byOption(StepTempError, "temperror.unresolved", d.rules)
 	r.Recipient, r.Signals, r.Monitor = "", nil, Outcome{}
 	r.Reason = "The signature of " + d.ev.DKIM[i].Domain + " could not be verified, as the MTA does not hand on the space after the colon (milter_protocol = 6)."
-	r.Override, r.OverrideComment = NoOverride, ""
+	r.local = OverrideReason{}
 	d.behindRelay(r)
 }
 

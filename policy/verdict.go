@@ -106,8 +106,14 @@ type Verdict struct {
 
 	// Override and OverrideComment explain to the Domain Owner why the outcome
 	// is not what was asked for.
+	// They are the first of the Reasons of what decided.
 	Override        OverrideType `cbor:"9,keyasint,omitempty"`
 	OverrideComment string       `cbor:"10,keyasint,omitempty"`
+	// Authors are the outcomes that would have held for each Author Domain alone, in
+	// the order of Message.DMARC, as aggregate reports count them. It is nil where
+	// nothing is to be reported: the message was not judged, over a limit, or alignd
+	// failed on it.
+	Authors []AuthorOutcome `cbor:"23,keyasint,omitempty"`
 
 	// Reply is set for Refuse and DeliverDefer.
 	Reply Reply `cbor:"11,keyasint,omitempty"`
@@ -137,6 +143,27 @@ type Verdict struct {
 	// or not answered, in order and each once. The verdict is then what holds as if
 	// that rule did not match.
 	Undecidable []Fact `cbor:"21,keyasint,omitempty"`
+}
+
+// AuthorOutcome is what would have been done had the message this Author Domain
+// only. What is done for the sake of the whole message (From, recipients, client)
+// is in it.
+type AuthorOutcome struct {
+	AuthorDomain string      `cbor:"1,keyasint,omitempty"`
+	Disposition  Disposition `cbor:"2,keyasint,omitempty"`
+	Delivery     Delivery    `cbor:"3,keyasint,omitempty"`
+	Requested    Requested   `cbor:"4,keyasint,omitempty"`
+	Step         Step        `cbor:"5,keyasint,omitempty"`
+	Rule         string      `cbor:"6,keyasint,omitempty"`
+	// Reasons are why the outcome is not what was published, that of the last step
+	// first (RFC 9990 section 3.1.1.9).
+	Reasons []OverrideReason `cbor:"7,keyasint,omitempty"`
+}
+
+// OverrideReason is one reason of an aggregate report.
+type OverrideReason struct {
+	Type    OverrideType `cbor:"1,keyasint,omitempty"`
+	Comment string       `cbor:"2,keyasint,omitempty"` // reveals no configuration but ids of entries
 }
 
 // Outcome is a disposition and the way it is delivered.

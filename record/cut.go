@@ -73,7 +73,7 @@ func signatures(r *Record) []any {
 // words are those of the verdict and the outcome.
 func words(r *Record) []any {
 	v := &r.Verdict
-	return []any{&v.Reason, &v.OverrideComment, &v.Recipient, &v.Signals, &v.TagValue, &r.Outcome.Problem}
+	return []any{&v.Reason, &v.OverrideComment, &v.Recipient, &v.Signals, &v.Authors, &v.TagValue, &r.Outcome.Problem}
 }
 
 // cut is r without as many parts as it takes to fit: the longest goes first, but

@@ -186,6 +186,7 @@ var renamed = map[reflect.Type]map[string]string{
 	reflect.TypeFor[evidence.Needs]():          {"IPRev": "iprev"},
 	reflect.TypeFor[policy.Verdict]():          {"Disposition": "action", "TagName": "tag", "TagValue": "tag"},
 	reflect.TypeFor[policy.Outcome]():          {"Disposition": "action"},
+	reflect.TypeFor[policy.AuthorOutcome]():    {"AuthorDomain": "from_domain", "Disposition": "action"},
 }
 
 // first are the fields that stand first; the others follow as they are declared.
