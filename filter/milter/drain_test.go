@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -31,11 +32,31 @@ func await(t *testing.T, result <-chan error) error {
 }
 
 func TestShutdownWithoutSessionsReturnsAtOnce(t *testing.T) {
-	s, addr := serve(t, Options{Handler: (&recorder{}).handler, Settle: time.Hour})
+	s, _ := serve(t, Options{Handler: (&recorder{}).handler, Settle: time.Hour})
+	// A path of the test's own: a port that was let go may be another test's by now.
+	path := filepath.Join(t.TempDir(), "socket")
+	own, err := Listen("unix:"+path, SocketOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(own) }()
+	eventually(t, "the socket is served", func() bool {
+		nc, err := net.Dial("unix", path)
+		if err == nil {
+			nc.Close()
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return err == nil && len(s.listeners) == 2 && len(s.conns) == 0
+	})
 	if err := await(t, shutdown(s, time.Hour)); err != nil {
 		t.Error(err)
 	}
-	if nc, err := net.Dial("tcp", addr); err == nil {
+	if err := await(t, served); !errors.Is(err, ErrServerClosed) {
+		t.Errorf("Serve: got %v", err)
+	}
+	if nc, err := net.Dial("unix", path); err == nil {
 		nc.Close()
 		t.Error("connections are still taken")
 	}

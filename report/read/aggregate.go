@@ -283,7 +283,7 @@ func (p *aggregateParser) policyValue(name, value string) {
 	}
 }
 
-// time reads seconds since 1970 (RFC 9990 section 3.1.1.2), and what some reporters write.
+// time reads seconds since 1970 (RFC 9990 appendix A), and what some reporters write.
 func (p *aggregateParser) time(name, value string) string {
 	seconds, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
