@@ -162,6 +162,8 @@ func (c *Check) Result(opt Options) (Problem, BodyResult) {
 		return lostSpace, b
 	case !c.Outcome.Verified:
 		return Problem{evidence.Fail, "signature did not verify", evidence.FailedHeader}, b
+	case c.Outcome.weak(c.Params):
+		return Problem{evidence.Policy, "RSA key below 1024 bits", evidence.FailedKey}, b
 	case b.Unsigned > 0 && !opt.enough(c.Params, b.Size):
 		return Problem{evidence.Policy, "octets beyond l= are not signed", evidence.FailedCoverage}, b
 	}
@@ -187,6 +189,8 @@ func (c *Check) sealResult() Problem {
 		return *c.Outcome.Problem
 	case !c.Outcome.Verified:
 		return Problem{evidence.Fail, "signature did not verify", evidence.FailedHeader}
+	case c.Outcome.weak(c.Params):
+		return Problem{evidence.Policy, "RSA key below 1024 bits", evidence.FailedKey}
 	}
 	return Problem{Result: evidence.Pass}
 }

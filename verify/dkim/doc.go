@@ -20,14 +20,13 @@
 //	           expired (x=) or comes from the future (t=), which section 3.5
 //	           lets us ignore without computing it. A wrong body is fail also
 //	           where the key could not be had for now
-//	policy     verified, and then refused: octets of the body beyond l= (RFC
-//	           6376 section 8.2) unless Options.AcceptLength allows them, or
-//	           one of several Subject, To, Cc, Date, Reply-To or Content-Type
-//	           fields left out (section 8.15) unless Options.AcceptPartlySigned
-//	           allows it; or not computed: RSA key below 1024 bits, which must
-//	           not count (RFC 8301 section 3.2), and for what it would cost, RSA
-//	           key above 4096 bits or exponent above 65537 with more than 2048
-//	           bits
+//	policy     verified, and then refused: RSA key below 1024 bits (RFC 8301
+//	           section 3.2), octets of the body beyond l= (RFC 6376 section
+//	           8.2) unless Options.AcceptLength allows them, or one of several
+//	           Subject, To, Cc, Date, Reply-To or Content-Type fields left out
+//	           (section 8.15) unless Options.AcceptPartlySigned allows it; or
+//	           not computed, for what it would cost: RSA key above 4096 bits or
+//	           exponent above 65537 with more than 2048 bits
 //	neutral    the field or one of its values breaks the grammar (RFC 6376
 //	           sections 3.2 and 3.5), duplicate tags included
 //	permerror  never computed: required tag missing, another version,

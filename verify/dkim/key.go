@@ -26,8 +26,8 @@ const (
 	// MaxKeys is how many usable key records of one name are tried, as long as
 	// their sizes add up to maxBitsTried at most. Ours.
 	MaxKeys = 4
-	// MinRSABits is below which a key is refused before any arithmetic. RFC 8301
-	// section 3.2: such a signature must not count as valid, whatever it says.
+	// MinRSABits is below which a signature is refused though it verified. RFC 8301
+	// section 3.2. (crypto/rsa computes with such keys as go.mod says rsa1024min=0.)
 	MinRSABits = 1024
 	// MaxRSABits is above which a key is refused before any arithmetic, which
 	// takes as long as the square of the size. RFC 8301 section 3.2 asks
@@ -185,9 +185,6 @@ func (k *key) readRSA(der []byte) *Problem {
 	}
 	if pub.N.Sign() <= 0 || k.bits < 2 || pub.N.Bit(0) == 0 || pub.E < 3 || pub.E&1 == 0 || pub.E > 1<<31-1 {
 		return badKey("key is not an RSA key")
-	}
-	if k.bits < MinRSABits {
-		return barredKey("RSA key below 1024 bits")
 	}
 	k.public = pub
 	return nil
@@ -361,3 +358,6 @@ func (ks Keys) Verify(p *Params, digest func() *[sha256.Size]byte, work *Work) O
 func (ks *Keys) outcome(k *key, bad *Problem, verified bool) Outcome {
 	return Outcome{Verified: verified, Problem: bad, KeyBits: k.bits, Testing: k.testing, KeyHash: k.hash, CNAMEs: ks.cnames}
 }
+
+// weak reports whether the key was an RSA key that may not count.
+func (o Outcome) weak(p *Params) bool { return !p.ed25519 && o.KeyBits < MinRSABits }
