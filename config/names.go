@@ -21,11 +21,17 @@ func name(s string) (string, error) {
 	if err != nil {
 		return "", why(s, err)
 	}
+	if _, err := netip.ParseAddr(d); err == nil {
+		return "", errors.New("it is an IP address")
+	}
 	if strings.HasPrefix(d, "-") {
 		return "", errors.New("a name does not begin with a hyphen; in a list of YAML a blank stands behind the dash")
 	}
 	return d, nil
 }
+
+// AuthservID is an authserv-id as an admin writes it, normalized.
+func AuthservID(s string) (string, error) { return name(s) }
 
 // domainOnly is a domain of two labels or more, as those of mail are. localhost is
 // what mail of this host may have.

@@ -163,10 +163,17 @@ func CheckListen(place string) error {
 
 func listenAddress(s string) (string, error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok && path != "" {
+		if !strings.HasPrefix(path, "/") {
+			return "", fmt.Errorf("%q: the path of a socket is absolute here; main.cf names it relative to the queue directory", s)
+		}
 		return s, nil
 	}
 	if addr, ok := strings.CutPrefix(s, "inet:"); ok {
-		if host, port, err := net.SplitHostPort(addr); err == nil && isPort(port) && isPrintable(host) {
+		host, port, err := net.SplitHostPort(addr)
+		switch {
+		case err == nil && host == "*":
+			return "", fmt.Errorf("%q: all addresses are written inet:0.0.0.0:%s and inet:[::]:%s", s, port, port)
+		case err == nil && isPort(port) && isPrintable(host):
 			return s, nil
 		}
 	}

@@ -99,6 +99,7 @@ func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, 
 	defer input.Close()
 
 	s := settings(cfg)
+	s.Basis.Options.LeadingSpace = true // a file has it
 	opt := s.Verify
 	opt.Now = func() time.Time { return now }
 	opt.Budget.Timed = true
@@ -155,7 +156,9 @@ func (f *checkFlags) loadConfig() (*config.Config, error) {
 		return nil, err
 	}
 	if f.authservID != "" {
-		cfg.AuthservID = f.authservID
+		if cfg.AuthservID, err = config.AuthservID(f.authservID); err != nil {
+			return nil, fmt.Errorf("--authserv-id %q: %w", f.authservID, err)
+		}
 	}
 	return cfg, nil
 }

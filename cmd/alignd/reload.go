@@ -94,6 +94,9 @@ user may.`,
 			} else if pid == 0 {
 				return failure{fmt.Errorf("no filter of systemd's runs here (%s has no %s): name its process", runtimeDirectory, outcomeFile)}
 			}
+			if err := isFilter(pid); err != nil {
+				return failure{err}
+			}
 			if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
 				return failure{fmt.Errorf("signalling process %d: %w", pid, err)}
 			}
@@ -112,6 +115,29 @@ user may.`,
 			return nil
 		},
 	}
+}
+
+// isFilter returns an error for a process that is no alignd, which SIGHUP might end:
+// a slip of the keyboard, or a number that another one has got since. Where there is
+// no /proc nothing is known, and the admin's word holds.
+func isFilter(pid int) error {
+	own, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return nil
+	}
+	exe, err := os.Readlink("/proc/" + strconv.Itoa(pid) + "/exe")
+	switch {
+	case errors.Is(err, os.ErrNotExist): // the signal will tell
+		return nil
+	case err != nil:
+		return fmt.Errorf("process %d: %w", pid, err)
+	}
+	const replaced = " (deleted)" // by an upgrade
+	name := func(path string) string { return filepath.Base(strings.TrimSuffix(path, replaced)) }
+	if name(exe) != name(own) {
+		return fmt.Errorf("process %d is %s, not %s", pid, name(exe), name(own))
+	}
+	return nil
 }
 
 // awaitOutcome waits for the outcome that follows another one.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -124,5 +125,23 @@ func TestReloadWithoutARuntimeDirectory(t *testing.T) {
 	s.terminate(t)
 	if !strings.Contains(s.stderr.String(), "configuration reloaded") {
 		t.Error("the log does not tell of the reload")
+	}
+}
+
+func TestReloadSignalsNoOtherProgram(t *testing.T) {
+	if _, err := os.Readlink("/proc/self/exe"); err != nil {
+		t.Skip("left out: telling processes apart (needs /proc)")
+	}
+	other := exec.Command("sleep", "60")
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Process.Kill(); _ = other.Wait() }()
+	got := alignd(t, "", "reload", strconv.Itoa(other.Process.Pid))
+	if got.status != exitFailure || !strings.Contains(got.stderr, "is sleep, not ") {
+		t.Errorf("got %+v", got)
+	}
+	if err := other.Process.Signal(syscall.Signal(0)); err != nil {
+		t.Errorf("the other process: %v", err)
 	}
 }

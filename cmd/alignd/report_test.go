@@ -38,6 +38,7 @@ func TestReportShow(t *testing.T) {
 		{name: "by domain", args: []string{"--by", "domain", good}, want: "example.com  8"},
 		{name: "a file without a report", args: []string{good, bad}, status: 1, want: "bad: neither XML"},
 		{name: "a directory", args: []string{dir}, status: 1, want: "192.0.2.9"},
+		{name: "an empty directory", args: []string{t.TempDir()}, status: 1, want: "a directory without files"},
 		{name: "a file that is not there", args: []string{filepath.Join(dir, "none")}, status: 1, want: "no such file"},
 		{name: "no file", status: 2},
 		{name: "an unknown sum", args: []string{"--by", "moon", good}, status: 2},

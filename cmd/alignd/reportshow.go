@@ -100,10 +100,12 @@ func showReports(show reportSink, args []string, stdin io.Reader) (without int, 
 			}
 			continue
 		}
+		files := 0
 		err := filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
 			if err == nil && d.IsDir() {
 				return nil
 			}
+			files++
 			var f *os.File
 			if err == nil {
 				f, err = os.Open(path)
@@ -118,6 +120,10 @@ func showReports(show reportSink, args []string, stdin io.Reader) (without int, 
 		})
 		if err != nil {
 			return without, err
+		}
+		if files == 0 {
+			show.Problem(read.Problem{File: arg, Problem: "a directory without files"})
+			without++
 		}
 	}
 	return without, nil
