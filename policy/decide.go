@@ -179,51 +179,6 @@ func (d *decision) addHostAudiences(address string) {
 	}
 }
 
-// notJudged is step 1: it names the entry by which the client is not judged; id is
-// empty where it is judged. It is about who is connected. A trusted relay is never
-// exempt; what it brings is judged, but for mail that began in an own network
-// behind it.
-func (d *decision) notJudged() (id string, at Source, missing facts) {
-	r, c := d.rules, &d.ev.Client
-	if d.ev.Authenticated() && !r.notJudged.JudgeAuthenticated {
-		return "authenticated", Source{}, noFacts
-	}
-	client := c.Peer
-	switch {
-	case c.Relay != "":
-		client = c.Began // never loopback: that is a hop inside a host of the relay's
-		if len(r.notJudged.Networks) > 0 && !client.IsValid() {
-			return "", Source{}, d.beginningUnknown()
-		}
-	case !client.IsValid() && (len(r.notJudged.Networks) > 0 || !r.notJudged.JudgeLoopback):
-		return "", Source{}, noClient
-	case client.IsValid() && client.Unmap().IsLoopback() && !r.notJudged.JudgeLoopback:
-		return "loopback", Source{}, noFacts
-	}
-	if i := r.networks.first(client); i >= 0 {
-		n := &r.notJudged.Networks[i]
-		return n.ID, n.Source, noFacts
-	}
-	return "", Source{}, noFacts
-}
-
-// letThrough accepts a message of a client that is not judged. What the Domain
-// Owner asked for stays in the verdict.
-func (d *decision) letThrough(id string, at Source) Verdict {
-	v := Verdict{Disposition: DispositionAccept, Delivery: Deliver, Requested: RequestedNone, NotJudged: true}
-	v.by(StepNotJudged, id, at)
-	v.Reason = "The client is not judged (" + id + ")."
-	v.Evaluation = d.worstEvaluation()
-	if v.Evaluation > 0 {
-		v.Requested = d.handled(&d.ev.DMARC[v.Evaluation-1]).Requested
-		v.Undecidable = (d.missing & noSample).list() // no more is looked at
-	}
-	if v.Requested != RequestedNone {
-		v.Override, v.OverrideComment = OverrideLocalPolicy, "client not judged"
-	}
-	return v
-}
-
 // rank orders evaluations by how bad they are (RFC 9989 section 11.5: the
 // strictest policy among those that fail): a fail by its policy, then
 // temperror, permerror, none, pass. What is the author to some readers only
@@ -264,60 +219,6 @@ func (d *decision) worstEvaluation() int {
 		}
 	}
 	return worst
-}
-
-// fromText says in words what is wrong with From, for log and reply.
-var fromText = map[evidence.FromProblem]string{
-	evidence.FromMissing:    "the message has no From field",
-	evidence.FromSeveral:    "the message has several From fields",
-	evidence.FromEmpty:      "the From field names no mailbox",
-	evidence.FromUnparsable: "the From field is not a list of addresses with domains",
-	evidence.FromTooMany:    "the From field names too many domains",
-	evidence.FromUnread:     "the header section is too large to read",
-}
-
-func fromWhy(from *evidence.From) string {
-	why, ok := fromText[from.Problem]
-	switch {
-	case !ok:
-		return "the From field is unusable"
-	case from.Problem == evidence.FromTooMany && from.Fields > 1:
-		return "the message has several From fields with too many domains"
-	}
-	return why
-}
-
-// unusableFrom is step 2. final means that the outcome is settled; otherwise
-// it is the least that is done, and the domains that there are get judged.
-func (d *decision) unusableFrom() (floor ruling, final bool) {
-	floor.Disposition, floor.Delivery, floor.Requested = DispositionAccept, Deliver, RequestedNone
-	a, option := d.rules.from.Unparsable, "from.unparsable"
-	switch d.ev.From.Problem {
-	case evidence.FromOK:
-		return floor, false
-	case evidence.FromUnparsable:
-		if d.soleAuthorPasses() {
-			return floor, false
-		}
-	case evidence.FromMissing:
-		a, option = d.rules.from.Missing, "from.missing"
-	case evidence.FromSeveral:
-		a, option = d.rules.from.Several, "from.several"
-	case evidence.FromTooMany:
-		a, option = d.rules.from.TooMany, "from.too_many"
-	case evidence.FromEmpty:
-		a, option = d.rules.from.Empty, "from.empty"
-	}
-	floor.set(a, d.rules.handling.QuarantineAs)
-	floor.byOption(StepFrom, option, d.rules)
-	floor.why = fromWhy(&d.ev.From)
-	floor.Reason = "No Author Domain: " + floor.why + "."
-	if d.ev.From.Problem == evidence.FromUnparsable && len(d.ev.From.Domains) > 0 {
-		floor.Reason = "No Author Domain can be relied on: " + floor.why + "."
-	}
-	floor.reply = replyFrom
-	d.behindRelay(&floor)
-	return floor, floor.Delivery == Refuse
 }
 
 // trustSealers is step 4.
@@ -372,72 +273,4 @@ func (d *decision) waitForChain(r *ruling, v voucher) {
 	r.Reason = why + " for now."
 	r.local = OverrideReason{}
 	d.behindRelay(r)
-}
-
-// except is step 3. before is the outcome without trusted sealers. A block
-// entry raises the outcome to at least its action; an allow entry lowers it to
-// at most its action. An entry that changes nothing decides nothing; a block
-// entry that keeps an allow entry from the same outcome does.
-func (d *decision) except(r *ruling, before *Verdict, dm *evidence.DMARC) {
-	x, missing := d.rules.block.find(d, dm)
-	if r.Delivery != Refuse {
-		d.missing |= missing
-	}
-	if x != nil {
-		to := d.excepted(x, dm)
-		if to.worse(&r.Verdict) || to.Delivery == r.Delivery && d.spared(before, dm) {
-			to.Requested, to.Evaluation, to.rank = r.Requested, r.Evaluation, r.rank
-			to.TrustedSealer, to.published = r.TrustedSealer, r.published
-			*r = to
-		}
-		return
-	}
-	if before.Delivery == Deliver && r.Monitor == (Outcome{}) {
-		return
-	}
-	x, missing = d.rules.allow.find(d, dm)
-	if r.Delivery != Deliver || r.Monitor != (Outcome{}) {
-		d.missing |= missing
-	}
-	if x == nil {
-		d.waitForProof(r, dm)
-		return
-	}
-	to := d.excepted(x, dm)
-	if before.worse(&to.Verdict) && !to.worse(&r.Verdict) {
-		to.Requested, to.Evaluation, to.rank, to.Stage = r.Requested, r.Evaluation, r.rank, r.Stage
-		to.TrustedSealer, to.published = r.TrustedSealer, r.published
-		*r = to
-	}
-	if r.Monitor.Delivery.severity() > to.Delivery.severity() {
-		r.Monitor = Outcome{}
-	}
-}
-
-// spared reports whether an allow entry would have held, had no block entry.
-func (d *decision) spared(before *Verdict, dm *evidence.DMARC) bool {
-	x, _ := d.rules.allow.find(d, dm)
-	if x == nil {
-		return false
-	}
-	to := d.excepted(x, dm)
-	return before.worse(&to.Verdict)
-}
-
-// excepted is the outcome that an exception wants.
-func (d *decision) excepted(x *exception, dm *evidence.DMARC) ruling {
-	var r ruling
-	r.set(x.Action, d.rules.handling.QuarantineAs)
-	r.by(StepException, x.ID, x.Source)
-	r.Reason = "Exception " + x.ID
-	if x.Exception.Reason != "" {
-		r.Reason += ": " + x.Exception.Reason
-	}
-	r.local = OverrideReason{x.Override, "exception " + clean(x.ID, 100)}
-	r.reply, r.why = replyBlock, "local policy"
-	if dm != nil {
-		r.domain = dm.AuthorDomain
-	}
-	d.behindRelay(&r)
-	return r
 }
