@@ -130,3 +130,15 @@ func (e *Error) Unwrap() error { return e.Err }
 // Temporary reports whether err is a temporary DNS failure. A spent budget is
 // not: the identifier is then simply not authenticated.
 func Temporary(err error) bool { return errors.Is(err, ErrTemporary) }
+func temporary(k key, why string) *Error {
+	return &Error{Name: k.name, Type: k.qtype, Err: ErrTemporary, Why: why}
+}
+
+// failed is temporary for an error that may be a server's RCODE.
+func failed(k key, err error) *Error {
+	e := temporary(k, err.Error())
+	if code := errRCode(0); errors.As(err, &code) {
+		e.RCode = code.Error()
+	}
+	return e
+}

@@ -197,19 +197,6 @@ func (r *Resolver) denied(k key, c *cached) *Answer {
 	return a
 }
 
-func temporary(k key, why string) *Error {
-	return &Error{Name: k.name, Type: k.qtype, Err: ErrTemporary, Why: why}
-}
-
-// failed is temporary for an error that may be a server's RCODE.
-func failed(k key, err error) *Error {
-	e := temporary(k, err.Error())
-	if code := errRCode(0); errors.As(err, &code) {
-		e.RCode = code.Error()
-	}
-	return e
-}
-
 // join returns the flight for k, which it starts if there is none.
 func (r *Resolver) join(k key) (*flight, error) {
 	if !supported(k.qtype) {

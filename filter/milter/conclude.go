@@ -1,0 +1,120 @@
+package milter
+
+import (
+	"fmt"
+
+	protocol "github.com/emersion/go-milter"
+)
+
+// endOfMessage may carry the last piece of the body.
+func (d *dialogue) endOfMessage(data []byte) error {
+	if d.msg.stage == stageNone {
+		return misplaced(protocol.CodeEOB)
+	}
+	if err := d.body(data); err != nil {
+		return err
+	}
+	if d.msg.failed {
+		return d.concludePanic()
+	}
+	if d.msg.refusal != "" {
+		return d.conclude(Response{Reply: d.srv.replies.Load().OnLimit}, Outcome{End: OverLimit, Problem: d.msg.refusal})
+	}
+	d.startProgress()
+	response := d.session.EndOfMessage(d.conn.ctx)
+	d.msg.judged = true
+	if err := d.stopProgress(); err != nil {
+		return fmt.Errorf("while a verdict was awaited: %w", err)
+	}
+	return d.conclude(response, Outcome{End: Answered})
+}
+
+// concludePanic answers a message whose Session panicked.
+func (d *dialogue) concludePanic() error {
+	return d.conclude(Response{Reply: d.srv.replies.Load().OnPanic}, Outcome{End: Failed, Problem: d.msg.panicked})
+}
+
+// conclude answers the message and ends it. The Session hears the outcome before
+// the MTA does, so that what it keeps of the message is kept first.
+func (d *dialogue) conclude(response Response, o Outcome) error {
+	o.Reply = response.Reply
+	out, err := d.appendResponse(d.out[:0], response)
+	if err != nil {
+		o = Outcome{End: Unsendable, Reply: d.srv.replies.Load().OnPanic, Problem: err.Error()}
+		d.srv.log.Error("response cannot be sent", "conn_id", d.conn.id, "queue_id", d.conn.QueueID(),
+			"err", err, "reply", o.Reply.String())
+		out = o.Reply.append(d.out[:0])
+	}
+	d.tell(o)
+	d.current = 0 // from here on a panic is ours, and a second reply would be one too many
+	if err := d.write(out); err != nil {
+		return err
+	}
+	if d.out = out; cap(out) > smallBuffer {
+		d.out = nil
+	}
+	return d.endMessage()
+}
+
+func (d *dialogue) appendResponse(dst []byte, r Response) ([]byte, error) {
+	if err := CheckReply(r.Reply); err != nil {
+		return nil, err
+	}
+	if r.Reply.Delivers() {
+		var err error
+		dst, err = appendEdits(dst, r.Edits, d.conn.actions, d.conn.LeadingSpace())
+		if err != nil {
+			return nil, err
+		}
+	}
+	return r.Reply.append(dst), nil
+}
+
+// forget ends the message in progress, if there is one, without a verdict.
+func (d *dialogue) forget() error {
+	if d.msg.stage == stageNone {
+		return nil
+	}
+	d.abort()
+	d.tell(Outcome{End: Aborted, Problem: "the MTA gave the message up"})
+	return d.endMessage()
+}
+
+// tell ends the message for the Session that it began with.
+func (d *dialogue) tell(o Outcome) {
+	session := d.msg.owner
+	if session == nil {
+		return
+	}
+	d.msg.owner = nil
+	ok := d.shielded("done", func() { session.Done(o) })
+	switch {
+	case session != d.session: // it panicked, and waited for this
+		d.shielded("close", session.Close)
+	case !ok:
+		d.closeSession()
+	}
+}
+
+// abort tells the Session that its message is over, unless it knows that.
+func (d *dialogue) abort() {
+	if d.msg.stage == stageNone || !d.listening() {
+		return
+	}
+	if !d.shielded("abort", d.session.Abort) {
+		d.msg.failed, d.msg.panicked = true, "panic in abort"
+		d.closeSession()
+	}
+}
+
+// endMessage goes back to the state between messages and lets go of memory.
+func (d *dialogue) endMessage() error {
+	d.msg = message{}
+	d.deadline = false
+	d.conn.macros.end(macroMail)
+	d.in.release()
+	if !d.srv.end(d) {
+		return errDrained
+	}
+	return nil
+}

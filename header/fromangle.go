@@ -1,0 +1,72 @@
+package header
+
+// angle reads an angle address behind its "<", up to and with ">". It returns
+// the domain, "" if there is none.
+func (p *addressList) angle() (name string) {
+	p.mailbox = true
+	start := p.at
+	if p.next() == tokAt {
+		p.route()
+		start = p.at
+		p.next()
+	}
+	for words := false; p.bad == ""; {
+		switch p.tok {
+		case tokWord, tokQuoted, tokDot:
+			words = true
+			p.next()
+		case tokClose: // <> or <local>
+			return ""
+		case tokAt:
+			if !words {
+				p.fail("an angle address without local part")
+			}
+			p.localPart(start, p.from)
+			name = p.domain()
+			if p.next() != tokClose {
+				p.fail("text after the domain in an angle address")
+			}
+			return name
+		default:
+			p.fail("an angle address that is not closed")
+		}
+	}
+	return ""
+}
+
+// route skips an obsolete source route behind its first at sign (RFC 5322
+// section 4.4): it must be ignored. One through several hosts is not, as some
+// readers show an address on each side of its comma; nobody writes it.
+func (p *addressList) route() {
+	for p.bad == "" {
+		if l := p.literal(); l != nil && p.bad == "" && !isAddressLiteral(l) {
+			p.fail("a source route through no host")
+		}
+		switch p.next() {
+		case tokWord, tokDot, tokAt:
+		case tokColon:
+			return
+		case tokComma:
+			p.fail("a source route through several hosts")
+		default:
+			p.fail("an angle address without local part")
+		}
+	}
+}
+
+// trailing reads what follows an angle address, and reports whether there is
+// another element. Words are let through, as they hold no other address.
+func (p *addressList) trailing() bool {
+	for p.bad == "" {
+		switch p.next() {
+		case tokWord, tokDot:
+		case tokComma, tokSemicolon:
+			return true
+		case tokEnd:
+			return false
+		default:
+			p.fail("text after an angle address")
+		}
+	}
+	return false
+}
