@@ -15,11 +15,8 @@ import (
 // gave up before the end of its header leaves none.
 func (s *session) Done(o milter.Outcome) {
 	defer s.drop()
-	msg := s.message
-	if msg == nil { // MAIL itself failed
-		msg = &message{settings: s.filter.settings.Load(), begun: time.Now(), envelope: verify.Envelope{Client: s.client}}
-	}
-	if o.End == milter.Aborted && !msg.hasHeader {
+	msg := s.current()
+	if o.End == milter.Aborted && !o.HeaderEnded {
 		return
 	}
 	r := s.record(msg, o.End)
@@ -36,6 +33,32 @@ func (s *session) Done(o milter.Outcome) {
 	s.filter.sink.Take(r)
 }
 
+// current is the message in progress. One whose MAIL failed is made up.
+func (s *session) current() *message {
+	if s.message == nil {
+		s.message = &message{settings: s.filter.settings.Load(), begun: time.Now(),
+			envelope: verify.Envelope{Client: s.client, Token: newToken()}}
+	}
+	return s.message
+}
+
+// Reply implements milter.Replier: a message without a verdict, too, is answered by
+// the rules in force at its MAIL, and with its token.
+func (s *session) Reply(end milter.End) milter.Reply {
+	msg := s.current()
+	ev := msg.envelope.Evidence(msg.begun)
+	v := msg.settings.Rules.Failed(&ev)
+	if end == milter.OverLimit {
+		v = msg.settings.Rules.OverLimit(&ev, overLimit)
+	}
+	if v.Reply == (policy.Reply{}) {
+		return milter.Accept
+	}
+	return milter.Text(v.Reply.Code, v.Reply.Enhanced, v.Reply.Text)
+}
+
+const overLimit = "The message exceeds a limit of this server."
+
 // record is evidence and verdict of a message that ended in this way.
 func (s *session) record(msg *message, end milter.End) *record.Record {
 	r := new(record.Record)
@@ -43,19 +66,27 @@ func (s *session) record(msg *message, end milter.End) *record.Record {
 	case msg.judged != nil:
 		r.Evidence, r.Verdict = *msg.judged.Evidence, msg.judged.Verdict
 		return r
-	case end == milter.Failed || msg.check == nil: // what is half done is not trusted
+	case end == milter.Failed || !msg.sound(end): // what is half done is not trusted
 		r.Evidence = msg.envelope.Evidence(msg.begun)
 	default:
 		r.Evidence = *msg.check.GiveUp()
 	}
-	r.Evidence.QueueID = s.conn.QueueID()
+	if r.Evidence.QueueID = msg.queueID; msg.queueID == "" {
+		r.Evidence.QueueID = s.conn.QueueID()
+	}
 	switch end {
 	case milter.OverLimit:
-		r.Verdict = msg.settings.Rules.OverLimit(&r.Evidence, "The message exceeds a limit of this server.")
+		r.Verdict = msg.settings.Rules.OverLimit(&r.Evidence, overLimit)
 	case milter.Failed:
 		r.Verdict = msg.settings.Rules.Failed(&r.Evidence)
 	}
 	return r
+}
+
+// sound reports whether the checks can be looked at: they were not left by a panic,
+// after which a message that the MTA gives up hears no Abort.
+func (msg *message) sound(end milter.End) bool {
+	return msg.check != nil && (end != milter.Aborted || msg.aborted)
 }
 
 // times are those of receiving and of checking.

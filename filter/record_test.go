@@ -124,9 +124,16 @@ func TestEachMessageLeavesOneRecord(t *testing.T) {
 			begin(s)
 			header(s)
 			s.Abort()
-			s.Done(milter.Outcome{End: milter.Aborted, Problem: "RSET"})
+			s.Done(milter.Outcome{End: milter.Aborted, Problem: "RSET", HeaderEnded: true})
 		}, check: func(r *record.Record) bool {
 			return !r.Outcome.Delivered && r.Verdict.Delivery == "" && r.Evidence.From.Domains[0] == "a.example" && r.Outcome.Reply == policy.Reply{}
+		}},
+		{name: "given up after a panic", client: "192.0.2.1", want: record.EndAborted, play: func(s milter.Session) {
+			begin(s)
+			header(s)
+			s.Done(milter.Outcome{End: milter.Aborted, Problem: "RSET, after a panic in body", HeaderEnded: true})
+		}, check: func(r *record.Record) bool {
+			return r.Evidence.MailFromDomain == "a.example" && !r.Evidence.Has(evidence.SectionFrom) && r.Verdict.Delivery == ""
 		}},
 		{name: "not judged", client: "127.0.0.1", want: record.EndAnswered, play: func(s milter.Session) {
 			begin(s)
@@ -155,11 +162,57 @@ func TestEachMessageLeavesOneRecord(t *testing.T) {
 			if r.Outcome.End != test.want || !test.check(r) || r.Basis.Program != "alignd test" {
 				t.Errorf("got %+v\n%+v\n%+v", r.Outcome, r.Verdict, r.Evidence)
 			}
-			if r.Evidence.Token == "" && test.name != "a panic in MAIL" {
+			if r.Evidence.Token == "" {
 				t.Error("no token")
 			}
 		})
 	}
+}
+
+// What the MTA is told of a message without a verdict has the token of its record,
+// and is by the rules in force at MAIL, also across a reload.
+func TestRepliesWithoutAVerdictHaveTheToken(t *testing.T) {
+	for _, test := range []struct {
+		name   string
+		end    milter.End
+		noMail bool
+	}{
+		{name: "over a limit", end: milter.OverLimit},
+		{name: "a panic", end: milter.Failed},
+		{name: "a panic in MAIL", end: milter.Failed, noMail: true},
+		{name: "edits not granted", end: milter.Unsendable},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			s, k := newSession(t, "192.0.2.1")
+			f := s.(*session).filter
+			f.SetSettings(withReplies(t, f.settings.Load(), "old {token}"))
+			if !test.noMail {
+				s.Mail(milter.Mail{Address: "ann@a.example"})
+				f.SetSettings(withReplies(t, f.settings.Load(), "new {token}"))
+			}
+			reply := s.(milter.Replier).Reply(test.end)
+			s.Done(milter.Outcome{End: test.end, Reply: reply})
+			r := k.records[0]
+			if _, _, text, _ := reply.Parts(); len(r.Evidence.Token) != 16 || text != "old "+r.Evidence.Token || r.Outcome.Reply.Text != text {
+				t.Errorf("token %q, reply %v, record %v", r.Evidence.Token, reply, r.Outcome.Reply)
+			}
+			if test.end != milter.Unsendable && r.Verdict.Reply != r.Outcome.Reply {
+				t.Errorf("verdict %v, told %v", r.Verdict.Reply, r.Outcome.Reply)
+			}
+		})
+	}
+}
+
+// withReplies is s with this text where there is no verdict.
+func withReplies(t *testing.T, s *judge.Settings, text string) *judge.Settings {
+	t.Helper()
+	var spec policy.Spec
+	spec.Replies.Limit.Text, spec.Replies.Internal.Text = text, text
+	rules, err := policy.Compile(spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &judge.Settings{Rules: rules, Basis: s.Basis}
 }
 
 func TestTheTimeOfTheSenderIsNotOurs(t *testing.T) {

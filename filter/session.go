@@ -27,8 +27,11 @@ type message struct {
 	begun    time.Time
 	check    *verify.Message
 	marks    *judge.Marks
-	// hasHeader: the header came to its end.
-	hasHeader bool
+	// queueID is the MTA's name of it where that is known from MAIL on (Sendmail): the
+	// macros of a next MAIL replace it before this message is told to be over.
+	queueID string
+	// aborted: the checks ended without a verdict.
+	aborted bool
 	// received is when the body came to its end; judged what was decided then.
 	received time.Time
 	judged   *judge.Judgement
@@ -44,6 +47,7 @@ func (s *session) Mail(m milter.Mail) {
 	s.drop()
 	msg := &message{settings: s.filter.settings.Load(), begun: time.Now()}
 	s.message = msg
+	msg.queueID = s.conn.QueueID()
 	msg.envelope = verify.Envelope{
 		Client:           s.client,
 		MTA:              s.conn.Macro("j"),
@@ -83,7 +87,6 @@ func (s *session) Header(name, value []byte) {
 }
 
 func (s *session) EndOfHeader() {
-	s.message.hasHeader = true
 	s.message.check.EndOfHeader()
 }
 
@@ -106,6 +109,7 @@ func (s *session) EndOfMessage(ctx context.Context) milter.Response {
 // Abort ends the checks. The message is still told of, by Done.
 func (s *session) Abort() {
 	if s.message != nil && s.message.check != nil {
+		s.message.aborted = true
 		s.message.check.Cancel()
 	}
 }

@@ -18,7 +18,7 @@ func (d *dialogue) endOfMessage(data []byte) error {
 		return d.concludePanic()
 	}
 	if d.msg.refusal != "" {
-		return d.conclude(Response{Reply: d.srv.replies.Load().OnLimit}, Outcome{End: OverLimit, Problem: d.msg.refusal})
+		return d.conclude(Response{Reply: d.without(OverLimit)}, Outcome{End: OverLimit, Problem: d.msg.refusal})
 	}
 	d.startProgress()
 	response := d.session.EndOfMessage(d.conn.ctx)
@@ -31,7 +31,22 @@ func (d *dialogue) endOfMessage(data []byte) error {
 
 // concludePanic answers a message whose Session panicked.
 func (d *dialogue) concludePanic() error {
-	return d.conclude(Response{Reply: d.srv.replies.Load().OnPanic}, Outcome{End: Failed, Problem: d.msg.panicked})
+	return d.conclude(Response{Reply: d.without(Failed)}, Outcome{End: Failed, Problem: d.msg.panicked})
+}
+
+// without is the reply to a message that has no Response, or none that can be sent.
+func (d *dialogue) without(end End) (reply Reply) {
+	if r, ok := d.msg.owner.(Replier); ok {
+		d.shielded("reply", func() { reply = r.Reply(end) })
+	}
+	switch replies := d.srv.replies.Load(); {
+	case CheckReply(reply) == nil:
+		return reply
+	case end == OverLimit:
+		return replies.OnLimit
+	default:
+		return replies.OnPanic
+	}
 }
 
 // conclude answers the message and ends it. The Session hears the outcome before
@@ -40,7 +55,7 @@ func (d *dialogue) conclude(response Response, o Outcome) error {
 	o.Reply = response.Reply
 	out, err := d.appendResponse(d.out[:0], response)
 	if err != nil {
-		o = Outcome{End: Unsendable, Reply: d.srv.replies.Load().OnPanic, Problem: err.Error()}
+		o = Outcome{End: Unsendable, Reply: d.without(Unsendable), Problem: err.Error()}
 		d.srv.log.Error("response cannot be sent", "conn_id", d.conn.id, "queue_id", d.conn.QueueID(),
 			"err", err, "reply", o.Reply.String())
 		out = o.Reply.append(d.out[:0])
@@ -87,6 +102,10 @@ func (d *dialogue) tell(o Outcome) {
 		return
 	}
 	d.msg.owner = nil
+	o.HeaderEnded = d.msg.stage == stageBody
+	if o.End == Aborted {
+		o.Problem += d.msg.before()
+	}
 	ok := d.shielded("done", func() { session.Done(o) })
 	switch {
 	case session != d.session: // it panicked, and waited for this

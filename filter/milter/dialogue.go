@@ -54,6 +54,17 @@ type message struct {
 	owner Session
 }
 
+// before tells what had become of a message that the MTA then gave up.
+func (m *message) before() string {
+	switch {
+	case m.panicked != "":
+		return ", after a " + m.panicked
+	case m.refusal != "":
+		return ", after it was over a limit: " + m.refusal
+	}
+	return ""
+}
+
 // stage is how far a message has come.
 type stage int
 
@@ -171,14 +182,17 @@ func (d *dialogue) shielded(what string, call func()) (ok bool) {
 func (d *dialogue) afterPanic(p any) bool {
 	lost := d.stopProgress()
 	d.logPanic(eventName(d.current), p)
-	if d.current == 0 || lost != nil {
-		return false // not the Session's, or the connection cannot be trusted
+	if d.current == 0 {
+		return false // not the Session's
 	}
 	event := d.current
 	if d.msg.failed = d.msg.stage != stageNone; d.msg.failed {
 		d.msg.panicked = "panic in " + eventName(event)
 	}
 	d.closeSession()
+	if lost != nil {
+		return false // the connection cannot be trusted
+	}
 	var err error
 	if event == protocol.CodeEOB && d.msg.failed {
 		err = d.concludePanic()

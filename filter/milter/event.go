@@ -51,6 +51,14 @@ type Session interface {
 	Close()
 }
 
+// Replier is a Session that has words of its own for a message without a Response.
+// Like Done it may be asked after a panic.
+type Replier interface {
+	// Reply is for OverLimit, Failed and Unsendable. What an MTA would not pass on
+	// is replaced by the server's Replies.
+	Reply(End) Reply
+}
+
 // Outcome is what became of one message.
 type Outcome struct {
 	End End
@@ -59,6 +67,9 @@ type Outcome struct {
 	// Problem says what stood in the way of a verdict or of telling it; empty for
 	// Answered. It may quote text of the Session's.
 	Problem string
+	// HeaderEnded: the MTA came to the end of the header, whether or not the Session
+	// was still told of it.
+	HeaderEnded bool
 }
 
 // End is how a message ended.

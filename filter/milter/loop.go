@@ -101,6 +101,9 @@ func (d *dialogue) open() {
 		panic("handler returned no session")
 	}
 	d.session = session
+	if d.msg.stage != stageNone { // before a panic, which is then to be told of
+		d.msg.owner = session
+	}
 	if !d.connected { // an MTA that skips CONNECT knows nothing of the client
 		d.client = Connect{Family: protocol.FamilyUnknown}
 	}
