@@ -2,11 +2,9 @@ module alignd
 
 go 1.26.0
 
-// RFC 8301 section 3.2 has a signature by a short key be told from a wrong one.
-godebug rsa1024min=0
-
 require (
 	blitiri.com.ar/go/spf v1.6.0
+	filippo.io/bigmod v0.1.0
 	github.com/coreos/go-systemd/v22 v22.7.0
 	github.com/emersion/go-milter v0.5.0
 	github.com/emersion/go-msgauth v0.7.0

@@ -3,7 +3,6 @@ package dkim
 import (
 	"bytes"
 	"context"
-	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
@@ -14,9 +13,11 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"sync"
 
 	"alignd/evidence"
 	"alignd/resolver"
+	"alignd/verify/internal/rsaverify"
 
 	"github.com/miekg/dns"
 )
@@ -27,7 +28,7 @@ const (
 	// their sizes add up to maxBitsTried at most. Ours.
 	MaxKeys = 4
 	// MinRSABits is below which a signature is refused though it verified. RFC 8301
-	// section 3.2. (crypto/rsa computes with such keys as go.mod says rsa1024min=0.)
+	// section 3.2.
 	MinRSABits = 1024
 	// MaxRSABits is above which a key is refused before any arithmetic, which
 	// takes as long as the square of the size. RFC 8301 section 3.2 asks
@@ -48,6 +49,8 @@ type key struct {
 	problem *Problem // why the record serves no signature; nil when it does
 
 	public  *rsa.PublicKey
+	prepare sync.Once      // makes rsa of public when it is first needed
+	rsa     *rsaverify.Key // nil if it cannot be made
 	ed25519 ed25519.PublicKey
 	bits    int
 
@@ -266,7 +269,8 @@ func (k *key) verify(digest *[sha256.Size]byte, signature []byte) bool {
 	if k.ed25519 != nil {
 		return ed25519.Verify(k.ed25519, digest[:], signature)
 	}
-	return rsa.VerifyPKCS1v15(k.public, crypto.SHA256, digest[:], signature) == nil
+	k.prepare.Do(func() { k.rsa, _ = rsaverify.New(k.public) })
+	return k.rsa != nil && k.rsa.Verify(digest, signature)
 }
 
 // Keys is the answer for one key name.
