@@ -147,7 +147,7 @@ func (d *dialogue) longFrame(err error) error {
 
 // finish tells the Session of its end.
 func (d *dialogue) finish() {
-	d.stopProgress()
+	d.endProgress()
 	d.cancel()
 	d.abort()
 	d.tell(Outcome{End: Aborted, Problem: "the connection to the MTA ended"})

@@ -16,7 +16,9 @@ type progress struct {
 
 	mu    sync.Mutex
 	timer *time.Timer
-	on    bool // a verdict is awaited
+	armed bool      // timer will call tick
+	on    bool      // a verdict is awaited
+	next  time.Time // when to tell of progress, if it still is
 	err   error
 }
 
@@ -26,20 +28,34 @@ func (d *dialogue) startProgress() {
 	p := &d.progress
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.d, p.on = d, true
-	if p.timer == nil {
-		p.timer = time.AfterFunc(d.srv.opt.ProgressInterval, p.tick)
-		return
+	p.d, p.on, p.next = d, true, time.Now().Add(d.srv.opt.ProgressInterval)
+	if !p.armed { // otherwise it fires in time, and tick sets it anew
+		p.arm(d.srv.opt.ProgressInterval)
 	}
-	p.timer.Reset(d.srv.opt.ProgressInterval)
 }
 
-// tick sends one sign of life. When that fails the MTA is gone: the Session's
-// context ends, so that it can give up.
+// arm has tick called after wait. The timer of a message that ended stays armed for
+// the next one: most messages come and go without touching it.
+func (p *progress) arm(wait time.Duration) {
+	p.armed = true
+	if p.timer == nil {
+		p.timer = time.AfterFunc(wait, p.tick)
+		return
+	}
+	p.timer.Reset(wait)
+}
+
+// tick sends one sign of life, if it is due. When that fails the MTA is gone: the
+// Session's context ends, so that it can give up.
 func (p *progress) tick() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.armed = false
 	if !p.on {
+		return
+	}
+	if wait := time.Until(p.next); wait > 0 { // set for an earlier message
+		p.arm(wait)
 		return
 	}
 	if p.err = p.send(); p.err != nil {
@@ -47,7 +63,8 @@ func (p *progress) tick() {
 		p.d.cancel()
 		return
 	}
-	p.timer.Reset(p.d.srv.opt.ProgressInterval)
+	p.next = time.Now().Add(p.d.srv.opt.ProgressInterval)
+	p.arm(p.d.srv.opt.ProgressInterval)
 }
 
 // send writes the frame. A panic is an error: this goroutine is the timer's, so
@@ -69,8 +86,15 @@ func (d *dialogue) stopProgress() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.on = false
-	if p.timer != nil {
-		p.timer.Stop()
-	}
 	return p.err
+}
+
+// endProgress stops the timer for good.
+func (d *dialogue) endProgress() {
+	d.stopProgress()
+	d.progress.mu.Lock()
+	defer d.progress.mu.Unlock()
+	if d.progress.timer != nil {
+		d.progress.timer.Stop()
+	}
 }
