@@ -176,10 +176,23 @@ func TestAllMissingFactsAreListed(t *testing.T) {
 		Handling: Handling{RejectMode: Corroborated}})
 	other := with(failing("reject"), func(d *evidence.DMARC) { d.AuthorDomain, d.OrgDomain, d.Published.Pct = "other.example", "", 20 })
 	ev := &evidence.Message{Time: now, Sample: -1, MailFrom: "a@b.example", DMARC: []evidence.DMARC{failing("reject"), other}}
-	want := []Fact{FactARC, FactClient, FactDKIM, FactIPRev, FactRecipients, FactSample, FactSPF, FactTraces}
+	want := []Fact{FactFrom, FactARC, FactClient, FactDKIM, FactIPRev, FactRecipients, FactSample, FactSPF, FactTraces}
 	slices.Sort(want)
 	if v := Decide(ev, rules); !slices.Equal(v.Undecidable, want) || v.Delivery != DeliverTag {
 		t.Errorf("%s, undecidable %q, want %q", v.Delivery, v.Undecidable, want)
+	}
+}
+
+// From can be cut from a record of which the evaluations stay. Whether it was usable
+// is not known then, which counts for mail that passes too.
+func TestFromIsMissedThoughThereAreEvaluations(t *testing.T) {
+	for _, result := range []evidence.Result{evidence.Pass, evidence.Fail} {
+		ev := message(with(failing("reject"), func(d *evidence.DMARC) { d.Result = result }))
+		ev.Looked &^= evidence.SectionFrom
+		ev.From = evidence.From{}
+		if v := Decide(ev, Defaults()); !slices.Equal(v.Undecidable, []Fact{FactFrom}) {
+			t.Errorf("%s: undecidable %q", result, v.Undecidable)
+		}
 	}
 }
 

@@ -28,6 +28,9 @@ func fromWhy(from *evidence.From) string {
 func (d *decision) unusableFrom() (floor ruling, final bool) {
 	floor.Disposition, floor.Delivery, floor.Requested = DispositionAccept, Deliver, RequestedNone
 	a, option := d.rules.from.Unparsable, "from.unparsable"
+	if d.ev.From.Problem == evidence.FromOK && !d.ev.Has(evidence.SectionFrom) {
+		d.missing |= noFrom // also where there are evaluations: a record may be cut
+	}
 	switch d.ev.From.Problem {
 	case evidence.FromOK:
 		return floor, false
