@@ -251,7 +251,8 @@ func TestLocalPartsStayOut(t *testing.T) {
 		c.Result, c.Reason = evidence.TempError, `looking up TXT "ann.secret._spf.bank.test": temporary failure; SPF record of Secret.Ann.bank.test: x; bank.test includes "secret.ann": y; includes "secret-ann": z`
 		c.Explanation = "secret.ann is not welcome"
 		c.Path = []evidence.SPFTerm{{Domain: "bank.test", Number: 1, Term: "include:%{l}._spf.bank.test"}, {Domain: "secret.ann._spf.bank.test", Number: 1, Term: "a"}}
-		ev.Failed = []evidence.FailedQuestion{{Name: "ann.secret._spf.bank.test", Type: "TXT", RCode: "SERVFAIL"}, {Name: "x-secret-y.bank.test", Type: "A", Why: "silence"}, {Name: "s1._domainkey.bank.test", Type: "TXT", RCode: "SERVFAIL"}}
+		ev.Failed = []evidence.FailedQuestion{{Name: "ann.secret._spf.bank.test", Type: "TXT", RCode: "SERVFAIL"}, {Name: "x-secret-y.bank.test", Type: "A", Why: "silence"}, {Name: "s1._domainkey.bank.test", Type: "TXT", RCode: "SERVFAIL"},
+			{Name: "secret._domainkey.bank.test", Type: "A", Why: "silence"}, {Name: "_dmarc.secret.bank.test", Type: "A", Why: "silence"}, {Name: "secret.in-addr.arpa", Type: "A", Why: "silence"}}
 		ev.MailArgs = []string{"ENVID=secret"}
 	}
 	line := lineOf(refused(change), false)
@@ -259,7 +260,7 @@ func TestLocalPartsStayOut(t *testing.T) {
 		t.Errorf("a local part in %s", line)
 	}
 	for _, want := range []string{
-		`failed_questions="*.*._spf.bank.test TXT SERVFAIL, *.bank.test A silence, s1._domainkey.bank.test TXT SERVFAIL"`,
+		`failed_questions="*.*._spf.bank.test TXT SERVFAIL, *.bank.test A silence, s1._domainkey.bank.test TXT SERVFAIL, *._domainkey.bank.test A silence, _dmarc.*.bank.test A silence, *.in-addr.arpa A silence"`,
 		`spf_reason="looking up TXT \"*.*._spf.bank.test\": temporary failure; SPF record of *.*.bank.test: x; bank.test includes \"*.*\": y; includes \"*\": z"`,
 		`spf_path="bank.test:1 *.*._spf.bank.test:1"`, `helo=*@pc`, `permerror(\"*@bank.test\" \"*@s\": d= is no domain)`,
 	} {
@@ -282,8 +283,10 @@ func TestNamesThatAreNoSecretAreWhole(t *testing.T) {
 	r := refused(func(ev *evidence.Message) {
 		ev.MailFrom = "news@news.bank.test"
 		ev.MailFromDomain = "news.bank.test"
+		ev.DKIM = append(ev.DKIM, evidence.Signature{Result: evidence.Fail, Domain: "news.example", Selector: "news"})
 		ev.SPF.MailFrom.Record = "v=spf1 include:news.p.example a:news.q.example/24 -all"
 		ev.Failed = []evidence.FailedQuestion{{Name: "news.bank.test", Type: "TXT", Why: "silence"}, {Name: "_dmarc.news.example", Type: "TXT", Why: "silence"},
+			{Name: "news._domainkey.news.example", Type: "TXT", Why: "silence"},
 			{Name: "news.p.example", Type: "TXT", Why: "silence"}, {Name: "news.q.example", Type: "A", Why: "silence"}, {Name: "other.example", Type: "A", Why: "silence"}}
 	})
 	if line := lineOf(r, false); strings.Contains(line, "*") {

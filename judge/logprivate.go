@@ -1,7 +1,11 @@
 package judge
 
 import (
+	"net/netip"
+	"slices"
 	"strings"
+
+	"github.com/miekg/dns"
 
 	"alignd/domain"
 	"alignd/evidence"
@@ -112,23 +116,55 @@ func mayBeOf(label, local string, parts []string) bool {
 	return false
 }
 
-// known: the name is one that DKIM or DMARC ask for, or is that of the envelope or
-// an Author Domain, of something above them, or stands in the SPF record as it is.
+// known: the name is one that DKIM, DMARC or iprev ask for, or is that of the envelope
+// or an Author Domain, of something above them, or stands in the SPF record as it is.
+// The form of a name proves nothing, as an SPF record can ask for any.
 func known(name string, ev *evidence.Message) bool {
-	if strings.HasPrefix(name, "_dmarc.") || strings.Contains(name, "._domainkey.") || strings.HasSuffix(name, ".arpa") {
-		return true
+	return isKey(name, ev) || isReverse(name, ev.Client.IP()) || inSPFRecord(name, ev.ReportedSPF()) ||
+		isOrAboveDomain(strings.TrimPrefix(name, "_dmarc."), ev)
+}
+
+// isKey: the name is that of a signature's key (RFC 6376 section 3.6.2.1).
+func isKey(name string, ev *evidence.Message) bool {
+	selector, d, ok := strings.Cut(name, "._domainkey.")
+	if !ok {
+		return false
 	}
-	for _, d := range ev.From.Domains {
-		if d == name || domain.IsBelow(d, name) {
+	same := func(s, of string) bool { return strings.EqualFold(s, selector) && strings.EqualFold(of, d) }
+	for i := range ev.DKIM {
+		if same(ev.DKIM[i].Selector, ev.DKIM[i].Domain) {
 			return true
 		}
 	}
-	for _, d := range [...]string{ev.MailFromDomain, ev.Client.HELOName()} {
-		if d == name || domain.IsBelow(d, name) {
+	for i := range ev.ARC.Sets {
+		if set := &ev.ARC.Sets[i]; same(set.SealSelector, set.SealDomain) || same(set.MessageSelector, set.MessageDomain) {
 			return true
 		}
 	}
-	c := ev.ReportedSPF()
+	return false
+}
+
+// isReverse: the name is that of the client's address (RFC 1035 section 3.5, RFC 3596
+// section 2.5).
+func isReverse(name string, client netip.Addr) bool {
+	if !client.IsValid() || !strings.HasSuffix(name, ".arpa") {
+		return false
+	}
+	reverse, err := dns.ReverseAddr(client.String())
+	return err == nil && strings.EqualFold(name+".", reverse)
+}
+
+func isOrAboveDomain(name string, ev *evidence.Message) bool {
+	is := func(d string) bool { return d == name || domain.IsBelow(d, name) }
+	for i := range ev.DKIM {
+		if is(ev.DKIM[i].Domain) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(ev.From.Domains, is) || is(ev.MailFromDomain) || is(ev.Client.HELOName())
+}
+
+func inSPFRecord(name string, c *evidence.SPFCheck) bool {
 	if c == nil {
 		return false
 	}
