@@ -135,16 +135,19 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, from *share
 	if why != "" {
 		return nil, &Error{Name: name, Type: qtype, Err: ErrName, Why: why}
 	}
-	held := false // a slot
+	held := false   // a slot
+	waited := false // for what another lane leaves
 	for {
+		ended := ctx.Err() != nil
 		b.mu.Lock()
-		i, later := b.entry(k, from, ctx.Err() == nil)
+		i, later := b.entry(k, from, waited, ended)
 		if later != nil {
 			b.mu.Unlock()
 			select {
 			case <-later:
 			case <-ctx.Done():
 			}
+			waited = true
 			continue
 		}
 		if i < 0 {
@@ -202,18 +205,21 @@ func (b *Budget) gaveUp(ctx context.Context, i int, why string) error {
 }
 
 // entry is the place of k, which is new if need be; -1 when it is refused. Where
-// another lane may leave something and there is time, the asker has to wait
-// until later is closed and come again.
-func (b *Budget) entry(k key, from *share, time bool) (i int, later <-chan struct{}) {
+// another lane may leave something and the asker's time has not ended, he has to
+// wait until later is closed and come again. Where his time ends that of the other
+// lane often ends too: whichever comes first, who waited is refused.
+func (b *Budget) entry(k key, from *share, waited, ended bool) (i int, later <-chan struct{}) {
 	if i = b.find(k); i >= 0 {
 		return i, nil
 	}
-	switch b.take(from) {
-	case granted:
-		return b.enter(k), nil
-	case postponed:
-		if time {
-			return -1, b.lent
+	if !waited || !ended {
+		switch b.take(from) {
+		case granted:
+			return b.enter(k), nil
+		case postponed:
+			if !ended {
+				return -1, b.lent
+			}
 		}
 	}
 	b.refuse(k)
