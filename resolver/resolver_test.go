@@ -118,7 +118,7 @@ func show(a *resolver.Answer, err error) string {
 
 func TestLookup(t *testing.T) {
 	server := serve(t, zoneText)
-	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}, Timeout: 300 * time.Millisecond})
+	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}, Timeout: time.Second})
 	tests := []struct {
 		name, ask string
 		qtype     uint16
@@ -250,34 +250,38 @@ func TestCacheIsBounded(t *testing.T) {
 }
 
 func TestQuestionsUnderWayAreShared(t *testing.T) {
-	server := serve(t, zoneText)
-	server.SetDelay(100 * time.Millisecond)
-	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}})
+	again(t, func(scale time.Duration) error {
+		server := serve(t, zoneText)
+		server.SetDelay(scale * 100 * time.Millisecond)
+		r := newResolver(t, resolver.Options{Servers: []string{server.Addr()}})
 
-	impatient, cancel := context.WithCancel(t.Context())
-	first := make(chan error)
-	go func() {
-		_, err := r.Lookup(impatient, "example.com", dns.TypeTXT)
-		first <- err
-	}()
-	time.Sleep(10 * time.Millisecond)
-	var wg sync.WaitGroup
-	for range 20 {
-		wg.Go(func() {
-			if a, err := r.Lookup(t.Context(), "example.com", dns.TypeTXT); err != nil || a.Void() {
-				t.Errorf("a patient caller got %v, %v", a, err)
-			}
-		})
-	}
-	time.Sleep(20 * time.Millisecond)
-	cancel()
-	if err := <-first; !resolver.Temporary(err) {
-		t.Errorf("the caller who gave up got %v, want a temporary error", err)
-	}
-	wg.Wait()
-	if n := server.Queries(); n != 1 {
-		t.Errorf("%d queries, want 1", n)
-	}
+		impatient, cancel := context.WithCancel(t.Context())
+		first := make(chan error)
+		go func() {
+			_, err := r.Lookup(impatient, "example.com", dns.TypeTXT)
+			first <- err
+		}()
+		time.Sleep(scale * 10 * time.Millisecond)
+		var wg sync.WaitGroup
+		for range 20 {
+			wg.Go(func() {
+				if a, err := r.Lookup(t.Context(), "example.com", dns.TypeTXT); err != nil || a.Void() {
+					t.Errorf("a patient caller got %v, %v", a, err)
+				}
+			})
+		}
+		time.Sleep(scale * 20 * time.Millisecond)
+		cancel()
+		err := <-first
+		wg.Wait()
+		if !resolver.Temporary(err) {
+			return fmt.Errorf("the caller who gave up got %v, want a temporary error", err)
+		}
+		if n := server.Queries(); n != 1 {
+			return fmt.Errorf("%d queries, want 1", n)
+		}
+		return nil
+	})
 }
 
 func TestCloseEndsQuestionsUnderWay(t *testing.T) {

@@ -102,7 +102,7 @@ func TestShutdownLetsMessagesFinishAndThenClosesIdleSessions(t *testing.T) {
 }
 
 func TestShutdownWaitsALittleForQuitAndForTheNextMessage(t *testing.T) {
-	s, addr := serve(t, Options{Handler: (&recorder{}).handler, Settle: 200 * time.Millisecond})
+	s, addr := serve(t, Options{Handler: (&recorder{}).handler, Settle: patience / 2})
 	m := greet(t, addr, 0)
 	m.begin()
 	m.event('B', theBody)
@@ -129,7 +129,7 @@ func TestShutdownClosesIdleSessionsBeforeTheTimeIsUp(t *testing.T) {
 	idle.begin()
 	idle.verdict()
 	eventually(t, "message", func() bool { s.mu.Lock(); defer s.mu.Unlock(); return s.messages == 1 })
-	result := shutdown(s, 2*time.Second)
+	result := shutdown(s, 6*time.Second)
 	idle.closed() // in the last quarter
 	if _, reply := busy.verdict(); reply != "a" {
 		t.Errorf("the message in progress: got %q", reply)

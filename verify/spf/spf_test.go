@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/miekg/dns"
@@ -324,10 +325,12 @@ func TestTemporaryAndPermanent(t *testing.T) {
 		for _, record := range []string{"v=spf1 a -all", "v=spf1 ptr -all", "v=spf1 exists:%{p}.example -all"} {
 			c := c
 			c.Limits.Timeout = 5 * time.Millisecond
-			got := MailFrom(context.Background(), stuck{zone("example.com TXT " + record)}, c)
-			if got.Result != evidence.TempError || got.Reason != "time limit reached" {
-				t.Errorf("%s: got %s (%s), want temperror", record, got.Result, got.Reason)
-			}
+			synctest.Test(t, func(t *testing.T) {
+				got := MailFrom(context.Background(), stuck{zone("example.com TXT " + record)}, c)
+				if got.Result != evidence.TempError || got.Reason != "time limit reached" {
+					t.Errorf("%s: got %s (%s), want temperror", record, got.Result, got.Reason)
+				}
+			})
 		}
 	})
 	t.Run("a DNS error stays temporary through include and redirect (5.2, 6.1)", func(t *testing.T) {
