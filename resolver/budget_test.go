@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/miekg/dns"
@@ -278,6 +279,29 @@ func TestALaneLendsWhatItLeaves(t *testing.T) {
 	}
 	if err := ask(t.Context(), reserve, 30); !errors.Is(err, resolver.ErrBudget) {
 		t.Errorf("beyond the reserve: %v", err)
+	}
+}
+
+// The lane that lends often ends because the time of the message does.
+func TestWhoWaitedUntilHisTimeEndedIsRefused(t *testing.T) {
+	for range 100 {
+		synctest.Test(t, func(t *testing.T) {
+			b := resolver.NewBudget(zone(t, zoneText), resolver.BudgetOptions{MaxQueries: 4})
+			first := b.Lane(resolver.Own{Questions: 4, Lends: true})
+			second := b.Lane(resolver.Own{})
+			ctx, cancel := context.WithCancel(t.Context())
+			refused := make(chan error, 1)
+			go func() {
+				_, err := second.Lookup(ctx, "example.com", dns.TypeTXT)
+				refused <- err
+			}()
+			synctest.Wait()
+			cancel()
+			first.Done()
+			if err := <-refused; !errors.Is(err, resolver.ErrBudget) {
+				t.Errorf("got %v, want ErrBudget", err)
+			}
+		})
 	}
 }
 
