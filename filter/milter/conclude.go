@@ -39,14 +39,20 @@ func (d *dialogue) without(end End) (reply Reply) {
 	if r, ok := d.msg.owner.(Replier); ok {
 		d.shielded("reply", func() { reply = r.Reply(end) })
 	}
-	switch replies := d.srv.replies.Load(); {
+	replies := d.srv.replies.Load()
+	switch {
 	case CheckReply(reply) == nil:
-		return reply
 	case end == OverLimit:
-		return replies.OnLimit
+		reply = replies.OnLimit
 	default:
-		return replies.OnPanic
+		reply = replies.OnPanic
 	}
+	if end == Unsendable && reply.code/100 != 4 {
+		// Never let through, as forged fields would stay; nor refused for good, as the
+		// MTA's settings are at fault.
+		return later
+	}
+	return reply
 }
 
 // conclude answers the message and ends it. The Session hears the outcome before

@@ -17,7 +17,6 @@ func (r *recorder) told() []Outcome {
 }
 
 func TestEachMessageHasOneOutcome(t *testing.T) {
-	later := Text(451, "4.3.0", "Temporary failure, please try again later")
 	over := Text(550, "5.7.1", "Message exceeds the limits of this server")
 	refuse := Text(550, "5.7.26", "No")
 	for _, test := range []struct {
@@ -46,6 +45,10 @@ func TestEachMessageHasOneOutcome(t *testing.T) {
 		{name: "a panic at the end", panicAt: "end of message",
 			play: func(m *mta) { m.begin(); m.verdict() }, want: []Outcome{{End: Failed, Reply: later, Problem: "panic in end of message", HeaderEnded: true}}},
 		{name: "edits that were not granted", actions: uint32(protocol.OptAddHeader),
+			judge: Response{Edits: []Edit{DeleteHeader("Subject", 1)}, Reply: Accept},
+			play:  func(m *mta) { m.begin(); m.verdict() },
+			want:  []Outcome{{End: Unsendable, Reply: later, Problem: `edit of "Subject" needs action 0x10, which the MTA did not grant`, HeaderEnded: true}}},
+		{name: "edits that were not granted, where a panic lets through", actions: uint32(protocol.OptAddHeader), opt: Options{Replies: Replies{OnPanic: Accept}},
 			judge: Response{Edits: []Edit{DeleteHeader("Subject", 1)}, Reply: Accept},
 			play:  func(m *mta) { m.begin(); m.verdict() },
 			want:  []Outcome{{End: Unsendable, Reply: later, Problem: `edit of "Subject" needs action 0x10, which the MTA did not grant`, HeaderEnded: true}}},

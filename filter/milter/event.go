@@ -80,7 +80,7 @@ const (
 	Answered   End = iota // with the Session's Response
 	OverLimit             // with OnLimit
 	Failed                // with OnPanic, as the Session panicked
-	Unsendable            // with OnPanic, as the Response cannot be told to this MTA
+	Unsendable            // with OnPanic or, where that is no 4xx, 451: the Response cannot be told to this MTA
 	Aborted               // without a reply: the MTA gave it up
 )
 

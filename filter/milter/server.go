@@ -98,8 +98,11 @@ func (o *Options) fill() {
 	}
 }
 
+// later is the reply that does no harm to mail.
+var later = Text(451, "4.3.0", "Temporary failure, please try again later")
+
 func (r *Replies) fill() {
-	setDefault(&r.OnPanic, Text(451, "4.3.0", "Temporary failure, please try again later"))
+	setDefault(&r.OnPanic, later)
 	setDefault(&r.OnLimit, Text(550, "5.7.1", "Message exceeds the limits of this server"))
 }
 
