@@ -168,7 +168,10 @@ const (
 
 // Has reports whether all of the sections were looked at. It knows those of a
 // Message; a DMARC evaluation has its own Looked.
-func (m *Message) Has(s Sections) bool {
+func (m *Message) Has(s Sections) bool { return m.All().Has(s) }
+
+// All are the sections that were looked at: Looked, and those whose own values say so.
+func (m *Message) All() Sections {
 	found := m.Looked
 	for _, own := range []struct {
 		bit Sections
@@ -186,7 +189,7 @@ func (m *Message) Has(s Sections) bool {
 			found |= own.bit
 		}
 	}
-	return found.Has(s)
+	return found
 }
 
 // Authenticated reports whether the client logged in.

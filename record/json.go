@@ -61,7 +61,9 @@ func JSON(r *Record, with Rendering) []byte {
 	o.text("mail_from", ev.MailFrom)
 	o.recipients(ev.Recipients)
 	o.questions(ev.Failed, with.Questions)
-	o.rest(reflect.ValueOf(*ev), "Time", "QueueID", "Token", "MessageID", "Client", "MailFrom", "Recipients", "SPF", "DKIM",
+	all := *ev
+	all.Looked = ev.All()
+	o.rest(reflect.ValueOf(all), "Time", "QueueID", "Token", "MessageID", "Client", "MailFrom", "Recipients", "SPF", "DKIM",
 		"DKIMSkipped", "ARC", "From", "DMARC", "IPRev", "Sample", "Failed")
 	o.rest(reflect.ValueOf(*r), "Evidence", "Verdict")
 	o.value("escaped", reflect.ValueOf(w.escaped))
