@@ -161,7 +161,8 @@ func spawn(f func()) *task {
 
 func (t *task) wait() {
 	<-t.done
-	if t.panicked != nil {
-		panic(t.panicked)
+	if p := t.panicked; p != nil {
+		t.panicked = nil // told once: the owner waits again when it lets go
+		panic(p)
 	}
 }
