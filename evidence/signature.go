@@ -33,3 +33,25 @@ type Signature struct {
 	// PublicSuffix: SDID is a public suffix, so it aligns by equality only.
 	PublicSuffix bool `cbor:"20,keyasint,omitempty"`
 }
+
+// ShortB is the part of b= that tells signature i from the others of a message: the
+// first atLeast characters, or as many as make it unique (RFC 6008 section 3). Only
+// copies of one signature read the same.
+func ShortB(sigs []Signature, i, atLeast int) string {
+	b := sigs[i].B
+	n := min(len(b), atLeast)
+	for j := range sigs {
+		if other := sigs[j].B; other != b {
+			n = max(n, min(len(b), commonPrefix(b, other)+1))
+		}
+	}
+	return b[:n]
+}
+
+func commonPrefix(a, b string) int {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return n
+}

@@ -80,6 +80,9 @@ func appendDKIM(results []authres.Result, ev *evidence.Message) []authres.Result
 	return results
 }
 
+// shortB is how many characters of b= are written at least (RFC 6008 section 3).
+const shortB = 8
+
 func dkimResult(sigs []evidence.Signature, i int) authres.Result {
 	s := &sigs[i]
 	r := authres.Result{Method: "dkim", Value: string(s.Result), Reason: s.Reason}
@@ -91,31 +94,9 @@ func dkimResult(sigs []evidence.Signature, i int) authres.Result {
 	props = property(props, "header", "i", auid(s.Identity))
 	props = property(props, "header", "s", s.Selector)
 	props = property(props, "header", "a", s.Algorithm)
-	props = property(props, "header", "b", shortSignature(sigs, i))
+	props = property(props, "header", "b", evidence.ShortB(sigs, i, shortB))
 	r.Props = props
 	return r
-}
-
-// shortSignature is the part of b= that tells signature i from the others: eight
-// characters, or as many as make it unique among those reported (RFC 6008
-// section 3). Only copies of one signature read the same.
-func shortSignature(sigs []evidence.Signature, i int) string {
-	b := sigs[i].B
-	n := min(len(b), 8)
-	for j := range sigs {
-		if other := sigs[j].B; other != b {
-			n = max(n, min(len(b), commonPrefix(b, other)+1))
-		}
-	}
-	return b[:n]
-}
-
-func commonPrefix(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
 }
 
 // auid keeps the local part of an AUID only when it is a plain dot-atom: it is

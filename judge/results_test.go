@@ -126,7 +126,7 @@ func TestHeaderBTellsSignaturesApart(t *testing.T) {
 				sigs[i].B = b
 			}
 			for i, want := range row.want {
-				if got := shortSignature(sigs, i); got != want {
+				if got := evidence.ShortB(sigs, i, shortB); got != want {
 					t.Errorf("signature %d of %q: got %q, want %q", i, row.b, got, want)
 				}
 			}

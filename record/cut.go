@@ -183,26 +183,7 @@ func withShortSignatures(r *Record) *Record {
 	c := *r
 	c.Evidence.DKIM = slices.Clone(sigs)
 	for i := range sigs {
-		c.Evidence.DKIM[i].B = shortened(sigs, i)
+		c.Evidence.DKIM[i].B = evidence.ShortB(sigs, i, shortB)
 	}
 	return &c
-}
-
-func shortened(sigs []evidence.Signature, i int) string {
-	b := sigs[i].B
-	n := min(len(b), shortB)
-	for j := range sigs {
-		if other := sigs[j].B; other != b {
-			n = max(n, min(len(b), commonPrefix(b, other)+1))
-		}
-	}
-	return b[:n]
-}
-
-func commonPrefix(a, b string) int {
-	n := 0
-	for n < len(a) && n < len(b) && a[n] == b[n] {
-		n++
-	}
-	return n
 }
