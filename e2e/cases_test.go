@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"fmt"
-	"net/netip"
 	"os"
 	"os/exec"
 	"slices"
@@ -23,8 +22,8 @@ import (
 func TestCheck(t *testing.T) {
 	for _, c := range loadCases(t) {
 		t.Run(c.Name, func(t *testing.T) {
-			for _, m := range envelopes(c) {
-				want, err := c.WantVerdict(m.step.Message)
+			for _, m := range c.Envelopes() {
+				want, err := c.WantVerdict(m.Step.Message)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -33,60 +32,20 @@ func TestCheck(t *testing.T) {
 				}
 				got := check(t, c, m)
 				if diff := cases.CompareVerdict(want, got); diff != nil {
-					t.Errorf("%s, message %d: %s\n%s", c.Title, m.step.Message, strings.Join(diff, "\n"), got["authentication_results"])
+					t.Errorf("%s, message %d: %s\n%s", c.Title, m.Step.Message, strings.Join(diff, "\n"), got["authentication_results"])
 				}
 			}
 		})
 	}
 }
 
-// envelope is what alignd check must be told about a message.
-type envelope struct {
-	step       cases.Step
-	ip         netip.Addr
-	helo, from string
-	rcpts      []string
-}
-
-// envelopes follows a session as far as check's arguments go.
-func envelopes(c *cases.Case) []envelope {
-	var all []envelope
-	var e envelope
-	for _, s := range c.Steps {
-		switch s.Verb {
-		case "connect":
-			e = envelope{ip: s.Addr}
-		case "helo", "ehlo":
-			e.helo = s.Text
-		case "rset":
-			e.from, e.rcpts = "", nil
-		case "mail":
-			e.from, e.rcpts = s.Address(), nil
-		case "rcpt":
-			if strings.HasPrefix(s.Want, "2") {
-				e.rcpts = append(e.rcpts, s.Address())
-			}
-		case "data":
-			e.step = s
-			all = append(all, e)
-		}
-	}
-	return all
-}
-
-func check(t *testing.T, c *cases.Case, e envelope) map[string]string {
+func check(t *testing.T, c *cases.Case, e cases.Envelope) map[string]string {
 	t.Helper()
-	args := []string{"check", "--json", "--zone", c.Zone, "--authserv-id", mta.Hostname, "--helo", e.helo, "--mail-from", e.from}
-	if e.ip.IsValid() {
-		args = append(args, "--ip", e.ip.String())
-	}
+	args := append([]string{"check", "--json", "--zone", c.Zone, "--authserv-id", mta.Hostname}, e.Args()...)
 	if c.Config != "" {
 		args = append(args, "--config", c.Config)
 	}
-	for _, r := range e.rcpts {
-		args = append(args, "--rcpt", r)
-	}
-	cmd := exec.Command(binary(t), append(args, c.Dir+"/"+e.step.File)...)
+	cmd := exec.Command(binary(t), append(args, c.Dir+"/"+e.Step.File)...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()

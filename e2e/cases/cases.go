@@ -93,7 +93,7 @@ func (c *Case) MTA() string {
 }
 
 // WantFile is the file that holds what is wanted of message n (1 is the first
-// data step), "headers" or "verdict".
+// data step), "headers", "verdict" or "json".
 func (c *Case) WantFile(n int, kind string) string {
 	if n == 1 {
 		return c.path("want." + kind)

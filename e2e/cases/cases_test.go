@@ -36,6 +36,7 @@ func checkNoStrayWants(t *testing.T, c *Case) {
 		if s.Message > 0 {
 			known[filepath.Base(c.WantFile(s.Message, "headers"))] = true
 			known[filepath.Base(c.WantFile(s.Message, "verdict"))] = true
+			known[filepath.Base(c.WantFile(s.Message, "json"))] = true
 		}
 	}
 	found, _ := filepath.Glob(filepath.Join(c.Dir, "want.*"))
