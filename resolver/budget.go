@@ -178,17 +178,22 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, from *share
 			}
 			continue
 		}
-		if q.waiting == nil {
-			q.waiting = make(chan struct{})
-		}
-		wait := q.waiting
+		answered := q.whenAnswered()
 		b.mu.Unlock()
 		select {
-		case <-wait:
+		case <-answered:
 		case <-ctx.Done():
 			return nil, temporary(k, "gave up waiting: "+context.Cause(ctx).Error())
 		}
 	}
+}
+
+// whenAnswered is closed when the question is no longer busy.
+func (q *asked) whenAnswered() <-chan struct{} {
+	if q.waiting == nil {
+		q.waiting = make(chan struct{})
+	}
+	return q.waiting
 }
 
 // gaveUp notes that question i was not asked in time. The next one who wants
