@@ -115,6 +115,8 @@ type Error struct {
 	// RCode is the server's ("SERVFAIL"); empty when no usable answer came.
 	RCode string
 	Why   string
+
+	outcome Outcome // where servers were asked
 }
 
 func (e *Error) Error() string {
@@ -135,8 +137,8 @@ func temporary(k key, why string) *Error {
 }
 
 // failed is temporary for an error that may be a server's RCODE.
-func failed(k key, err error) *Error {
-	e := temporary(k, err.Error())
+func failed(ctx context.Context, k key, err error) *Error {
+	e := temporary(k, err.Error()).because(ctx, outcomeOf(err))
 	if code := errRCode(0); errors.As(err, &code) {
 		e.RCode = code.Error()
 	}

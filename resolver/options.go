@@ -51,6 +51,10 @@ type Options struct {
 	// and a message that is retried asks anew. At most 5 minutes.
 	FailureTTL time.Duration
 
+	// Observe is told of each question that servers were asked, when it has ended. It
+	// is called from many goroutines at once and returns soon. Default: nobody is told.
+	Observe func(Asked)
+
 	Clock  func() time.Time // ages the cache, does not time I/O; default: one that nobody sets
 	Logger *slog.Logger     // default: nothing is logged
 }

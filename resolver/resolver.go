@@ -110,7 +110,7 @@ func (r *Resolver) Close() {
 	}
 }
 
-// Stats counts since New.
+// Stats counts since New. Metrics show them.
 type Stats struct {
 	Hits     uint64 // look-ups answered from the cache
 	Misses   uint64 // look-ups that asked, or joined a question under way
@@ -253,7 +253,9 @@ func (r *Resolver) fly(ctx context.Context, k key, f *flight) {
 			r.opts.Logger.Error("panic while keeping a dns answer", "panic", p, "stack", string(debug.Stack()))
 		}
 	}()
+	begun := time.Now()
 	f.answer, f.err = r.ask(ctx, k)
+	r.observe(f.answer, f.err, time.Since(begun))
 	r.mu.Lock()
 	abandoned := f.waiting == 0
 	r.mu.Unlock()
@@ -299,11 +301,11 @@ func (r *Resolver) ask(ctx context.Context, k key) (a *Answer, err error) {
 	case slots <- struct{}{}:
 		defer func() { <-slots }()
 	case <-ctx.Done():
-		return nil, temporary(k, "too many questions in flight")
+		return nil, temporary(k, "too many questions in flight").because(ctx, OutcomeOverload)
 	}
 	rep, err := r.chase(ctx, k, slots)
 	if err != nil {
-		return nil, failed(k, err)
+		return nil, failed(ctx, k, err)
 	}
 	a = &Answer{
 		Name: k.name, Type: k.qtype, RCode: rep.rcode,
@@ -313,7 +315,7 @@ func (r *Resolver) ask(ctx context.Context, k key) (a *Answer, err error) {
 		Expires:    r.opts.Clock().Add(r.lifetime(rep)),
 	}
 	if err := a.fill(rep.records); err != nil {
-		return nil, temporary(k, err.Error())
+		return nil, failed(ctx, k, err)
 	}
 	return a, nil
 }
