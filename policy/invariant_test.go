@@ -144,6 +144,7 @@ func TestInvariants(t *testing.T) {
 		plain := rulesOf(t, s.value)
 		monitor := rulesOf(t, with(s.value, func(s *Spec) { s.Mode = Monitor }))
 		added := rulesOf(t, with(s.value, func(s *Spec) { s.Exceptions = unrelated() }))
+		names := slices.Sorted(plain.Names())
 		for _, m := range messages {
 			n++
 			v := Decide(m.value, plain)
@@ -152,6 +153,9 @@ func TestInvariants(t *testing.T) {
 			}
 			for _, problem := range soundness(m.value, &v) {
 				fail("%s", problem)
+			}
+			if _, known := slices.BinarySearch(names, v.Rule); v.Rule != "" && !known {
+				fail("the rule is none of Names")
 			}
 			if again := Decide(retried(m.value), plain); !reflect.DeepEqual(v, again) {
 				fail("the verdict differs on a retry: %+v", again)
