@@ -2,8 +2,6 @@ package dkim
 
 import (
 	"bytes"
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/sha256"
 	"fmt"
 	"math/big"
@@ -11,28 +9,6 @@ import (
 
 	"alignd/verify/internal/testsign"
 )
-
-// testRSAKey makes a key whose exponent crypto/rsa would not generate.
-func testRSAKey(t *testing.T, bits int, e int64) *rsa.PrivateKey {
-	t.Helper()
-	one := big.NewInt(1)
-	for {
-		p, err := rand.Prime(rand.Reader, bits/2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		q, err := rand.Prime(rand.Reader, bits-bits/2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := new(big.Int).Mul(p, q)
-		phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
-		d := new(big.Int).ModInverse(big.NewInt(e), phi)
-		if n.BitLen() == bits && d != nil {
-			return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e)}, D: d}
-		}
-	}
-}
 
 // TestForgedEncodings: only one encoded message is the right one (RFC 8017 section
 // 8.2.2), whatever a lenient reader of its padding or DER would take.
@@ -53,7 +29,7 @@ func TestForgedEncodings(t *testing.T) {
 		e    int64
 	}{{1024, 65537}, {1024, 3}, {1031, 17}, {2048, 65537}, {2048, 3}, {2049, 257}, {2048, 1<<31 - 1}} {
 		t.Run(fmt.Sprintf("%d bits e=%d", kind.bits, kind.e), func(t *testing.T) {
-			priv := testRSAKey(t, kind.bits, kind.e)
+			priv := testsign.RareRSA(kind.bits, kind.e)
 			k, size := &key{public: &priv.PublicKey}, priv.Size()
 			fill := func(start string) string { return start + string(make([]byte, size-len(start))) }
 			good := padded(size, sha256Prefix+hash)

@@ -9,29 +9,9 @@ import (
 	"fmt"
 	"math/big"
 	"testing"
-)
 
-// testRSAKey makes a key whose exponent crypto/rsa would not generate.
-func testRSAKey(t testing.TB, bits int, e int64) *rsa.PrivateKey {
-	t.Helper()
-	one := big.NewInt(1)
-	for {
-		p, err := rand.Prime(rand.Reader, bits/2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		q, err := rand.Prime(rand.Reader, bits-bits/2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		n := new(big.Int).Mul(p, q)
-		phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
-		d := new(big.Int).ModInverse(big.NewInt(e), phi)
-		if n.BitLen() == bits && d != nil {
-			return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e)}, D: d}
-		}
-	}
-}
+	"alignd/verify/internal/testsign"
+)
 
 // encoded is EMSA-PKCS1-v1_5 (RFC 8017 section 9.2), filled up to size.
 func encoded(size int, prefix, digest []byte) []byte {
@@ -50,7 +30,7 @@ func TestVerifyIsThatOfCryptoRSA(t *testing.T) {
 		e    int64
 	}{{1024, 65537}, {1024, 3}, {1031, 17}, {1536, 65537}, {2047, 65537}, {2048, 65537}, {2048, 3}, {2049, 257}, {3072, 65537}, {4096, 1<<31 - 1}} {
 		t.Run(fmt.Sprintf("%d bits e=%d", c.bits, c.e), func(t *testing.T) {
-			priv := testRSAKey(t, c.bits, c.e)
+			priv := testsign.RareRSA(c.bits, c.e)
 			key, err := New(&priv.PublicKey)
 			if err != nil {
 				t.Fatal(err)
@@ -116,7 +96,7 @@ func TestVerifyIsThatOfCryptoRSA(t *testing.T) {
 func TestSmallRSAKeysVerify(t *testing.T) {
 	digest := sha256.Sum256([]byte("a header"))
 	for _, bits := range []int{496, 504, 512, 768, 1023} {
-		priv := testRSAKey(t, bits, 65537)
+		priv := testsign.RareRSA(bits, 65537)
 		key, err := New(&priv.PublicKey)
 		if err != nil {
 			t.Fatal(err)
@@ -132,7 +112,7 @@ func TestSmallRSAKeysVerify(t *testing.T) {
 		digest[0] ^= 1
 	}
 	// 62 octets leave eight of padding, the least there may be; 61 leave seven.
-	priv := testRSAKey(t, 488, 65537)
+	priv := testsign.RareRSA(488, 65537)
 	key, err := New(&priv.PublicKey)
 	if err != nil {
 		t.Fatal(err)

@@ -3,12 +3,14 @@ package testsign
 import (
 	"crypto"
 	"crypto/ed25519"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
 	"crypto/x509"
 	"embed"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
 	"regexp"
@@ -37,6 +39,25 @@ func RSA(bits int) *Key {
 		panic(err)
 	}
 	return &Key{rsa: key}
+}
+
+// RareRSA makes a new key with an exponent of choice, which crypto/rsa would not
+// generate.
+func RareRSA(bits int, e int64) *rsa.PrivateKey {
+	one := big.NewInt(1)
+	for {
+		p, errP := rand.Prime(rand.Reader, bits/2)
+		q, errQ := rand.Prime(rand.Reader, bits-bits/2)
+		if err := errors.Join(errP, errQ); err != nil {
+			panic(err)
+		}
+		n := new(big.Int).Mul(p, q)
+		phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+		d := new(big.Int).ModInverse(big.NewInt(e), phi)
+		if n.BitLen() == bits && d != nil {
+			return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: int(e)}, D: d}
+		}
+	}
 }
 
 // Ed25519 returns the test key made from a one-octet seed.
