@@ -12,7 +12,7 @@
 //
 //   - Reading: a result that is not well-formed is left out, the others are
 //     kept; an unterminated comment or quoted string makes the whole field
-//     unreadable (ErrSyntax), because then nobody can tell where a result ends.
+//     unreadable, because then nobody can tell where a result ends.
 //   - Reading: unquoted values may hold any printable octet but white space, ";",
 //     "(" and the quote: many writers leave "/", ":" and "=" unquoted.
 //   - Writing: octets that cannot be shown are replaced by "?", never removed, as
@@ -47,11 +47,6 @@ type Header struct {
 	ServID string
 	// Results are written in this order; with none the field says "none".
 	Results []Result
-	// UTF8 keeps printable non-ASCII characters (RFC 8616, SMTPUTF8 messages
-	// only); otherwise each becomes "?". Domains become A-labels either way.
-	UTF8 bool
-	// CRLF folds with CRLF instead of the LF that the milter protocol wants.
-	CRLF bool
 }
 
 // Result is one resinfo to be written. Method and Value must be keywords
@@ -68,15 +63,15 @@ type Result struct {
 // Limits of the reader. A field that is beyond them is not read at all. The
 // numbers are ours; MTAs cut a field at about 60,000 octets.
 const (
-	MaxField      = 64 << 10 // octets of one field value
-	MaxResults    = 256      // results of one field
-	MaxProperties = 64       // properties of one result
+	maxField      = 64 << 10 // octets of one field value
+	maxResults    = 256      // results of one field
+	maxProperties = 64       // properties of one result
 )
 
 // Errors of Parse and ParseAAR.
 var (
-	ErrSyntax   = errors.New("not an Authentication-Results payload")
-	ErrVersion  = errors.New("unsupported Authentication-Results version")
-	ErrTooLarge = errors.New("Authentication-Results field over the limit")
-	ErrInstance = errors.New("ARC-Authentication-Results without a valid i= in front")
+	errSyntax   = errors.New("not an Authentication-Results payload")
+	errVersion  = errors.New("unsupported Authentication-Results version")
+	errTooLarge = errors.New("Authentication-Results field over the limit")
+	errInstance = errors.New("ARC-Authentication-Results without a valid i= in front")
 )

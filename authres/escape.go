@@ -2,7 +2,6 @@ package authres
 
 import (
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"alignd/domain"
@@ -20,15 +19,15 @@ const (
 const cut = "..."
 
 // clean returns s with each octet or character that cannot be shown replaced by
-// "?": controls, NUL, CR and LF, invalid UTF-8, and non-ASCII unless keepUTF8. Nothing
-// is removed, so a hostile text never turns into the name of somebody else.
-func clean(s string, keepUTF8 bool, limit int) string {
+// "?": controls, NUL, CR and LF, and what is not ASCII. Nothing is removed, so a
+// hostile text never turns into the name of somebody else.
+func clean(s string, limit int) string {
 	long := len(s) > limit
 	if long {
 		s = s[:limit-len(cut)]
 	}
 	if !printable(s) {
-		s = replaceHidden(s, keepUTF8)
+		s = replaceHidden(s)
 	}
 	if long {
 		s += cut
@@ -45,7 +44,7 @@ func printable(s string) bool {
 	return true
 }
 
-func replaceHidden(s string, keepUTF8 bool) string {
+func replaceHidden(s string) string {
 	var b strings.Builder
 	b.Grow(len(s))
 	for i := 0; i < len(s); {
@@ -53,9 +52,8 @@ func replaceHidden(s string, keepUTF8 bool) string {
 		switch {
 		case r == '\t':
 			b.WriteByte(' ')
-		case r < utf8.RuneSelf && !isControl(byte(r)),
-			keepUTF8 && r >= utf8.RuneSelf && n > 1 && unicode.IsGraphic(r) && !unicode.IsSpace(r):
-			b.WriteString(s[i : i+n])
+		case r < utf8.RuneSelf && !isControl(byte(r)):
+			b.WriteByte(byte(r))
 		default:
 			b.WriteByte('?')
 		}
@@ -121,8 +119,8 @@ func looksLikeSpec(before string) bool {
 
 // pvalue renders a property's value: a token, an address with a dot-atom for its
 // local part, or else a quoted string (RFC 8601 section 2.2).
-func pvalue(v string, keepUTF8 bool) string {
-	v = clean(asciiDomain(v), keepUTF8, maxValue)
+func pvalue(v string) string {
+	v = clean(asciiDomain(v), maxValue)
 	if all(v, isBare) || isAddress(v) && !deceives(v) {
 		return v
 	}
@@ -130,8 +128,8 @@ func pvalue(v string, keepUTF8 bool) string {
 }
 
 // word renders a value that is not an address: authserv-id or reason.
-func word(v string, keepUTF8 bool) string {
-	v = clean(v, keepUTF8, maxValue)
+func word(v string) string {
+	v = clean(v, maxValue)
 	if all(v, isBare) {
 		return v
 	}

@@ -56,12 +56,12 @@ func newOwnID(id string) ownID {
 // behind the authserv-id does; or its version is not supported. value is what follows
 // the colon.
 func (o Own) Claims(value []byte) bool {
-	if len(value) > MaxField {
+	if len(value) > maxField {
 		return o.named(string(value))
 	}
 	p := parser{lexer: lexer{s: string(value)}}
 	err := p.payload()
-	if errors.Is(err, ErrVersion) {
+	if errors.Is(err, errVersion) {
 		return true
 	}
 	odd := err != nil || p.odd

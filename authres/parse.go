@@ -13,11 +13,12 @@ import (
 // ptype (action=none) has the empty Type. Results that are not well-formed and
 // methods of an unknown version are left out.
 //
-// The error wraps ErrSyntax, ErrVersion or ErrTooLarge. With ErrVersion the
-// authserv-id was read and nothing else (section 2.2: stop there).
+// It is an error where the field is too long, no payload, or of a version that we do
+// not know; of the latter the authserv-id was read and nothing else (section 2.2: stop
+// there).
 func Parse(value []byte) (evidence.AuthResults, error) {
-	if len(value) > MaxField {
-		return evidence.AuthResults{}, ErrTooLarge
+	if len(value) > maxField {
+		return evidence.AuthResults{}, errTooLarge
 	}
 	p := parser{lexer: lexer{s: string(value)}}
 	err := p.payload()
@@ -26,16 +27,15 @@ func Parse(value []byte) (evidence.AuthResults, error) {
 
 // ParseAAR reads the value of an ARC-Authentication-Results field: "i=N;" and
 // then what Parse reads (RFC 8617 section 4.1.1). The instance is 1 to 50, or 0
-// with an error that wraps ErrInstance. Any other error is about the payload
-// behind a valid instance.
+// with an error. With a valid instance an error is about the payload behind it.
 func ParseAAR(value []byte) (int, evidence.AuthResults, error) {
-	if len(value) > MaxField {
-		return 0, evidence.AuthResults{}, fmt.Errorf("%w: %w", ErrInstance, ErrTooLarge)
+	if len(value) > maxField {
+		return 0, evidence.AuthResults{}, fmt.Errorf("%w: %w", errInstance, errTooLarge)
 	}
 	p := parser{lexer: lexer{s: string(value)}}
 	n := p.instance()
 	if n == 0 {
-		return 0, evidence.AuthResults{}, ErrInstance
+		return 0, evidence.AuthResults{}, errInstance
 	}
 	err := p.payload()
 	return n, p.out, err
@@ -91,7 +91,7 @@ func (p *parser) payload() error {
 	}
 	for !p.end() {
 		if p.named && !p.take(';') {
-			return fmt.Errorf("%w: text behind a result", ErrSyntax)
+			return fmt.Errorf("%w: text behind a result", errSyntax)
 		}
 		p.named = true // from here on each result has its semicolon
 		if !p.cfws() {
@@ -108,8 +108,8 @@ func (p *parser) payload() error {
 }
 
 var (
-	errComment = fmt.Errorf("%w: comment without end", ErrSyntax)
-	errQuoted  = fmt.Errorf("%w: quoted string without end", ErrSyntax)
+	errComment = fmt.Errorf("%w: comment without end", errSyntax)
+	errQuoted  = fmt.Errorf("%w: quoted string without end", errSyntax)
 )
 
 // servID reads authserv-id and version. Microsoft leaves both out and begins
@@ -133,10 +133,10 @@ func (p *parser) servID() error {
 		}
 		p.odd = p.odd || !all(id, isToken) || p.i-start != len(id)+2
 	} else if id, ok = p.text(); !ok {
-		return fmt.Errorf("%w: control character", ErrSyntax)
+		return fmt.Errorf("%w: control character", errSyntax)
 	}
 	if id == "" || !p.delimited() {
-		return fmt.Errorf("%w: no authserv-id", ErrSyntax)
+		return fmt.Errorf("%w: no authserv-id", errSyntax)
 	}
 	p.out.ServID = id
 	return p.version()
@@ -154,7 +154,7 @@ func (p *parser) version() error {
 	}
 	version := p.s[start:p.i]
 	if version != "" && !p.delimited() {
-		return fmt.Errorf("%w: text behind the authserv-id", ErrSyntax)
+		return fmt.Errorf("%w: text behind the authserv-id", errSyntax)
 	}
 	if !p.cfws() {
 		return errComment
@@ -163,10 +163,10 @@ func (p *parser) version() error {
 		p.head = p.s[:p.i]
 	}
 	if !p.end() && !p.at(';') {
-		return fmt.Errorf("%w: text behind the authserv-id", ErrSyntax)
+		return fmt.Errorf("%w: text behind the authserv-id", errSyntax)
 	}
 	if version != "" && number(version) != 1 {
-		return ErrVersion
+		return errVersion
 	}
 	return nil
 }
@@ -195,9 +195,9 @@ func (p *parser) resinfo() error {
 		if keep {
 			p.out.Results = append(p.out.Results, r)
 		}
-		if len(p.out.Results) > MaxResults || len(r.Properties) > MaxProperties {
+		if len(p.out.Results) > maxResults || len(r.Properties) > maxProperties {
 			p.out = evidence.AuthResults{}
-			return ErrTooLarge
+			return errTooLarge
 		}
 		return nil
 	}
@@ -205,7 +205,7 @@ func (p *parser) resinfo() error {
 	p.i = mark
 	if !p.skip() {
 		p.out.Results = nil
-		return fmt.Errorf("%w: comment or quoted string without end", ErrSyntax)
+		return fmt.Errorf("%w: comment or quoted string without end", errSyntax)
 	}
 	return nil
 }
@@ -261,7 +261,7 @@ func (p *parser) propspecs(r *evidence.MethodResult) bool {
 			}
 			continue
 		}
-		if len(r.Properties) <= MaxProperties { // one more shows that there are too many
+		if len(r.Properties) <= maxProperties { // one more shows that there are too many
 			r.Properties = append(r.Properties, evidence.Property{Type: ptype, Name: name, Value: value})
 		}
 	}

@@ -108,19 +108,19 @@ func TestParse(t *testing.T) {
 		{name: "the authserv-id alone has no results", value: "a.example", want: results("a.example")},
 
 		{name: "an unsupported version ends the reading, section 2.2",
-			value: "a.example 2; dkim=pass", want: results("a.example"), err: ErrVersion},
+			value: "a.example 2; dkim=pass", want: results("a.example"), err: errVersion},
 		{name: "text behind the authserv-id is no payload",
-			value: "a.example b.example; dkim=pass", want: results("a.example"), err: ErrSyntax},
+			value: "a.example b.example; dkim=pass", want: results("a.example"), err: errSyntax},
 		{name: "a comment without end makes the field unreadable",
-			value: "a.example; dkim=pass (x; spf=pass", want: results("a.example"), err: ErrSyntax},
+			value: "a.example; dkim=pass (x; spf=pass", want: results("a.example"), err: errSyntax},
 		{name: "a quoted string without end makes the field unreadable",
-			value: `a.example; spf=pass; dkim=pass header.d="x; dmarc=pass`, want: results("a.example"), err: ErrSyntax},
+			value: `a.example; spf=pass; dkim=pass header.d="x; dmarc=pass`, want: results("a.example"), err: errSyntax},
 		{name: "a control character is no part of an authserv-id",
-			value: "a.exa\x00mple; dkim=pass", err: ErrSyntax},
-		{name: "an empty field is no payload", value: " ", err: ErrSyntax},
-		{name: "a field above the limit is not read", value: strings.Repeat(" ", MaxField+1), err: ErrTooLarge},
-		{name: "too many results are not read", value: "a" + strings.Repeat(";a=b", MaxResults+1), err: ErrTooLarge},
-		{name: "too many properties are not read", value: "a;a=b" + strings.Repeat(" a.b=c", MaxProperties+1), err: ErrTooLarge},
+			value: "a.exa\x00mple; dkim=pass", err: errSyntax},
+		{name: "an empty field is no payload", value: " ", err: errSyntax},
+		{name: "a field above the limit is not read", value: strings.Repeat(" ", maxField+1), err: errTooLarge},
+		{name: "too many results are not read", value: "a" + strings.Repeat(";a=b", maxResults+1), err: errTooLarge},
+		{name: "too many properties are not read", value: "a;a=b" + strings.Repeat(" a.b=c", maxProperties+1), err: errTooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -151,17 +151,17 @@ func TestParseAAR(t *testing.T) {
 		{name: "Microsoft's later sets, with a list in a comment", value: "i=2; mx.microsoft.com 1; spf=pass (sender ip is 192.0.2.1) smtp.rcpttodomain=c.example smtp.mailfrom=b.example; arc=pass (0 oda=1 ltdi=1 spf=[1,1,smtp.mailfrom=b.example])",
 			instance: 2, servID: "mx.microsoft.com", results: 2},
 		{name: "the authserv-id may be missing", value: "i=3; dmarc=pass header.from=b.example", instance: 3, results: 1},
-		{name: "a payload that cannot be read keeps the instance", value: "i=1; a.example (", instance: 1, servID: "a.example", err: ErrSyntax},
-		{name: "no instance", value: "a.example; spf=pass", err: ErrInstance},
-		{name: "instance not in front", value: "a.example; i=1; spf=pass", err: ErrInstance},
-		{name: "instance without semicolon", value: "i=1 a.example; spf=pass", err: ErrInstance},
-		{name: "instance without value", value: "i=; a.example", err: ErrInstance},
-		{name: "instance zero", value: "i=0; a.example", err: ErrInstance},
-		{name: "instance above 50", value: "i=51; a.example", err: ErrInstance},
-		{name: "instance with three digits", value: "i=001; a.example", err: ErrInstance},
-		{name: "instance that is no number", value: "i=a; a.example", err: ErrInstance},
-		{name: "tag name in upper case", value: "I=1; a.example", err: ErrInstance},
-		{name: "too large", value: "i=1;" + strings.Repeat(" ", MaxField), err: ErrTooLarge},
+		{name: "a payload that cannot be read keeps the instance", value: "i=1; a.example (", instance: 1, servID: "a.example", err: errSyntax},
+		{name: "no instance", value: "a.example; spf=pass", err: errInstance},
+		{name: "instance not in front", value: "a.example; i=1; spf=pass", err: errInstance},
+		{name: "instance without semicolon", value: "i=1 a.example; spf=pass", err: errInstance},
+		{name: "instance without value", value: "i=; a.example", err: errInstance},
+		{name: "instance zero", value: "i=0; a.example", err: errInstance},
+		{name: "instance above 50", value: "i=51; a.example", err: errInstance},
+		{name: "instance with three digits", value: "i=001; a.example", err: errInstance},
+		{name: "instance that is no number", value: "i=a; a.example", err: errInstance},
+		{name: "tag name in upper case", value: "I=1; a.example", err: errInstance},
+		{name: "too large", value: "i=1;" + strings.Repeat(" ", maxField), err: errTooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -179,7 +179,7 @@ func TestParseAAR(t *testing.T) {
 // Shapes that would take quadratic time from a reader that starts over.
 func TestParseTimeIsLinear(t *testing.T) {
 	for _, unit := range []string{"(", "()", `"`, `"" `, "a;", ";a=b c", ";a=b (", ";a(", "a.b= ", `\(`, ";a=\"", "; ", "(\\"} {
-		value := []byte("a.example;" + strings.Repeat(unit, MaxField/len(unit)-10))
+		value := []byte("a.example;" + strings.Repeat(unit, maxField/len(unit)-10))
 		best := time.Hour // of several runs, as machines are busy
 		for range 5 {
 			start := time.Now()
@@ -237,12 +237,12 @@ func FuzzParseAAR(f *testing.F) {
 	f.Add(-1, []byte("a.example; none"))
 	f.Fuzz(func(t *testing.T, instance int, payload []byte) {
 		front := fmt.Sprintf("i=%d;", instance)
-		if len(front)+len(payload) > MaxField {
+		if len(front)+len(payload) > maxField {
 			return
 		}
 		n, got, err := ParseAAR(append([]byte(front), payload...))
 		if instance < 1 || instance > 50 {
-			if n != 0 || !errors.Is(err, ErrInstance) || !reflect.DeepEqual(got, evidence.AuthResults{}) {
+			if n != 0 || !errors.Is(err, errInstance) || !reflect.DeepEqual(got, evidence.AuthResults{}) {
 				t.Fatalf("i=%d: got %d, %+v, %v", instance, n, got, err)
 			}
 			return
@@ -251,7 +251,7 @@ func FuzzParseAAR(f *testing.F) {
 		if n != instance || !reflect.DeepEqual(got, want) || (err == nil) != (wantErr == nil) {
 			t.Fatalf("i=%d; %q: got %d, %+v, %v; want %+v, %v", instance, payload, n, got, err, want, wantErr)
 		}
-		if n, _, err := ParseAAR(payload); n == 0 != errors.Is(err, ErrInstance) {
+		if n, _, err := ParseAAR(payload); n == 0 != errors.Is(err, errInstance) {
 			t.Fatalf("%q: instance %d with error %v", payload, n, err)
 		}
 	})

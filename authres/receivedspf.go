@@ -18,7 +18,6 @@ type SPFSession struct {
 	ClientIP netip.Addr
 	MailFrom string // without angle brackets; empty for the null reverse-path
 	HELO     string
-	CRLF     bool // fold with CRLF instead of LF
 }
 
 // ReceivedSPF returns the value of a Received-SPF field (RFC 7208 section 9.1)
@@ -26,12 +25,9 @@ type SPFSession struct {
 // are written as "none".
 func ReceivedSPF(check evidence.SPFCheck, s SPFSession) string {
 	f := folder{eol: "\n", col: len(ReceivedSPFName) + len(": ")}
-	if s.CRLF {
-		f.eol = "\r\n"
-	}
 	f.put(spfWord(check.Result))
 	if check.Reason != "" {
-		f.comment(check.Reason, false)
+		f.comment(check.Reason)
 	}
 	first := true
 	pair := func(key, value string) {
@@ -75,7 +71,7 @@ func spfWord(r evidence.Result) string {
 
 // spfValue renders a dot-atom, or else a quoted string.
 func spfValue(v string) string {
-	v = clean(asciiDomain(v), false, maxValue)
+	v = clean(asciiDomain(v), maxValue)
 	if v != "" && isDotAtom(v) && !strings.Contains(v, "=") {
 		return v
 	}

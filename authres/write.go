@@ -10,16 +10,10 @@ import (
 // (RFC 5322 section 2.1.1). A tab counts as eight columns.
 const foldAt = 78
 
-// Format returns the field's value, folded with LF (or CRLF) and a tab: one
-// result begins each line. It has no leading space, no line end behind it, and
+// Format returns the field's value, folded with LF, as the milter protocol wants it,
+// and a tab: one result begins each line. It has no leading space, no line end behind it, and
 // holds no control character but its folds.
-func (h Header) Format() string {
-	eol := "\n"
-	if h.CRLF {
-		eol = "\r\n"
-	}
-	return h.render(eol)
-}
+func (h Header) Format() string { return h.render("\n") }
 
 // Unfolded returns the field's value on one line.
 func (h Header) Unfolded() string { return h.render("") }
@@ -27,13 +21,13 @@ func (h Header) Unfolded() string { return h.render("") }
 func (h Header) render(eol string) string {
 	f := folder{eol: eol, col: len(FieldName) + len(": ")}
 	f.buf = make([]byte, 0, 512)
-	f.put(word(asciiDomain(cmp.Or(h.ServID, Unnamed)), h.UTF8))
+	f.put(word(asciiDomain(cmp.Or(h.ServID, Unnamed))))
 	results := 0
 	for _, r := range h.Results {
 		if isName(r.Method) && isName(r.Value) {
 			f.put(";")
 			f.line()
-			r.render(&f, h.UTF8)
+			r.render(&f)
 			results++
 		}
 	}
@@ -43,15 +37,15 @@ func (h Header) render(eol string) string {
 	return string(f.buf)
 }
 
-func (r Result) render(f *folder, keepUTF8 bool) {
+func (r Result) render(f *folder) {
 	f.put(r.Method)
 	f.put("=")
 	f.put(r.Value)
-	f.comment(r.Comment, keepUTF8)
+	f.comment(r.Comment)
 	if r.Reason != "" {
 		f.space()
 		f.put("reason=")
-		f.value(word(plain(r.Reason), keepUTF8))
+		f.value(word(plain(r.Reason)))
 	}
 	for _, p := range r.Props {
 		if !isName(p.Type) || !isName(p.Name) {
@@ -62,7 +56,7 @@ func (r Result) render(f *folder, keepUTF8 bool) {
 		f.put(".")
 		f.put(p.Name)
 		f.put("=")
-		f.value(pvalue(p.Value, keepUTF8))
+		f.value(pvalue(p.Value))
 	}
 }
 
@@ -149,9 +143,9 @@ func (f *folder) value(v string) {
 }
 
 // comment writes text as a comment; nothing for empty text.
-func (f *folder) comment(text string, keepUTF8 bool) {
+func (f *folder) comment(text string) {
 	open := false
-	for word := range strings.FieldsSeq(clean(plain(text), keepUTF8, maxComment)) {
+	for word := range strings.FieldsSeq(clean(plain(text), maxComment)) {
 		f.space()
 		if !open {
 			f.put("(")

@@ -35,9 +35,6 @@ func TestFormat(t *testing.T) {
 				"\tspf=pass smtp.mailfrom=b.example;\n" +
 				"\tdmarc=fail reason=\"no alignment\" header.from=c.example\n" +
 				"\tpolicy.dmarc=reject"},
-		{name: "CRLF on request",
-			header: Header{ServID: "a.example", CRLF: true, Results: []Result{{Method: "spf", Value: "none"}}},
-			want:   "a.example;\r\n\tspf=none"},
 		{name: "IPv6 address is quoted, IPv4 address is a token",
 			header: Header{ServID: "a.example", Results: []Result{{Method: "iprev", Value: "fail", Props: props("policy", "iprev", "2001:db8::1", "policy", "iprev", "192.0.2.1")}}},
 			want:   "a.example;\n\tiprev=fail policy.iprev=\"2001:db8::1\" policy.iprev=192.0.2.1"},
@@ -60,9 +57,6 @@ func TestFormat(t *testing.T) {
 		{name: "U-labels become A-labels, other non-ASCII text question marks",
 			header: Header{ServID: "b\u00fccher.example", Results: []Result{{Method: "auth", Value: "pass", Comment: "gr\u00fc\u00dfe", Props: props("smtp", "auth", "u@b\u00fccher.example", "smtp", "auth", "j\u00fcrgen")}}},
 			want:   "xn--bcher-kva.example;\n\tauth=pass (gr??e) smtp.auth=u@xn--bcher-kva.example\n\tsmtp.auth=\"j?rgen\""},
-		{name: "in an SMTPUTF8 message printable characters stay, RFC 8616",
-			header: Header{ServID: "a.example", UTF8: true, Results: []Result{{Method: "auth", Value: "pass", Props: props("smtp", "auth", "j\u00fcrgen\u202e\xff\u0085@b\u00fccher.example")}}},
-			want:   "a.example;\n\tauth=pass smtp.auth=\"j\u00fcrgen???@xn--bcher-kva.example\""},
 		{name: "results and properties whose names are no keywords are left out",
 			header: Header{ServID: "a.example", Results: []Result{{Method: "s pf", Value: "pass"}, {Method: "spf", Value: ""}, {Method: "spf", Value: "none", Props: props("x y", "z", "1", "smtp", "", "2", "", "reason", "3", "", "action", "none", "policy", "is_org", "4", "policy", "x-", "5", "policy", "X-a", "6")}}},
 			want:   "a.example;\n\tspf=none policy.X-a=6"},
@@ -183,42 +177,39 @@ func FuzzFormat(f *testing.F) {
 	f.Add("\x00", "x", "y", strings.Repeat("a b ", 99), strings.Repeat("\\", 300), "\"\u00fc\"@\u00fc.example\xff")
 	f.Add("0", "0", "0", strings.Repeat("0", 25)+"   000 "+strings.Repeat("0", 71)+" ", strings.Repeat("0", 27), "0")
 	f.Fuzz(func(t *testing.T, id, method, value, reason, comment, prop string) {
-		for _, keepUTF8 := range []bool{false, true} {
-			h := Header{ServID: id, UTF8: keepUTF8, Results: []Result{
-				{Method: method, Value: value, Reason: reason, Comment: comment, Props: props("header", "i", prop, "smtp", "helo", comment)},
-				{Method: "spf", Value: "none", Comment: prop, Props: props("smtp", method, reason)},
-			}}
-			text := h.Format()
-			checkField(t, FieldName, text)
-			got, err := Parse([]byte(text))
-			if err != nil {
-				t.Fatalf("%+v: printed %q: %v", h, text, err)
+		h := Header{ServID: id, Results: []Result{
+			{Method: method, Value: value, Reason: reason, Comment: comment, Props: props("header", "i", prop, "smtp", "helo", comment)},
+			{Method: "spf", Value: "none", Comment: prop, Props: props("smtp", method, reason)},
+		}}
+		text := h.Format()
+		checkField(t, FieldName, text)
+		got, err := Parse([]byte(text))
+		if err != nil {
+			t.Fatalf("%+v: printed %q: %v", h, text, err)
+		}
+		want := evidence.AuthResults{ServID: clean(asciiDomain(id), maxValue)}
+		if id == "" {
+			want.ServID = "localhost"
+		}
+		for _, r := range h.Results {
+			if !isName(r.Method) || !isName(r.Value) {
+				continue
 			}
-			want := evidence.AuthResults{ServID: clean(asciiDomain(id), keepUTF8, maxValue)}
-			if id == "" {
-				want.ServID = "localhost"
-			}
-			for _, r := range h.Results {
-				if !isName(r.Method) || !isName(r.Value) {
-					continue
+			m := evidence.MethodResult{Method: strings.ToLower(r.Method), Result: strings.ToLower(r.Value), Reason: clean(plain(r.Reason), maxValue)}
+			for _, p := range r.Props {
+				if isName(p.Name) {
+					m.Properties = append(m.Properties, evidence.Property{Type: p.Type, Name: strings.ToLower(p.Name), Value: clean(asciiDomain(p.Value), maxValue)})
 				}
-				m := evidence.MethodResult{Method: strings.ToLower(r.Method), Result: strings.ToLower(r.Value), Reason: clean(plain(r.Reason), keepUTF8, maxValue)}
-				for _, p := range r.Props {
-					if isName(p.Name) {
-						m.Properties = append(m.Properties, evidence.Property{Type: p.Type, Name: strings.ToLower(p.Name), Value: clean(asciiDomain(p.Value), keepUTF8, maxValue)})
-					}
-				}
-				want.Results = append(want.Results, m)
 			}
-			if !reflect.DeepEqual(got, want) {
-				t.Fatalf("printed %q\n got %+v\nwant %+v", text, got, want)
-			}
-			h.CRLF = true
-			checkStrict(t, h.Format(), keepUTF8, want)
-			checkStrict(t, h.Unfolded(), keepUTF8, want)
-			if one, err := Parse([]byte(h.Unfolded())); err != nil || !reflect.DeepEqual(one, want) {
-				t.Fatalf("unfolded %q\n got %+v, %v\nwant %+v", h.Unfolded(), one, err, want)
-			}
+			want.Results = append(want.Results, m)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Fatalf("printed %q\n got %+v\nwant %+v", text, got, want)
+		}
+		checkStrict(t, h.render("\r\n"), want)
+		checkStrict(t, h.Unfolded(), want)
+		if one, err := Parse([]byte(h.Unfolded())); err != nil || !reflect.DeepEqual(one, want) {
+			t.Fatalf("unfolded %q\n got %+v, %v\nwant %+v", h.Unfolded(), one, err, want)
 		}
 		checkField(t, ReceivedSPFName, ReceivedSPF(evidence.SPFCheck{Result: evidence.Result(value), Reason: reason, Mechanism: prop}, SPFSession{Receiver: id, MailFrom: comment, HELO: prop}))
 	})
@@ -226,9 +217,9 @@ func FuzzFormat(f *testing.F) {
 
 // checkStrict reads value by the letter of RFC 8601 section 2.2 and RFC 6376
 // section 3.5, with a reader that shares nothing with this package.
-func checkStrict(t *testing.T, value string, keepUTF8 bool, want evidence.AuthResults) {
+func checkStrict(t *testing.T, value string, want evidence.AuthResults) {
 	t.Helper()
-	f, err := rfc8601.Read(value, keepUTF8)
+	f, err := rfc8601.Read(value)
 	if err != nil {
 		t.Fatalf("printed %q, which is not by the grammar: %v", value, err)
 	}
@@ -265,22 +256,22 @@ func TestEveryPropertyIsByTheGrammar(t *testing.T) {
 		"smtp", "remote-ip", "policy", "iprev", "policy", "arc", "policy", "dmarc", "header", "oldest-pass"}
 	r := rand.New(rand.NewPCG(8601, 6376))
 	for range 20_000 {
-		h := Header{ServID: hostileText(r), UTF8: r.IntN(2) == 0, CRLF: true}
-		want := evidence.AuthResults{ServID: clean(asciiDomain(cmp.Or(h.ServID, Unnamed)), h.UTF8, maxValue)}
+		h := Header{ServID: hostileText(r)}
+		want := evidence.AuthResults{ServID: clean(asciiDomain(cmp.Or(h.ServID, Unnamed)), maxValue)}
 		for range r.IntN(4) {
 			res := Result{Method: "dkim", Value: "pass", Comment: hostileText(r), Reason: hostileText(r)}
-			m := evidence.MethodResult{Method: "dkim", Result: "pass", Reason: clean(plain(res.Reason), h.UTF8, maxValue)}
+			m := evidence.MethodResult{Method: "dkim", Result: "pass", Reason: clean(plain(res.Reason), maxValue)}
 			for range r.IntN(6) {
 				at := 2 * r.IntN(len(names)/2)
 				v := hostileText(r)
 				res.Props = append(res.Props, evidence.Property{Type: names[at], Name: names[at+1], Value: v})
-				m.Properties = append(m.Properties, evidence.Property{Type: names[at], Name: names[at+1], Value: clean(asciiDomain(v), h.UTF8, maxValue)})
+				m.Properties = append(m.Properties, evidence.Property{Type: names[at], Name: names[at+1], Value: clean(asciiDomain(v), maxValue)})
 			}
 			h.Results = append(h.Results, res)
 			want.Results = append(want.Results, m)
 		}
-		checkStrict(t, h.Format(), h.UTF8, want)
-		checkStrict(t, h.Unfolded(), h.UTF8, want)
+		checkStrict(t, h.render("\r\n"), want)
+		checkStrict(t, h.Unfolded(), want)
 	}
 }
 

@@ -20,10 +20,10 @@ const MaxLabel = 63
 
 // Errors of Normalize.
 var (
-	ErrEmpty     = errors.New("empty domain name")
-	ErrTooLong   = errors.New("domain name too long")
-	ErrLabel     = errors.New("empty or overlong label in domain name")
-	ErrCharacter = errors.New("character not allowed in a domain name")
+	errEmpty     = errors.New("empty domain name")
+	errTooLong   = errors.New("domain name too long")
+	errLabel     = errors.New("empty or overlong label in domain name")
+	errCharacter = errors.New("character not allowed in a domain name")
 )
 
 // lookup converts U-labels for a DNS look-up (IDNA2008 with the mappings of
@@ -37,14 +37,14 @@ var lookup = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRu
 func Normalize(name string) (string, error) {
 	name = strings.TrimSuffix(name, ".")
 	if name == "" {
-		return "", ErrEmpty
+		return "", errEmpty
 	}
 	if len(name) > 4*MaxLength { // cheaper than converting it; a U-label may shrink
-		return "", ErrTooLong
+		return "", errTooLong
 	}
 	if !isASCII(name) {
 		if !utf8.ValidString(name) {
-			return "", ErrCharacter
+			return "", errCharacter
 		}
 		ascii, err := lookup.ToASCII(name)
 		if err != nil {
@@ -60,19 +60,19 @@ func Normalize(name string) (string, error) {
 
 func check(name string) error {
 	if len(name) > MaxLength {
-		return ErrTooLong
+		return errTooLong
 	}
 	label := 0
 	for i := 0; i <= len(name); i++ {
 		if i == len(name) || name[i] == '.' {
 			if label == 0 || label > MaxLabel {
-				return ErrLabel
+				return errLabel
 			}
 			label = 0
 			continue
 		}
 		if !allowed(name[i]) {
-			return ErrCharacter
+			return errCharacter
 		}
 		label++
 	}

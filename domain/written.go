@@ -54,7 +54,7 @@ var strict = idna.New(idna.MapForLookup(), idna.Transitional(false), idna.BidiRu
 func Written(name string) (string, error) {
 	normal, err := Normalize(name)
 	if !utf8.ValidString(name) {
-		return "", ErrCharacter
+		return "", errCharacter
 	}
 	lower := norm.NFC.String(strings.ToLower(norm.NFC.String(name)))
 	for label := range strings.SplitSeq(lower, ".") {
@@ -68,11 +68,11 @@ func Written(name string) (string, error) {
 	ascii := lower
 	if !isASCII(lower) {
 		if ascii, err = strict.ToASCII(lower); err != nil {
-			return "", ErrCharacter
+			return "", errCharacter
 		}
 	}
 	if strings.TrimSuffix(ascii, ".") != normal {
-		return "", ErrCharacter // what mail holds would be compared with another name
+		return "", errCharacter // what mail holds would be compared with another name
 	}
 	for label := range strings.SplitSeq(normal, ".") {
 		if code, ok := strings.CutPrefix(label, "xn--"); ok {

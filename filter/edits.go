@@ -44,7 +44,7 @@ func insertions(edits []milter.Edit, j *judge.Judgement, s *judge.Settings) []mi
 		}
 	}
 	if j.WritesResults() {
-		edits = append(edits, milter.InsertHeader(0, judge.ResultsName, j.Results.Format()))
+		edits = append(edits, milter.InsertHeader(0, authres.FieldName, j.Results.Format()))
 	}
 	return edits
 }

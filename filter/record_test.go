@@ -239,7 +239,7 @@ func TestTokensAreUniqueAndPlain(t *testing.T) {
 
 // A verdict that was not reached never lets a message through.
 func TestTheZeroVerdictIsAFailure(t *testing.T) {
-	r := respond(&judge.Judgement{Evidence: new(evidence.Message), Marks: new(judge.Settings).NewMarks("")}, new(judge.Settings))
+	r := respond(&judge.Judgement{Evidence: new(evidence.Message)}, new(judge.Settings))
 	if r.Reply.Delivers() || milter.CheckReply(r.Reply) == nil || fmt.Sprint(r.Reply) != "none" {
 		t.Errorf("got %v", r.Reply)
 	}

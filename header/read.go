@@ -71,7 +71,7 @@ func Read(r *bufio.Reader, lim Limits) (*Fields, io.Reader, error) {
 		return nil, nil, fmt.Errorf("reading header: %w", err)
 	}
 	h.addLine(pending)
-	return h, CRLF(io.MultiReader(bytes.NewReader(bytes.Clone(line)), r)), nil
+	return h, withCRLF(io.MultiReader(bytes.NewReader(bytes.Clone(line)), r)), nil
 }
 
 // addLine adds a whole field, whose name is known to be well-formed.
@@ -146,9 +146,9 @@ func (l *lines) next() ([]byte, error) {
 	}
 }
 
-// CRLF returns a reader that yields r with each line end as CRLF: an LF that
+// withCRLF returns a reader that yields r with each line end as CRLF: an LF that
 // no CR precedes gets one. A bare CR is kept.
-func CRLF(r io.Reader) io.Reader { return &crlfReader{r: r} }
+func withCRLF(r io.Reader) io.Reader { return &crlfReader{r: r} }
 
 type crlfReader struct {
 	r       io.Reader

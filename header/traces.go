@@ -37,7 +37,7 @@ func TraceMarks(h *Fields) evidence.Traces {
 			t.Forwarded = t.Forwarded || hasPrefix(name, "X-Forwarded-")
 		}
 	}
-	t.ListID = ListID(h)
+	t.ListID = topListID(h)
 	return t
 }
 
@@ -54,11 +54,11 @@ func hasPrefix(name []byte, prefix string) bool {
 	return len(name) > len(prefix) && bytes.EqualFold(name[:len(prefix)], []byte(prefix))
 }
 
-// ListID returns the identifier of the topmost List-Id field that has one (RFC
+// topListID returns the identifier of the topmost List-Id field that has one (RFC
 // 2919 section 2): what stands in the last angle brackets, or the whole value
 // where a list leaves them out; in lower case. It is empty when there is none,
 // or when it is too long or holds anything but printable US-ASCII.
-func ListID(h *Fields) string {
+func topListID(h *Fields) string {
 	for i := range h.Len() {
 		if f := h.At(i); f.Is("List-Id") {
 			if id := listID(f.Value()); id != "" {

@@ -57,7 +57,7 @@ func TestListID(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h := new(Fields)
 			h.Add([]byte("List-ID"), []byte(tt.value))
-			if got := ListID(h); got != tt.want {
+			if got := topListID(h); got != tt.want {
 				t.Errorf("%q: got %q, want %q", tt.value, got, tt.want)
 			}
 		})
@@ -73,7 +73,7 @@ func FuzzListID(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value []byte) {
 		h := new(Fields)
 		h.Add([]byte("List-Id"), value)
-		got := ListID(h)
+		got := topListID(h)
 		bad := func(r rune) bool { return r <= ' ' || r > '~' || 'A' <= r && r <= 'Z' }
 		if len(got) > maxListID || strings.ContainsFunc(got, bad) || !bytes.Contains(bytes.ToLower(value), []byte(got)) {
 			t.Fatalf("%q: got %q", value, got)

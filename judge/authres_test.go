@@ -92,7 +92,7 @@ func TestResultsReadByAnotherReader(t *testing.T) {
 	var texts []string
 	for i := range messages {
 		v := policy.Verdict{Evaluation: min(len(messages[i].DMARC), 1)}
-		h := Results("mx.example.net", &messages[i], &v)
+		h := results("mx.example.net", &messages[i], &v)
 		for _, text := range []string{h.Unfolded(), strings.ReplaceAll(h.Format(), "\n", "\r\n")} {
 			line, err := json.Marshal(text)
 			if err != nil {

@@ -40,7 +40,7 @@ func TestTooManyForgedFieldsAreRefused(t *testing.T) {
 			}
 			ev := &evidence.Message{MTA: "mx.here.test", AuthUser: row.user}
 			j := Judgement{Evidence: ev, Verdict: policy.Verdict{NotJudged: row.notJudged}, Results: authres.Header{},
-				Marks: s.MarksOf(ev.MTA, fields)}
+				marks: s.MarksOf(ev.MTA, fields)}
 			s.limitForged(&j)
 			if refused := j.Verdict.Delivery == policy.Refuse; refused != row.refused || refused && j.Verdict.Reply.Code != 550 {
 				t.Errorf("got %+v, want refused: %v", j.Verdict, row.refused)

@@ -14,8 +14,8 @@ type Judgement struct {
 	Evidence *evidence.Message
 	Verdict  policy.Verdict
 	Results  authres.Header // the Authentication-Results field
-	// Marks are the fields that go when the message is delivered.
-	Marks *Marks
+	// marks are the fields that go when the message is delivered.
+	marks *Marks
 }
 
 // Content is what a message's key is made from, beside its evidence. A
@@ -35,18 +35,18 @@ func (s *Settings) Judge(ev *evidence.Message, c Content, m *Marks, w *Waits) Ju
 		ev.Key = s.keyOf(ev, c.Fields(), c.BodyHash())
 		ev.Sample = messageKey(ev.Key).sample()
 		if w != nil {
-			ev.FirstSeen, ev.Deferrals = w.Of(ev.Key, ev)
+			ev.FirstSeen, ev.Deferrals = w.of(ev.Key, ev)
 		}
 	}
 	v := policy.Decide(ev, s.Rules)
-	j := Judgement{Evidence: ev, Verdict: v, Results: Results(s.ServID(ev.MTA), ev, &v), Marks: m}
+	j := Judgement{Evidence: ev, Verdict: v, Results: results(s.servID(ev.MTA), ev, &v), marks: m}
 	s.limitForged(&j)
 	switch {
 	case w == nil || !c.Checked():
 	case j.Verdict.Disposition == policy.DispositionTempfail:
-		w.Deferred(ev.Key, ev)
+		w.deferred(ev.Key, ev)
 	case j.Verdict.Waited:
-		w.Served(ev.Key, ev)
+		w.served(ev.Key, ev)
 	}
 	return j
 }
@@ -55,13 +55,13 @@ func (s *Settings) Judge(ev *evidence.Message, c Content, m *Marks, w *Waits) Ju
 // over says which.
 func (s *Settings) OverLimit(j *Judgement, over string) {
 	j.Verdict = s.Rules.OverLimit(j.Evidence, "The message exceeds a limit of this server: "+over+".")
-	j.Results = Results(s.ServID(j.Evidence.MTA), j.Evidence, &j.Verdict)
+	j.Results = results(s.servID(j.Evidence.MTA), j.Evidence, &j.Verdict)
 }
 
-// KeepsResults: mail of listed networks keeps its Authentication-Results; a hop
+// keepsResults: mail of listed networks keeps its Authentication-Results; a hop
 // of the same site has written it. An authenticated client is no such hop, and
 // what a trusted relay brings may hold anybody's fields.
-func (j *Judgement) KeepsResults() bool {
+func (j *Judgement) keepsResults() bool {
 	return !j.WritesResults() && j.Evidence.Client.Relay == ""
 }
 

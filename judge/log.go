@@ -124,7 +124,7 @@ func (w *logLine) verdict(r *record.Record) {
 	w.text("reason", v.Reason, 450)
 }
 
-// spf is the check that counts for DMARC, with the words that
+// SPF is the check that counts for DMARC, with the words that
 // Authentication-Results has and the term that decided.
 func (w *logLine) spf(ev *evidence.Message) {
 	c := ev.ReportedSPF()

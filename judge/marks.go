@@ -9,25 +9,22 @@ import (
 	"alignd/header"
 )
 
-// ResultsName is the field that tells the results (RFC 8601 section 2.2).
-const ResultsName = "Authentication-Results"
-
 // Marks remembers which incoming fields are to be deleted, while the header
 // comes by.
 type Marks struct {
 	own     authres.Own
 	s       *Settings
-	Results Numbered // Authentication-Results
-	Tag     Numbered // our disposition field
-	SPF     Numbered // Received-SPF
+	results numbered // Authentication-Results
+	tag     numbered // our disposition field
+	spf     numbered // Received-SPF
 }
 
-// Numbered counts the fields of one name and keeps the numbers to delete. An MTA
+// numbered counts the fields of one name and keeps the numbers to delete. An MTA
 // knows a field by its name and its number among the fields of that name, from 1, in
 // this message.
-type Numbered struct {
-	count  int
-	Delete []int
+type numbered struct {
+	count   int
+	deleted []int
 }
 
 // NewMarks is for a message that came through an MTA named mta.
@@ -49,32 +46,32 @@ func (m *Marks) Note(name, value []byte) {
 	name = bytes.TrimRight(name, " \t")
 	s := m.s
 	switch {
-	case equalFold(name, ResultsName):
-		m.Results.count++
+	case equalFold(name, authres.FieldName):
+		m.results.count++
 		if s.Strip == StripAll || s.Strip != StripNone && m.own.Claims(value) {
-			m.Results.delete()
+			m.results.delete()
 		}
 	case equalFold(name, authres.ReceivedSPFName):
 		// Where we write the field, one that came with the message would be read
 		// for it, whatever receiver it claims (RFC 7208 section 9.1).
-		m.SPF.count++
+		m.spf.count++
 		if s.ReceivedSPF && s.Strip != StripNone {
-			m.SPF.delete()
+			m.spf.delete()
 		}
 	case equalFold(name, s.TagName):
-		m.Tag.count++
-		m.Tag.delete()
+		m.tag.count++
+		m.tag.delete()
 	}
 }
 
 // delete marks the field that was just counted.
-func (n *Numbered) delete() { n.Delete = append(n.Delete, n.count) }
+func (n *numbered) delete() { n.deleted = append(n.deleted, n.count) }
 
 func equalFold(b []byte, s string) bool {
 	return len(b) == len(s) && strings.EqualFold(string(b), s)
 }
 
-// Field names an incoming field, as Numbered counts it.
+// Field names an incoming field, as numbered counts it.
 type Field struct {
 	Name   string
 	Number int
@@ -84,31 +81,31 @@ type Field struct {
 // stand together, the highest number first: each deletion leaves the numbers below
 // it as they are.
 func (j *Judgement) Deletions() []Field {
-	if j.Marks == nil {
+	if j.marks == nil {
 		return nil
 	}
 	var list []Field
-	add := func(name string, n Numbered) {
-		for _, number := range slices.Backward(n.Delete) {
+	add := func(name string, n numbered) {
+		for _, number := range slices.Backward(n.deleted) {
 			list = append(list, Field{name, number})
 		}
 	}
-	if !j.KeepsResults() {
-		add(ResultsName, j.Marks.Results)
-		add(authres.ReceivedSPFName, j.Marks.SPF)
+	if !j.keepsResults() {
+		add(authres.FieldName, j.marks.results)
+		add(authres.ReceivedSPFName, j.marks.spf)
 	}
-	add(j.Marks.s.TagName, j.Marks.Tag)
+	add(j.marks.s.TagName, j.marks.tag)
 	return list
 }
 
 // Deleted is how many Deletions there are.
 func (j *Judgement) Deleted() int {
-	if j.Marks == nil {
+	if j.marks == nil {
 		return 0
 	}
-	n := len(j.Marks.Tag.Delete)
-	if !j.KeepsResults() {
-		n += len(j.Marks.Results.Delete) + len(j.Marks.SPF.Delete)
+	n := len(j.marks.tag.deleted)
+	if !j.keepsResults() {
+		n += len(j.marks.results.deleted) + len(j.marks.spf.deleted)
 	}
 	return n
 }

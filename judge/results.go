@@ -11,10 +11,10 @@ import (
 	"alignd/policy"
 )
 
-// Results composes the whole Authentication-Results field of one message from
+// results composes the whole Authentication-Results field of one message from
 // what was observed and what was decided (RFC 8601 section 2). The daemon and
 // alignd check share it. Order: auth, spf, dkim, arc, dmarc, iprev.
-func Results(servID string, ev *evidence.Message, v *policy.Verdict) authres.Header {
+func results(servID string, ev *evidence.Message, v *policy.Verdict) authres.Header {
 	h := authres.Header{ServID: servID, Results: make([]authres.Result, 0, len(ev.DKIM)+6)}
 	if ev.Authenticated() {
 		h.Results = append(h.Results, authenticated(ev))

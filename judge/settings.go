@@ -45,7 +45,7 @@ type Settings struct {
 	// ReceivedSPF adds a Received-SPF field (RFC 7208 section 9.1).
 	ReceivedSPF bool
 	// MaxForged is how many fields of a message may be deleted; one with more is
-	// refused. 0 means DefaultMaxForged.
+	// refused. 0 means defaultMaxForged.
 	MaxForged int
 	// SamplingSecret keys the sample of pct and rollout percentages.
 	SamplingSecret []byte
@@ -60,9 +60,9 @@ type ownOf struct {
 	ids authres.Own
 }
 
-// ServID is the authserv-id for an MTA that calls itself mta. It is never empty,
+// servID is the authserv-id for an MTA that calls itself mta. It is never empty,
 // so that what own knows is what is written.
-func (s *Settings) ServID(mta string) string {
+func (s *Settings) servID(mta string) string {
 	return cmp.Or(s.AuthservID, mta, authres.Unnamed)
 }
 
@@ -72,9 +72,9 @@ func (s *Settings) own(mta string) authres.Own {
 	if last := s.lastOwn.Load(); last != nil && last.mta == mta {
 		return last.ids
 	}
-	names := []string{s.ServID(mta), mta}
+	names := []string{s.servID(mta), mta}
 	if !s.OwnNameOnly {
-		names = []string{authres.Site(s.ServID(mta)), authres.Site(mta)}
+		names = []string{authres.Site(s.servID(mta)), authres.Site(mta)}
 	}
 	ids := authres.NewOwn(append(names, s.OwnIDs...)...)
 	s.lastOwn.Store(&ownOf{mta, ids})

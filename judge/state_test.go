@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"alignd/authres"
 	"alignd/evidence"
 	"alignd/header"
 )
@@ -94,9 +95,9 @@ func TestAnMTAWithoutNameLetsNoForgedFieldThrough(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := new(Settings)
 			m := s.NewMarks(row.mta)
-			m.Note([]byte(ResultsName), []byte(row.value))
-			if got := len(m.Results.Delete) > 0; got != row.deleted {
-				t.Errorf("%q beside ours of %q: deleted %t, want %t", row.value, s.ServID(row.mta), got, row.deleted)
+			m.Note([]byte(authres.FieldName), []byte(row.value))
+			if got := len(m.results.deleted) > 0; got != row.deleted {
+				t.Errorf("%q beside ours of %q: deleted %t, want %t", row.value, s.servID(row.mta), got, row.deleted)
 			}
 		})
 	}
@@ -130,8 +131,8 @@ func TestIdsOfTheSiteAreOurs(t *testing.T) {
 				s = new(Settings)
 			}
 			m := s.NewMarks(row.mta)
-			m.Note([]byte(ResultsName), []byte(row.value))
-			if got := len(m.Results.Delete) > 0; got != row.deleted {
+			m.Note([]byte(authres.FieldName), []byte(row.value))
+			if got := len(m.results.deleted) > 0; got != row.deleted {
 				t.Errorf("%q at %q: deleted %t, want %t", row.value, row.mta, got, row.deleted)
 			}
 		})
@@ -148,7 +149,7 @@ func TestABlankBeforeTheColonHidesNoField(t *testing.T) {
 	} {
 		m.Note([]byte(f[0]), []byte(f[1]))
 	}
-	if got := m.Results.Delete; !slices.Equal(got, []int{2, 3}) || m.Tag.count != 1 {
-		t.Errorf("deleted %v of %d, %d marks; want 2 and 3 of 3, one mark", got, m.Results.count, m.Tag.count)
+	if got := m.results.deleted; !slices.Equal(got, []int{2, 3}) || m.tag.count != 1 {
+		t.Errorf("deleted %v of %d, %d marks; want 2 and 3 of 3, one mark", got, m.results.count, m.tag.count)
 	}
 }

@@ -28,7 +28,7 @@ type Waits struct {
 
 	mu    sync.Mutex
 	max   int
-	tries uint64 // calls of Deferred
+	tries uint64 // calls of deferred
 	at    map[waitKey]*list.Element
 	order *list.List // of *wait, by first
 }
@@ -83,9 +83,9 @@ func (w *Waits) keys(k messageKey, ev *evidence.Message, f func(waitKey) bool) {
 	}
 }
 
-// Of returns since when all recipients of the message have waited, and how often
+// of returns since when all recipients of the message have waited, and how often
 // each was put off at least; zero where one of them has not.
-func (w *Waits) Of(k messageKey, ev *evidence.Message) (since time.Time, times int) {
+func (w *Waits) of(k messageKey, ev *evidence.Message) (since time.Time, times int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.forget(ev.Time)
@@ -121,8 +121,8 @@ func (w *Waits) forget(now time.Time) {
 
 func (w *Waits) drop(e *list.Element) { delete(w.at, w.order.Remove(e).(*wait).key) }
 
-// Deferred notes that the message was put off.
-func (w *Waits) Deferred(k messageKey, ev *evidence.Message) {
+// deferred notes that the message was put off.
+func (w *Waits) deferred(k messageKey, ev *evidence.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.tries++
@@ -147,8 +147,8 @@ func (w *Waits) Deferred(k messageKey, ev *evidence.Message) {
 	})
 }
 
-// Served notes that the message was let in for having waited.
-func (w *Waits) Served(k messageKey, ev *evidence.Message) {
+// served notes that the message was let in for having waited.
+func (w *Waits) served(k messageKey, ev *evidence.Message) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.keys(k, ev, func(key waitKey) bool {

@@ -23,9 +23,9 @@ func TestAWaitBelongsToOneMessage(t *testing.T) {
 	const bob, ann, eve = "bob@here.test", "ann@here.test", "eve@here.test"
 	key, other := messageKey{1}, messageKey{2}
 	w := newWaits(10)
-	w.Deferred(key, try(0, "a.example", bob, ann))
-	w.Deferred(key, try(time.Hour, "a.example", bob, ann))
-	w.Deferred(key, try(2*time.Hour, "a.example", bob, eve, eve))
+	w.deferred(key, try(0, "a.example", bob, ann))
+	w.deferred(key, try(time.Hour, "a.example", bob, ann))
+	w.deferred(key, try(2*time.Hour, "a.example", bob, eve, eve))
 	for _, row := range []struct {
 		name  string
 		key   messageKey
@@ -46,7 +46,7 @@ func TestAWaitBelongsToOneMessage(t *testing.T) {
 		{name: "after six days", key: key, ev: try(145*time.Hour, "a.example", bob), times: -1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			since, times := w.Of(row.key, row.ev)
+			since, times := w.of(row.key, row.ev)
 			want := start.Add(row.since)
 			if row.times < 0 {
 				want, row.times = time.Time{}, 0
@@ -64,22 +64,22 @@ func TestAWaitServesOnce(t *testing.T) {
 	const bob, ann = "bob@here.test", "ann@here.test"
 	w, key := newWaits(10), messageKey{1}
 	for i := range 2 {
-		w.Deferred(key, try(time.Duration(i)*time.Minute, "a.example", bob, ann))
+		w.deferred(key, try(time.Duration(i)*time.Minute, "a.example", bob, ann))
 	}
-	w.Served(key, try(5*time.Hour, "a.example", bob))
-	w.Served(key, try(5*time.Hour+50*time.Minute, "a.example", bob)) // no longer for that
-	if since, times := w.Of(key, try(6*time.Hour, "a.example", bob)); !since.Equal(start) || times != 2 {
+	w.served(key, try(5*time.Hour, "a.example", bob))
+	w.served(key, try(5*time.Hour+50*time.Minute, "a.example", bob)) // no longer for that
+	if since, times := w.of(key, try(6*time.Hour, "a.example", bob)); !since.Equal(start) || times != 2 {
 		t.Errorf("an hour later: %d times since %v", times, since)
 	}
-	if _, times := w.Of(key, try(6*time.Hour+time.Second, "a.example", bob)); times != 0 {
+	if _, times := w.of(key, try(6*time.Hour+time.Second, "a.example", bob)); times != 0 {
 		t.Errorf("after the hour it was put off %d times, want it new", times)
 	}
-	if _, times := w.Of(key, try(7*time.Hour, "a.example", ann)); times != 2 {
+	if _, times := w.of(key, try(7*time.Hour, "a.example", ann)); times != 2 {
 		t.Errorf("a recipient who was not served: put off %d times, want 2", times)
 	}
 	again := try(8*time.Hour, "a.example", bob)
-	w.Deferred(key, again)
-	if since, times := w.Of(key, again); !since.Equal(again.Time) || times != 1 {
+	w.deferred(key, again)
+	if since, times := w.of(key, again); !since.Equal(again.Time) || times != 1 {
 		t.Errorf("put off anew: %d times since %v, want once since then", times, since)
 	}
 }
@@ -88,11 +88,11 @@ func TestWaitsAreBounded(t *testing.T) {
 	w := newWaits(3)
 	for i := range 5 {
 		for range 2 { // the first time stays
-			w.Deferred(messageKey{byte(i)}, try(time.Duration(i)*time.Second, "a.example", "bob@here.test"))
+			w.deferred(messageKey{byte(i)}, try(time.Duration(i)*time.Second, "a.example", "bob@here.test"))
 		}
 	}
 	for i := range 5 {
-		since, times := w.Of(messageKey{byte(i)}, try(time.Minute, "a.example", "bob@here.test"))
+		since, times := w.of(messageKey{byte(i)}, try(time.Minute, "a.example", "bob@here.test"))
 		if known := !since.IsZero(); known != (i >= 2) || known && times != 2 {
 			t.Errorf("message %d: put off %d times since %v", i, times, since)
 		}
@@ -101,11 +101,11 @@ func TestWaitsAreBounded(t *testing.T) {
 	for i := range 1000 {
 		many = append(many, fmt.Sprintf("r%d@here.test", i))
 	}
-	w.Deferred(messageKey{9}, try(time.Hour, "a.example", many...))
+	w.deferred(messageKey{9}, try(time.Hour, "a.example", many...))
 	if len(w.at) != 3 || w.order.Len() != 3 {
 		t.Errorf("%d and %d entries, want 3", len(w.at), w.order.Len())
 	}
-	w.Of(messageKey{9}, try(1000*time.Hour, "a.example"))
+	w.of(messageKey{9}, try(1000*time.Hour, "a.example"))
 	if len(w.at) != 0 {
 		t.Errorf("%d entries that are too old", len(w.at))
 	}

@@ -316,13 +316,6 @@ func (b *Budget) run(ctx context.Context, i int, k key, from *share) (a *Answer,
 	return b.lookup.Lookup(ctx, k.name, k.qtype)
 }
 
-// Used is how many distinct questions were asked.
-func (b *Budget) Used() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.asked)
-}
-
 // Refused is how many times a question was refused for want of budget.
 func (b *Budget) Refused() int {
 	b.mu.Lock()

@@ -57,7 +57,7 @@ func TestASenderCannotUseUpThePolicyLookups(t *testing.T) {
 	ev := m.Finish(t.Context())
 	i := slices.IndexFunc(ev.DMARC, func(d evidence.DMARC) bool { return d.AuthorDomain == deep+"victim.example" })
 	if i < 0 || ev.DMARC[i].Result != evidence.Fail || ev.DMARC[i].Policy != evidence.PolicyReject {
-		t.Errorf("%d questions, evidence of the victim %+v, want fail under sp=reject", m.budget.Used(), ev.DMARC)
+		t.Errorf("%d questions, evidence of the victim %+v, want fail under sp=reject", used(m), ev.DMARC)
 	}
 }
 

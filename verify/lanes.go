@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"alignd/header"
 	"alignd/resolver"
 	"alignd/verify/dkim"
 )
@@ -54,7 +55,7 @@ func (m *Message) questions() int {
 		n = resolver.DefaultMaxQueries
 	}
 	n += max(0, m.signatures()-dkim.DefaultMaxSignatures)
-	return n + max(0, m.maxFromDomains()-defaultMaxFromDomains)*resolver.DefaultReserved
+	return n + max(0, m.maxFromDomains()-header.MaxAuthorDomains)*resolver.DefaultReserved
 }
 
 func (m *Message) signatures() int { return m.opt.DKIM.WithDefaults().MaxSignatures }

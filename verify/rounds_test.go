@@ -143,9 +143,9 @@ func TestQuestionsAreAskedBeforeTheBodyEnds(t *testing.T) {
 		m := Begin(t.Context(), far{z}, &Options{}, envelope("x@deep.example"))
 		defer m.Release()
 		feed(m, sealed(letter("news.example.com", "provider.example"), 2), func() { time.Sleep(10 * roundTrip) })
-		asked, end := m.budget.Used(), time.Now()
+		asked, end := used(m), time.Now()
 		m.Finish(t.Context())
-		if took := time.Since(end); took != 0 || m.budget.Used() != asked {
+		if took := time.Since(end); took != 0 || used(m) != asked {
 			t.Errorf("waited %v at the end of the message, asked %v", took, m.Questions()[asked:])
 		}
 	})

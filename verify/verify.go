@@ -49,7 +49,7 @@ type Options struct {
 	// Relays are trusted to tell the original client; nil for none.
 	Relays *relay.Options
 	// MaxFromDomains limits the Author Domains evaluated of one message.
-	// Zero means 4 (RFC 9989 section 11.5 asks for a small number).
+	// Zero means header.MaxAuthorDomains.
 	MaxFromDomains int
 	// Timeout is the time from end of body to the evidence; zero means 20 s,
 	// what RFC 7208 section 4.6.4 wants SPF to be given at least.
@@ -63,9 +63,6 @@ type Options struct {
 // defaultTimeout is ours: below the 30 s that Postfix waits for a command and
 // not below the 20 s of RFC 7208 section 4.6.4.
 const defaultTimeout = 20 * time.Second
-
-// defaultMaxFromDomains is ours; RFC 9989 section 11.5 asks for a small number.
-const defaultMaxFromDomains = 4
 
 // Message is one message on its way through the checks. It is used by one
 // goroutine; calls come in the order of the milter events.
@@ -218,7 +215,7 @@ func (m *Message) maxFromDomains() int {
 	if m.opt.MaxFromDomains > 0 {
 		return m.opt.MaxFromDomains
 	}
-	return defaultMaxFromDomains
+	return header.MaxAuthorDomains
 }
 
 // Body takes the next octets of the body, CRLF line ends as on the wire.

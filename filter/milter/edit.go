@@ -18,52 +18,52 @@ type Response struct {
 	Reply Reply
 }
 
-// Op is the kind of an Edit.
-type Op int
+// op is the kind of an Edit.
+type op int
 
 // Kinds of edits. The zero value is none of them.
 const (
-	OpDelete Op = iota + 1
-	OpInsert
-	OpQuarantine
+	opDelete op = iota + 1
+	opInsert
+	opQuarantine
 )
 
 // Edit is one change of the message. Deletions are sent first, whatever their
 // place; insertions are sent in the order given, so that of two at index 0 the
 // later one stands above.
 type Edit struct {
-	Op Op
-	// Name of the field, compared without regard to case.
-	Name string
-	// Index of a deletion counts the fields of this name as the Session was
+	op op
+	// name of the field, compared without regard to case.
+	name string
+	// index of a deletion counts the fields of this name as the Session was
 	// shown them, from 1. Index of an insertion: 0 is above the MTA's own
 	// Received field, 1 right below it.
-	Index int
-	// Value of an insertion without the space after the colon; LF or CRLF
+	index int
+	// value of an insertion without the space after the colon; LF or CRLF
 	// before each continuation line. The reason of a quarantine.
-	Value string
+	value string
 }
 
 // DeleteHeader takes away the index-th field called name, counted from 1.
 func DeleteHeader(name string, index int) Edit {
-	return Edit{Op: OpDelete, Name: name, Index: index}
+	return Edit{op: opDelete, name: name, index: index}
 }
 
 // InsertHeader puts a field in front of the one that stands at index.
 func InsertHeader(index int, name, value string) Edit {
-	return Edit{Op: OpInsert, Name: name, Index: index, Value: value}
+	return Edit{op: opInsert, name: name, index: index, value: value}
 }
 
 // Quarantine holds the message in the MTA's queue. Postfix drops the reason.
 func Quarantine(reason string) Edit {
-	return Edit{Op: OpQuarantine, Value: reason}
+	return Edit{op: opQuarantine, value: reason}
 }
 
 // needs maps each kind to the action that the MTA must have granted.
-var needs = map[Op]protocol.OptAction{
-	OpDelete:     protocol.OptChangeHeader,
-	OpInsert:     protocol.OptAddHeader,
-	OpQuarantine: protocol.OptQuarantine,
+var needs = map[op]protocol.OptAction{
+	opDelete:     protocol.OptChangeHeader,
+	opInsert:     protocol.OptAddHeader,
+	opQuarantine: protocol.OptQuarantine,
 }
 
 // appendEdits appends the frames of all edits, or returns an error when one of
@@ -79,36 +79,36 @@ func appendEdits(dst []byte, edits []Edit, granted protocol.OptAction, leadingSp
 	}
 	for _, e := range edits {
 		start := len(dst)
-		switch e.Op {
-		case OpInsert:
-			value, err := wireValue(e.Value, leadingSpace)
+		switch e.op {
+		case opInsert:
+			value, err := wireValue(e.value, leadingSpace)
 			if err != nil {
-				return nil, fmt.Errorf("inserting %s: %w", e.Name, err)
+				return nil, fmt.Errorf("inserting %s: %w", e.name, err)
 			}
 			dst = appendHeaderEdit(dst, protocol.ActInsertHeader, e, value)
-		case OpQuarantine:
-			dst = appendFrame(dst, byte(protocol.ActQuarantine), plainReason(e.Value)+"\x00")
+		case opQuarantine:
+			dst = appendFrame(dst, byte(protocol.ActQuarantine), plainReason(e.value)+"\x00")
 		}
 		if n := len(dst) - start - frameHeader; n > maxSentFrame {
-			return nil, fmt.Errorf("inserting %s: %d octets, limit %d", e.Name, n, maxSentFrame)
+			return nil, fmt.Errorf("inserting %s: %d octets, limit %d", e.name, n, maxSentFrame)
 		}
 	}
 	return dst, nil
 }
 
 func (e Edit) check(granted protocol.OptAction) error {
-	need, known := needs[e.Op]
+	need, known := needs[e.op]
 	switch {
 	case !known:
-		return fmt.Errorf("unknown edit %d", e.Op)
+		return fmt.Errorf("unknown edit %d", e.op)
 	case granted&need == 0:
-		return fmt.Errorf("edit of %q needs action %#x, which the MTA did not grant", e.Name, uint32(need))
-	case e.Op == OpQuarantine:
+		return fmt.Errorf("edit of %q needs action %#x, which the MTA did not grant", e.name, uint32(need))
+	case e.op == opQuarantine:
 		return nil
-	case !validName(e.Name):
-		return fmt.Errorf("%q is not a field name", e.Name)
-	case e.Index < 0 || e.Op == OpDelete && e.Index == 0 || uint64(e.Index) > math.MaxUint32:
-		return fmt.Errorf("edit of %s has index %d", e.Name, e.Index)
+	case !validName(e.name):
+		return fmt.Errorf("%q is not a field name", e.name)
+	case e.index < 0 || e.op == opDelete && e.index == 0 || uint64(e.index) > math.MaxUint32:
+		return fmt.Errorf("edit of %s has index %d", e.name, e.index)
 	}
 	return nil
 }
@@ -128,22 +128,22 @@ func validName(name string) bool {
 func deletions(edits []Edit) []Edit {
 	var list []Edit
 	for _, e := range edits {
-		if e.Op == OpDelete {
-			e.Name = strings.ToLower(e.Name)
+		if e.op == opDelete {
+			e.name = strings.ToLower(e.name)
 			list = append(list, e)
 		}
 	}
 	slices.SortFunc(list, func(a, b Edit) int {
-		return cmp.Or(cmp.Compare(b.Index, a.Index), cmp.Compare(a.Name, b.Name))
+		return cmp.Or(cmp.Compare(b.index, a.index), cmp.Compare(a.name, b.name))
 	})
 	return slices.Compact(list)
 }
 
 func appendHeaderEdit(dst []byte, code protocol.ModifyActCode, e Edit, value string) []byte {
 	dst, start := openFrame(dst, byte(code))
-	n := uint32(e.Index)
+	n := uint32(e.index)
 	dst = append(dst, byte(n>>24), byte(n>>16), byte(n>>8), byte(n))
-	return closeFrame(appendString(appendString(dst, e.Name), value), start)
+	return closeFrame(appendString(appendString(dst, e.name), value), start)
 }
 
 // wireValue turns a value into what MTAs take: lines divided by LF, and a space

@@ -97,14 +97,12 @@ type Connect struct {
 
 // Mail is the command MAIL FROM.
 type Mail struct {
-	Raw     string   // as the client wrote it: "<a@example.com>", "<>"
 	Address string   // without angle brackets and source route; "" is the null reverse-path
 	Args    []string // ESMTP arguments: "SIZE=1000", "SMTPUTF8"
 }
 
 // Rcpt is the command RCPT TO.
 type Rcpt struct {
-	Raw     string
 	Address string
 	Args    []string
 }
@@ -215,7 +213,7 @@ var nul = []byte{0}
 func clippedMail(data []byte) Mail {
 	raw, args := parsePath(data)
 	raw = raw[:min(len(raw), maxGreeting)]
-	return Mail{Raw: raw, Address: Mailbox(raw), Args: args[:min(len(args), maxArgs)]}
+	return Mail{Address: Mailbox(raw), Args: args[:min(len(args), maxArgs)]}
 }
 
 // clip cuts what is kept of a text that the protocol does not limit.

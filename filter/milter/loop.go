@@ -167,7 +167,7 @@ func (d *dialogue) rcpt(data []byte) error {
 	d.msg.recipients++
 	if within(d, "recipients", d.msg.recipients, d.srv.opt.MaxRecipients) && d.envelope(data) {
 		raw, args := parsePath(data)
-		d.session.Rcpt(Rcpt{Raw: raw, Address: Mailbox(raw), Args: args})
+		d.session.Rcpt(Rcpt{Address: Mailbox(raw), Args: args})
 	}
 	return nil
 }

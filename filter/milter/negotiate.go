@@ -33,25 +33,20 @@ const wantedOptions = protocol.OptNoUnknown | protocol.OptNoData |
 	protocol.OptNoHeaderReply | protocol.OptNoEOHReply | protocol.OptNoBodyReply |
 	protocol.OptHeaderLeadingSpace
 
-// MacroList asks the MTA for the macros of one stage, in place of those that it
-// would send by itself.
-type MacroList struct {
-	Stage protocol.Stage
-	Names string // divided by spaces: "j {daemon_name}"
-}
-
-// DefaultMacros are the macros that a filter of inbound mail has use for.
+// wantedMacros are those that a filter of inbound mail has use for, by stage, divided by
+// spaces. The MTA is asked for them in place of those that it would send by itself.
 // Postfix sends those of end of header before each field and those of end of
 // message before each body chunk, so these lists are short.
-func DefaultMacros() []MacroList {
-	return []MacroList{
-		{protocol.StageConnect, "j {daemon_name} {client_addr} {client_name} {client_ptr}"},
-		{protocol.StageHelo, "{tls_version}"},
-		{protocol.StageMailFrom, "i {auth_type} {auth_authen} {mail_addr}"},
-		{protocol.StageRcptTo, "i {rcpt_addr}"},
-		{protocol.StageEOH, "i"},
-		{protocol.StageEOM, "i"},
-	}
+var wantedMacros = [...]struct {
+	stage protocol.Stage
+	names string
+}{
+	{protocol.StageConnect, "j {daemon_name} {client_addr} {client_name} {client_ptr}"},
+	{protocol.StageHelo, "{tls_version}"},
+	{protocol.StageMailFrom, "i {auth_type} {auth_authen} {mail_addr}"},
+	{protocol.StageRcptTo, "i {rcpt_addr}"},
+	{protocol.StageEOH, "i"},
+	{protocol.StageEOM, "i"},
 }
 
 var errNotNegotiated = errors.New("first frame is no option negotiation")
@@ -80,7 +75,7 @@ func (d *dialogue) negotiate() error {
 		d.srv.warnSpace(version)
 	}
 	d.negotiated = true
-	return d.write(appendAnswer(make([]byte, 0, 512), c, d.srv.opt.Macros))
+	return d.write(appendAnswer(make([]byte, 0, 512), c))
 }
 
 // warnSpace tells once that an MTA does not grant the leading space: what it says
@@ -92,15 +87,15 @@ func (s *Server) warnSpace(version uint32) {
 	})
 }
 
-func appendAnswer(dst []byte, c *Conn, lists []MacroList) []byte {
+func appendAnswer(dst []byte, c *Conn) []byte {
 	dst, start := openFrame(dst, byte(protocol.CodeOptNeg))
 	dst = binary.BigEndian.AppendUint32(dst, c.version)
 	dst = binary.BigEndian.AppendUint32(dst, uint32(c.actions))
 	dst = binary.BigEndian.AppendUint32(dst, uint32(c.options))
 	if c.actions&protocol.OptSetSymList != 0 {
-		for _, list := range lists {
-			dst = binary.BigEndian.AppendUint32(dst, uint32(list.Stage))
-			dst = appendString(dst, list.Names)
+		for _, list := range wantedMacros {
+			dst = binary.BigEndian.AppendUint32(dst, uint32(list.stage))
+			dst = appendString(dst, list.names)
 		}
 	}
 	return closeFrame(dst, start)

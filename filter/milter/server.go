@@ -49,9 +49,6 @@ type Options struct {
 
 	// Replies are what messages get that no Session judges.
 	Replies
-
-	// Macros is what the MTA is asked to send, DefaultMacros.
-	Macros []MacroList
 }
 
 // Replies answer messages that no Session judges. Server.SetReplies replaces them.
@@ -93,9 +90,6 @@ func (o *Options) fill() {
 	setDefault(&o.Timeouts.Write, 30*time.Second)
 	setDefault(&o.ProgressInterval, 3*time.Second)
 	setDefault(&o.Settle, 300*time.Millisecond)
-	if o.Macros == nil {
-		o.Macros = DefaultMacros()
-	}
 }
 
 // later is the reply that does no harm to mail.

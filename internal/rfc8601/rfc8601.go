@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
-	"unicode/utf8"
 )
 
 // Field is what a field says.
@@ -25,10 +24,10 @@ type Result struct {
 // Property is one propspec; its value is without quotes and quoted-pairs.
 type Property struct{ Type, Name, Value string }
 
-// Read reads the value of a field, which may be folded by CRLF. Where utf8 is
-// set, quoted strings and comments may hold UTF-8 (RFC 6532 section 3.2).
-func Read(value string, utf8 bool) (f Field, err error) {
-	r := reader{s: value, utf8: utf8}
+// Read reads the value of a field, which may be folded by CRLF and is US-ASCII: that
+// of a message without SMTPUTF8.
+func Read(value string) (f Field, err error) {
+	r := reader{s: value}
 	defer func() {
 		if p := recover(); p != nil {
 			fault, ok := p.(refusal)
@@ -59,9 +58,8 @@ func Read(value string, utf8 bool) (f Field, err error) {
 type refusal string
 
 type reader struct {
-	s    string
-	i    int
-	utf8 bool
+	s string
+	i int
 }
 
 func (r *reader) refuse(format string, args ...any) { panic(refusal(fmt.Sprintf(format, args...))) }
@@ -242,13 +240,9 @@ func (r *reader) pair() string {
 
 // text is one character of qtext or ctext, or a blank.
 func (r *reader) text() string {
-	c, n := utf8.DecodeRuneInString(r.s[r.i:])
-	switch {
-	case c == '\t' || ' ' <= c && c <= '~':
-	case c >= utf8.RuneSelf && n > 1 && r.utf8:
-	default:
+	if r.i == len(r.s) || r.s[r.i] != '\t' && r.s[r.i] < ' ' || r.s[r.i] > '~' {
 		r.refuse("a character that may not stand there")
 	}
-	r.i += n
-	return r.s[r.i-n : r.i]
+	r.i++
+	return r.s[r.i-1 : r.i]
 }

@@ -29,7 +29,7 @@ func TestRead(t *testing.T) {
 		{"mx example.org; dkim=pass", false},
 		{"mx.example.org; dkim=pass;", false},
 	} {
-		if _, err := Read(tt.value, false); (err == nil) != tt.ok {
+		if _, err := Read(tt.value); (err == nil) != tt.ok {
 			t.Errorf("%q: %v, want ok: %t", tt.value, err, tt.ok)
 		}
 	}

@@ -7,7 +7,7 @@ type Limits struct {
 	// Expanded is the octets of all that is unpacked from one file. Default 1 GiB.
 	Expanded int64
 	// Ratio is how many times larger something may get by unpacking, once it is
-	// above RatioFloor. Default 200; XML of true reports stays below 60.
+	// above ratioFloor. Default 200; XML of true reports stays below 60.
 	Ratio int64
 	// Depth is how many containers may lie in each other (gzip in zip in mail).
 	// Default 6.
@@ -28,9 +28,9 @@ type Limits struct {
 	Problems int
 }
 
-// RatioFloor is the size in octets below which Limits.Ratio does not count: a few
+// ratioFloor is the size in octets below which Limits.Ratio does not count: a few
 // kilobytes of nothing but repetition harm nobody.
-const RatioFloor = 10 << 20
+const ratioFloor = 10 << 20
 
 func (l *Limits) fill() {
 	def(&l.File, 1<<30)

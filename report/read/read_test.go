@@ -252,7 +252,7 @@ func TestBoundsAreNamed(t *testing.T) {
 	}{
 		{"size of the file", r, Limits{File: 500}, "octets of one file"},
 		{"size unpacked", packed(t, r), Limits{Expanded: 500}, "all that is unpacked"},
-		{"ratio", packed(t, strings.Repeat("<a></a>", RatioFloor/6)), Limits{Text: 100 << 20}, "the ratio of unpacking"},
+		{"ratio", packed(t, strings.Repeat("<a></a>", ratioFloor/6)), Limits{Text: 100 << 20}, "the ratio of unpacking"},
 		{"depth", deep, Limits{Depth: 2}, "containers in each other"},
 		{"parts", zipped(t, r, r, r), Limits{Parts: 2}, "parts of one file"},
 		{"records", strings.Replace(r, record, record+record, 1), Limits{Records: 1}, "records of one report"},

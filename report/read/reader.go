@@ -208,7 +208,7 @@ func (e *expanding) Read(p []byte) (int, error) {
 	switch {
 	case e.file.expanded > e.file.limits.Expanded:
 		return 0, boundError{expandedBound}
-	case e.n > RatioFloor && e.n/max(e.in(), 1) > e.file.limits.Ratio:
+	case e.n > ratioFloor && e.n/max(e.in(), 1) > e.file.limits.Ratio:
 		return 0, boundError{"the ratio of unpacking"}
 	}
 	return n, err

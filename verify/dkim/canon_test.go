@@ -234,7 +234,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, value string, kind byte) {
 		var fields header.Fields
 		fields.Add([]byte("DKIM-Signature"), []byte(value))
-		p, bad := Parse(Kind(kind%3), fields.At(0))
+		p, bad := parse(Kind(kind%3), fields.At(0))
 		if bad != nil {
 			if bad.Reason == "" {
 				t.Fatalf("%q: no reason", value)
@@ -268,8 +268,8 @@ func TestKeysOfOneAnswerAreFew(t *testing.T) {
 		a.TXT = append(a.TXT, "v=DKIM1; p="+testsign.RSA(2048).Public())
 	}
 	keys := parseKeys(&a).keys
-	if len(keys) != MaxKeys || cap(keys) != MaxKeys {
-		t.Errorf("%d keys, room for %d, want %d", len(keys), cap(keys), MaxKeys)
+	if len(keys) != maxKeys || cap(keys) != maxKeys {
+		t.Errorf("%d keys, room for %d, want %d", len(keys), cap(keys), maxKeys)
 	}
 	for _, k := range keys {
 		if k.problem != nil {

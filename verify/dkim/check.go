@@ -31,7 +31,7 @@ type Check struct {
 // NewCheck parses a field and makes every check that needs no DNS. work bounds the
 // arithmetic of all checks that share it.
 func NewCheck(kind Kind, f header.Field, opt Options, work *Work) *Check {
-	p, bad := Parse(kind, f)
+	p, bad := parse(kind, f)
 	if bad != nil {
 		return &Check{Params: p, Problem: bad}
 	}
@@ -80,7 +80,7 @@ func (c *Check) Ask(ctx context.Context, lk resolver.Lookuper) {
 	}
 	ready := resolver.NewReady(lk)
 	c.asked = true
-	if c.keys = FetchKeys(ctx, ready, c.Params); !ready.Complete() {
+	if c.keys = fetchKeys(ctx, ready, c.Params); !ready.Complete() {
 		c.fetch(ctx, lk)
 	}
 }
@@ -99,7 +99,7 @@ func (c *Check) fetch(ctx context.Context, lk resolver.Lookuper) {
 	go func() {
 		defer close(c.done)
 		defer func() { c.panicked = recover() }()
-		c.keys = FetchKeys(ctx, lk, c.Params)
+		c.keys = fetchKeys(ctx, lk, c.Params)
 	}()
 }
 

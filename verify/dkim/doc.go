@@ -53,7 +53,7 @@
 // the ABNF; tag names do not. Octets from 0x80 may stand in any value, as
 // RFC 8616 needs for d=, s= and i=. A line end is CRLF and nothing else: a
 // bare CR or LF is ordinary text in both canonicalizations. Where a name has
-// several key records, up to MaxKeys that parse are tried; section 6.1.2 says
+// several key records, up to maxKeys that parse are tried; section 6.1.2 says
 // the choice is ours. Record flag t=y changes nothing but Signature.Testing.
 // Signature.PublicSuffix is set for suffixes in the ICANN section of the
 // Public Suffix List only, not for privately registered ones.

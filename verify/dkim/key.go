@@ -24,16 +24,16 @@ import (
 
 // Limits on keys.
 const (
-	// MaxKeys is how many usable key records of one name are tried, as long as
+	// maxKeys is how many usable key records of one name are tried, as long as
 	// their sizes add up to maxBitsTried at most. Ours.
-	MaxKeys = 4
-	// MinRSABits is below which a signature is refused though it verified. RFC 8301
+	maxKeys = 4
+	// minRSABits is below which a signature is refused though it verified. RFC 8301
 	// section 3.2.
-	MinRSABits = 1024
-	// MaxRSABits is above which a key is refused before any arithmetic, which
+	minRSABits = 1024
+	// maxRSABits is above which a key is refused before any arithmetic, which
 	// takes as long as the square of the size. RFC 8301 section 3.2 asks
 	// verifiers for keys of 1024 to 4096 bits.
-	MaxRSABits = 4096
+	maxRSABits = 4096
 	// commonExponent is what signers use. The arithmetic takes as long as the
 	// exponent has bits, so that a larger one is refused above
 	// maxBitsRareExponent. Ours.
@@ -71,14 +71,14 @@ type records struct {
 	fault string
 }
 
-// parseKeys parses the TXT records of an answer, until there are MaxKeys usable
+// parseKeys parses the TXT records of an answer, until there are maxKeys usable
 // ones; those that are no tag list or say another version are no key records at
 // all. Records that are but cannot be used come last.
 func parseKeys(a *resolver.Answer) records {
 	var usable, broken []*key
 	var fault string
 	for _, txt := range a.TXT {
-		if len(usable) == MaxKeys {
+		if len(usable) == maxKeys {
 			break
 		}
 		switch k, why := parseKey([]byte(txt)); {
@@ -93,7 +93,7 @@ func parseKeys(a *resolver.Answer) records {
 		}
 	}
 	keys := append(usable, broken...)
-	return records{slices.Clone(keys[:min(len(keys), MaxKeys)]), fault} // the rest need not stay in memory
+	return records{slices.Clone(keys[:min(len(keys), maxKeys)]), fault} // the rest need not stay in memory
 }
 
 // looksLikeKey reports whether a record that cannot be read was meant as a key.
@@ -180,7 +180,7 @@ func (k *key) readRSA(der []byte) *Problem {
 		}
 		return badKey("key is not an RSA key")
 	}
-	if k.bits = pub.N.BitLen(); k.bits > MaxRSABits {
+	if k.bits = pub.N.BitLen(); k.bits > maxRSABits {
 		return barredKey("RSA key above 4096 bits")
 	}
 	if costly(pub.N, big.NewInt(int64(pub.E))) {
@@ -280,8 +280,8 @@ type Keys struct {
 	cnames  []string // see Outcome
 }
 
-// FetchKeys asks for the keys of p, which Parse accepted.
-func FetchKeys(ctx context.Context, lk resolver.Lookuper, p *Params) Keys {
+// fetchKeys asks for the keys of p, which parse accepted.
+func fetchKeys(ctx context.Context, lk resolver.Lookuper, p *Params) Keys {
 	a, err := lk.Lookup(ctx, p.keyName, dns.TypeTXT)
 	switch {
 	case err == nil:
@@ -364,4 +364,4 @@ func (ks *Keys) outcome(k *key, bad *Problem, verified bool) Outcome {
 }
 
 // weak reports whether the key was an RSA key that may not count.
-func (o Outcome) weak(p *Params) bool { return !p.ed25519 && o.KeyBits < MinRSABits }
+func (o Outcome) weak(p *Params) bool { return !p.ed25519 && o.KeyBits < minRSABits }

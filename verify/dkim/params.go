@@ -83,10 +83,10 @@ const (
 	rsaSHA1       = "rsa-sha1"
 )
 
-// Parse reads a signature field and makes the checks that need neither DNS nor
+// parse reads a signature field and makes the checks that need neither DNS nor
 // clock. Params is filled as far as the field could be read, also when there
 // is a Problem. Steps are those of RFC 6376 section 6.1.1.
-func Parse(kind Kind, f header.Field) (*Params, *Problem) {
+func parse(kind Kind, f header.Field) (*Params, *Problem) {
 	p := &Params{Kind: kind, Field: f, Length: -1}
 	how := strict
 	if kind == Signature {

@@ -5,9 +5,9 @@ import (
 	"errors"
 )
 
-// MaxTags is the most tags one list may have. The number is ours; RFC 6376
+// maxTags is the most tags one list may have. The number is ours; RFC 6376
 // defines 14 for a signature. A longer list is malformed.
-const MaxTags = 64
+const maxTags = 64
 
 // What parseTags complains about, besides errTagDuplicate.
 var (
@@ -93,7 +93,7 @@ func parseTags(list []byte, how grammar) (tagList, error) {
 			if duplicate == nil {
 				duplicate = errTagDuplicate(t.name)
 			}
-		} else if len(tags) == MaxTags {
+		} else if len(tags) == maxTags {
 			return tags, errTagMany
 		} else {
 			tags = append(tags, t)

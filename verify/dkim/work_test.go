@@ -19,7 +19,7 @@ func TestWork(t *testing.T) {
 		{name: "keys of 4096 bits", key: of(4096, 65537), want: 36},
 		{name: "keys of 1024 bits", key: of(1024, 65537), want: 625},
 		{name: "the largest exponent", key: of(2048, 1<<31-1), want: 41},
-		{name: "the smallest key takes something too", key: of(16, 3), want: MaxWork},
+		{name: "the smallest key takes something too", key: of(16, 3), want: maxWork},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var w Work

@@ -15,7 +15,7 @@ const (
 // usability applies RFC 9989 section 4.10.1: a record without valid p, or with
 // an invalid sp or np, is p=none when it has a reporting address, else unused.
 func (r *Record) usability() usability {
-	bad := r.P == InvalidPolicy || r.SP == InvalidPolicy || r.NP == InvalidPolicy
+	bad := r.P == invalidPolicy || r.SP == invalidPolicy || r.NP == invalidPolicy
 	switch {
 	case !bad && r.P != evidence.PolicyAbsent:
 		return usable

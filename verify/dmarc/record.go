@@ -13,9 +13,9 @@ import (
 // record and counts as absent (RFC 9989 section 4.10).
 var ErrNotRecord = errors.New("not a DMARC record: it does not start with v=DMARC1")
 
-// InvalidPolicy stands for a p, sp or np tag that is present and has no valid
+// invalidPolicy stands for a p, sp or np tag that is present and has no valid
 // value. It appears in Record only; evidence shows such a tag as absent.
-const InvalidPolicy evidence.DMARCPolicy = "invalid"
+const invalidPolicy evidence.DMARCPolicy = "invalid"
 
 // maxErrors bounds the parse problems kept of one record. Ours; what is above
 // it is dropped.
@@ -147,11 +147,11 @@ func (p *parser) policy(to *evidence.DMARCPolicy, name, value string) {
 	switch word {
 	case evidence.PolicyNone, evidence.PolicyQuarantine, evidence.PolicyReject:
 	default:
-		word = InvalidPolicy
+		word = invalidPolicy
 		p.problem("invalid value " + quote(value) + " of tag " + name)
 	}
 	if *to != evidence.PolicyAbsent && *to != word {
-		word = InvalidPolicy
+		word = invalidPolicy
 		p.problem("duplicate tag " + name)
 	}
 	*to = word
@@ -311,7 +311,7 @@ func (r *Record) Evidence() evidence.DMARCRecord {
 }
 
 func shown(p evidence.DMARCPolicy) evidence.DMARCPolicy {
-	if p == InvalidPolicy {
+	if p == invalidPolicy {
 		return evidence.PolicyAbsent
 	}
 	return p

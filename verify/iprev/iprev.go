@@ -19,10 +19,10 @@ import (
 	"alignd/resolver"
 )
 
-// MaxNames is how many PTR names of one address are looked up; the others are
+// maxNames is how many PTR names of one address are looked up; the others are
 // ignored. RFC 8601 section 3 leaves the number open; 10 is that of RFC 7208
 // section 4.6.4 for the same walk.
-const MaxNames = 10
+const maxNames = 10
 
 // Reasons that Check gives.
 const (
@@ -57,10 +57,10 @@ func Check(ctx context.Context, lk resolver.Lookuper, ip netip.Addr) evidence.IP
 	return summary(names, confirm(ctx, lk, ip, names))
 }
 
-// hostNames normalizes the first MaxNames names and leaves out what is none.
+// hostNames normalizes the first maxNames names and leaves out what is none.
 func hostNames(ptr []string) []string {
 	var names []string
-	for _, p := range ptr[:min(len(ptr), MaxNames)] {
+	for _, p := range ptr[:min(len(ptr), maxNames)] {
 		if name, err := domain.Normalize(p); err == nil && !slices.Contains(names, name) {
 			names = append(names, name)
 		}

@@ -89,7 +89,7 @@ func withoutFrom(parts []part) (hop, string) {
 	if byClause(parts[1:]) >= 0 {
 		return hop{}, noBy
 	}
-	return hop{by: byName(parts), way: protocol(parts), noFrom: true}, ""
+	return hop{by: byName(parts), way: protocol(parts)}, ""
 }
 
 // byClause returns where the only "by" stands, or -1.

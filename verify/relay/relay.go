@@ -28,9 +28,9 @@ import (
 	"alignd/evidence"
 )
 
-// DefaultMaxHops is how many trusted hops are passed over, the peer included.
+// defaultMaxHops is how many trusted hops are passed over, the peer included.
 // The number is ours: longer paths inside one's own network are a loop.
-const DefaultMaxHops = 10
+const defaultMaxHops = 10
 
 // What Relay.OnParseFailure may be.
 const (
@@ -62,7 +62,7 @@ type Relay struct {
 	By Writers
 	// PrivateHops passes private and link-local addresses over, too.
 	PrivateHops bool
-	// MaxHops limits the trusted hops, the peer included; 0 is DefaultMaxHops.
+	// MaxHops limits the trusted hops, the peer included; 0 is defaultMaxHops.
 	MaxHops        int
 	OnParseFailure string
 }
@@ -90,15 +90,13 @@ func (w Writers) has(by string) bool {
 
 // hop is what a Received field says about who handed the message over.
 type hop struct {
-	ip   netip.Addr // invalid where one of the three below is true
+	ip   netip.Addr // invalid where queued or socket is true, and where the field has no from clause
 	helo string     // may be empty
 	by   string     // who wrote the field, as written
 	way  way
 	// queued: the field only tells that the message went on inside the host
 	// after it came by SMTP; the field below is by the same writer.
 	queued bool
-	// noFrom: the field does not say from whom the message came.
-	noFrom bool
 	// socket: it came from another process of the same host, without address.
 	socket bool
 }
@@ -225,7 +223,7 @@ func (r *Relay) maxHops() int {
 	if r.MaxHops > 0 {
 		return r.MaxHops
 	}
-	return DefaultMaxHops
+	return defaultMaxHops
 }
 
 func (w *walk) trusts(ip netip.Addr) bool {

@@ -143,7 +143,7 @@ func TestFind(t *testing.T) {
 			want:     evidence.Client{Relay: "gw", Hops: 2, RelayProblem: "more trusted hops than max_hops", Unknown: true}},
 		{name: "the default limit stops a loop", relay: plain, peer: "192.0.2.1",
 			received: strings.SplitAfter(strings.Repeat(from("198.51.100.3")+"\n", 200), "\n"),
-			want:     evidence.Client{Relay: "gw", Hops: DefaultMaxHops, RelayProblem: "more trusted hops than max_hops", Unknown: true}},
+			want:     evidence.Client{Relay: "gw", Hops: defaultMaxHops, RelayProblem: "more trusted hops than max_hops", Unknown: true}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -89,7 +89,7 @@ func newWorld(tape []byte) *world {
 	}
 	w.helo = worldHELOs[next(len(worldHELOs))]
 	for i := range w.records {
-		words := []string{Version}
+		words := []string{version}
 		for range next(6) {
 			from := worldTerms
 			if next(32) == 31 {
@@ -100,12 +100,12 @@ func newWorld(tape []byte) *world {
 		w.records[i] = strings.Join(words, " ")
 		if next(32) == 31 { // one octet changed
 			b := []byte(w.records[i])
-			b[len(Version)+next(len(b)-len(Version)+1)-1] = byte(next(128))
+			b[len(version)+next(len(b)-len(version)+1)-1] = byte(next(128))
 			w.records[i] = string(b)
 		}
 		rec, err := ParseRecord(w.records[i])
 		if err != nil {
-			w.broken = w.broken || IsRecord(w.records[i])
+			w.broken = w.broken || isRecord(w.records[i])
 			continue
 		}
 		w.parsed = append(w.parsed, rec)

@@ -37,7 +37,7 @@ func (e *evaluation) explain(rec *Record, current string) string {
 // explanation expands an explain-string: *( macro-string / SP ). A syntax
 // error anywhere makes it empty.
 func (e *evaluation) explanation(source, current string) (string, *halt) {
-	if len(source) > MaxRecord {
+	if len(source) > maxPublished {
 		return "", nil
 	}
 	var all []piece

@@ -8,12 +8,12 @@ import (
 	"alignd/resolver"
 )
 
-// Version is the version section of a record (RFC 7208 section 4.5).
-const Version = "v=spf1"
+// version is the version section of a record (RFC 7208 section 4.5).
+const version = "v=spf1"
 
-// MaxRecord is the longest record that is read, in octets; a longer one is a
+// maxPublished is the longest record that is read, in octets; a longer one is a
 // syntax error. Our own number: it bounds what a cached record costs in memory.
-const MaxRecord = 16 << 10
+const maxPublished = 16 << 10
 
 // Kind is what a term is.
 type Kind uint8
@@ -74,24 +74,24 @@ func (e *SyntaxError) Error() string {
 	return fmt.Sprintf("term %q: %s", clip(e.Term), e.Why)
 }
 
-// IsRecord reports whether a TXT record is meant as an SPF record: it starts
+// isRecord reports whether a TXT record is meant as an SPF record: it starts
 // with the version section, and that ends with a space or the record (RFC 7208
 // section 4.5).
-func IsRecord(txt string) bool {
-	return len(txt) >= len(Version) && strings.EqualFold(txt[:len(Version)], Version) &&
-		(len(txt) == len(Version) || txt[len(Version)] == ' ')
+func isRecord(txt string) bool {
+	return len(txt) >= len(version) && strings.EqualFold(txt[:len(version)], version) &&
+		(len(txt) == len(version) || txt[len(version)] == ' ')
 }
 
 // ParseRecord reads a whole record by the grammar of RFC 7208 section 12. The
 // error is a *SyntaxError.
 func ParseRecord(txt string) (*Record, error) {
-	if !IsRecord(txt) {
-		return nil, &SyntaxError{Why: "does not start with " + Version}
+	if !isRecord(txt) {
+		return nil, &SyntaxError{Why: "does not start with " + version}
 	}
-	if len(txt) > MaxRecord {
-		return nil, &SyntaxError{Why: fmt.Sprintf("record longer than %d octets", MaxRecord)}
+	if len(txt) > maxPublished {
+		return nil, &SyntaxError{Why: fmt.Sprintf("record longer than %d octets", maxPublished)}
 	}
-	rest := txt[len(Version):]
+	rest := txt[len(version):]
 	rec := &Record{Terms: make([]Term, 0, min(strings.Count(rest, " "), 16))}
 	for rest != "" {
 		var text string
@@ -135,7 +135,7 @@ func (r *Record) index() error {
 // gives the same terms.
 func (r *Record) String() string {
 	var b strings.Builder
-	b.WriteString(Version)
+	b.WriteString(version)
 	for i := range r.Terms {
 		b.WriteByte(' ')
 		r.Terms[i].print(&b)
@@ -207,7 +207,7 @@ func selected(a *resolver.Answer) selection {
 
 func selectRecord(a *resolver.Answer) (s selection, found string) {
 	for _, txt := range a.TXT {
-		if !IsRecord(txt) {
+		if !isRecord(txt) {
 			continue
 		}
 		if found != "" {

@@ -82,7 +82,7 @@ func TestParseRecord(t *testing.T) {
 		{"a letter is no delimiter (7.1)", "v=spf1 a:%{d2x}", ""},
 		{"an unknown modifier needs valid macros (6)", "v=spf1 -all foo=%abc", ""},
 		{"a modifier's name starts with a letter (12)", "v=spf1 1up=foo", ""},
-		{"a record above our limit is refused", "v=spf1 " + strings.Repeat("a ", MaxRecord/2), ""},
+		{"a record above our limit is refused", "v=spf1 " + strings.Repeat("a ", maxPublished/2), ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			rec, err := ParseRecord(tt.txt)

@@ -94,10 +94,8 @@ type Check struct {
 	// Receiver is the name of this host for %{r}; empty gives "unknown".
 	Receiver string
 	// Now is the time of the check, for %{t}.
-	Now time.Time
-	// NoExplanation saves the question for the exp= text of a fail.
-	NoExplanation bool
-	Limits        Limits
+	Now    time.Time
+	Limits Limits
 }
 
 // postmaster is the local part of a sender that has none. RFC 7208 sections
@@ -164,7 +162,7 @@ func (c Check) run(ctx context.Context, lk resolver.Lookuper, s sender) evidence
 		res.Mechanism, res.MechanismDomain = clip(out.term.Text), out.termDomain
 		res.Wide = out.wide && out.result == evidence.Pass
 	}
-	if out.result == evidence.Fail && out.record != nil && !c.NoExplanation {
+	if out.result == evidence.Fail && out.record != nil {
 		res.Explanation = e.explain(out.record, out.recordDomain)
 	}
 	res.Record, res.Path = e.text[:min(len(e.text), maxRecord)], e.path

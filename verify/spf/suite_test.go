@@ -275,7 +275,7 @@ func (f *fakeDNS) qualified(single map[string]bool) *fakeDNS {
 		for i, txt := range c.txt {
 			words := strings.Split(txt, " ")
 			for j, w := range words {
-				if at := strings.IndexAny(w, ":="); at > 0 && !strings.Contains(w[at:], ".") && w != Version {
+				if at := strings.IndexAny(w, ":="); at > 0 && !strings.Contains(w[at:], ".") && w != version {
 					words[j] = w + ".example"
 				}
 			}
