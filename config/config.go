@@ -79,6 +79,10 @@ type Config struct {
 	Files []File `yaml:"-"`
 	// Rules is the decision part, compiled.
 	Rules *policy.Rules `yaml:"-"`
+
+	// places is where each option stands that is written down, by its path; what is
+	// written in an entry of a list is in its Place.
+	places map[string]Position
 }
 
 // Handling is how published policies are honoured; it stands at the top level
@@ -100,6 +104,8 @@ type Honor struct {
 
 // Stage is one step of a rollout.
 type Stage struct {
+	At Place `yaml:"-" json:"-"`
+
 	Stage   policy.StageName `yaml:"stage" oneof:"monitor tag quarantine reject"`
 	From    Time             `yaml:"from"`
 	Percent int              `yaml:"percent" min:"1" max:"100"`
@@ -114,9 +120,9 @@ type TempError struct {
 
 // NotJudged lists whose mail is not judged.
 type NotJudged struct {
-	Authenticated bool      `yaml:"authenticated"`
-	Loopback      bool      `yaml:"loopback"`
-	Networks      []Network `yaml:"networks"`
+	Authenticated bool           `yaml:"authenticated"`
+	Loopback      bool           `yaml:"loopback"`
+	Networks      []netip.Prefix `yaml:"networks"`
 }
 
 // From says what is done with a From that gives no single Author Domain.
@@ -131,6 +137,8 @@ type From struct {
 
 // OwnDomains are domains of this site.
 type OwnDomains struct {
+	At Place `yaml:"-" json:"-"`
+
 	ID      string        `yaml:"id"`
 	Domains []string      `yaml:"domains" is:"domain_pattern"`
 	Action  policy.Action `yaml:"action" oneof:"reject quarantine tag hold"`
@@ -138,6 +146,8 @@ type OwnDomains struct {
 
 // DomainRule overrides Handling for some Author Domains.
 type DomainRule struct {
+	At Place `yaml:"-" json:"-"`
+
 	ID            string   `yaml:"id"`
 	AuthorDomains []string `yaml:"author_domains" is:"author_pattern"`
 	Handling      `yaml:"-"`
@@ -146,6 +156,8 @@ type DomainRule struct {
 
 // Profile overrides Handling for some recipients.
 type Profile struct {
+	At Place `yaml:"-" json:"-"`
+
 	ID         string   `yaml:"id"`
 	Recipients []string `yaml:"recipients" is:"address_pattern"`
 	File       string   `yaml:"file"`
@@ -155,6 +167,8 @@ type Profile struct {
 
 // Exception is one exception, or the name of a file with more of them.
 type Exception struct {
+	At Place `yaml:"-" json:"-"`
+
 	File string `yaml:"file"`
 
 	ID     string        `yaml:"id"`
@@ -171,7 +185,7 @@ type Exception struct {
 	Override     policy.OverrideType `yaml:"override" oneof:"local_policy mailing_list trusted_forwarder other"`
 }
 
-// Scope says which mail an exception is about.
+// Scope says which mail an exception is about: the fields of policy.Scope.
 type Scope struct {
 	AuthorDomains []string `yaml:"author_domains" is:"author_pattern"`
 	MailFrom      []string `yaml:"mail_from" is:"address_pattern"`
@@ -179,23 +193,25 @@ type Scope struct {
 	ListIDs       []string `yaml:"list_ids" is:"list_pattern"`
 }
 
-// Proof is what the sender cannot choose.
+// Proof is what the sender cannot choose: the fields of policy.Proof.
 type Proof struct {
-	Clients []Network `yaml:"clients"`
-	PTR     []string  `yaml:"ptr" is:"domain_pattern"`
-	DKIM    []string  `yaml:"dkim" is:"domain_pattern"`
-	SPF     []string  `yaml:"spf" is:"domain_pattern"`
-	Sealers []string  `yaml:"sealers"`
+	Clients []netip.Prefix `yaml:"clients"`
+	PTR     []string       `yaml:"ptr" is:"domain_pattern"`
+	DKIM    []string       `yaml:"dkim" is:"domain_pattern"`
+	SPF     []string       `yaml:"spf" is:"domain_pattern"`
+	Sealers []string       `yaml:"sealers"`
 }
 
 // Sealer is a trusted ARC Sealer.
 type Sealer struct {
+	At Place `yaml:"-" json:"-"`
+
 	ID            string                `yaml:"id"`
 	Domains       []string              `yaml:"domains" is:"domain_pattern"`
 	Selectors     []string              `yaml:"selectors" is:"selector"`
 	AuthorDomains []string              `yaml:"author_domains" is:"author_pattern"`
 	Recipients    []string              `yaml:"recipients" is:"address_pattern"`
-	Clients       []Network             `yaml:"clients"`
+	Clients       []netip.Prefix        `yaml:"clients"`
 	Require       policy.RequiredResult `yaml:"require" oneof:"dmarc aligned"`
 	AuthservIDs   []string              `yaml:"authserv_ids" is:"serv_id_pattern"`
 	Unmodified    bool                  `yaml:"unmodified"`
@@ -203,15 +219,17 @@ type Sealer struct {
 
 // Relay is a trusted relay in front of this host.
 type Relay struct {
-	ID             string        `yaml:"id"`
-	Peers          []Network     `yaml:"peers"`
-	Skip           []Network     `yaml:"skip"`
-	By             []string      `yaml:"by" is:"host_pattern"`
-	PrivateHops    bool          `yaml:"private_hops"`
-	MaxHops        int           `yaml:"max_hops" min:"1" max:"50"`
-	OnParseFailure string        `yaml:"on_parse_failure" oneof:"peer none"`
-	Reject         policy.Action `yaml:"reject" oneof:"quarantine tag hold accept reject"`
-	Tempfail       policy.Action `yaml:"tempfail" oneof:"tempfail accept tag hold quarantine"`
+	At Place `yaml:"-" json:"-"`
+
+	ID             string         `yaml:"id"`
+	Peers          []netip.Prefix `yaml:"peers"`
+	Skip           []netip.Prefix `yaml:"skip"`
+	By             []string       `yaml:"by" is:"host_pattern"`
+	PrivateHops    bool           `yaml:"private_hops"`
+	MaxHops        int            `yaml:"max_hops" min:"1" max:"50"`
+	OnParseFailure string         `yaml:"on_parse_failure" oneof:"peer none"`
+	Reject         policy.Action  `yaml:"reject" oneof:"quarantine tag hold accept reject"`
+	Tempfail       policy.Action  `yaml:"tempfail" oneof:"tempfail accept tag hold quarantine"`
 }
 
 // Tag is the field that marks a quarantined message.
@@ -277,9 +295,6 @@ type Limits struct {
 	Recipients     int      `yaml:"recipients" min:"1" max:"1000000"`
 	MessageSize    Size     `yaml:"message_size" min:"0" max:"1TiB"`
 }
-
-// Network is an address or a prefix; an address stands for itself alone.
-type Network struct{ netip.Prefix }
 
 // Duration is a time span with its unit, such as 30s or 4h.
 type Duration struct{ time.Duration }

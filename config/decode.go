@@ -5,6 +5,7 @@ import (
 	"encoding"
 	"fmt"
 	"io"
+	"net/netip"
 	"reflect"
 	"slices"
 	"sort"
@@ -13,65 +14,45 @@ import (
 	"sync"
 
 	"go.yaml.in/yaml/v3"
-
-	"alignd/policy"
 )
-
-// Position is a place in a configuration file. Line and Column count from 1;
-// the zero Position stands for a default.
-type Position struct {
-	File         string
-	Line, Column int
-}
-
-func (p Position) String() string {
-	if p.Line == 0 {
-		return p.File
-	}
-	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
-}
-
-// Problem is one fault of a configuration, with its place.
-type Problem struct {
-	Position
-	Text string
-}
-
-func (p Problem) Error() string { return p.Position.String() + ": " + p.Text }
-
-// Problems are all faults found in one go, in the order of the files.
-type Problems []Problem
-
-func (ps Problems) Error() string {
-	lines := make([]string, len(ps))
-	for i, p := range ps {
-		lines[i] = p.Error()
-	}
-	return strings.Join(lines, "\n")
-}
 
 // decoder fills Go values from YAML nodes strictly: unknown and duplicate
 // keys, wrong types and values that a field's type refuses are Problems.
-// It notes where each value stands, so that later checks can name the place.
+// It notes where all that is written stands: in the entry of a list that it is in,
+// or else in the Config.
 type decoder struct {
 	file     string
 	problems Problems
-	at       map[any]Position    // address of a field or entry -> its place
-	keys     map[string]Position // key with its path, "tag.name" -> its place; none of list entries
-	sources  map[policy.Source]Position
+	places   map[string]Position // of what is in no entry
+	entry    *Place              // the one that is being decoded
+	path     string              // its path, with a dot
+	paths    map[string]string   // paths in entries, each stored once
 	aliases  int
 	written  int // keys of the document with a value
 }
 
-func newDecoder(file string) *decoder {
-	return &decoder{file: file, at: map[any]Position{}, keys: map[string]Position{}, sources: map[policy.Source]Position{}}
+func newDecoder(file string, places map[string]Position) *decoder {
+	return &decoder{file: file, places: places, paths: map[string]string{}}
 }
 
 // maxAliases ends files whose aliases multiply or contain themselves. The
 // number is ours.
 const maxAliases = 10_000
 
-var textType = reflect.TypeFor[encoding.TextUnmarshaler]()
+var (
+	textType   = reflect.TypeFor[encoding.TextUnmarshaler]()
+	prefixType = reflect.TypeFor[netip.Prefix]()
+)
+
+// prefix is a netip.Prefix that is read as network does.
+type prefix netip.Prefix
+
+// UnmarshalText reads an address or a prefix.
+func (p *prefix) UnmarshalText(text []byte) error {
+	n, err := network(string(text))
+	*p = prefix(n)
+	return err
+}
 
 func (d *decoder) pos(n *yaml.Node) Position {
 	return Position{File: d.file, Line: n.Line, Column: n.Column}
@@ -144,21 +125,52 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, key string, tag reflect.S
 		}
 		n = n.Alias
 	}
-	if v.CanAddr() {
-		d.at[v.Addr().Interface()] = d.pos(n)
-		if v.Addr().Type().Implements(textType) {
-			d.text(n, v.Addr().Interface().(encoding.TextUnmarshaler), key, tag)
-			return
-		}
-	}
-	switch v.Kind() {
-	case reflect.Struct:
+	d.note(key, n)
+	switch {
+	case v.Type() == prefixType:
+		d.text(n, (*prefix)(v.Addr().Interface().(*netip.Prefix)), key, tag)
+	case v.CanAddr() && v.Addr().Type().Implements(textType):
+		d.text(n, v.Addr().Interface().(encoding.TextUnmarshaler), key, tag)
+	case v.Kind() == reflect.Struct:
+		defer d.enter(n, v, key)()
 		d.mapping(n, v, key)
-	case reflect.Slice:
+	case v.Kind() == reflect.Slice:
 		d.sequence(n, v, key, tag)
 	default:
 		d.scalar(n, v, key, tag)
 	}
+}
+
+// note remembers where a thing stands. A list or section in block style begins at its
+// key, which mapping notes.
+func (d *decoder) note(key string, n *yaml.Node) {
+	block := n.Kind != yaml.ScalarNode && n.Style&yaml.FlowStyle == 0
+	switch {
+	case key == "" || block && !strings.HasSuffix(key, "]"):
+	case d.entry == nil:
+		d.places[key] = d.pos(n)
+	default:
+		path, ok := d.paths[key[len(d.path):]]
+		if !ok {
+			path = strings.Clone(key[len(d.path):])
+			d.paths[path] = path
+		}
+		d.entry.keys = append(d.entry.keys, writtenKey{path, int32(n.Line), int32(n.Column)})
+	}
+}
+
+// enter begins an entry of a list, and returns what ends it. An entry in another one
+// only gets its place: what is written in it is written in that one.
+func (d *decoder) enter(n *yaml.Node, v reflect.Value, key string) (leave func()) {
+	place := placeOf(v)
+	if place != nil {
+		place.Position = d.pos(n)
+	}
+	if place == nil || d.entry != nil {
+		return func() {}
+	}
+	d.entry, d.path = place, key+"."
+	return func() { d.entry, d.path = nil, "" }
 }
 
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
@@ -189,7 +201,6 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 		return
 	}
 	fields := fieldsOf(v.Type())
-	inList := strings.ContainsRune(key, '[')
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, val := n.Content[i], n.Content[i+1]
@@ -202,8 +213,8 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 		default:
 			seen[k.Value] = true
 			path := join(key, k.Value)
-			if !inList {
-				d.keys[path] = d.pos(k)
+			if val.Kind != yaml.ScalarNode && val.Style&yaml.FlowStyle == 0 {
+				d.note(path, k)
 			}
 			d.value(val, v.FieldByIndex(at.Index), path, at.Tag)
 		}
@@ -222,7 +233,6 @@ func (d *decoder) sequence(n *yaml.Node, v reflect.Value, key string, tag reflec
 		d.problem(n, "%s: want a list, not %s", key, kindName(n))
 		return
 	}
-	// Made at its full size at once: places are noted by address.
 	s := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	v.Set(s)
 	for i, item := range n.Content {

@@ -15,7 +15,8 @@ func hostPattern(s string) (string, error) {
 	case s == "*":
 		return "", errors.New(`"*" would be every host; name the relay's own`)
 	case strings.ContainsAny(s, ":/") || !strings.ContainsFunc(s, unicode.IsLetter):
-		return s, new(Network).UnmarshalText([]byte(s))
+		_, err := network(s)
+		return s, err
 	}
 	p, err := domainPattern(s)
 	if err != nil {
@@ -27,9 +28,8 @@ func hostPattern(s string) (string, error) {
 // Hosts keeps the networks of a list of host patterns apart from the names.
 func Hosts(patterns []string) (names []string, networks []netip.Prefix) {
 	for _, host := range patterns {
-		var n Network
-		if n.UnmarshalText([]byte(host)) == nil {
-			networks = append(networks, n.Prefix)
+		if p, err := network(host); err == nil {
+			networks = append(networks, p)
 		} else {
 			names = append(names, host)
 		}

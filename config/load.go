@@ -53,111 +53,92 @@ func FileOf(path string) string {
 // names in it are resolved against. now decides what has expired.
 func Parse(data []byte, file string, now time.Time) (*Config, error) {
 	cfg := new(Config)
-	base := newDecoder("defaults.yaml")
+	base := newDecoder("defaults.yaml", map[string]Position{})
 	base.document(defaultText, cfg)
 	if len(base.problems) > 0 {
 		return nil, base.problems // a fault of the binary; its test shows it
 	}
-	d := newDecoder(file)
+	cfg.places = map[string]Position{}
+	d := newDecoder(file, cfg.places)
 	d.document(data, cfg)
 	cfg.note(file, configurationFile, d.written)
-	d.includeExceptions(cfg)
-	d.includeRecipients(cfg)
-	if len(d.problems) == 0 {
-		d.validate(cfg, now)
+	k := &checker{cfg: cfg, file: file, problems: d.problems}
+	k.includeExceptions()
+	k.includeRecipients()
+	if len(k.problems) == 0 {
+		k.validate(now)
 	}
-	if len(d.problems) == 0 {
-		d.compile(cfg)
+	if len(k.problems) == 0 {
+		k.compile()
 	}
-	if len(d.problems) > 0 {
-		return nil, d.problems
+	if len(k.problems) > 0 {
+		return nil, k.problems
 	}
 	return cfg, nil
 }
 
 // includeExceptions puts the entries of each named file in the place of the
 // entry that names it.
-func (d *decoder) includeExceptions(cfg *Config) {
-	if !slices.ContainsFunc(cfg.Exceptions, func(e Exception) bool { return e.File != "" }) {
+func (k *checker) includeExceptions() {
+	if !slices.ContainsFunc(k.cfg.Exceptions, func(e Exception) bool { return e.File != "" }) {
 		return
 	}
-	lists := make([]*[]Exception, len(cfg.Exceptions))
-	total := 0
-	for i := range cfg.Exceptions {
-		lists[i] = d.exceptionFile(cfg, &cfg.Exceptions[i])
-		total += len(*lists[i])
-	}
-	all := make([]Exception, 0, total) // at its full size: places go by address
-	for _, list := range lists {
-		for i := range *list {
-			e := &(*list)[i]
+	var all []Exception
+	for i := range k.cfg.Exceptions {
+		if e := &k.cfg.Exceptions[i]; e.File == "" {
 			all = append(all, *e)
-			d.move(e, &all[len(all)-1])
+		} else {
+			all = append(all, k.exceptionFile(e)...)
 		}
 	}
-	cfg.Exceptions = all
+	k.cfg.Exceptions = all
 }
 
-// exceptionFile returns the entry itself, or the entries of the file it names.
-func (d *decoder) exceptionFile(cfg *Config, e *Exception) *[]Exception {
-	if e.File == "" {
-		list := []Exception{*e}
-		d.move(e, &list[0])
-		return &list
+// exceptionFile returns the entries of the file that an entry names.
+func (k *checker) exceptionFile(e *Exception) []Exception {
+	at := e.At.of("file")
+	if !reflect.DeepEqual(*e, Exception{At: e.At, File: e.File}) {
+		k.problems = append(k.problems, Problem{at, "file: an entry that names a file holds nothing else"})
 	}
-	at := d.at[&e.File]
-	if !reflect.DeepEqual(*e, Exception{File: e.File}) {
-		d.problems = append(d.problems, Problem{at, "file: an entry that names a file holds nothing else"})
-	}
-	file := besides(d.file, e.File)
+	file := besides(k.file, e.File)
 	data, err := readFile(file, maxFile)
 	if err != nil {
-		d.problems = append(d.problems, Problem{at, "file: " + err.Error()})
-		return new([]Exception)
+		k.problems = append(k.problems, Problem{at, "file: " + err.Error()})
+		return nil
 	}
 	holder := new(struct {
 		Exceptions []Exception `yaml:"exceptions"`
 	})
-	sub := &decoder{file: file, at: d.at, keys: d.keys, sources: d.sources}
-	sub.document(data, holder)
-	cfg.note(file, exceptionsFile, sub.written)
+	d := newDecoder(file, map[string]Position{})
+	d.document(data, holder)
+	k.cfg.note(file, exceptionsFile, d.written)
 	for i := range holder.Exceptions {
 		if inner := &holder.Exceptions[i]; inner.File != "" {
-			sub.problems = append(sub.problems, Problem{d.at[&inner.File], "file: a file of exceptions cannot name another file"})
+			d.problems = append(d.problems, Problem{inner.At.of("file"), "file: a file of exceptions cannot name another file"})
 		}
 	}
-	d.problems = append(d.problems, sub.problems...)
-	return &holder.Exceptions
-}
-
-// move notes the places of an entry and its fields under its new address.
-func (d *decoder) move(from, to *Exception) {
-	for _, pair := range [][2]any{
-		{from, to}, {&from.Expires, &to.Expires}, {&from.Action, &to.Action}, {&from.Kind, &to.Kind}, {&from.ID, &to.ID},
-	} {
-		if at, ok := d.at[pair[0]]; ok {
-			d.at[pair[1]] = at
-		}
-	}
+	k.problems = append(k.problems, d.problems...)
+	return holder.Exceptions
 }
 
 // includeRecipients adds the addresses of each profile's file.
-func (d *decoder) includeRecipients(cfg *Config) {
+func (k *checker) includeRecipients() {
+	cfg := k.cfg
 	for i := range cfg.Profiles {
 		p := &cfg.Profiles[i]
 		if p.File == "" {
 			continue
 		}
-		file := besides(d.file, p.File)
+		file := besides(k.file, p.File)
 		data, err := readFile(file, maxRecipientFile)
 		if err != nil {
-			d.problems = append(d.problems, Problem{d.at[&p.File], "file: " + err.Error()})
+			k.problems = append(k.problems, Problem{p.At.of("file"), "file: " + err.Error()})
 			continue
 		}
 		recipients, problems := recipientList(file, data)
 		cfg.note(file, recipientsFile, len(recipients))
 		p.Recipients = append(p.Recipients, recipients...)
-		d.problems = append(d.problems, problems...)
+		k.problems = append(k.problems, problems...)
 	}
 }
 

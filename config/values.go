@@ -96,34 +96,32 @@ func (m *FileMode) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// UnmarshalText reads an address or a prefix. Bits beyond the prefix length
-// are an error, as they mostly are a slip.
-func (n *Network) UnmarshalText(text []byte) error {
-	s := string(text)
+// network reads an address or a prefix; an address stands for itself alone. Bits
+// beyond the prefix length are an error, as they mostly are a slip.
+func network(s string) (netip.Prefix, error) {
 	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
 		ip = ip.Unmap()
-		n.Prefix = netip.PrefixFrom(ip, ip.BitLen())
-		return nil
+		return netip.PrefixFrom(ip, ip.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
-		return fmt.Errorf("%q is neither an IP address nor a network such as 192.0.2.0/24 or 2001:db8::/32", s)
+		return netip.Prefix{}, fmt.Errorf("%q is neither an IP address nor a network such as 192.0.2.0/24 or 2001:db8::/32", s)
 	}
 	if p.Masked() != p {
-		return fmt.Errorf("%q has bits beyond its length; the network is %s", s, p.Masked())
+		return netip.Prefix{}, fmt.Errorf("%q has bits beyond its length; the network is %s", s, p.Masked())
 	}
 	if p.Addr().Is4In6() && p.Bits() >= 96 { // clients are compared as IPv4
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
-	n.Prefix = p
-	return nil
+	return p, nil
 }
 
-func (n Network) String() string {
-	if n.IsSingleIP() {
-		return n.Addr().String()
+// networkName spells a network as an admin does: one address without its length.
+func networkName(p netip.Prefix) string {
+	if p.IsSingleIP() {
+		return p.Addr().String()
 	}
-	return n.Prefix.String()
+	return p.String()
 }
 
 // checks are what the struct tag is can name; each returns the value in the

@@ -119,7 +119,7 @@ func (c *compiler) settings(spec *Spec) {
 	oneOf(c, none, "mode", &r.mode, Enforce, Enforce, Monitor)
 
 	r.from = spec.From
-	from := entryRef{kind: "from"}
+	from := entryRef{kind: "from", option: "from"}
 	oneOf(c, from, "missing", &r.from.Missing, Reject, anyAction...)
 	oneOf(c, from, "several", &r.from.Several, Reject, anyAction...)
 	oneOf(c, from, "too_many", &r.from.TooMany, Reject, anyAction...)
@@ -127,7 +127,7 @@ func (c *compiler) settings(spec *Spec) {
 	oneOf(c, from, "unparsable", &r.from.Unparsable, Tag, anyAction...)
 
 	r.permError = spec.PermError
-	oneOf(c, none, "on_permerror", &r.permError, Accept, anyAction...)
+	oneOf(c, none, "permerror", &r.permError, Accept, anyAction...)
 	r.onError = spec.OnError
 	oneOf(c, none, "on_error", &r.onError, Tempfail, Tempfail, Accept, Tag, Reject)
 
@@ -135,12 +135,11 @@ func (c *compiler) settings(spec *Spec) {
 	oneOf(c, none, "spf.wide", &r.wideSPF, WideCount, WideCount, WideIgnore)
 
 	r.noRecord = spec.NoRecord
-	noRecord := entryRef{kind: "no_record"}
-	oneOf(c, noRecord, "unauthenticated", &r.noRecord.Unauthenticated, Accept, anyAction...)
-	oneOf(c, noRecord, "spf_fail", &r.noRecord.SPFFail, Accept, anyAction...)
+	oneOf(c, none, "unauthenticated", &r.noRecord.Unauthenticated, Accept, anyAction...)
+	oneOf(c, none, "spf_fail", &r.noRecord.SPFFail, Accept, anyAction...)
 
 	r.tempErrors = spec.TempErrors
-	temp := entryRef{kind: "temperror"}
+	temp := entryRef{kind: "temperror", option: "temperror"}
 	oneOf(c, temp, "policy_unknown", &r.tempErrors.PolicyUnknown, Accept, Accept, Tag, Tempfail)
 	oneOf(c, temp, "unresolved", &r.tempErrors.Unresolved, Tempfail, Accept, Tag, Tempfail)
 	oneOf(c, temp, "expired", &r.tempErrors.Expired, Tag, Accept, Tag)
@@ -148,7 +147,7 @@ func (c *compiler) settings(spec *Spec) {
 		r.tempErrors.For = DefaultTempErrorFor
 	}
 	if r.tempErrors.For < 0 {
-		c.fault(temp, "temperror_for: must not be negative; set unresolved to accept to never defer")
+		c.fault(none, "temperror_for", "must not be negative; set temperror.unresolved to accept to never defer")
 	}
 
 	r.handling = spec.Handling
@@ -198,36 +197,37 @@ func (h *Handling) action(req Requested) Action {
 
 // handling checks one Handling; empty fields stay empty.
 func (c *compiler) handling(e entryRef, h *Handling) {
-	oneOf(c, e, "reject", &h.Reject, "", anyAction...)
-	oneOf(c, e, "quarantine", &h.Quarantine, "", anyAction...)
-	oneOf(c, e, "none", &h.None, "", anyAction...)
+	oneOf(c, e, "honor.reject", &h.Reject, "", anyAction...)
+	oneOf(c, e, "honor.quarantine", &h.Quarantine, "", anyAction...)
+	oneOf(c, e, "honor.none", &h.None, "", anyAction...)
 	oneOf(c, e, "reject_mode", &h.RejectMode, "", Strict, Corroborated)
 	oneOf(c, e, "pct", &h.Pct, "", PctHonor, PctZeroAsTest, PctIgnore)
 	oneOf(c, e, "quarantine_as", &h.QuarantineAs, "", Tag, Hold, Reject)
-	for _, s := range h.Signals {
-		oneOf(c, e, "signals", &s, "", Signals()...)
+	for i, s := range h.Signals {
+		oneOf(c, e, item("corroborated_by", i), &s, "", Signals()...)
 	}
 	if h.Signals != nil && len(h.Signals) == 0 && h.RejectMode == Corroborated {
-		c.fault(e, "signals: an empty list means that nothing is ever rejected; name one of %v", Signals())
+		c.fault(e, "corroborated_by", "an empty list means that nothing is ever rejected; name one of %v", Signals())
 	}
 	c.rollout(e, h.Rollout)
 }
 
 func (c *compiler) rollout(e entryRef, stages []Stage) {
 	var last time.Time
-	for _, s := range stages {
+	for i, s := range stages {
+		key := item("rollout", i)
 		if s.Source != (Source{}) {
 			e.at = s.Source
 		}
 		if s.Name == "" {
-			c.fault(e, "stage: is missing; one of monitor, tag, quarantine, reject")
+			c.fault(e, key+".stage", "is missing; one of monitor, tag, quarantine, reject")
 		}
-		oneOf(c, e, "stage", &s.Name, "", StageMonitor, StageTag, StageQuarantine, StageReject)
+		oneOf(c, e, key+".stage", &s.Name, "", StageMonitor, StageTag, StageQuarantine, StageReject)
 		if s.Percent < 0 || s.Percent > 100 {
-			c.fault(e, "percent: %d is not between 1 and 100", s.Percent)
+			c.fault(e, key+".percent", "%d is not between 1 and 100", s.Percent)
 		}
 		if s.Start.Before(last) {
-			c.fault(e, "rollout: stages must be in the order of their dates (from)")
+			c.fault(e, key+".from", "stages must be in the order of their dates")
 		}
 		last = s.Start
 	}
@@ -239,13 +239,13 @@ func (c *compiler) clients(spec *Spec) {
 	r.notJudged.Networks = slices.Clone(spec.NotJudged.Networks)
 	for i := range r.notJudged.Networks {
 		n := &r.notJudged.Networks[i]
-		e := entryRef{"not_judged", n.ID, n.Source}
+		e := entryRef{"not_judged", n.ID, n.Source, "not_judged.networks", i + 1}
 		if !n.Prefix.IsValid() {
-			c.fault(e, "network is missing")
+			c.fault(e, "", "network is missing")
 			continue
 		}
 		if n.Prefix.Bits() == 0 {
-			c.fault(e, "%s is every client; use mode: monitor to act on no mail", n.Prefix)
+			c.fault(e, "", "%s is every client; use mode: monitor to act on no mail", n.Prefix)
 			continue
 		}
 		if n.ID == "" {
@@ -261,10 +261,10 @@ func (c *compiler) domainSet(e entryRef, key string, list []string, parse func(s
 		return nil
 	}
 	s := make(set, len(list))
-	for _, text := range list {
+	for i, text := range list {
 		p, err := parse(text)
 		if err != nil {
-			c.fault(e, "%s: %q %v", key, text, err)
+			c.fault(e, item(key, i), "%q %v", text, err)
 			continue
 		}
 		s[p] = struct{}{}
@@ -299,9 +299,9 @@ func (c *compiler) overrides(spec *Spec) {
 	r.domainIndex = map[pattern]int32{}
 	for i := range r.domains {
 		d := &r.domains[i]
-		e := entryRef{"domain rule", d.ID, d.Source}
+		e := entryRef{"domain rule", d.ID, d.Source, "domains", i + 1}
 		if len(d.AuthorDomains) == 0 {
-			c.fault(e, "author_domains: is missing")
+			c.fault(e, "author_domains", "is missing")
 			continue
 		}
 		fill(&d.ID, d.AuthorDomains[0])
@@ -309,16 +309,16 @@ func (c *compiler) overrides(spec *Spec) {
 		s := c.domainSet(e, "author_domains", d.AuthorDomains, parseDomain)
 		c.needsOrg(s)
 		index(r.domainIndex, s, int32(i), func(p pattern) {
-			c.fault(e, "author_domains: %q stands in domain rule %q already", p, r.domains[r.domainIndex[p]].ID)
+			c.fault(e, "author_domains", "%q stands in domain rule %q already", p, r.domains[r.domainIndex[p]].ID)
 		})
 	}
 	r.profiles = slices.Clone(spec.Profiles)
 	r.profileOf, r.hostProfiles = map[pattern]int32{}, map[pattern][]int32{}
 	for i := range r.profiles {
 		p := &r.profiles[i]
-		e := entryRef{"profile", p.ID, p.Source}
+		e := entryRef{"profile", p.ID, p.Source, "profiles", i + 1}
 		if len(p.Recipients) == 0 {
-			c.fault(e, "recipients: is missing")
+			c.fault(e, "recipients", "is missing")
 			continue
 		}
 		fill(&p.ID, p.Recipients[0])
@@ -339,16 +339,16 @@ func (c *compiler) ownDomains(spec *Spec) {
 	r.ownIndex = map[pattern]int32{}
 	for i := range r.own {
 		o := &r.own[i]
-		e := entryRef{"own", o.ID, o.Source}
+		e := entryRef{"own", o.ID, o.Source, "own_domains", i + 1}
 		if len(o.Domains) == 0 {
-			c.fault(e, "domains: is missing")
+			c.fault(e, "domains", "is missing")
 			continue
 		}
 		fill(&o.ID, o.Domains[0])
 		oneOf(c, e, "action", &o.Action, Reject, anyAction...)
 		s := c.domainSet(e, "domains", o.Domains, parseDomain)
 		if _, ok := s[pattern{kind: anyDomain}]; ok {
-			c.fault(e, `domains: "*" would make every sender one of ours`)
+			c.fault(e, "domains", `"*" would make every sender one of ours`)
 		}
 		index(r.ownIndex, s, int32(i), nil)
 	}
@@ -356,14 +356,14 @@ func (c *compiler) ownDomains(spec *Spec) {
 
 func (c *compiler) trustedRelays(spec *Spec) {
 	c.rules.relays = make(map[string]Relay, len(spec.Relays))
-	for _, y := range spec.Relays {
-		e := entryRef{"relay", y.ID, y.Source}
+	for i, y := range spec.Relays {
+		e := entryRef{"relay", y.ID, y.Source, "trusted_relays", i + 1}
 		if y.ID == "" {
-			c.fault(e, "id: is missing")
+			c.fault(e, "id", "is missing")
 			continue
 		}
 		if _, ok := c.rules.relays[y.ID]; ok {
-			c.fault(e, "id: is used twice")
+			c.fault(e, "id", "is used twice")
 		}
 		oneOf(c, e, "reject", &y.Reject, Quarantine, Accept, Tag, Hold, Quarantine, Reject)
 		oneOf(c, e, "tempfail", &y.Tempfail, Tempfail, Accept, Tag, Hold, Quarantine, Tempfail)

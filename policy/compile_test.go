@@ -18,17 +18,17 @@ func TestCompileRefuses(t *testing.T) {
 		spec Spec
 		want string
 	}{
-		{"an unknown action", Spec{Handling: Handling{Reject: "drop"}}, `policy: reject: "drop" is not one of accept, tag, hold, quarantine, tempfail, reject`},
+		{"an unknown action", Spec{Handling: Handling{Reject: "drop"}}, `policy: honor.reject: "drop" is not one of accept, tag, hold, quarantine, tempfail, reject`},
 		{"an unknown mode", Spec{Mode: "test"}, `policy: mode: "test" is not one of enforce, monitor`},
 		{"quarantine_as that is no delivery", Spec{Handling: Handling{QuarantineAs: Accept}}, `policy: quarantine_as: "accept" is not one of tag, hold, reject`},
-		{"an unknown signal", Spec{Handling: Handling{Signals: []Signal{"moon"}}}, `policy: signals: "moon" is not one of direct, `},
-		{"corroborated without any signal", Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{}}}, `policy: signals: an empty list means that nothing is ever rejected`},
+		{"an unknown signal", Spec{Handling: Handling{Signals: []Signal{"moon"}}}, `policy: corroborated_by[0]: "moon" is not one of direct, `},
+		{"corroborated without any signal", Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{}}}, `policy: corroborated_by: an empty list means that nothing is ever rejected`},
 		{"an internal error that holds", Spec{OnError: Hold}, `policy: on_error: "hold" is not one of tempfail, accept, tag, reject`},
 		{"a temporary error that rejects", Spec{TempErrors: TempErrors{Unresolved: Reject}}, `temperror: unresolved: "reject" is not one of accept, tag, tempfail`},
-		{"a negative time", Spec{TempErrors: TempErrors{For: -1}}, `temperror: temperror_for: must not be negative`},
-		{"stages out of order", Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag, Start: now}, {Name: StageReject, Start: now.Add(-1)}}}}, `policy: rollout: stages must be in the order of their dates (from)`},
-		{"a stage without name", Spec{Handling: Handling{Rollout: []Stage{{}}}}, `policy: stage: is missing`},
-		{"a stage of 101 percent", Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag, Percent: 101}}}}, `policy: percent: 101 is not between 1 and 100`},
+		{"a negative time", Spec{TempErrors: TempErrors{For: -1}}, `policy: temperror_for: must not be negative`},
+		{"stages out of order", Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag, Start: now}, {Name: StageReject, Start: now.Add(-1)}}}}, `policy: rollout[1].from: stages must be in the order of their dates`},
+		{"a stage without name", Spec{Handling: Handling{Rollout: []Stage{{}}}}, `policy: rollout[0].stage: is missing`},
+		{"a stage of 101 percent", Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag, Percent: 101}}}}, `policy: rollout[0].percent: 101 is not between 1 and 100`},
 		{"a network that is everybody", Spec{NotJudged: NotJudged{Networks: []Network{{ID: "all", Prefix: netip.MustParsePrefix("0.0.0.0/0")}}}}, `not_judged "all": 0.0.0.0/0 is every client`},
 		{"a domain rule without domain", Spec{Domains: []DomainRule{{ID: "r"}}}, `domain rule "r": author_domains: is missing`},
 		{"a domain in two rules", Spec{Domains: []DomainRule{{ID: "a", AuthorDomains: []string{"x.example"}}, {ID: "b", AuthorDomains: []string{"X.example."}}}},
@@ -40,16 +40,16 @@ func TestCompileRefuses(t *testing.T) {
 		{"a relay without id", Spec{Relays: []Relay{{}}}, `relay: id: is missing`},
 		{"a relay twice", Spec{Relays: []Relay{{ID: "a"}, {ID: "a"}}}, `relay "a": id: is used twice`},
 		{"an allow entry by Author Domain alone", exceptions(entry(Accept, Scope{AuthorDomains: []string{"a.example"}}, Proof{})),
-			`x.yaml:12: exception "x": allows by author_domains only, which any sender can write; add a proof: clients, ptr, dkim, spf or sealers`},
+			`x.yaml:12: exception "x": allows by author_domains only, which any sender can write; add a proof: clients, dkim, spf, ptr or sealers`},
 		{"an allow entry by two things the sender writes", exceptions(entry(Tag, Scope{MailFrom: []string{"<>"}, ListIDs: []string{"l.example"}}, Proof{})),
 			`allows by mail_from and list_ids only`},
 		{"an allow entry without any condition", exceptions(entry(Accept, Scope{}, Proof{})), `has neither scope nor proof, so it would hold for all mail`},
 		{"a block entry without any condition", exceptions(entry(Reject, Scope{}, Proof{})), `has neither scope nor proof, so it would hold for all mail`},
-		{"a proof that holds for anybody", exceptions(entry(Accept, Scope{}, Proof{DKIM: []string{"*"}})), `proof.dkim: "*" holds for anybody, so it proves nothing`},
-		{"a proof by top-level domain", exceptions(entry(Accept, Scope{}, Proof{SPF: []string{".com"}})), `proof.spf: ".com" holds for anybody who registers a name there`},
-		{"a proof by all of IPv6", exceptions(entry(Accept, Scope{}, Proof{Clients: nets("::/0")})), `proof.clients: ::/0 holds for anybody`},
+		{"a proof that holds for anybody", exceptions(entry(Accept, Scope{}, Proof{DKIM: []string{"*"}})), `proof.dkim[0]: "*" holds for anybody, so it proves nothing`},
+		{"a proof by top-level domain", exceptions(entry(Accept, Scope{}, Proof{SPF: []string{".com"}})), `proof.spf[0]: ".com" holds for anybody who registers a name there`},
+		{"a proof by all of IPv6", exceptions(entry(Accept, Scope{}, Proof{Clients: nets("::/0")})), `proof.clients[0]: ::/0 holds for anybody`},
 		{"a proof by Organizational Domain", exceptions(entry(Accept, Scope{}, Proof{DKIM: []string{"org:a.example"}})), `"org:" is for Author Domains only`},
-		{"a proof by an unknown sealer", exceptions(entry(Accept, Scope{}, Proof{Sealers: []string{"s"}})), `proof.sealers: no trusted sealer has the id "s"`},
+		{"a proof by an unknown sealer", exceptions(entry(Accept, Scope{}, Proof{Sealers: []string{"s"}})), `proof.sealers[0]: "s" is not the id of a trusted sealer`},
 		{"an exception without expiry", exceptions(with(entry(Accept, Scope{}, client), func(x *Exception) { x.NeverExpires = false })), `expires: set a date, or never_expires: true, and not both`},
 		{"an exception with both", exceptions(with(entry(Accept, Scope{}, client), func(x *Exception) { x.Expires = now })), `expires: set a date, or never_expires: true, and not both`},
 		{"an exception without id", exceptions(with(entry(Accept, Scope{}, client), func(x *Exception) { x.ID = "" })), `exception: id: is missing`},
@@ -59,7 +59,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"an allow entry that rejects", exceptions(with(entry(Reject, Scope{}, client), func(x *Exception) { x.Kind = Allow })), `an allow entry with the action reject does nothing`},
 		{"an override that reports do not know", exceptions(with(entry(Accept, Scope{}, client), func(x *Exception) { x.Override = "forwarded" })), `override: "forwarded" is not one of local_policy, mailing_list, trusted_forwarder, other`},
 		{"a sealer without domain", Spec{Sealers: []Sealer{{ID: "s"}}}, `sealer "s": domains: is missing`},
-		{"a sealer that is anybody", Spec{Sealers: []Sealer{{ID: "s", Domains: []string{"*"}}}}, `sealer "s": domains: "*" holds for anybody`},
+		{"a sealer that is anybody", Spec{Sealers: []Sealer{{ID: "s", Domains: []string{"*"}}}}, `sealer "s": domains[0]: "*" holds for anybody`},
 		{"a tag field that would delete subjects", Spec{Tag: TagField{Name: "Subject"}}, `tag: name: "Subject" is not a field name that begins with X-`},
 		{"a tag value of two lines", Spec{Tag: TagField{Value: "a\r\nb"}}, `tag: value: "a\r\nb" is not printable US-ASCII`},
 		{"a reply of the wrong class", Spec{Replies: Replies{DMARC: ReplyTemplate{Code: 450, Enhanced: "4.7.1"}}}, `reply dmarc: code: 450 is not a 5yz reply`},
@@ -67,7 +67,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"a reply that ends the session", Spec{Replies: Replies{TempError: ReplyTemplate{Code: 421, Enhanced: "4.7.1"}}}, `reply temperror: code: 421 would end the whole session`},
 		{"an unknown placeholder", Spec{Replies: Replies{DMARC: ReplyTemplate{Text: "for {user}"}}}, `reply dmarc: text: knows only the placeholders {domain} {reason} {token} {url}`},
 		{"a reply of two lines", Spec{Replies: Replies{DMARC: ReplyTemplate{Text: "a\r\n250 ok"}}}, `reply dmarc: text: holds a character that is not printable US-ASCII`},
-		{"a url with a url in it", Spec{Replies: Replies{URL: "https://x.example/{url}"}}, `reply url: text: knows only the placeholders {domain} {token}`},
+		{"a url with a url in it", Spec{Replies: Replies{URL: "https://x.example/{url}"}}, `reply url: knows only the placeholders {domain} {token}`},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			rules, err := Compile(row.spec)
@@ -85,7 +85,7 @@ func TestCompileRefuses(t *testing.T) {
 func TestCompileReportsEveryFaultWithItsPlace(t *testing.T) {
 	_, err := Compile(Spec{Mode: "x", Exceptions: []Exception{entry(Accept, Scope{}, Proof{})}})
 	var all Errors
-	if !errors.As(err, &all) || len(all) != 2 || all[1].Source != (Source{"x.yaml", 12}) {
+	if !errors.As(err, &all) || len(all) != 2 || all[1].Source != (Source{"x.yaml", 12}) || all[1].Option != "exceptions[0]" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -1,34 +1,17 @@
 package policy
 
 import (
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 )
 
-// condition is a kind of condition of an exception.
-type condition uint8
-
-const (
-	onAuthor condition = iota
-	onClient
-	onDKIM
-	onSPF
-	onPTR
-	onMailFrom
-	onRecipient
-	onList
-	onSealer
-	conditions
-)
-
-// exception is an Exception made ready for matching. Each condition is nil
-// when it is not asked for.
+// exception is an Exception made ready for matching.
 type exception struct {
 	*Exception
 	kind    Kind
-	sets    [conditions]set // all but onClient
+	sets    []set // one for each of conditions, nil where it is not asked for; nil for networks
+	scoped  bool  // it is about certain mail only
 	clients []netip.Prefix
 }
 
@@ -38,7 +21,7 @@ type exception struct {
 type exceptions struct {
 	kind     Kind
 	list     []exception
-	byKey    [conditions]map[pattern][]int32
+	byKey    []map[pattern][]int32 // one for each of conditions
 	byClient prefixTable
 }
 
@@ -50,11 +33,11 @@ func (c *compiler) exceptions(spec *Spec) {
 	seen := make(map[string]bool, len(spec.Exceptions))
 	for i := range c.rules.entries {
 		x := &c.rules.entries[i]
-		e := entryRef{"exception", x.ID, x.Source}
+		e := entryRef{"exception", x.ID, x.Source, "exceptions", i + 1}
 		if x.ID == "" {
-			c.fault(e, "id: is missing; the log names entries by it")
+			c.fault(e, "id", "is missing; the log names entries by it")
 		} else if seen[x.ID] {
-			c.fault(e, "id: is used twice")
+			c.fault(e, "id", "is used twice")
 		}
 		seen[x.ID] = true
 		c.exception(e, x)
@@ -67,7 +50,7 @@ func (c *compiler) exceptions(spec *Spec) {
 // exception checks one entry and adds it to its list.
 func (c *compiler) exception(e entryRef, x *Exception) {
 	if x.Action == "" {
-		c.fault(e, "action: is missing; one of %v", anyAction)
+		c.fault(e, "action", "is missing; one of %v", anyAction)
 	}
 	oneOf(c, e, "action", &x.Action, Accept, anyAction...)
 	kind := x.Kind
@@ -79,96 +62,87 @@ func (c *compiler) exception(e entryRef, x *Exception) {
 	oneOf(c, e, "override", &x.Override, OverrideLocalPolicy,
 		OverrideLocalPolicy, OverrideMailingList, OverrideTrustedForwarder, OverrideOther)
 	if kind == Block && x.Action == Accept {
-		c.fault(e, "a block entry with the action accept does nothing")
+		c.fault(e, "action", "a block entry with the action accept does nothing")
 	}
 	if kind == Allow && x.Action == Reject {
-		c.fault(e, "an allow entry with the action reject does nothing")
+		c.fault(e, "action", "an allow entry with the action reject does nothing")
 	}
 	if x.Expires.IsZero() == !x.NeverExpires {
-		c.fault(e, "expires: set a date, or never_expires: true, and not both")
+		c.fault(e, "expires", "set a date, or never_expires: true, and not both")
 	}
 	if len(x.Reason) > maxReason {
-		c.fault(e, "reason: is longer than %d octets", maxReason)
+		c.fault(e, "reason", "is longer than %d octets", maxReason)
 	}
-	y := exception{Exception: x, kind: kind, clients: x.Proof.Clients}
-	s := &y.sets
-	s[onAuthor] = c.domainSet(e, "scope.author_domains", x.Scope.AuthorDomains, parseDomain)
-	s[onMailFrom] = c.domainSet(e, "scope.mail_from", x.Scope.MailFrom, parseAddress)
-	s[onRecipient] = c.domainSet(e, "scope.recipients", x.Scope.Recipients, parseAddress)
-	s[onList] = c.domainSet(e, "scope.list_ids", x.Scope.ListIDs, parseList)
-	s[onPTR] = c.domainSet(e, "proof.ptr", x.Proof.PTR, parseProof)
-	s[onDKIM] = c.domainSet(e, "proof.dkim", x.Proof.DKIM, parseProof)
-	s[onSPF] = c.domainSet(e, "proof.spf", x.Proof.SPF, parseProof)
-	s[onSealer] = c.sealerSet(e, x.Proof.Sealers)
-	c.proof(e, kind, x)
-	if len(x.Proof.PTR) > 0 {
-		c.rules.needs.IPRev = true
+	y := exception{Exception: x, kind: kind, clients: x.Proof.Clients, sets: make([]set, len(conditions))}
+	for k := range conditions {
+		c.condition(e, &y, k)
 	}
-	if kind == Allow {
-		c.needsOrg(s[onAuthor])
-	}
+	c.proof(e, &y)
 	to := &c.rules.allow
 	if kind == Block {
 		to = &c.rules.block
-		for p := range hostPatterns(maps.Clone(s[onRecipient])) {
-			s[onRecipient][p] = struct{}{}
-		}
 	}
 	to.list = append(to.list, y)
 }
 
-// proof refuses an entry that anybody could use, and one that names nothing.
-func (c *compiler) proof(e entryRef, kind Kind, x *Exception) {
-	p := &x.Proof
-	for _, net := range p.Clients {
-		switch {
-		case !net.IsValid():
-			c.fault(e, "proof.clients: a network is not valid")
-		case isUniversal(net):
-			c.fault(e, "proof.clients: %s holds for anybody, so it proves nothing", net)
-		}
+// condition reads what an entry lists for one of conditions.
+func (c *compiler) condition(e entryRef, y *exception, k int) {
+	of := &conditions[k]
+	if of.list == nil {
+		return
 	}
-	proven := len(p.Clients)+len(p.PTR)+len(p.DKIM)+len(p.SPF)+len(p.Sealers) > 0
-	var scope []string
-	for _, k := range []struct {
-		name string
-		list []string
-	}{
-		{"author_domains", x.Scope.AuthorDomains}, {"mail_from", x.Scope.MailFrom},
-		{"recipients", x.Scope.Recipients}, {"list_ids", x.Scope.ListIDs},
-	} {
-		if len(k.list) > 0 {
-			scope = append(scope, k.name)
-		}
+	s := c.domainSet(e, of.key, of.list(y.Exception), func(text string) (pattern, error) { return of.parse(c, text) })
+	if s == nil {
+		return
 	}
+	y.sets[k] = s
+	y.scoped = y.scoped || !of.proof()
+	c.rules.needs.IPRev = c.rules.needs.IPRev || of.needs.IPRev
 	switch {
-	case proven || kind == Block && scope != nil:
-	case scope == nil:
-		c.fault(e, "has neither scope nor proof, so it would hold for all mail")
-	default:
-		c.fault(e, "allows by %s only, which any sender can write; add a proof: clients, ptr, dkim, spf or sealers",
-			strings.Join(scope, " and "))
+	case y.kind == Allow:
+		c.needsOrg(s)
+	case of.wider != nil:
+		of.wider(s)
 	}
 }
 
-func (c *compiler) sealerSet(e entryRef, ids []string) set {
-	if len(ids) == 0 {
-		return nil
-	}
-	s := make(set, len(ids))
-	for _, id := range ids {
-		if !slices.ContainsFunc(c.rules.sealers, func(s sealer) bool { return s.ID == id }) {
-			c.fault(e, "proof.sealers: no trusted sealer has the id %q", id)
+// proof refuses an entry that anybody could use, and one that names nothing.
+func (c *compiler) proof(e entryRef, y *exception) {
+	for i, net := range y.clients {
+		switch {
+		case !net.IsValid():
+			c.fault(e, item("proof.clients", i), "the network is not valid")
+		case isUniversal(net):
+			c.fault(e, item("proof.clients", i), "%s holds for anybody, so it proves nothing", net)
 		}
-		s[pattern{exactDomain, id}] = struct{}{}
 	}
-	return s
+	proven := len(y.clients) > 0
+	var scope, proofs []string
+	for k := range conditions {
+		switch of := &conditions[k]; {
+		case of.proof():
+			proofs = append(proofs, of.name())
+			proven = proven || y.sets[k] != nil
+		case y.sets[k] != nil:
+			scope = append(scope, of.name())
+		}
+	}
+	last := len(proofs) - 1
+	switch {
+	case proven || y.kind == Block && scope != nil:
+	case scope == nil:
+		c.fault(e, "", "has neither scope nor proof, so it would hold for all mail")
+	default:
+		c.fault(e, "", "allows by %s only, which any sender can write; add a proof: %s or %s",
+			strings.Join(scope, " and "), strings.Join(proofs[:last], ", "), proofs[last])
+	}
 }
 
 // file builds the index, once the list is complete.
 func (x *exceptions) file() {
-	var users [conditions]map[pattern]int
+	users := make([]map[pattern]int, len(conditions))
 	networks := map[netip.Prefix]int{}
+	x.byKey = make([]map[pattern][]int32, len(conditions))
 	for i := range x.list {
 		for k, s := range x.list[i].sets {
 			for p := range s {
@@ -183,16 +157,16 @@ func (x *exceptions) file() {
 		}
 	}
 	for i := range x.list {
-		x.fileEntry(int32(i), &users, networks)
+		x.fileEntry(int32(i), users, networks)
 	}
 }
 
 // fileEntry files one entry under its rarest condition.
-func (x *exceptions) fileEntry(i int32, users *[conditions]map[pattern]int, networks map[netip.Prefix]int) {
+func (x *exceptions) fileEntry(i int32, users []map[pattern]int, networks map[netip.Prefix]int) {
 	e := &x.list[i]
-	best, fewest := conditions, 0
-	consider := func(k condition, n int) {
-		if best == conditions || n < fewest {
+	best, fewest := -1, 0
+	consider := func(k, n int) {
+		if best < 0 || n < fewest {
 			best, fewest = k, n
 		}
 	}
@@ -201,7 +175,7 @@ func (x *exceptions) fileEntry(i int32, users *[conditions]map[pattern]int, netw
 		for _, p := range e.clients {
 			n = max(n, networks[unmapPrefix(p).Masked()])
 		}
-		consider(onClient, n)
+		consider(slices.IndexFunc(conditions, func(c condition) bool { return c.list == nil }), n)
 	}
 	for k, s := range e.sets {
 		if s != nil {
@@ -209,12 +183,12 @@ func (x *exceptions) fileEntry(i int32, users *[conditions]map[pattern]int, netw
 			for p := range s {
 				n = max(n, users[k][p])
 			}
-			consider(condition(k), n)
+			consider(k, n)
 		}
 	}
-	switch best {
-	case conditions: // no condition: a fault that was reported
-	case onClient:
+	switch {
+	case best < 0: // no condition: a fault that was reported
+	case conditions[best].list == nil:
 		for _, p := range e.clients {
 			x.byClient.add(p, i)
 		}
@@ -228,9 +202,9 @@ func (x *exceptions) fileEntry(i int32, users *[conditions]map[pattern]int, netw
 	}
 }
 
-// filed reports whether an entry is filed under k.
-func (x *exceptions) filed(k condition) bool {
-	if k == onClient {
+// filed reports whether an entry is filed under one of conditions.
+func (x *exceptions) filed(k int) bool {
+	if conditions[k].list == nil {
 		return x.byClient.values != nil
 	}
 	return x.byKey[k] != nil

@@ -10,6 +10,9 @@ import (
 type EntryError struct {
 	Source Source
 	Entry  string // e.g. `exception "vendor"`; a key where it is no entry
+	// Option is the place of the fault by the names that an admin writes, such as
+	// "exceptions[3].proof.dkim[0]" or "replies.dmarc.code".
+	Option string
 	Msg    string // what is wrong, and what is wanted
 }
 
@@ -41,18 +44,41 @@ func (e Errors) Unwrap() []error {
 	return list
 }
 
-// entryRef names an entry in a fault.
+// entryRef names an entry, or a section of options, in a fault.
 type entryRef struct {
 	kind, id string
 	at       Source
+	option   string // the list or section as an admin writes it; empty at the top level
+	number   int    // of the entry in its list, from 1; 0 for a section
 }
 
-func (c *compiler) fault(e entryRef, format string, args ...any) {
+// path is the place of a key of the entry; of the entry itself without one.
+func (e *entryRef) path(key string) string {
+	path := e.option
+	if e.number > 0 {
+		path = fmt.Sprintf("%s[%d]", path, e.number-1)
+	}
+	if path != "" && key != "" {
+		path += "."
+	}
+	return path + key
+}
+
+// item is a key that stands for one value of a list.
+func item(key string, i int) string { return fmt.Sprintf("%s[%d]", key, i) }
+
+// fault notes what is wrong with a key of an entry; key is empty where it is the
+// entry as a whole.
+func (c *compiler) fault(e entryRef, key, format string, args ...any) {
 	name := e.kind
 	if e.id != "" {
 		name = fmt.Sprintf("%s %q", e.kind, e.id)
 	}
-	c.errs = append(c.errs, &EntryError{Source: e.at, Entry: name, Msg: fmt.Sprintf(format, args...)})
+	msg := fmt.Sprintf(format, args...)
+	if key != "" {
+		msg = key + ": " + msg
+	}
+	c.errs = append(c.errs, &EntryError{Source: e.at, Entry: name, Option: e.path(key), Msg: msg})
 }
 
 // oneOf reports a value that is not in want; def stands for the empty value.
@@ -66,6 +92,6 @@ func oneOf[T ~string](c *compiler, e entryRef, key string, value *T, def T, want
 		for i, w := range want {
 			words[i] = string(w)
 		}
-		c.fault(e, "%s: %q is not one of %s", key, string(*value), strings.Join(words, ", "))
+		c.fault(e, key, "%q is not one of %s", string(*value), strings.Join(words, ", "))
 	}
 }

@@ -32,23 +32,24 @@ func (x *exceptions) find(d *decision, dm *evidence.DMARC) (found *exception, mi
 		if !x.filed(k) {
 			continue
 		}
-		if d.unknown(k, dm) != noFacts {
+		of := &conditions[k]
+		if of.missing(d, dm) != noFacts {
 			return x.findSlowly(d, dm)
 		}
-		if k == onClient {
+		switch {
+		case of.list == nil:
 			x.byClient.each(d.ev.Client.IP(), try)
-			continue
-		}
-		if k == onPTR && d.anyName() {
+		case of.any != nil && of.any(d):
 			for _, list := range x.byKey[k] {
 				try(list)
 			}
-			continue
-		}
-		for keys := range d.keys(k, x.kind, dm) {
-			for p := range keys {
-				try(x.byKey[k][p])
-			}
+		default:
+			of.values(d, x.kind, dm, func(keys iter.Seq[pattern]) bool {
+				for p := range keys {
+					try(x.byKey[k][p])
+				}
+				return true
+			})
 		}
 	}
 	if best == int32(len(x.list)) {
@@ -70,10 +71,18 @@ func (x *exceptions) findSlowly(d *decision, dm *evidence.DMARC) (found *excepti
 	return nil, missing
 }
 
+// missing is what a condition needs of the message and that was not looked up.
+func (c *condition) missing(d *decision, dm *evidence.DMARC) facts {
+	if c.unknown == nil {
+		return noFacts
+	}
+	return c.unknown(d, dm)
+}
+
 // matches reports whether all conditions of x hold. missing is set when only
 // observations that were not made stand in the way.
 func (d *decision) matches(x *exception, dm *evidence.DMARC) (ok bool, missing facts) {
-	if x.expired(d.ev.Time) || d.anyName() && x.sets[onPTR] != nil && !x.scoped() {
+	if x.expired(d.ev.Time) {
 		return false, noFacts
 	}
 	if len(x.clients) > 0 {
@@ -85,11 +94,15 @@ func (d *decision) matches(x *exception, dm *evidence.DMARC) (ok bool, missing f
 		if s == nil {
 			continue
 		}
-		unknown := d.unknown(condition(k), dm)
-		if condition(k) == onAuthor && x.kind == Allow {
-			unknown = d.orgWanted(s, dm)
+		of := &conditions[k]
+		if of.any != nil && of.any(d) && !x.scoped {
+			return false, noFacts
 		}
-		if unknown == noFacts && !d.meets(condition(k), s, x.kind, dm) {
+		unknown := of.missing(d, dm)
+		if of.wanted != nil && x.kind == Allow {
+			unknown |= of.wanted(d, s, dm)
+		}
+		if unknown == noFacts && !d.meets(of, s, x.kind, dm) {
 			return false, noFacts
 		}
 		missing |= unknown
@@ -109,27 +122,34 @@ func (d *decision) orgWanted(s set, dm *evidence.DMARC) facts {
 	return unknown
 }
 
-// scoped reports whether an entry is about certain mail only.
-func (x *exception) scoped() bool {
-	s := &x.sets
-	return s[onAuthor] != nil || s[onMailFrom] != nil || s[onRecipient] != nil || s[onList] != nil
-}
-
 // meets reports whether the message meets one condition. An allow entry wants
 // every recipient in its scope, everything else one value.
-func (d *decision) meets(k condition, s set, kind Kind, dm *evidence.DMARC) bool {
-	if k == onPTR && d.anyName() {
+func (d *decision) meets(of *condition, s set, kind Kind, dm *evidence.DMARC) bool {
+	switch {
+	case of.any != nil && of.any(d):
 		return true
+	case of.every && kind == Allow:
+		return d.every(s, kind, dm, of.values)
 	}
-	every := k == onRecipient && kind == Allow
-	n := 0
-	for keys := range d.keys(k, kind, dm) {
-		n++
-		if s.hasAny(keys) != every {
-			return !every
-		}
-	}
-	return every && n > 0
+	return d.some(s, kind, dm, of.values)
+}
+
+// some reports whether one of the message's values is in s.
+func (d *decision) some(s set, kind Kind, dm *evidence.DMARC, of observed) (found bool) {
+	of(d, kind, dm, func(keys iter.Seq[pattern]) bool {
+		found = s.hasAny(keys)
+		return !found
+	})
+	return found
+}
+
+// every reports whether the message has values and all of them are in s.
+func (d *decision) every(s set, kind Kind, dm *evidence.DMARC, of observed) (all bool) {
+	of(d, kind, dm, func(keys iter.Seq[pattern]) bool {
+		all = s.hasAny(keys)
+		return all
+	})
+	return all
 }
 
 // anyName reports whether the client's reverse name is taken to be whichever
@@ -144,85 +164,6 @@ func (d *decision) proven(r evidence.Result) bool {
 // ignored reports whether an SPF pass is too wide to count here.
 func (d *decision) ignored(s *evidence.SPFCheck) bool {
 	return s.Wide && d.rules.wideSPF == WideIgnore
-}
-
-// unknown is what a condition needs and that was not looked up. For onAuthor it is
-// orgWanted.
-func (d *decision) unknown(k condition, dm *evidence.DMARC) facts {
-	ev := d.ev
-	switch {
-	case k == onClient:
-		return d.clientUnknown()
-	case k == onPTR && ev.IPRev.Result == evidence.NotChecked:
-		return noIPRev
-	case k == onDKIM && !ev.Has(evidence.SectionDKIM):
-		return noDKIM
-	case k == onSPF && ev.SPF.MailFrom == nil && ev.MailFrom != "":
-		return noSPF
-	case k == onList && !ev.Has(evidence.SectionTraces):
-		return noTraces
-	case k == onSealer:
-		_, missing := d.newestSealer(dm)
-		return missing
-	case k == onRecipient && len(ev.Recipients) == 0:
-		return noRecipients
-	}
-	return noFacts
-}
-
-// keys yields, for each value that the message has for a condition, the
-// patterns that this value matches. A Block entry takes more than an Allow entry
-// where the sender chooses the spelling.
-func (d *decision) keys(k condition, kind Kind, dm *evidence.DMARC) iter.Seq[iter.Seq[pattern]] {
-	return func(yield func(iter.Seq[pattern]) bool) {
-		ev := d.ev
-		switch k {
-		case onAuthor:
-			switch {
-			case dm == nil:
-			case kind == Block || dm.OrgDomain == "": // see orgWanted
-				yield(strictAuthorKeys(dm.AuthorDomain, dm.OrgDomain))
-			default:
-				yield(authorKeys(dm.AuthorDomain, dm.OrgDomain))
-			}
-		case onMailFrom:
-			yield(addressKeys(d.mailFrom(), ""))
-		case onRecipient:
-			for i := range ev.Recipients {
-				to := ev.Recipients[i].Address
-				if !yield(addressKeys(to, d.rules.delimiters)) {
-					return
-				}
-				if kind == Block && !yield(hostKeys(to, d.rules.delimiters)) {
-					return
-				}
-			}
-		case onList:
-			yield(listKeys(ev.Traces.ListID))
-		case onPTR:
-			for _, name := range ev.IPRev.Names {
-				if ev.IPRev.Result == evidence.Pass && !yield(domainKeys(name)) {
-					return
-				}
-			}
-		case onDKIM:
-			for i := range ev.DKIM {
-				if d.proven(ev.DKIM[i].Result) && !yield(domainKeys(ev.DKIM[i].Domain)) {
-					return
-				}
-			}
-		case onSPF:
-			// A wide match proves nothing for an entry that lets in; for one that
-			// keeps out it is as good as any.
-			if s := ev.SPF.MailFrom; s != nil && d.proven(s.Result) && (kind == Block || !d.ignored(s)) {
-				yield(domainKeys(s.Domain))
-			}
-		case onSealer:
-			if id, _ := d.newestSealer(dm); id != "" {
-				yield(func(yield func(pattern) bool) { yield(pattern{exactDomain, id}) })
-			}
-		}
-	}
 }
 
 // mailFrom is the reverse-path with its domain normalized.

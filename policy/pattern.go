@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"iter"
+	"maps"
 	"net/netip"
 	"regexp"
 	"strings"
@@ -338,6 +339,13 @@ func hostPatterns(s set) iter.Seq[pattern] {
 				return
 			}
 		}
+	}
+}
+
+// addHostPatterns adds the hostPatterns of s to it.
+func addHostPatterns(s set) {
+	for p := range hostPatterns(maps.Clone(s)) {
+		s[p] = struct{}{}
 	}
 }
 

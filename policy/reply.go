@@ -58,7 +58,7 @@ func (c *compiler) repliesOf(spec *Spec) {
 
 	c.rules.replies.kinds[replyInternalReject] = replyTemplate{code: 550, enhanced: "5.3.0",
 		text: []part{{text: "Email rejected: it could not be evaluated"}}}
-	c.rules.replies.url = c.template(entryRef{kind: "reply url"}, spec.Replies.URL, "domain", "token")
+	c.rules.replies.url = c.template(entryRef{kind: "reply url", option: "replies.url"}, "", spec.Replies.URL, "domain", "token")
 	set, def := &spec.Replies, DefaultReplies()
 	for _, t := range []struct {
 		name string
@@ -77,7 +77,7 @@ func (c *compiler) repliesOf(spec *Spec) {
 		{"limit", replyLimit, set.Limit, def.Limit},
 		{"internal", replyInternal, set.Internal, def.Internal},
 	} {
-		c.reply(entryRef{kind: "reply " + t.name}, t.kind, t.set, t.def)
+		c.reply(entryRef{kind: "reply " + t.name, option: "replies." + t.name}, t.kind, t.set, t.def)
 	}
 }
 
@@ -105,16 +105,16 @@ func (c *compiler) reply(e entryRef, kind replyKind, set, def ReplyTemplate) {
 	}
 	fill(&set.Text, def.Text)
 	if set.Code/100 != def.Code/100 || set.Code%100 > 59 {
-		c.fault(e, "code: %d is not a %dyz reply", set.Code, def.Code/100)
+		c.fault(e, "code", "%d is not a %dyz reply", set.Code, def.Code/100)
 	}
 	if set.Code == 421 || set.Code == 521 {
-		c.fault(e, "code: %d would end the whole session", set.Code)
+		c.fault(e, "code", "%d would end the whole session", set.Code)
 	}
 	if !isEnhanced(set.Enhanced) || set.Enhanced[0]-'0' != byte(def.Code/100) {
-		c.fault(e, "enhanced: %q is not of the form %d.x.y", set.Enhanced, def.Code/100)
+		c.fault(e, "enhanced", "%q is not of the form %d.x.y", set.Enhanced, def.Code/100)
 	}
 	c.rules.replies.kinds[kind] = replyTemplate{code: set.Code, enhanced: set.Enhanced,
-		text: c.template(e, set.Text, "domain", "reason", "token", "url"), reason: strings.Contains(set.Text, "{reason}")}
+		text: c.template(e, "text", set.Text, "domain", "reason", "token", "url"), reason: strings.Contains(set.Text, "{reason}")}
 }
 
 // isEnhanced reports whether s is an enhanced status code (RFC 3463 section 2).
@@ -132,16 +132,16 @@ func isEnhanced(s string) bool {
 	return true
 }
 
-// template parses text with {name} placeholders.
-func (c *compiler) template(e entryRef, text string, names ...string) []part {
+// template parses text, the value of key, with {name} placeholders.
+func (c *compiler) template(e entryRef, key, text string, names ...string) []part {
 	for i := 0; i < len(text); i++ {
 		if text[i] < ' ' || text[i] > '~' {
-			c.fault(e, "text: holds a character that is not printable US-ASCII")
+			c.fault(e, key, "holds a character that is not printable US-ASCII")
 			return nil
 		}
 	}
 	if len(text) > maxReplyLine {
-		c.fault(e, "text: is longer than %d octets", maxReplyLine)
+		c.fault(e, key, "is longer than %d octets", maxReplyLine)
 		return nil
 	}
 	var parts []part
@@ -161,7 +161,7 @@ func (c *compiler) template(e entryRef, text string, names ...string) []part {
 			}
 		}
 		if !ok {
-			c.fault(e, "text: knows only the placeholders {%s}", strings.Join(names, "} {"))
+			c.fault(e, key, "knows only the placeholders {%s}", strings.Join(names, "} {"))
 			return nil
 		}
 		parts = append(parts, part{name: name})
@@ -237,12 +237,12 @@ func keep(s string, limit int, ok func(byte) bool) string {
 // tagField refuses a field name that would delete something else from
 // incoming mail, and a value that does not fit one line.
 func (c *compiler) tagField() {
-	e := entryRef{kind: "tag"}
+	e := entryRef{kind: "tag", option: "tag"}
 	t := &c.rules.tag
 	if len(t.Name) < 3 || len(t.Name) > 60 || !strings.EqualFold(t.Name[:2], "X-") || word(t.Name) != t.Name || strings.ContainsAny(t.Name, ":") {
-		c.fault(e, "name: %q is not a field name that begins with X-; incoming fields of that name are deleted", t.Name)
+		c.fault(e, "name", "%q is not a field name that begins with X-; incoming fields of that name are deleted", t.Name)
 	}
 	if clean(t.Value, 200) != t.Value || strings.TrimSpace(t.Value) != t.Value {
-		c.fault(e, "value: %q is not printable US-ASCII of at most 200 octets", t.Value)
+		c.fault(e, "value", "%q is not printable US-ASCII of at most 200 octets", t.Value)
 	}
 }

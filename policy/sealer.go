@@ -24,14 +24,14 @@ func (c *compiler) trustedSealers(spec *Spec) {
 	r.sealerIndex = map[pattern][]int32{}
 	seen := map[string]bool{}
 	for i, s := range spec.Sealers {
-		e := entryRef{"sealer", s.ID, s.Source}
+		e := entryRef{"sealer", s.ID, s.Source, "trusted_sealers", i + 1}
 		if len(s.Domains) == 0 {
-			c.fault(e, "domains: is missing")
+			c.fault(e, "domains", "is missing")
 			continue
 		}
 		fill(&s.ID, s.Domains[0])
 		if seen[s.ID] {
-			c.fault(e, "id: is used twice")
+			c.fault(e, "id", "is used twice")
 		}
 		seen[s.ID] = true
 		oneOf(c, e, "require", &s.Require, RequireDMARC, RequireDMARC, RequireAligned)
@@ -90,7 +90,7 @@ func (d *decision) uncovered(s *sealer, set *evidence.ARCSet, newest bool, dm *e
 		missing |= d.orgWanted(s.authors, dm)
 	}
 	if s.recipients != nil {
-		missing |= d.unknown(onRecipient, dm)
+		missing |= recipientsUnknown(d, dm)
 	}
 	if why = d.outside(s, set, newest, dm, missing); why != "" {
 		return why, noFacts
@@ -107,9 +107,9 @@ func (d *decision) outside(s *sealer, set *evidence.ARCSet, newest bool, dm *evi
 		return "its selector is not listed"
 	case newest && len(s.Clients) > 0 && missing&(noClient|noReceived) == 0 && !holds(s.Clients, d.ev.Client.IP()):
 		return "the client is not one of its clients"
-	case s.authors != nil && missing&(noOrg|unansweredOrg) == 0 && (dm == nil || !d.meets(onAuthor, s.authors, Allow, dm)):
+	case s.authors != nil && missing&(noOrg|unansweredOrg) == 0 && (dm == nil || !d.some(s.authors, Allow, dm, authorValues)):
 		return "the Author Domain is not one of its author_domains"
-	case s.recipients != nil && missing&noRecipients == 0 && !d.meets(onRecipient, s.recipients, Allow, dm):
+	case s.recipients != nil && missing&noRecipients == 0 && !d.every(s.recipients, Allow, dm, recipientValues):
 		return "a recipient is not one of its recipients"
 	}
 	return ""

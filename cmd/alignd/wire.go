@@ -87,12 +87,12 @@ func orNone[T int | time.Duration](v T) T {
 }
 
 func relays(cfg *config.Config) *relay.Options {
-	opt := &relay.Options{Own: config.Prefixes(cfg.NotJudged.Networks)}
+	opt := &relay.Options{Own: cfg.NotJudged.Networks}
 	for _, r := range cfg.TrustedRelays {
 		var by relay.Writers
 		by.Names, by.Networks = config.Hosts(r.By)
 		opt.Relays = append(opt.Relays, relay.Relay{
-			ID: r.ID, Peers: config.Prefixes(r.Peers), Skip: config.Prefixes(r.Skip), By: by,
+			ID: r.ID, Peers: r.Peers, Skip: r.Skip, By: by,
 			PrivateHops: r.PrivateHops, MaxHops: r.MaxHops, OnParseFailure: r.OnParseFailure,
 		})
 	}

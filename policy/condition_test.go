@@ -1,0 +1,52 @@
+package policy
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+	"unicode"
+)
+
+// snake is a Go name as an option: AuthorDomains is author_domains, ListIDs list_ids.
+func snake(name string) string {
+	var b strings.Builder
+	runes := []rune(name)
+	for i, r := range runes {
+		begins := i > 0 && unicode.IsUpper(r) && unicode.IsLower(runes[i-1])
+		if begins {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+func TestEachFieldOfScopeAndProofIsACondition(t *testing.T) {
+	rows := map[string]*condition{}
+	for i := range conditions {
+		rows[conditions[i].key] = &conditions[i]
+	}
+	for section, typ := range map[string]reflect.Type{"scope": reflect.TypeFor[Scope](), "proof": reflect.TypeFor[Proof]()} {
+		for _, f := range reflect.VisibleFields(typ) {
+			key := section + "." + snake(f.Name)
+			row := rows[key]
+			if row == nil {
+				t.Errorf("%s.%s: no row of conditions has the key %s", typ.Name(), f.Name, key)
+				continue
+			}
+			delete(rows, key)
+			if row.list == nil {
+				continue // networks
+			}
+			var x Exception
+			list := reflect.ValueOf(&x).Elem().FieldByName(typ.Name()).FieldByName(f.Name)
+			list.Set(reflect.ValueOf([]string{"here"}))
+			if got := row.list(&x); len(got) != 1 || got[0] != "here" {
+				t.Errorf("the row of %s lists %q, not what stands in its field", key, got)
+			}
+		}
+	}
+	for key := range rows {
+		t.Errorf("the row of %s has no field", key)
+	}
+}
