@@ -72,6 +72,7 @@ func TestResultsReadByAnotherReader(t *testing.T) {
 	}
 	six, null, unsigned, noFrom := full(), full(), full(), full()
 	six.Client.Peer = netip.MustParseAddr("2001:db8::1")
+	six.ARC.Result = evidence.Fail // the other reader loses a quoted value that another property follows
 	null.MailFrom, null.MailFromDomain, null.SPF.MailFrom = "", "", nil
 	unsigned.DKIM, unsigned.ARC = nil, evidence.ARC{Result: evidence.None}
 	noFrom.From, noFrom.DMARC = evidence.From{Problem: evidence.FromMissing}, nil

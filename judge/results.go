@@ -2,7 +2,6 @@ package judge
 
 import (
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -141,15 +140,11 @@ func arcResult(ev *evidence.Message) authres.Result {
 	if n := len(ev.ARC.Sets); ev.ARC.Result == evidence.Pass && n > 0 {
 		r.Comment = fmt.Sprintf("i=%d sealer=%s", ev.ARC.Instances, ev.ARC.Sets[n-1].SealDomain)
 	}
-	ip := ev.Client.IP()
-	if ip.IsValid() {
+	if ip := ev.Client.IP(); ip.IsValid() {
 		r.Props = property(r.Props, "smtp", "remote-ip", ip.String())
 	}
 	if ev.ARC.Result == evidence.Pass {
 		r.Props = property(r.Props, "header", "oldest-pass", strconv.Itoa(ev.ARC.OldestPass))
-	}
-	if ip.Is6() { // it is quoted then, and Python's authres only sees it at the end
-		slices.Reverse(r.Props)
 	}
 	return r
 }
