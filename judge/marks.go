@@ -77,9 +77,8 @@ type Field struct {
 	Number int
 }
 
-// Deletions are the fields that go when the message is delivered. Those of a name
-// stand together, the highest number first: each deletion leaves the numbers below
-// it as they are.
+// Deletions are the fields that go when the message is delivered, those of a name
+// together, the last one first.
 func (j *Judgement) Deletions() []Field {
 	if j.marks == nil {
 		return nil
