@@ -3,7 +3,7 @@
 // Received-SPF (RFC 7208 section 9.1). It is the only place that lets text from
 // outside into a header field.
 //
-// Parse and ParseAAR take fields as they are met in the wild: comments, quoted
+// Parse and ParseSealed take fields as they are met in the wild: comments, quoted
 // strings, folds, version tokens, the missing authserv-id and the properties
 // without a ptype that Microsoft writes. Own decides which received fields claim
 // to be ours and must go. Header renders a field of ours.
@@ -68,7 +68,7 @@ const (
 	maxProperties = 64       // properties of one result
 )
 
-// Errors of Parse and ParseAAR.
+// Errors of Parse and ParseSealed.
 var (
 	errSyntax   = errors.New("not an Authentication-Results payload")
 	errVersion  = errors.New("unsupported Authentication-Results version")

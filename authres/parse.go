@@ -25,10 +25,19 @@ func Parse(value []byte) (evidence.AuthResults, error) {
 	return p.out, err
 }
 
-// ParseAAR reads the value of an ARC-Authentication-Results field: "i=N;" and
-// then what Parse reads (RFC 8617 section 4.1.1). The instance is 1 to 50, or 0
-// with an error. With a valid instance an error is about the payload behind it.
-func ParseAAR(value []byte) (int, evidence.AuthResults, error) {
+// Instance reads the instance in front of an ARC-Authentication-Results field, 1 to 50; 0
+// where there is none. What stands behind it does not matter.
+//
+//	instance = [CFWS] "i" [CFWS] "=" [CFWS] 1*2DIGIT [CFWS] ";"
+//
+// (RFC 8617 sections 4.1.1 and 4.2.1)
+func Instance(value []byte) int {
+	p := parser{lexer: lexer{s: string(value)}}
+	return p.instance()
+}
+
+// parseAAR is ParseSealed with all names as they were written.
+func parseAAR(value []byte) (int, evidence.AuthResults, error) {
 	if len(value) > maxField {
 		return 0, evidence.AuthResults{}, fmt.Errorf("%w: %w", errInstance, errTooLarge)
 	}
@@ -54,7 +63,7 @@ type parser struct {
 // maxInstance is the highest ARC instance (RFC 8617 section 4.2.1).
 const maxInstance = 50
 
-// instance reads "i=N;". The tag name is case-sensitive (RFC 8617 section 4.2.1).
+// instance reads "i=N;". The tag name is case-sensitive.
 func (p *parser) instance() int {
 	if !p.cfws() || !p.take('i') || !p.cfws() || !p.take('=') || !p.cfws() {
 		return 0

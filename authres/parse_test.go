@@ -165,12 +165,12 @@ func TestParseAAR(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			n, got, err := ParseAAR([]byte(tt.value))
+			n, got, err := parseAAR([]byte(tt.value))
 			if !errors.Is(err, tt.err) || err != nil && tt.err == nil {
-				t.Fatalf("ParseAAR(%.200q): error %v, want %v", tt.value, err, tt.err)
+				t.Fatalf("parseAAR(%.200q): error %v, want %v", tt.value, err, tt.err)
 			}
 			if n != tt.instance || got.ServID != tt.servID || len(got.Results) != tt.results {
-				t.Errorf("ParseAAR(%.200q) = %d, %+v; want %d, %q with %d results", tt.value, n, got, tt.instance, tt.servID, tt.results)
+				t.Errorf("parseAAR(%.200q) = %d, %+v; want %d, %q with %d results", tt.value, n, got, tt.instance, tt.servID, tt.results)
 			}
 		})
 	}
@@ -240,7 +240,7 @@ func FuzzParseAAR(f *testing.F) {
 		if len(front)+len(payload) > maxField {
 			return
 		}
-		n, got, err := ParseAAR(append([]byte(front), payload...))
+		n, got, err := parseAAR(append([]byte(front), payload...))
 		if instance < 1 || instance > 50 {
 			if n != 0 || !errors.Is(err, errInstance) || !reflect.DeepEqual(got, evidence.AuthResults{}) {
 				t.Fatalf("i=%d: got %d, %+v, %v", instance, n, got, err)
@@ -251,7 +251,7 @@ func FuzzParseAAR(f *testing.F) {
 		if n != instance || !reflect.DeepEqual(got, want) || (err == nil) != (wantErr == nil) {
 			t.Fatalf("i=%d; %q: got %d, %+v, %v; want %+v, %v", instance, payload, n, got, err, want, wantErr)
 		}
-		if n, _, err := ParseAAR(payload); n == 0 != errors.Is(err, errInstance) {
+		if n, _, err := parseAAR(payload); n == 0 != errors.Is(err, errInstance) {
 			t.Fatalf("%q: instance %d with error %v", payload, n, err)
 		}
 	})

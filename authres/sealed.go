@@ -7,12 +7,16 @@ import (
 	"alignd/evidence"
 )
 
-// ParseSealed is ParseAAR for results that are compared with other names: where
-// authserv-id or a property is a domain or an address in U-labels, its domain
-// comes back in A-labels (RFC 8616 section 6). A name that IDNA2008 does not allow
-// stays as written, so that it equals no other.
+// ParseSealed reads the value of an ARC-Authentication-Results field: "i=N;" and then
+// what Parse reads (RFC 8617 section 4.1.1). The instance is 1 to 50, or 0 with an
+// error. With a valid instance an error is about the payload behind it.
+//
+// As these results are compared with other names, a domain in U-labels comes back in
+// A-labels (RFC 8616 section 6), be it the authserv-id, a property, or the domain of
+// an address. A name that IDNA2008 does not allow stays as written, so that it
+// equals no other.
 func ParseSealed(value []byte) (int, evidence.AuthResults, error) {
-	n, out, err := ParseAAR(value)
+	n, out, err := parseAAR(value)
 	id, job, found := strings.Cut(out.ServID, "/")
 	if id = aLabels(id); found {
 		id += "/" + job

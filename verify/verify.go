@@ -23,7 +23,6 @@ import (
 	"sync"
 	"time"
 
-	"alignd/authres"
 	"alignd/evidence"
 	"alignd/header"
 	"alignd/resolver"
@@ -201,7 +200,7 @@ func (m *Message) EndOfHeader() {
 	keys, chain := m.budget.Lane(m.ownOfKeys()), m.budget.Lane(ownOfChain)
 	m.budget.Unhold()
 	m.dkim = dkim.Start(m.ctx, &m.fields, &m.body, keys, opt)
-	m.arc = arc.Start(m.ctx, &m.fields, &m.body, chain, arc.Options{DKIM: opt, ParseAAR: authres.ParseSealed})
+	m.arc = arc.Start(m.ctx, &m.fields, &m.body, chain, opt)
 }
 
 // HeaderUnread stands for EndOfHeader, and for all of Header, where the header

@@ -3,6 +3,7 @@ package arc
 import (
 	"slices"
 
+	"alignd/authres"
 	"alignd/evidence"
 	"alignd/header"
 	"alignd/verify/dkim"
@@ -78,7 +79,7 @@ func collect(fields *header.Fields, opt dkim.Options) *chain {
 	}
 	for _, i := range aars {
 		f := fields.At(i)
-		if s := c.set(instanceOf(f.Value())); s == nil {
+		if s := c.set(authres.Instance(f.Value())); s == nil {
 			continue
 		} else if s.hasAAR {
 			c.fail(twiceInstance)
@@ -144,51 +145,8 @@ func (c *chain) checkStructure() {
 	}
 }
 
-// instanceOf reads the instance at the start of an ARC-Authentication-Results
-// value; 0 when there is none.
-//
-//	instance = [CFWS] "i" [CFWS] "=" [CFWS] 1*2DIGIT [CFWS] ";"
-//
-// (RFC 8617 sections 4.1.1 and 4.2.1)
-func instanceOf(value []byte) int {
-	i := skipCFWS(value, 0)
-	if i == len(value) || value[i] != 'i' {
-		return 0
-	}
-	if i = skipCFWS(value, i+1); i == len(value) || value[i] != '=' {
-		return 0
-	}
-	start := skipCFWS(value, i+1)
-	for i = start; i < len(value) && '0' <= value[i] && value[i] <= '9'; i++ {
-	}
-	n := dkim.ParseInstance(value[start:i])
-	if i = skipCFWS(value, i); i == len(value) || value[i] != ';' {
-		return 0
-	}
-	return n
-}
-
-// skipCFWS returns the position after white space and comments (RFC 5322
-// section 3.2.2).
-func skipCFWS(b []byte, i int) int {
-	depth := 0
-	for ; i < len(b); i++ {
-		switch c := b[i]; {
-		case c == '(':
-			depth++
-		case c == ')' && depth > 0:
-			depth--
-		case c == '\\' && depth > 0:
-			i++
-		case depth == 0 && c != ' ' && c != '\t' && c != '\r' && c != '\n':
-			return i
-		}
-	}
-	return len(b)
-}
-
 // evidence fills in what the fields say.
-func (c *chain) evidence(parseAAR AARParser) []evidence.ARCSet {
+func (c *chain) evidence() []evidence.ARCSet {
 	sets := make([]evidence.ARCSet, len(c.sets))
 	for i, s := range c.sets {
 		e := &sets[i]
@@ -200,8 +158,8 @@ func (c *chain) evidence(parseAAR AARParser) []evidence.ARCSet {
 		if s.ams != nil {
 			e.MessageDomain, e.MessageSelector = s.ams.Params.Domain, s.ams.Params.Selector
 		}
-		if s.hasAAR && parseAAR != nil {
-			if _, results, err := parseAAR(s.aar.Value()); err == nil {
+		if s.hasAAR {
+			if _, results, err := authres.ParseSealed(s.aar.Value()); err == nil {
 				e.AAR = &results
 			}
 		}

@@ -39,7 +39,7 @@ func TestAChainThatMayHoldIsTemporaryWhereTheSpaceIsLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b dkim.Body
-		opt := arc.Options{DKIM: dkim.Options{Now: time.Unix(1_700_000_000, 0), LeadingSpaceLost: !row.granted}}
+		opt := dkim.Options{Now: time.Unix(1_700_000_000, 0), LeadingSpaceLost: !row.granted}
 		v := arc.Start(context.Background(), fields, &b, zone, opt)
 		if _, err := io.Copy(&b, body); err != nil {
 			t.Fatal(err)

@@ -10,16 +10,6 @@ import (
 	"alignd/verify/dkim"
 )
 
-// AARParser reads the value of an ARC-Authentication-Results field, "i=N;"
-// included.
-type AARParser func(value []byte) (instance int, results evidence.AuthResults, err error)
-
-// Options is how a chain is judged. The zero value is usable.
-type Options struct {
-	DKIM     dkim.Options // clock and skew count; the limit on signatures does not
-	ParseAAR AARParser    // nil: evidence has no AAR
-}
-
 // Validation is the work on one message's chain.
 type Validation struct {
 	opt     dkim.Options
@@ -31,9 +21,10 @@ type Validation struct {
 
 // Start reads the chain, registers what its signatures need of the body and
 // begins to ask for keys. fields must stay as they are until Finish or Close
-// returns, and one of the two must be called.
-func Start(ctx context.Context, fields *header.Fields, body *dkim.Body, lk resolver.Lookuper, opt Options) *Validation {
-	v := &Validation{opt: opt.DKIM.WithDefaults()}
+// returns, and one of the two must be called. Of opt
+// clock and skew count; the limit on signatures does not.
+func Start(ctx context.Context, fields *header.Fields, body *dkim.Body, lk resolver.Lookuper, opt dkim.Options) *Validation {
+	v := &Validation{opt: opt.WithDefaults()}
 	if v.chain = collect(fields, v.opt); v.chain == nil {
 		v.result.Result = evidence.None
 		return v
@@ -42,7 +33,7 @@ func Start(ctx context.Context, fields *header.Fields, body *dkim.Body, lk resol
 		Result:    evidence.Fail,
 		Reason:    v.chain.broken,
 		Instances: len(v.chain.sets),
-		Sets:      v.chain.evidence(opt.ParseAAR),
+		Sets:      v.chain.evidence(),
 	}
 	if v.chain.broken != "" {
 		return v
@@ -143,19 +134,19 @@ func (v *Validation) Finish(ctx context.Context) evidence.ARC {
 	return v.result
 }
 
-// message is the verdict on an ARC-Message-Signature.
-func (s *set) message(ctx context.Context, opt dkim.Options) dkim.Problem {
+// message says why an ARC-Message-Signature does not verify; nil where it does.
+func (s *set) message(ctx context.Context, opt dkim.Options) *dkim.Problem {
 	s.ams.Wait(ctx)
-	verdict, _ := s.ams.Result(opt)
-	if s.relaxed == nil || verdict.Result == evidence.Pass {
-		return verdict
+	problem, _ := s.ams.Result(opt)
+	if s.relaxed == nil || problem == nil {
+		return problem
 	}
 	s.relaxed.Wait(ctx)
 	again, body := s.relaxed.Result(opt)
-	if again.Result == evidence.Pass || again.Result == evidence.TempError && body.Verified {
+	if again == nil || again.Result == evidence.TempError && body.Verified {
 		return again
 	}
-	return verdict
+	return problem
 }
 
 // judge collects what the signatures say. arc.Reason is the first permanent
@@ -168,29 +159,29 @@ type judge struct {
 	lost      bool // the MTA did not hand on what a simple signature covers
 }
 
-// need notes the result of a signature without which the chain fails.
-func (j *judge) need(verdict dkim.Problem, what string) {
+// need notes the problem of a signature without which the chain fails.
+func (j *judge) need(problem *dkim.Problem, what string) {
 	switch {
-	case verdict.Result == evidence.Pass:
-	case verdict.Result == evidence.TempError, verdict.LostSpace():
+	case problem == nil:
+	case problem.Result == evidence.TempError, problem.LostSpace():
 		j.temporary = true
-		j.lost = j.lost || verdict.LostSpace()
+		j.lost = j.lost || problem.LostSpace()
 	case j.arc.Reason == "":
-		j.arc.Reason = what + verdict.Reason
+		j.arc.Reason = what + problem.Reason
 	}
 }
 
 func (j *judge) newestMessage(s *set) {
-	verdict := s.message(j.ctx, j.opt)
-	j.arc.Sets[len(j.arc.Sets)-1].MessageResult = verdict.Result
-	j.need(verdict, newestMessage)
+	problem := s.message(j.ctx, j.opt)
+	j.arc.Sets[len(j.arc.Sets)-1].MessageResult = problem.Verdict()
+	j.need(problem, newestMessage)
 }
 
 func (j *judge) seal(i int, s *set) {
 	s.seal.Wait(j.ctx)
-	verdict, _ := s.seal.Result(j.opt)
-	j.arc.Sets[i-1].SealResult = verdict.Result
-	j.need(verdict, "ARC-Seal: ")
+	problem, _ := s.seal.Result(j.opt)
+	j.arc.Sets[i-1].SealResult = problem.Verdict()
+	j.need(problem, "ARC-Seal: ")
 }
 
 // oldestPass verifies the older ARC-Message-Signatures downwards; the number
@@ -198,9 +189,9 @@ func (j *judge) seal(i int, s *set) {
 func (j *judge) oldestPass(sets []set) {
 	j.arc.OldestPass = 0
 	for i := len(sets) - 1; i >= 1; i-- {
-		verdict := sets[i-1].message(j.ctx, j.opt)
-		j.arc.Sets[i-1].MessageResult = verdict.Result
-		if verdict.Result != evidence.Pass {
+		problem := sets[i-1].message(j.ctx, j.opt)
+		j.arc.Sets[i-1].MessageResult = problem.Verdict()
+		if problem != nil {
 			j.arc.OldestPass = i + 1
 			return
 		}

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"alignd/authres"
 	"alignd/evidence"
 	"alignd/header"
 	"alignd/verify/arc"
@@ -50,7 +49,7 @@ func validateAt(t testing.TB, msg string, now time.Time) evidence.ARC {
 	}
 	ctx := context.Background()
 	var b dkim.Body
-	v := arc.Start(ctx, fields, &b, zone, arc.Options{DKIM: dkim.Options{Now: now}, ParseAAR: authres.ParseAAR})
+	v := arc.Start(ctx, fields, &b, zone, dkim.Options{Now: now})
 	if _, err := io.Copy(&b, body); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +226,7 @@ func TestAcceptLengthNeverServesAChain(t *testing.T) {
 	}
 	var b dkim.Body
 	opt := dkim.Options{Now: time.Unix(1_700_000_000, 0), AcceptLength: true, MinLengthPercent: 50}
-	v := arc.Start(t.Context(), fields, &b, zone, arc.Options{DKIM: opt})
+	v := arc.Start(t.Context(), fields, &b, zone, opt)
 	if _, err := io.Copy(&b, body); err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +287,7 @@ func FuzzValidate(f *testing.F) {
 		h.Add([]byte("ARC-Message-Signature"), []byte(ams))
 		h.Add([]byte("ARC-Authentication-Results"), []byte(aar))
 		var b dkim.Body
-		v := arc.Start(context.Background(), &h, &b, zone, arc.Options{ParseAAR: authres.ParseAAR})
+		v := arc.Start(context.Background(), &h, &b, zone, dkim.Options{})
 		if got := v.Finish(context.Background()); got.Result != evidence.Fail || got.Reason == "" || len(got.Sets) > 50 {
 			t.Fatalf("%q %q %q: got %+v", as, ams, aar, got)
 		}

@@ -134,11 +134,11 @@ func (c *Check) Close() {
 	}
 }
 
-// Result is the verdict on header and body together, after Wait and after the
-// last Write to the Body.
-func (c *Check) Result(opt Options) (Problem, BodyResult) {
+// Result says why the signature does not verify, header and body together; nil where it
+// does. It is for after Wait and after the last Write to the Body.
+func (c *Check) Result(opt Options) (*Problem, BodyResult) {
 	if c.Problem != nil {
-		return *c.Problem, BodyResult{}
+		return c.Problem, BodyResult{}
 	}
 	if c.Params.Kind == Seal {
 		return c.sealResult(), BodyResult{}
@@ -147,52 +147,44 @@ func (c *Check) Result(opt Options) (Problem, BodyResult) {
 	late := c.Outcome.Problem != nil && c.Outcome.Problem.Result == evidence.TempError
 	switch {
 	case late && b.Short: // no key could make it right
-		return Problem{evidence.Fail, "body is shorter than l=", evidence.FailedBody}, b
+		return &Problem{evidence.Fail, "body is shorter than l=", evidence.FailedBody}, b
 	case late && !b.Verified:
-		return Problem{evidence.Fail, "body hash did not verify", evidence.FailedBody}, b
+		return &Problem{evidence.Fail, "body hash did not verify", evidence.FailedBody}, b
 	case c.Outcome.Problem != nil:
-		return *c.Outcome.Problem, b
+		return c.Outcome.Problem, b
 	case b.Short:
-		return Problem{evidence.Fail, "body is shorter than l=", evidence.FailedBody}, b
+		return &Problem{evidence.Fail, "body is shorter than l=", evidence.FailedBody}, b
 	case !b.Verified && !c.Outcome.Verified:
-		return Problem{evidence.Fail, "neither header nor body verified", evidence.FailedBody}, b
+		return &Problem{evidence.Fail, "neither header nor body verified", evidence.FailedBody}, b
 	case !b.Verified:
-		return Problem{evidence.Fail, "body hash did not verify", evidence.FailedBody}, b
+		return &Problem{evidence.Fail, "body hash did not verify", evidence.FailedBody}, b
 	case !c.Outcome.Verified && opt.LeadingSpaceLost && !c.Params.HeaderRelaxed:
 		return lostSpace, b
 	case !c.Outcome.Verified:
-		return Problem{evidence.Fail, "signature did not verify", evidence.FailedHeader}, b
+		return &Problem{evidence.Fail, "signature did not verify", evidence.FailedHeader}, b
 	case c.Outcome.weak(c.Params):
-		return Problem{evidence.Policy, "RSA key below 1024 bits", evidence.FailedKey}, b
+		return &Problem{evidence.Policy, "RSA key below 1024 bits", evidence.FailedKey}, b
 	case b.Unsigned > 0 && !opt.enough(c.Params, b.Size):
-		return Problem{evidence.Policy, "octets beyond l= are not signed", evidence.FailedCoverage}, b
+		return &Problem{evidence.Policy, "octets beyond l= are not signed", evidence.FailedCoverage}, b
 	}
 	if !opt.AcceptPartlySigned {
 		if name := partlySigned(c.fields, c.Params.Names); name != "" {
-			return Problem{evidence.Policy, "not all " + name + " fields are signed", evidence.FailedCoverage}, b
+			return &Problem{evidence.Policy, "not all " + name + " fields are signed", evidence.FailedCoverage}, b
 		}
 	}
-	return Problem{Result: evidence.Pass}, b
+	return nil, b
 }
 
-// lostSpace is the verdict on a signature whose body holds and whose header may: see
-// Options.LeadingSpaceLost. RFC 6376 section 3.9 has no word for it; neutral is that
-// of RFC 8601 section 2.7.1 for what could not be processed otherwise.
-var lostSpace = Problem{evidence.Neutral, "the MTA does not hand on the space after the colon, which simple signs", evidence.FailedTransport}
-
-// LostSpace reports whether the verdict is that of Options.LeadingSpaceLost.
-func (p Problem) LostSpace() bool { return p.On == evidence.FailedTransport }
-
-func (c *Check) sealResult() Problem {
+func (c *Check) sealResult() *Problem {
 	switch {
 	case c.Outcome.Problem != nil:
-		return *c.Outcome.Problem
+		return c.Outcome.Problem
 	case !c.Outcome.Verified:
-		return Problem{evidence.Fail, "signature did not verify", evidence.FailedHeader}
+		return &Problem{evidence.Fail, "signature did not verify", evidence.FailedHeader}
 	case c.Outcome.weak(c.Params):
-		return Problem{evidence.Policy, "RSA key below 1024 bits", evidence.FailedKey}
+		return &Problem{evidence.Policy, "RSA key below 1024 bits", evidence.FailedKey}
 	}
-	return Problem{Result: evidence.Pass}
+	return nil
 }
 
 // enough reports whether l= covers what AcceptLength asks for. That is about

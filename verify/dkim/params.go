@@ -21,31 +21,6 @@ const (
 	Seal                         // ARC-Seal: no body, no h=, has cv=
 )
 
-// Problem says why a signature does not verify.
-type Problem struct {
-	Result evidence.Result
-	Reason string // constant text, but for the name of a tag that stands twice
-	On     evidence.Failure
-}
-
-// malformed and unacceptable are about the field.
-func malformed(reason string) *Problem {
-	return &Problem{evidence.Neutral, reason, evidence.FailedSyntax}
-}
-
-func unacceptable(reason string) *Problem {
-	return &Problem{evidence.PermError, reason, evidence.FailedSyntax}
-}
-
-// badKey and barredKey are about the key.
-func badKey(reason string) *Problem {
-	return &Problem{evidence.PermError, reason, evidence.FailedKey}
-}
-
-func barredKey(reason string) *Problem {
-	return &Problem{evidence.Policy, reason, evidence.FailedKey}
-}
-
 // Params is one signature field, parsed. It keeps slices of the field.
 type Params struct {
 	Kind  Kind
@@ -146,7 +121,7 @@ func (p *Params) readInstance(tags tagList) *Problem {
 	if !ok {
 		return unacceptable("required tag i= is missing")
 	}
-	if p.Instance = ParseInstance(i.value); p.Instance == 0 {
+	if p.Instance = parseInstance(i.value); p.Instance == 0 {
 		return malformed("instance is not a number from 1 to 50")
 	}
 	return nil
@@ -155,8 +130,8 @@ func (p *Params) readInstance(tags tagList) *Problem {
 // MaxInstance is the highest instance of an ARC Set. RFC 8617 section 4.2.1.
 const MaxInstance = 50
 
-// ParseInstance reads the value of an ARC instance tag; 0 when it is none.
-func ParseInstance(value []byte) int {
+// parseInstance reads the value of an ARC instance tag; 0 when it is none.
+func parseInstance(value []byte) int {
 	if len(value) == 0 || len(value) > 2 {
 		return 0
 	}

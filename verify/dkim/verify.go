@@ -160,11 +160,9 @@ func (v *Verification) Close() {
 // evidence renders a finished check.
 func (v *Verification) evidence(c *Check) evidence.Signature {
 	p := c.Params
-	verdict, body := c.Result(v.opt)
+	problem, body := c.Result(v.opt)
 	s := evidence.Signature{
-		Result:        verdict.Result,
-		Reason:        verdict.Reason,
-		FailedOn:      verdict.On,
+		Result:        problem.Verdict(),
 		Domain:        p.Domain,
 		Selector:      p.Selector,
 		Identity:      p.Identity,
@@ -182,6 +180,9 @@ func (v *Verification) evidence(c *Check) evidence.Signature {
 		KeyCNAMEs:     c.Outcome.CNAMEs,
 		Testing:       c.Outcome.Testing,
 		PublicSuffix:  p.keyName != "" && isPublicSuffix(p.Domain),
+	}
+	if problem != nil {
+		s.Reason, s.FailedOn = problem.Reason, problem.On
 	}
 	return s
 }
