@@ -120,8 +120,8 @@ func mayBeOf(label, local string, parts []string) bool {
 // or an Author Domain, of something above them, or stands in the SPF record as it is.
 // The form of a name proves nothing, as an SPF record can ask for any.
 func known(name string, ev *evidence.Message) bool {
-	return isKey(name, ev) || isReverse(name, ev.Client.IP()) || inSPFRecord(name, ev.ReportedSPF()) ||
-		isOrAboveDomain(strings.TrimPrefix(name, "_dmarc."), ev)
+	return isOrAboveDomain(strings.TrimPrefix(name, "_dmarc."), ev) || isKey(name, ev) ||
+		isReverse(name, ev.Client.IP()) || inSPFRecord(name, ev.ReportedSPF())
 }
 
 // isKey: the name is that of a signature's key (RFC 6376 section 3.6.2.1).
@@ -156,12 +156,15 @@ func isReverse(name string, client netip.Addr) bool {
 
 func isOrAboveDomain(name string, ev *evidence.Message) bool {
 	is := func(d string) bool { return d == name || domain.IsBelow(d, name) }
+	if is(ev.MailFromDomain) || is(ev.Client.HELOName()) || slices.ContainsFunc(ev.From.Domains, is) {
+		return true
+	}
 	for i := range ev.DKIM {
 		if is(ev.DKIM[i].Domain) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(ev.From.Domains, is) || is(ev.MailFromDomain) || is(ev.Client.HELOName())
+	return false
 }
 
 func inSPFRecord(name string, c *evidence.SPFCheck) bool {

@@ -34,7 +34,9 @@ type dialogue struct {
 	msg      message
 	current  protocol.Code // the event at work; a panic is then the Session's
 	deadline bool          // the read deadline of the present phase is set
-	ignored  bool          // an unknown command was logged
+	readBy   limit
+	writeBy  limit
+	ignored  bool // an unknown command was logged
 	progress progress
 }
 
@@ -229,16 +231,32 @@ func (d *dialogue) logEnd(err error) {
 
 // write sends octets in one write.
 func (d *dialogue) write(data []byte) error {
-	if err := d.nc.SetWriteDeadline(time.Now().Add(d.srv.opt.Timeouts.Write)); err != nil {
+	if err := d.writeBy.within(d.srv.opt.Timeouts.Write, d.nc.SetWriteDeadline); err != nil {
 		return err
 	}
 	_, err := d.nc.Write(data)
 	return err
 }
 
+// limit is the deadline that a connection has for reading, or for writing.
+type limit struct{ set time.Time }
+
+// within moves the deadline to wait from now. One that is almost there stays: it
+// leaves fifteen sixteenths of wait at least, and most frames come soon after each
+// other.
+func (l *limit) within(wait time.Duration, set func(time.Time) error) error {
+	by := time.Now().Add(wait)
+	if missing := by.Sub(l.set); missing >= 0 && missing < wait/16 {
+		return nil
+	}
+	l.set = by
+	return set(by)
+}
+
 // paced is the dialogue's connection as the frame reader sees it: each read
-// acknowledges what came before it and has the deadline of its phase. A deadline is set only where bytes are awaited, and
-// once for a frame, or for the whole content of a message.
+// acknowledges what came before it and has the deadline of its phase. A deadline
+// is set only where bytes are awaited, and once for a frame, or for the whole
+// content of a message.
 type paced dialogue
 
 func (p *paced) Read(b []byte) (int, error) {
@@ -253,7 +271,7 @@ func (p *paced) Read(b []byte) (int, error) {
 		d.deadline = false
 	}
 	if !d.deadline {
-		if err := d.nc.SetReadDeadline(time.Now().Add(wait)); err != nil {
+		if err := d.readBy.within(wait, d.nc.SetReadDeadline); err != nil {
 			return 0, err
 		}
 		d.deadline = true

@@ -26,6 +26,9 @@ func parse(s string) (netip.Addr, bool) {
 	if len(s) > len(tag) && strings.EqualFold(s[:len(tag)], tag) {
 		s = s[len(tag):]
 	}
+	if isWord(s) {
+		return netip.Addr{}, false
+	}
 	ip, err := netip.ParseAddr(s)
 	if err != nil { // what can be an address as a whole is no address with a port
 		i := strings.LastIndexByte(s, ':')
@@ -40,6 +43,12 @@ func parse(s string) (netip.Addr, bool) {
 	return ip, !ip.IsUnspecified()
 }
 
+// isWord finds what is no address without reading it, as most of a field is: it has
+// no colon and is not of digits and dots alone.
+func isWord(s string) bool {
+	return strings.IndexByte(s, ':') < 0 && strings.Trim(s, "0123456789.") != ""
+}
+
 // isPort matches ":" and digits.
 func isPort(s string) bool {
 	return len(s) > 1 && s[0] == ':' && strings.Trim(s[1:], "0123456789") == ""
@@ -52,6 +61,9 @@ func addressesIn(text string) []netip.Addr {
 	var found []netip.Addr
 	for token := range strings.FieldsFuncSeq(text, outsideAddress) {
 		token = strings.TrimRight(token, ".")
+		if isWord(token) {
+			continue
+		}
 		if ip, ok := parse(token); ok {
 			found = append(found, ip)
 		} else if resembles(token) {
