@@ -34,10 +34,11 @@ test: ## everything: linters, unit tests with the race detector, cases through a
 	e2e/install all
 	$(MAKE) --no-print-directory lint cross unit scores e2e
 
-lint:
+lint: ## gofmt, go vet, staticcheck, and whether CHANGELOG.md tells of what changed
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "not gofmt'ed: $$unformatted"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
+	@.ci/changelog
 
 # Where Sendmail is still at home, and the other machines that alignd runs on.
 cross: ## builds for other systems and processors, and what go vet says of FreeBSD
