@@ -90,12 +90,13 @@ bench: ## benchmarks, the daemon under load, messages through real MTAs; BENCH=r
 	$(ROOT) build/load -through postfix -n 200
 	$(ROOT) build/load -through sendmail -n 200
 
-install: ## what make built: binary, unit, man pages, a first configuration, the user alignd
+install: ## what make built: binary, units, man pages, a first configuration, the user alignd
 	@test -x build/alignd || { echo "nothing built yet: run make, then make install"; exit 1; }
 	install -D -m 0755 build/alignd $(DESTDIR)$(BINDIR)/alignd
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/alignd
 	sed 's|@BINDIR@|$(BINDIR)|g' systemd/alignd.service > $(DESTDIR)$(UNITDIR)/alignd.service
 	chmod 0644 $(DESTDIR)$(UNITDIR)/alignd.service
+	install -m 0644 systemd/alignd.socket $(DESTDIR)$(UNITDIR)/alignd.socket
 	@for page in $(wildcard docs/man/*.[1-8]); do \
 		install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
 	done
@@ -106,14 +107,14 @@ install: ## what make built: binary, unit, man pages, a first configuration, the
 		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin alignd && \
 		echo "created the user alignd"; fi
 	@echo
-	@echo "Start it:            systemctl daemon-reload && systemctl enable --now alignd"
+	@echo "Start it:            systemctl daemon-reload && systemctl enable --now alignd.socket alignd"
 	@echo "Then in main.cf, in front of the milters that 'postconf -h smtpd_milters' shows:"
 	@echo "                     smtpd_milters = inet:127.0.0.1:8890 ..."
 	@echo "and, to let mail wait while alignd is away rather than pass unverified:"
 	@echo "                     milter_default_action = tempfail"
 
 uninstall: ## removes what install put in place; keeps configuration and user
-	rm -f $(DESTDIR)$(BINDIR)/alignd $(DESTDIR)$(UNITDIR)/alignd.service
+	rm -f $(DESTDIR)$(BINDIR)/alignd $(DESTDIR)$(UNITDIR)/alignd.service $(DESTDIR)$(UNITDIR)/alignd.socket
 	@for page in $(wildcard docs/man/*.[1-8]); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 
 clean: ## removes build/

@@ -74,6 +74,9 @@ func TestTheDefaultFileIsWhatRunsWithoutAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	empty.Rules, printed.Rules = nil, nil
+	if empty.ListenWritten() || !printed.ListenWritten() {
+		t.Errorf("listen is written: got %v and %v", empty.ListenWritten(), printed.ListenWritten())
+	}
 	empty.Files, printed.Files = nil, nil
 	empty.places, printed.places = nil, nil
 	if !reflect.DeepEqual(empty, printed) {

@@ -124,3 +124,6 @@ func (ps Problems) Error() string {
 	}
 	return strings.Join(lines, "\n")
 }
+
+// ListenWritten reports whether the file says where to listen.
+func (c *Config) ListenWritten() bool { return c.written("listen") }

@@ -46,6 +46,7 @@ SIGHUP reads the configuration again.`,
 			defer signal.Stop(stop)
 			defer signal.Stop(hangup)
 			signal.Ignore(syscall.SIGPIPE) // the reader of the log may end; mail goes on without it
+			signal.Ignore(syscall.SIGXFSZ) // the log's file may come to its limit; mail goes on, too
 			d, err := newDaemon(file, listen)
 			if err != nil {
 				return err
@@ -71,8 +72,10 @@ type daemon struct {
 	messages *judge.Log
 	filter   *filter.Filter
 	server   *milter.Server
-	places   []string
-	expiry   *expiryWatch
+	// passed are the sockets that systemd opened; places those that alignd opens.
+	passed []net.Listener
+	places []string
+	expiry *expiryWatch
 
 	reloads int // failed ones included
 }
@@ -84,17 +87,22 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 	}
 	// A default file that was read must not be missing at a reload: the defaults would
 	// take its place.
-	d := &daemon{file: config.FileOf(file), cfg: cfg, begun: cfg, level: new(slog.LevelVar), places: cfg.Listen}
+	d := &daemon{file: config.FileOf(file), cfg: cfg, begun: cfg, level: new(slog.LevelVar)}
 	for _, place := range listen {
 		if err := config.CheckListen(place); err != nil {
 			return nil, fmt.Errorf("--listen: %w", err)
 		}
 	}
-	if len(listen) > 0 {
-		d.places = listen
+	if d.passed, err = passedSockets(); err != nil {
+		return nil, failure{err}
 	}
+	var unnamed []net.Listener
+	d.places, unnamed = choosePlaces(cfg, listen, d.passed)
 	d.level.Set(logLevel(cfg))
 	d.log, d.lines = newDaemonLogger(os.Stderr, d.level, logFormat(cfg.LogFormat))
+	if len(unnamed) > 0 {
+		d.log.Warn("systemd passes a socket that listen does not name, it is served too", "passed", placesOf(unnamed))
+	}
 	return d, nil
 }
 
@@ -133,16 +141,21 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	ballast := make([]byte, headroom)
 	defer runtime.KeepAlive(ballast)
 
-	failed := make(chan error, len(d.places))
+	failed := make(chan error, len(d.passed)+len(d.places))
 	if err := d.listen(failed); err != nil {
 		return failure{err}
 	}
 	d.warn(d.cfg)
 	d.expiry = newExpiryWatch(d.cfg.Rules, time.Now())
-	d.log.Info("alignd started", append([]any{"version", version, "listen", d.places, "mode", d.cfg.Mode,
+	d.log.Info("alignd started", append([]any{"version", version, "listen", d.places, "passed", placesOf(d.passed), "mode", d.cfg.Mode,
 		"config", d.file, "dns", d.dns.Servers()}, counts(d.cfg)...)...)
 	d.report(reloadOutcome{Said: "not reloaded since its start"})
 	d.notify(sd.SdNotifyReady)
+	ended := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() { d.watchdog(ended) })
+	defer watch.Wait()
+	defer close(ended)
 	for {
 		select {
 		case err := <-failed:
@@ -163,15 +176,13 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 // listen opens every place before any is served, so that a fault is told
 // before the MTA sees half a daemon.
 func (d *daemon) listen(failed chan<- error) error {
-	var all []net.Listener
+	all := d.passed
 	for _, place := range d.places {
 		l, err := milter.Listen(place, milter.SocketOptions{
 			Mode: os.FileMode(d.cfg.SocketMode), Group: d.cfg.SocketGroup,
 		})
 		if err != nil {
-			for _, open := range all {
-				open.Close()
-			}
+			closeAll(all)
 			return err
 		}
 		all = append(all, l)
@@ -189,7 +200,7 @@ func (d *daemon) listen(failed chan<- error) error {
 // reload reads the configuration again. All of it is taken, or on a fault
 // nothing; messages in progress keep what they began with.
 func (d *daemon) reload() {
-	d.notify(sd.SdNotifyReloading)
+	d.notify(reloading())
 	defer d.notify(sd.SdNotifyReady)
 	if err := d.reconfigure(); err != nil {
 		const said = "configuration not reloaded, the old one stays"
@@ -281,7 +292,7 @@ func (d *daemon) drain(stop <-chan os.Signal) {
 		d.log.Warn("sessions were cut off", "err", err)
 		return
 	}
-	d.log.Info("alignd stopped")
+	d.log.Info("alignd stopped", "idle_sessions_closed", d.server.IdleClosed())
 }
 
 func (d *daemon) warn(cfg *config.Config) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -28,7 +29,14 @@ const (
 type Daemon struct {
 	Binary string
 	Config string // file; empty for none
-	Listen string // as --listen wants it: "inet:HOST:PORT" or "unix:PATH"
+	Listen string // as --listen wants it: "inet:HOST:PORT" or "unix:PATH"; empty for none
+	// Systemd stands in for what starts it; nil for none.
+	Systemd *Systemd
+	Env     []string // in addition
+	// Stderr is where its log goes; nil keeps it for Log.
+	Stderr *os.File
+	// Before are words in front of the command line, such as "prlimit --fsize=1".
+	Before []string
 
 	cmd  *exec.Cmd
 	done chan error
@@ -51,26 +59,61 @@ func Build(dir string) (string, error) {
 
 // Start runs alignd serve and returns when it answers on its socket.
 func (d *Daemon) Start() error {
-	args := []string{"serve", "--listen", d.Listen}
-	if d.Config != "" {
-		args = append(args, "--config", d.Config)
-	}
-	cmd := exec.Command(d.Binary, args...)
-	// Under systemd the caller's own variables would change the log's form.
-	// A binary with the race detector sleeps a second before it exits.
-	cmd.Env = append(os.Environ(), "JOURNAL_STREAM=", "NOTIFY_SOCKET=", "GORACE=atexit_sleep_ms=0")
-	cmd.Stdout, cmd.Stderr = &d.log, &d.log
+	ready := d.readiness() // of this start: before it
+	cmd := d.command()
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("starting alignd: %w", err)
 	}
 	done := make(chan error, 1)
 	go func() { done <- cmd.Wait() }()
 	d.cmd, d.done = cmd, done
-	return d.waitUntilReady()
+	return d.waitUntil(ready)
 }
 
-func (d *Daemon) waitUntilReady() error {
+func (d *Daemon) command() *exec.Cmd {
+	args := append(slices.Clone(d.Before), d.Binary, "serve")
+	if d.Listen != "" {
+		args = append(args, "--listen", d.Listen)
+	}
+	if d.Config != "" {
+		args = append(args, "--config", d.Config)
+	}
+	// Under systemd the caller's own variables would change the log's form.
+	// A binary with the race detector sleeps a second before it exits.
+	env := append(os.Environ(), "JOURNAL_STREAM=", "NOTIFY_SOCKET=", "GORACE=atexit_sleep_ms=0")
+	var files []*os.File
+	if d.Systemd != nil {
+		var more []string
+		args, more, files = d.Systemd.command(args)
+		env = append(env, more...)
+	}
+	cmd := exec.Command(args[0], args[1:]...)
+	cmd.Env, cmd.ExtraFiles = append(env, d.Env...), files
+	cmd.Stdout, cmd.Stderr = &d.log, &d.log
+	if d.Stderr != nil {
+		cmd.Stderr = d.Stderr
+	}
+	return cmd
+}
+
+// readiness returns what tells that the next start is ready: its word, as a socket
+// that is held for it answers before it does; else its socket.
+func (d *Daemon) readiness() func() bool {
+	if d.Systemd != nil {
+		before := d.Systemd.Count("READY=1")
+		return func() bool { return d.Systemd.Count("READY=1") > before }
+	}
 	network, address := Split(d.Listen)
+	return func() bool {
+		conn, err := net.Dial(network, address)
+		if err == nil {
+			conn.Close()
+		}
+		return err == nil
+	}
+}
+
+func (d *Daemon) waitUntil(ready func() bool) error {
 	for deadline := time.Now().Add(startTimeout); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		select {
 		case err := <-d.done:
@@ -78,8 +121,8 @@ func (d *Daemon) waitUntilReady() error {
 			return fmt.Errorf("alignd ended instead of serving: %v\n%s", err, d.Log())
 		default:
 		}
-		if conn, err := net.Dial(network, address); err == nil {
-			return conn.Close()
+		if ready() {
+			return nil
 		}
 	}
 	d.Stop()
@@ -113,6 +156,28 @@ func (d *Daemon) Stop() error {
 		return fmt.Errorf("stopping alignd: %w\n%s", err, d.Log())
 	}
 	return nil
+}
+
+// Kill ends it as kill -9 does, and waits for the end.
+func (d *Daemon) Kill() error {
+	if d.cmd == nil {
+		return nil
+	}
+	err := d.cmd.Process.Kill()
+	<-d.done
+	d.cmd = nil
+	return err
+}
+
+// Ended reports whether the process has ended by itself.
+func (d *Daemon) Ended() bool {
+	select {
+	case err := <-d.done:
+		d.done <- err
+		return true
+	default:
+		return false
+	}
 }
 
 // Reload sends SIGHUP.

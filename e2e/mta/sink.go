@@ -179,3 +179,12 @@ func queueID(data []byte) string {
 	}
 	return string(rest[:end])
 }
+
+// Take returns all deliveries that nobody has waited for, and forgets them.
+func (s *Sink) Take() []*Delivery {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.kept
+	s.kept = nil
+	return all
+}

@@ -28,7 +28,8 @@ const (
 
 // Shutdown ends the server. It closes the listeners, lets messages in progress
 // finish, then closes the sessions that are idle between messages: an MTA whose
-// idle session is closed early answers 451 to its client's next message. In the
+// idle session is closed early answers 451 to its client's next message. IdleClosed
+// counts them. In the
 // last quarter of the time that ctx leaves, idle sessions are closed at once. When
 // ctx ends, what is still open is cut off, and Shutdown returns its error.
 func (s *Server) Shutdown(ctx context.Context) error {
@@ -90,6 +91,9 @@ func (s *Server) enter(p phase) {
 		s.moved = time.Now()
 	}
 	for d, inMessage := range s.conns {
+		if p == closing && !inMessage {
+			s.idleClosed++
+		}
 		if p == severed || p == closing && !inMessage {
 			d.nc.Close()
 		}
@@ -116,11 +120,21 @@ func (s *Server) wakeAll() {
 	s.changed.Broadcast()
 }
 
-// add registers a new connection; it reports false when none is taken any more.
+// IdleClosed is how many sessions Shutdown closed between two messages: that many
+// clients may be told 451 for a message that they had yet to send.
+func (s *Server) IdleClosed() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.idleClosed
+}
+
+// add registers a new connection; it reports false when none is taken any more. One
+// that was accepted as the drain began is served: to close it would cost its client
+// a 451.
 func (s *Server) add(d *dialogue) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.phase != serving {
+	if s.phase >= closing {
 		return false
 	}
 	s.conns[d] = false
@@ -158,6 +172,9 @@ func (s *Server) end(d *dialogue) bool {
 	if s.phase != serving {
 		s.moved = time.Now()
 		s.changed.Broadcast()
+	}
+	if s.phase == closing {
+		s.idleClosed++
 	}
 	return s.phase < closing
 }

@@ -136,12 +136,14 @@ type Server struct {
 	mu        sync.Mutex
 	changed   *sync.Cond // something below has changed
 	phase     phase
-	listeners map[net.Listener]struct{}
+	listeners map[net.Listener]*accepting
 	conns     map[*dialogue]bool // true while in a message
 	messages  int                // how many of conns are true
 	moved     time.Time          // when a message last ended, or the drain began
 	lost      int                // connections that were cut off
-	told      time.Time          // when the log last said that MaxConns is reached
+	// idleClosed counts sessions that were closed between messages.
+	idleClosed int
+	told       time.Time // when the log last said that MaxConns is reached
 
 	spaceTold sync.Once // that an MTA does not grant the leading space
 }
@@ -158,7 +160,7 @@ func New(opt Options) (*Server, error) {
 	s := &Server{
 		opt:       opt,
 		log:       opt.Logger,
-		listeners: make(map[net.Listener]struct{}),
+		listeners: make(map[net.Listener]*accepting),
 		conns:     make(map[*dialogue]bool),
 	}
 	s.changed = sync.NewCond(&s.mu)
@@ -185,7 +187,8 @@ func (s *Server) SetReplies(r Replies) error {
 // once; each but one may go over MaxConns by one connection.
 func (s *Server) Serve(ln net.Listener) error {
 	defer ln.Close()
-	if !s.listen(ln) {
+	state := &accepting{}
+	if !s.listen(ln, state) {
 		return ErrServerClosed
 	}
 	defer s.unlisten(ln)
@@ -196,6 +199,7 @@ func (s *Server) Serve(ln net.Listener) error {
 		switch {
 		case err == nil:
 			pause = 0
+			state.taken.Add(1)
 			s.start(nc)
 		case s.stopping():
 			return ErrServerClosed
@@ -210,13 +214,13 @@ func (s *Server) Serve(ln net.Listener) error {
 	return ErrServerClosed
 }
 
-func (s *Server) listen(ln net.Listener) bool {
+func (s *Server) listen(ln net.Listener, state *accepting) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.phase != serving {
 		return false
 	}
-	s.listeners[ln] = struct{}{}
+	s.listeners[ln] = state
 	return true
 }
 

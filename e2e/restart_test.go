@@ -1,0 +1,163 @@
+package e2e
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"alignd/e2e/daemon"
+)
+
+// activated starts an alignd behind a line of Postfix, by the stand-in of systemd that
+// holds its socket.
+func activated(t *testing.T, bin, zone, settings string) *daemon.Daemon {
+	t.Helper()
+	systemd, err := daemon.NewSystemd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(systemd.Close)
+	if _, err := systemd.Listen("milter", "tcp", listenAt[""]); err != nil {
+		t.Fatal(err)
+	}
+	d := &daemon.Daemon{Binary: bin, Systemd: systemd,
+		Config: writeFile(t, "alignd.yaml", settings+"\ndns:\n  servers: [\""+serveText(t, zone).Addr()+"\"]\n")}
+	startDaemon(t, d)
+	return d
+}
+
+// startDaemon starts it for the length of the test.
+func startDaemon(t *testing.T, d *daemon.Daemon) {
+	t.Helper()
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := d.Stop(); err != nil {
+			t.Error(err)
+		}
+		if t.Failed() {
+			log := d.Log()
+			t.Logf("alignd's log ends:\n%s", log[max(0, len(log)-4_000):])
+		}
+	})
+}
+
+// sum adds up the values of a key of the log.
+func sum(log, key string) (n int) {
+	for line := range strings.Lines(log) {
+		if _, rest, ok := strings.Cut(line, " "+key+"="); ok {
+			value, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
+			v, _ := strconv.Atoi(value)
+			n += v
+		}
+	}
+	return n
+}
+
+// TestRestartsUnderLoad restarts alignd again and again while mail comes in. systemd
+// holds its socket: new sessions wait there, messages in progress finish, and nothing
+// is put off but the next message of a session that was closed between two.
+func TestRestartsUnderLoad(t *testing.T) {
+	p := realMTA(t)
+	restarts := many(10, 50)
+	d := activated(t, binary(t), spoofZone, "")
+	f := newFlood(t, p, "")
+	f.Idle, f.Slow = 2, 2
+	f.begin()
+	var longest time.Duration
+	for range restarts {
+		f.await(20)
+		begun := time.Now()
+		if err := d.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Start(); err != nil {
+			t.Fatal(err)
+		}
+		longest = max(longest, time.Since(begun))
+	}
+	f.await(20)
+	f.end()
+	if err := d.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	sums := f.settle()
+	told, missing := f.lines(d)
+	idle := sum(d.Log(), "idle_sessions_closed")
+	t.Logf("%d restarts: %s; %d sessions were closed between messages; the longest restart took %s; %d of %d accepted have their line in the log",
+		restarts, sums, idle, longest.Round(time.Millisecond), told, told+missing)
+	if sums.putOff > idle {
+		t.Errorf("%d messages were put off (%v), and only %d sessions closed between messages", sums.putOff, f.later, idle)
+	}
+	// A message in progress that was cut off would be warned of.
+	if missing > 0 || strings.Contains(d.Log(), "level=WARN") || strings.Contains(d.Log(), "level=ERROR") {
+		t.Errorf("%d accepted messages have no line, or there is a warning", missing)
+	}
+	row(t, fmt.Sprintf("%d restarts (SIGTERM) under load, socket held by systemd", restarts),
+		fmt.Sprintf("%s; %d sessions closed between messages", sums.saw(), idle), sums.got())
+}
+
+// TestRestartsWithoutSystemd is the same where alignd opens its socket by itself: new
+// sessions find nobody meanwhile, and Postfix puts their mail off.
+func TestRestartsWithoutSystemd(t *testing.T) {
+	p := realMTA(t)
+	restarts := many(3, 50)
+	d := serve(t, binary(t), behind(""), spoofZone, "")
+	f := newFlood(t, p, "")
+	f.begin()
+	for range restarts {
+		f.await(20)
+		if err := d.Stop(); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.await(20)
+	f.end()
+	sums := f.settle()
+	_, missing := f.lines(d)
+	t.Logf("%d restarts: %s", restarts, sums)
+	if missing > 0 || strings.Contains(d.Log(), "level=WARN") {
+		t.Errorf("%d accepted messages have no line, or there is a warning", missing)
+	}
+	row(t, fmt.Sprintf("%d restarts (SIGTERM) under load, without `alignd.socket`", restarts), sums.saw(), sums.got())
+}
+
+// TestKillsUnderLoad ends alignd as kill -9 does, in the middle of messages.
+func TestKillsUnderLoad(t *testing.T) {
+	p := realMTA(t)
+	kills := many(5, 50)
+	d := activated(t, binary(t), spoofZone, "")
+	f := newFlood(t, p, "")
+	f.Idle, f.Slow = 2, 2
+	f.begin()
+	for i := range kills {
+		f.await(20)
+		time.Sleep(time.Duration(i%20) * time.Millisecond) // at another place of the messages
+		if err := d.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.Start(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.await(20)
+	f.end()
+	sums := f.settle()
+	told, missing := f.lines(d)
+	t.Logf("%d kills: %s; %d of %d accepted have their line in the log", kills, sums, told, told+missing)
+	if sums.putOff == 0 {
+		t.Error("no kill hit a message or a session")
+	}
+	// What was told to the MTA within 5 ms before the kill may not be in the log.
+	if missing > 4*kills {
+		t.Errorf("%d accepted messages have no line", missing)
+	}
+	row(t, fmt.Sprintf("%d times `kill -9` under load", kills), sums.saw(),
+		fmt.Sprintf("%s; %d lines of the log are missing", sums.got(), missing))
+}
