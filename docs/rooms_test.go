@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -40,22 +41,27 @@ type pkg struct {
 // packages are those of alignd, without tests.
 func packages(t *testing.T) []pkg {
 	t.Helper()
-	cmd := exec.Command("go", "list", "-f", "{{.ImportPath}}\t{{join .Imports \" \"}}\t{{join .Deps \" \"}}", "./...")
-	cmd.Dir = ".."
-	out, err := cmd.Output()
+	all, err := listed()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
-	}
-	var all []pkg
-	for line := range strings.Lines(string(out)) {
-		part := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
-		all = append(all, pkg{room: strings.TrimPrefix(part[0], "alignd/"), imports: strings.Fields(part[1]), deps: strings.Fields(part[2])})
 	}
 	if len(all) < 20 {
 		t.Fatalf("only %d packages", len(all))
 	}
 	return all
 }
+
+var listed = sync.OnceValues(func() ([]pkg, error) {
+	cmd := exec.Command("go", "list", "-f", "{{.ImportPath}}\t{{join .Imports \" \"}}\t{{join .Deps \" \"}}", "./...")
+	cmd.Dir = ".."
+	out, err := cmd.Output()
+	var all []pkg
+	for line := range strings.Lines(string(out)) {
+		part := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		all = append(all, pkg{room: strings.TrimPrefix(part[0], "alignd/"), imports: strings.Fields(part[1]), deps: strings.Fields(part[2])})
+	}
+	return all, err
+})
 
 // below reports whether a package is one of some folders or lies in it.
 func below(name string, folders []string) bool {
