@@ -83,6 +83,8 @@ type Config struct {
 	// places is where each option stands that is written down, by its path; what is
 	// written in an entry of a list is in its Place.
 	places map[string]Position
+	// broken are the paths of those that have a fault.
+	broken map[string]bool
 }
 
 // Handling is how published policies are honoured; it stands at the top level

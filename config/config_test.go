@@ -79,6 +79,7 @@ func TestTheDefaultFileIsWhatRunsWithoutAFile(t *testing.T) {
 	}
 	empty.Files, printed.Files = nil, nil
 	empty.places, printed.places = nil, nil
+	empty.broken, printed.broken = nil, nil
 	if !reflect.DeepEqual(empty, printed) {
 		t.Errorf("defaults differ from the printed file:\n%+v\n%+v", empty, printed)
 	}
@@ -86,7 +87,7 @@ func TestTheDefaultFileIsWhatRunsWithoutAFile(t *testing.T) {
 
 // What policy does where nothing is said is what the default file says.
 func TestTheDefaultFileHoldsPolicysOwnDefaults(t *testing.T) {
-	d, cfg := newDecoder("defaults.yaml", map[string]Position{}), new(Config)
+	d, cfg := newDecoder("defaults.yaml", map[string]Position{}, map[string]bool{}), new(Config)
 	d.document(defaultText, cfg)
 	if got, want := replies(&cfg.Replies), policy.DefaultReplies(); got != want {
 		t.Errorf("replies: got\n%+v, want\n%+v", got, want)
@@ -330,7 +331,7 @@ func TestNoFileIsFineButANamedOneMustExist(t *testing.T) {
 
 func FuzzParse(f *testing.F) {
 	f.Add(DefaultText())
-	for _, s := range []string{"", "mode: monitor", "a: &a [*a]", "exceptions:\n  - {id: x}", "listen: [unix:/a, inet:b:1]", "\x00", "? a\n: b"} {
+	for _, s := range []string{"", "mode: monitor", "a: &a [*a]", "exceptions:\n  - {id: x}", "listen: [unix:/a, inet:b:1]", "\x00", "? a\n: b", "honor:\n  reject: [\n  none: x\ntag: {\n", "exceptions:\n- id: a: b\n- {id\n", "a: '\nmode: *x\n\ttag:", "\xff\xfem\x00", "mode: \x93\x00"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
@@ -344,6 +345,14 @@ func FuzzParse(f *testing.F) {
 		if err == nil && cfg.Rules == nil {
 			t.Fatalf("%q: no rules", data)
 		}
+		lines := 1 + bytes.Count(data, []byte("\n"))
+		var problems Problems
+		errors.As(err, &problems)
+		for _, p := range problems {
+			if p.Line < 0 || p.Line > lines+1 || p.Line > 0 && p.Column < 1 || p.Text == "" {
+				t.Fatalf("%q: a fault at no place of the file: %v", data, p)
+			}
+		}
 	})
 }
 
@@ -356,5 +365,37 @@ func TestAnIPv4MappedNetworkIsTheIPv4One(t *testing.T) {
 		if n, err := network(text); err != nil || networkName(n) != want {
 			t.Errorf("%s: got %s, %v; want %s", text, networkName(n), err, want)
 		}
+	}
+}
+
+func TestWhatThisHostMayNotHaveIsWarnedOf(t *testing.T) {
+	for _, row := range []struct{ name, text, want string }{
+		{name: "a group", text: "listen: unix:/run/a.sock\nsocket_group: no-such-group\n", want: `x.yaml:2:15: socket_group: this host has no group "no-such-group"`},
+		{name: "a group by number", text: "listen: unix:/run/a.sock\nsocket_group: \"4711\"\n"},
+		{name: "a group that nothing is opened for", text: "socket_group: no-such-group\n"},
+		{name: "a drain that the MTA does not wait for", text: "drain: 30s\n", want: "x.yaml:1:8: drain (30s) is no shorter than the 30s"},
+		{name: "one that it does", text: "drain: 29s\n"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			cfg, err := Parse([]byte(row.text), "x.yaml", testNow)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := cfg.Warnings.Error(); row.want == "" && got != "" || !strings.HasPrefix(got, row.want) {
+				t.Errorf("got %q, want %q", got, row.want)
+			}
+		})
+	}
+}
+
+func TestOneValueNeedsNoBrackets(t *testing.T) {
+	cfg, err := Parse([]byte("trusted_relays: [{id: gw, peers: 192.0.2.1, by: gw.example}]\nnot_judged: {networks: 192.0.2.0/24}\n"+
+		"corroborated_by: direct\ndns: {servers: 127.0.0.1}\nexceptions: [{id: a, action: reject, never_expires: true, proof: {clients: \"2001:db8::1\"}}]\n"), "x.yaml", testNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := fmt.Sprint(cfg.TrustedRelays[0].Peers, cfg.TrustedRelays[0].By, cfg.NotJudged.Networks, cfg.CorroboratedBy, cfg.DNS.Servers, cfg.Exceptions[0].Proof.Clients)
+	if want := "[192.0.2.1/32] [gw.example] [192.0.2.0/24] [direct] [127.0.0.1:53] [2001:db8::1/128]"; got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

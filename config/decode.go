@@ -1,19 +1,15 @@
 package config
 
 import (
-	"bytes"
 	"encoding"
 	"fmt"
-	"io"
 	"net/netip"
 	"reflect"
 	"slices"
-	"sort"
 	"strconv"
 	"strings"
-	"sync"
 
-	"go.yaml.in/yaml/v3"
+	"go.yaml.in/yaml/v4"
 )
 
 // decoder fills Go values from YAML nodes strictly: unknown and duplicate
@@ -27,12 +23,13 @@ type decoder struct {
 	entry    *Place              // the one that is being decoded
 	path     string              // its path, with a dot
 	paths    map[string]string   // paths in entries, each stored once
+	broken   map[string]bool     // paths that have a fault and are in no entry
 	aliases  int
 	written  int // keys of the document with a value
 }
 
-func newDecoder(file string, places map[string]Position) *decoder {
-	return &decoder{file: file, places: places, paths: map[string]string{}}
+func newDecoder(file string, places map[string]Position, broken map[string]bool) *decoder {
+	return &decoder{file: file, places: places, broken: broken, paths: map[string]string{}}
 }
 
 // maxAliases ends files whose aliases multiply or contain themselves. The
@@ -59,29 +56,32 @@ func (d *decoder) pos(n *yaml.Node) Position {
 }
 
 func (d *decoder) problem(n *yaml.Node, format string, args ...any) {
-	d.problems = append(d.problems, Problem{d.pos(n), fmt.Sprintf(format, args...)})
+	d.problems = append(d.problems, Problem{Position: d.pos(n), Text: fmt.Sprintf(format, args...)})
+}
+
+// fault notes what is wrong with the value of an option.
+func (d *decoder) fault(n *yaml.Node, key, format string, args ...any) {
+	d.problem(n, "%s: %s", orFile(key), fmt.Sprintf(format, args...))
+	d.brokenAt(key)
+}
+
+// brokenAt notes that an option has not the value that is written, so that nothing
+// is said later of the one that it has.
+func (d *decoder) brokenAt(key string) {
+	if d.entry == nil {
+		d.broken[key] = true
+		return
+	}
+	d.entry.broken = append(d.entry.broken, strings.TrimSuffix(strings.TrimPrefix(key+".", d.path), "."))
 }
 
 // document decodes a whole file. An empty file changes nothing.
 func (d *decoder) document(data []byte, into any) {
-	var doc, next yaml.Node
-	in := yaml.NewDecoder(bytes.NewReader(data))
-	if err := in.Decode(&doc); err != nil {
-		if err != io.EOF {
-			d.problems = append(d.problems, syntaxProblem(d.file, err))
-		}
-		return
-	}
-	if len(doc.Content) > 0 {
-		d.written = written(doc.Content[0])
-		d.value(doc.Content[0], reflect.ValueOf(into).Elem(), "", "")
-	}
-	switch err := in.Decode(&next); {
-	case err == io.EOF:
-	case err != nil:
-		d.problems = append(d.problems, syntaxProblem(d.file, err))
-	default:
-		d.problem(&next, "a second YAML document; one file is one document, without --- between its parts")
+	root, problems := parseYAML(d.file, data)
+	d.problems = append(d.problems, problems...)
+	if root != nil {
+		d.written = written(root)
+		d.value(root, reflect.ValueOf(into).Elem(), "", "")
 	}
 }
 
@@ -100,33 +100,24 @@ func written(n *yaml.Node) int {
 	return count
 }
 
-// syntaxProblem takes the line out of the library's error, which has no column.
-func syntaxProblem(file string, err error) Problem {
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	p := Problem{Position{File: file, Line: 1, Column: 1}, "not YAML: " + text}
-	if rest, ok := strings.CutPrefix(text, "line "); ok {
-		if num, why, ok := strings.Cut(rest, ": "); ok {
-			if line, err := strconv.Atoi(num); err == nil {
-				p.Line, p.Text = line, "not YAML: "+why
-			}
-		}
-	}
-	return p
-}
-
 // value decodes n into v. tag is the struct tag of the field that v is or is an
 // item of: oneof lists the words allowed, is names a check, min and max bound
 // a number.
 func (d *decoder) value(n *yaml.Node, v reflect.Value, key string, tag reflect.StructTag) {
 	if n.Kind == yaml.AliasNode {
 		if d.aliases++; d.aliases > maxAliases {
-			d.problem(n, "%s: more than %d aliases are followed in one file", key, maxAliases)
+			d.fault(n, key, "more than %d aliases are followed in one file", maxAliases)
 			return
 		}
 		n = n.Alias
 	}
 	d.note(key, n)
 	switch {
+	case n.Tag == lostTag:
+		defer d.enter(n, v, key)()
+		d.brokenAt(key)
+	case n.Kind == yaml.ScalarNode && !isKnownTag(n.Tag):
+		d.fault(n, key, "a value that begins with ! wants quotes")
 	case v.Type() == prefixType:
 		d.text(n, (*prefix)(v.Addr().Interface().(*netip.Prefix)), key, tag)
 	case v.CanAddr() && v.Addr().Type().Implements(textType):
@@ -173,21 +164,29 @@ func (d *decoder) enter(n *yaml.Node, v reflect.Value, key string) (leave func()
 	return func() { d.entry, d.path = nil, "" }
 }
 
+// isKnownTag reports whether a tag is one that YAML gives by itself.
+func isKnownTag(tag string) bool { return tag == "" || strings.HasPrefix(tag, "!!") }
+
+// isSection reports whether a value of the type is keys and values.
+func isSection(t reflect.Type) bool {
+	return t.Kind() == reflect.Struct && !reflect.PointerTo(t).Implements(textType)
+}
+
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
 // text hands a scalar to a type that parses itself; its error says what is allowed.
 func (d *decoder) text(n *yaml.Node, into encoding.TextUnmarshaler, key string, tag reflect.StructTag) {
 	if n.Kind != yaml.ScalarNode || isNull(n) {
-		d.problem(n, "%s: want a single value, not %s", key, kindName(n))
+		d.fault(n, key, "want a single value, not %s", kindName(n))
 		return
 	}
 	if err := into.UnmarshalText([]byte(n.Value)); err != nil {
-		d.problem(n, "%s: %v", key, err)
+		d.fault(n, key, "%v", err)
 		return
 	}
 	if m, ok := into.(measure); ok {
 		if err := m.within(tag.Get("min"), tag.Get("max")); err != nil {
-			d.problem(n, "%s: %v", key, err)
+			d.fault(n, key, "%v", err)
 		}
 	}
 }
@@ -197,27 +196,75 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 		return // "section:" with all its keys commented out
 	}
 	if n.Kind != yaml.MappingNode {
-		d.problem(n, "%s: want keys and values, not %s", orFile(key), kindName(n))
+		d.fault(n, key, "want keys and values, not %s", kindName(n))
 		return
 	}
 	fields := fieldsOf(v.Type())
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, val := n.Content[i], n.Content[i+1]
-		at, ok := fields[k.Value]
-		switch {
-		case !ok:
-			d.problem(k, "unknown key %q%s; allowed: %s", k.Value, within(key), strings.Join(keysOf(fields), ", "))
-		case seen[k.Value]:
-			d.problem(k, "key %q stands twice%s", k.Value, within(key))
-		default:
-			seen[k.Value] = true
-			path := join(key, k.Value)
-			if val.Kind != yaml.ScalarNode && val.Style&yaml.FlowStyle == 0 {
-				d.note(path, k)
+		name := k.Value
+		if _, ok := fields[name]; !ok {
+			if name = d.unknown(k, v.Type(), key); name == "" || hasKey(n, name) {
+				continue
 			}
-			d.value(val, v.FieldByIndex(at.Index), path, at.Tag)
+		} else if seen[name] {
+			d.problem(k, "key %q stands twice%s", name, within(key))
+			continue
 		}
+		seen[name] = true
+		path := join(key, name)
+		if val.Kind != yaml.ScalarNode && val.Style&yaml.FlowStyle == 0 {
+			d.note(path, k)
+		}
+		d.colonInFront(n, val)
+		d.value(val, v.FieldByIndex(fields[name].Index), path, fields[name].Tag)
+	}
+}
+
+// unknown tells of a key that is none, and returns the one that is meant, as far as
+// that can be said: its value is looked at, too, and nothing is said of its absence.
+func (d *decoder) unknown(k *yaml.Node, typ reflect.Type, key string) (meant string) {
+	allowed := keysOf(fieldsOf(typ))
+	var guess []string
+	place := ""
+	if meant = nearest(k.Value, allowed); meant != "" {
+		guess = []string{meant}
+	} else {
+		guess = elsewhere(typ, k.Value)
+		for _, path := range guess {
+			d.brokenAt(join(key, path))
+		}
+		if len(guess) == 0 && key != "" {
+			guess = elsewhere(reflect.TypeFor[Config](), k.Value)
+			if len(guess) > 0 && !strings.Contains(guess[0], ".") {
+				place = " at the top level"
+			}
+		}
+	}
+	asked := alternatives(guess, place)
+	if asked == "" {
+		asked = ";"
+	}
+	d.problem(k, "unknown key %q%s%s allowed: %s", k.Value, within(key), asked, strings.Join(allowed, ", "))
+	return meant
+}
+
+func hasKey(n *yaml.Node, key string) bool {
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == key {
+			return true
+		}
+	}
+	return false
+}
+
+// colonInFront refuses a value of a list or section in brackets that begins with a
+// colon, as an IPv6 address may: what it means hangs on who reads it.
+func (d *decoder) colonInFront(in, n *yaml.Node) {
+	const quoted = yaml.SingleQuotedStyle | yaml.DoubleQuotedStyle
+	if in.Style&yaml.FlowStyle != 0 && n.Kind == yaml.ScalarNode && n.Style&quoted == 0 && strings.HasPrefix(n.Value, ":") {
+		d.problem(n, "a value that begins with a colon wants quotes: %q", n.Value)
 	}
 }
 
@@ -226,23 +273,28 @@ func (d *decoder) sequence(n *yaml.Node, v reflect.Value, key string, tag reflec
 		v.SetZero()
 		return
 	}
-	if n.Kind == yaml.ScalarNode && v.Type().Elem().Kind() == reflect.String {
+	if n.Kind == yaml.ScalarNode && !isSection(v.Type().Elem()) {
 		n = &yaml.Node{Kind: yaml.SequenceNode, Line: n.Line, Column: n.Column, Content: []*yaml.Node{n}} // one item needs no brackets
 	}
 	if n.Kind != yaml.SequenceNode {
-		d.problem(n, "%s: want a list, not %s", key, kindName(n))
+		hint := ""
+		if n.Kind == yaml.MappingNode {
+			hint = "; an entry has a dash and a blank in front"
+		}
+		d.fault(n, key, "want a list, not %s%s", kindName(n), hint)
 		return
 	}
 	s := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
 	v.Set(s)
 	for i, item := range n.Content {
+		d.colonInFront(n, item)
 		d.value(item, v.Index(i), fmt.Sprintf("%s[%d]", key, i), tag)
 	}
 }
 
 func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string, tag reflect.StructTag) {
 	if n.Kind != yaml.ScalarNode || isNull(n) {
-		d.problem(n, "%s: want a single value, not %s", key, kindName(n))
+		d.fault(n, key, "want a single value, not %s", kindName(n))
 		return
 	}
 	var err error
@@ -254,7 +306,8 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string, tag reflect.
 		}
 	case reflect.Bool:
 		if n.Tag != "!!bool" {
-			err = fmt.Errorf("%q is neither true nor false", n.Value)
+			err = noBool(n.Value)
+			break
 		}
 		v.SetBool(strings.EqualFold(n.Value, "true"))
 	case reflect.Int:
@@ -268,14 +321,14 @@ func (d *decoder) scalar(n *yaml.Node, v reflect.Value, key string, tag reflect.
 		panic("config: field of unsupported type " + v.Type().String())
 	}
 	if err != nil {
-		d.problem(n, "%s: %v", key, err)
+		d.fault(n, key, "%v", err)
 	}
 }
 
 // checkedText applies the tags oneof and is to a value.
 func checkedText(s string, tag reflect.StructTag) (string, error) {
 	if words := strings.Fields(tag.Get("oneof")); len(words) > 0 && !slices.Contains(words, s) {
-		return "", fmt.Errorf("%q is not allowed; allowed: %s", s, strings.Join(words, ", "))
+		return "", notAllowed(s, words)
 	}
 	if check := checks[tag.Get("is")]; check != nil {
 		return check(s)
@@ -290,66 +343,4 @@ func between(i int, tag reflect.StructTag) error {
 		return fmt.Errorf("%d is out of range; allowed: %d to %d", i, low, high)
 	}
 	return nil
-}
-
-// fieldsCache holds what fieldsOf found, as a list may have 100,000 entries.
-var fieldsCache sync.Map // reflect.Type -> map[string]reflect.StructField
-
-// fieldsOf maps the YAML keys of a struct type to its fields; the fields of an
-// embedded struct count as the struct's own. The map must not be changed.
-func fieldsOf(t reflect.Type) map[string]reflect.StructField {
-	if known, ok := fieldsCache.Load(t); ok {
-		return known.(map[string]reflect.StructField)
-	}
-	fields := map[string]reflect.StructField{}
-	for _, f := range reflect.VisibleFields(t) {
-		if key := f.Tag.Get("yaml"); key != "" && key != "-" {
-			fields[key] = f
-		}
-	}
-	fieldsCache.Store(t, fields)
-	return fields
-}
-
-func keysOf(fields map[string]reflect.StructField) []string {
-	keys := make([]string, 0, len(fields))
-	for k := range fields {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	return keys
-}
-
-func kindName(n *yaml.Node) string {
-	switch {
-	case isNull(n):
-		return "nothing"
-	case n.Kind == yaml.MappingNode:
-		return "keys and values"
-	case n.Kind == yaml.SequenceNode:
-		return "a list"
-	default:
-		return strconv.Quote(n.Value)
-	}
-}
-
-func join(key, sub string) string {
-	if key == "" {
-		return sub
-	}
-	return key + "." + sub
-}
-
-func within(key string) string {
-	if key == "" {
-		return ""
-	}
-	return " in " + key
-}
-
-func orFile(key string) string {
-	if key == "" {
-		return "the file"
-	}
-	return key
 }

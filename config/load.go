@@ -53,25 +53,22 @@ func FileOf(path string) string {
 // names in it are resolved against. now decides what has expired.
 func Parse(data []byte, file string, now time.Time) (*Config, error) {
 	cfg := new(Config)
-	base := newDecoder("defaults.yaml", map[string]Position{})
+	base := newDecoder("defaults.yaml", map[string]Position{}, map[string]bool{})
 	base.document(defaultText, cfg)
 	if len(base.problems) > 0 {
 		return nil, base.problems // a fault of the binary; its test shows it
 	}
-	cfg.places = map[string]Position{}
-	d := newDecoder(file, cfg.places)
+	cfg.places, cfg.broken = map[string]Position{}, map[string]bool{}
+	d := newDecoder(file, cfg.places, cfg.broken)
 	d.document(data, cfg)
 	cfg.note(file, configurationFile, d.written)
 	k := &checker{cfg: cfg, file: file, problems: d.problems}
 	k.includeExceptions()
 	k.includeRecipients()
-	if len(k.problems) == 0 {
-		k.validate(now)
-	}
-	if len(k.problems) == 0 {
-		k.compile()
-	}
+	k.validate(now)
+	k.compile()
 	if len(k.problems) > 0 {
+		k.problems.sort()
 		return nil, k.problems
 	}
 	return cfg, nil
@@ -98,23 +95,23 @@ func (k *checker) includeExceptions() {
 func (k *checker) exceptionFile(e *Exception) []Exception {
 	at := e.At.of("file")
 	if !reflect.DeepEqual(*e, Exception{At: e.At, File: e.File}) {
-		k.problems = append(k.problems, Problem{at, "file: an entry that names a file holds nothing else"})
+		k.problems = append(k.problems, Problem{Position: at, Text: "file: an entry that names a file holds nothing else"})
 	}
 	file := besides(k.file, e.File)
 	data, err := readFile(file, maxFile)
 	if err != nil {
-		k.problems = append(k.problems, Problem{at, "file: " + err.Error()})
+		k.problems = append(k.problems, Problem{Position: at, Text: "file: " + err.Error()})
 		return nil
 	}
 	holder := new(struct {
 		Exceptions []Exception `yaml:"exceptions"`
 	})
-	d := newDecoder(file, map[string]Position{})
+	d := newDecoder(file, map[string]Position{}, map[string]bool{})
 	d.document(data, holder)
 	k.cfg.note(file, exceptionsFile, d.written)
 	for i := range holder.Exceptions {
 		if inner := &holder.Exceptions[i]; inner.File != "" {
-			d.problems = append(d.problems, Problem{inner.At.of("file"), "file: a file of exceptions cannot name another file"})
+			d.problems = append(d.problems, Problem{Position: inner.At.of("file"), Text: "file: a file of exceptions cannot name another file"})
 		}
 	}
 	k.problems = append(k.problems, d.problems...)
@@ -132,7 +129,7 @@ func (k *checker) includeRecipients() {
 		file := besides(k.file, p.File)
 		data, err := readFile(file, maxRecipientFile)
 		if err != nil {
-			k.problems = append(k.problems, Problem{p.At.of("file"), "file: " + err.Error()})
+			k.fault(item("profiles", i)+".file", "file: %v", err)
 			continue
 		}
 		recipients, problems := recipientList(file, data)
@@ -158,12 +155,12 @@ func recipientList(file string, data []byte) (recipients []string, problems Prob
 		}
 		if len(problems) == maxListProblems {
 			return recipients, append(problems, Problem{
-				Position{file, n, 1}, fmt.Sprintf("more than %d faults in one file, the rest of it was not looked at", maxListProblems),
+				Position: Position{file, n, 1}, Text: fmt.Sprintf("more than %d faults in one file, the rest of it was not looked at", maxListProblems),
 			})
 		}
 		pattern, err := recipientPattern(line)
 		if err != nil {
-			problems = append(problems, Problem{Position{file, n, 1}, err.Error()})
+			problems = append(problems, Problem{Position: Position{file, n, 1}, Text: err.Error()})
 			continue
 		}
 		recipients = append(recipients, pattern)

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -29,7 +31,8 @@ func (p Position) source() policy.Source { return policy.Source{File: p.File, Li
 // Place is where an entry of a list stands, and what is written in it.
 type Place struct {
 	Position
-	keys []writtenKey
+	keys   []writtenKey
+	broken []string // paths of what has a fault; "" for all of it
 }
 
 // writtenKey is one thing that is written in an entry: its path below the entry,
@@ -127,3 +130,17 @@ func (ps Problems) Error() string {
 
 // ListenWritten reports whether the file says where to listen.
 func (c *Config) ListenWritten() bool { return c.written("listen") }
+
+// sort puts them in the order of their places; files stay in the order in which they
+// were met.
+func (ps Problems) sort() {
+	number := map[string]int{}
+	for _, p := range ps {
+		if _, ok := number[p.File]; !ok {
+			number[p.File] = len(number)
+		}
+	}
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(number[a.File], number[b.File]), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+	})
+}

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os/user"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -54,7 +57,7 @@ func (k *checker) validate(now time.Time) {
 		at := item("trusted_relays", i)
 		k.loopbackRelay(at, r)
 		if len(r.Peers) == 0 {
-			k.fault(at, "trusted_relays: entry %q has no peers; name the addresses it connects from", r.ID)
+			k.fault(at+".peers", "trusted_relays: entry %q has no peers; name the addresses it connects from", r.ID)
 		}
 		for j := range r.Peers {
 			if n := r.Peers[j]; n.Bits() == 0 {
@@ -64,12 +67,37 @@ func (k *checker) validate(now time.Time) {
 	}
 	for i := range c.Profiles {
 		if p := &c.Profiles[i]; len(p.Recipients) == 0 {
-			k.fault(item("profiles", i), "profiles: entry %q has no recipients; name some, or a file that does", p.ID)
+			k.fault(item("profiles", i)+".recipients", "profiles: entry %q has no recipients; name some, or a file that does", p.ID)
 		}
 	}
+	k.places()
 	k.openSealers()
 	k.expiry(now)
 }
+
+// places are where alignd listens, and for how long it goes on when it is to end.
+// What this host has not is warned of: it may have it when alignd starts.
+func (k *checker) places() {
+	c := k.cfg
+	for i, place := range c.Listen {
+		if first := slices.Index(c.Listen, place); first < i {
+			k.fault(item("listen", i), "listen: %s stands there twice", place)
+		}
+	}
+	socket := slices.ContainsFunc(c.Listen, func(place string) bool { return strings.HasPrefix(place, "unix:") })
+	if _, err := strconv.ParseUint(c.SocketGroup, 10, 31); socket && c.SocketGroup != "" && err != nil {
+		if _, err := user.LookupGroup(c.SocketGroup); err != nil {
+			k.warning("socket_group", "socket_group: this host has no group %q, and alignd does not start without it", c.SocketGroup)
+		}
+	}
+	if c.Drain.Duration >= maxDrain {
+		k.warning("drain", "drain (%s) is no shorter than the %s that Postfix waits for a filter; what is not finished by then is lost to it all the same", c.Drain, maxDrain)
+	}
+}
+
+// maxDrain is how long Postfix waits for a filter that does not answer
+// (milter_command_timeout); the unit waits for some more.
+const maxDrain = 30 * time.Second
 
 // openSealers warns of trusted Sealers whose sealed messages hold from anywhere:
 // whoever gets one can send it again as often and to whom he likes (RFC 8617
@@ -114,11 +142,84 @@ func (k *checker) expiry(now time.Time) {
 
 // fault notes what is wrong with an option, named by its path.
 func (k *checker) fault(option, format string, args ...any) {
-	k.problems = append(k.problems, Problem{k.at(option), fmt.Sprintf(format, args...)})
+	if k.follows(option) {
+		return
+	}
+	k.breakAt(option)
+	k.problems = append(k.problems, Problem{Position: k.at(option), Text: fmt.Sprintf(format, args...)})
 }
 
 func (k *checker) warning(option, format string, args ...any) {
-	k.cfg.Warnings = append(k.cfg.Warnings, Problem{k.at(option), fmt.Sprintf(format, args...)})
+	k.cfg.Warnings = append(k.cfg.Warnings, Problem{Position: k.at(option), Text: fmt.Sprintf(format, args...)})
+}
+
+// restsOn are other options that a fault of one rests on; in an entry, those of
+// the entry.
+var restsOn = map[string][]string{
+	"dkim.min_length_percent": {"dkim.accept_length"},
+	"dns.timeout":             {"limits.message_timeout"},
+	"spf.timeout":             {"limits.message_timeout"},
+	"proof":                   {"scope", "action", "kind"},
+	"action":                  {"kind"},
+	"expires":                 {"never_expires"},
+	"recipients":              {"file"},
+}
+
+// follows reports whether what is wrong with an option may only follow from a fault
+// that was told already.
+func (k *checker) follows(option string) bool {
+	at, rest := k.cfg.entry(option)
+	if at == nil {
+		return k.touched(k.cfg.broken, option)
+	}
+	broken := map[string]bool{}
+	for _, path := range at.broken {
+		broken[path] = true
+	}
+	if broken[""] || k.touched(broken, rest) {
+		return true
+	}
+	return strings.HasPrefix(rest, "proof.sealers") && k.sealersOpen()
+}
+
+// touched reports whether one of broken is an option, in it or around it, or one that
+// it rests on.
+func (k *checker) touched(broken map[string]bool, option string) bool {
+	for _, path := range append([]string{option}, restsOn[option]...) {
+		for b := range broken {
+			if b == path || isIn(b, path) || isIn(path, b) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// isIn reports whether path is in the section, list or entry that around names.
+func isIn(path, around string) bool {
+	rest, ok := strings.CutPrefix(path, around)
+	return ok && rest != "" && (rest[0] == '.' || rest[0] == '[')
+}
+
+// sealersOpen reports whether the ids of trusted Sealers are not all known.
+func (k *checker) sealersOpen() bool {
+	if k.touched(k.cfg.broken, "trusted_sealers") {
+		return true
+	}
+	return slices.ContainsFunc(k.cfg.TrustedSealers, func(s Sealer) bool {
+		return slices.ContainsFunc(s.At.broken, func(path string) bool {
+			return path == "" || path == "id" || strings.HasPrefix(path, "domains")
+		})
+	})
+}
+
+// breakAt notes that a fault of an option was told.
+func (k *checker) breakAt(option string) {
+	if at, rest := k.cfg.entry(option); at != nil {
+		at.broken = append(at.broken, rest)
+	} else {
+		k.cfg.broken[option] = true
+	}
 }
 
 // at is the place of an option; the file where it is a default.
@@ -135,9 +236,13 @@ func (k *checker) compile() {
 	var faults policy.Errors
 	switch {
 	case errors.As(err, &faults):
+		var told Problems // policy tells each once: none follows from another
 		for _, f := range faults {
-			k.fault(f.Option, "%s: %s", f.Entry, f.Msg)
+			if !k.follows(f.Option) {
+				told = append(told, Problem{Position: k.at(f.Option), Text: f.Entry + ": " + f.Msg})
+			}
 		}
+		k.problems = append(k.problems, told...)
 	case err != nil:
 		k.fault("", "%v", err)
 	}

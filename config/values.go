@@ -81,9 +81,24 @@ func (s *Size) within(low, high string) error {
 		panic(err) // a struct tag of ours
 	}
 	if *s < l || *s > h {
-		return fmt.Errorf("out of range; allowed: %s to %s", low, high)
+		return fmt.Errorf("%s is out of range; allowed: %s to %s", s, low, high)
 	}
 	return nil
+}
+
+// String spells a size with the largest unit that it is a whole number of.
+func (s Size) String() string {
+	for _, u := range []string{"TiB", "GiB", "MiB", "KiB"} {
+		for _, unit := range sizeUnits {
+			if unit.suffix == u && s > 0 && int64(s)%unit.octets == 0 {
+				return fmt.Sprintf("%d%s", int64(s)/unit.octets, u)
+			}
+		}
+	}
+	if s == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%dB", int64(s))
 }
 
 // UnmarshalText reads an octal mode.
@@ -105,6 +120,9 @@ func network(s string) (netip.Prefix, error) {
 	}
 	p, err := netip.ParsePrefix(s)
 	if err != nil {
+		if strings.ContainsAny(s, ",; ") {
+			return netip.Prefix{}, fmt.Errorf("%q is not one network; a list is written [192.0.2.1, 198.51.100.0/24]", s)
+		}
 		return netip.Prefix{}, fmt.Errorf("%q is neither an IP address nor a network such as 192.0.2.0/24 or 2001:db8::/32", s)
 	}
 	if p.Masked() != p {
@@ -161,10 +179,7 @@ func CheckListen(place string) error {
 
 func listenAddress(s string) (string, error) {
 	if path, ok := strings.CutPrefix(s, "unix:"); ok && path != "" {
-		if !strings.HasPrefix(path, "/") {
-			return "", fmt.Errorf("%q: the path of a socket is absolute here; main.cf names it relative to the queue directory", s)
-		}
-		return s, nil
+		return s, socketPath(s, path)
 	}
 	if addr, ok := strings.CutPrefix(s, "inet:"); ok {
 		host, port, err := net.SplitHostPort(addr)
@@ -175,7 +190,60 @@ func listenAddress(s string) (string, error) {
 			return s, nil
 		}
 	}
-	return "", fmt.Errorf("%q is not a place to listen; allowed: inet:HOST:PORT and unix:PATH", s)
+	const allowed = "is not a place to listen; allowed: inet:HOST:PORT and unix:PATH"
+	if meant := meantPlace(s); meant != "" {
+		return "", fmt.Errorf("%q %s, did you mean %s?", s, allowed, meant)
+	}
+	return "", fmt.Errorf("%q %s", s, allowed)
+}
+
+// maxSocketPath is how long the path of a unix socket may be on all systems, in
+// octets: the least that sun_path has room for (BSD: 104), with a NUL.
+const maxSocketPath = 103
+
+func socketPath(place, path string) error {
+	switch {
+	case !strings.HasPrefix(path, "/"):
+		return fmt.Errorf("%q: the path of a socket is absolute here; main.cf names it relative to the queue directory", place)
+	case strings.HasSuffix(path, "/"):
+		return fmt.Errorf("%q: it names a directory; the path ends with the name of the socket", place)
+	case len(path) > maxSocketPath:
+		return fmt.Errorf("%q: the path of a socket has at most %d octets, this one has %d", place, maxSocketPath, len(path))
+	case strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f }):
+		return fmt.Errorf("%q: a control character cannot stand in the path of a socket", place)
+	}
+	return nil
+}
+
+// meantPlace is what s is where it is written as elsewhere: in main.cf, sendmail.mc
+// or the configuration of another filter.
+func meantPlace(s string) string {
+	kind, rest, _ := strings.Cut(s, ":")
+	port, host, at := strings.Cut(rest, "@")
+	switch {
+	case strings.HasPrefix(s, "/"):
+		return "unix:" + s
+	case kind == "local" && strings.HasPrefix(rest, "/"):
+		return "unix:" + rest
+	case strings.HasPrefix(kind, "inet") && at && isPort(port):
+		return "inet:" + net.JoinHostPort(strings.Trim(host, "[]"), port)
+	case strings.HasPrefix(kind, "inet") && isPort(rest):
+		return "inet:127.0.0.1:" + rest
+	case isPort(s):
+		return "inet:127.0.0.1:" + s
+	}
+	if kind == "inet6" || kind == "tcp" {
+		s = rest
+	}
+	if host, port, err := net.SplitHostPort(s); err == nil && isPort(port) && isPrintable(host) {
+		return "inet:" + net.JoinHostPort(host, port)
+	}
+	if cut := strings.LastIndexByte(rest, ':'); kind == "inet" && cut > 0 && isPort(rest[cut+1:]) {
+		if ip, err := netip.ParseAddr(rest[:cut]); err == nil && ip.Is6() {
+			return "inet:" + net.JoinHostPort(ip.String(), rest[cut+1:])
+		}
+	}
+	return ""
 }
 
 // isPrintable is for host names: what is pasted may hold quotes that are none.

@@ -302,9 +302,9 @@ func (c *compiler) overrides(spec *Spec) {
 		e := entryRef{"domain rule", d.ID, d.Source, "domains", i + 1}
 		if len(d.AuthorDomains) == 0 {
 			c.fault(e, "author_domains", "is missing")
-			continue
+		} else {
+			fill(&d.ID, d.AuthorDomains[0])
 		}
-		fill(&d.ID, d.AuthorDomains[0])
 		c.handling(e, &d.Handling)
 		s := c.domainSet(e, "author_domains", d.AuthorDomains, parseDomain)
 		c.needsOrg(s)
@@ -319,9 +319,9 @@ func (c *compiler) overrides(spec *Spec) {
 		e := entryRef{"profile", p.ID, p.Source, "profiles", i + 1}
 		if len(p.Recipients) == 0 {
 			c.fault(e, "recipients", "is missing")
-			continue
+		} else {
+			fill(&p.ID, p.Recipients[0])
 		}
-		fill(&p.ID, p.Recipients[0])
 		c.handling(e, &p.Handling)
 		s := c.domainSet(e, "recipients", p.Recipients, parseAddress)
 		index(r.profileOf, s, int32(i), nil)
@@ -342,9 +342,9 @@ func (c *compiler) ownDomains(spec *Spec) {
 		e := entryRef{"own", o.ID, o.Source, "own_domains", i + 1}
 		if len(o.Domains) == 0 {
 			c.fault(e, "domains", "is missing")
-			continue
+		} else {
+			fill(&o.ID, o.Domains[0])
 		}
-		fill(&o.ID, o.Domains[0])
 		oneOf(c, e, "action", &o.Action, Reject, anyAction...)
 		s := c.domainSet(e, "domains", o.Domains, parseDomain)
 		if _, ok := s[pattern{kind: anyDomain}]; ok {

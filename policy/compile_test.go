@@ -40,11 +40,11 @@ func TestCompileRefuses(t *testing.T) {
 		{"a relay without id", Spec{Relays: []Relay{{}}}, `relay: id: is missing`},
 		{"a relay twice", Spec{Relays: []Relay{{ID: "a"}, {ID: "a"}}}, `relay "a": id: is used twice`},
 		{"an allow entry by Author Domain alone", exceptions(entry(Accept, Scope{AuthorDomains: []string{"a.example"}}, Proof{})),
-			`x.yaml:12: exception "x": allows by author_domains only, which any sender can write; add a proof: clients, dkim, spf, ptr or sealers`},
+			`x.yaml:12: exception "x": proof: is missing: it allows by author_domains only, which any sender can write; add clients, dkim, spf, ptr or sealers`},
 		{"an allow entry by two things the sender writes", exceptions(entry(Tag, Scope{MailFrom: []string{"<>"}, ListIDs: []string{"l.example"}}, Proof{})),
-			`allows by mail_from and list_ids only`},
-		{"an allow entry without any condition", exceptions(entry(Accept, Scope{}, Proof{})), `has neither scope nor proof, so it would hold for all mail`},
-		{"a block entry without any condition", exceptions(entry(Reject, Scope{}, Proof{})), `has neither scope nor proof, so it would hold for all mail`},
+			`it allows by mail_from and list_ids only`},
+		{"an allow entry without any condition", exceptions(entry(Accept, Scope{}, Proof{})), `proof: there is none, and no scope, so it would hold for all mail`},
+		{"a block entry without any condition", exceptions(entry(Reject, Scope{}, Proof{})), `proof: there is none, and no scope, so it would hold for all mail`},
 		{"a proof that holds for anybody", exceptions(entry(Accept, Scope{}, Proof{DKIM: []string{"*"}})), `proof.dkim[0]: "*" holds for anybody, so it proves nothing`},
 		{"a proof by top-level domain", exceptions(entry(Accept, Scope{}, Proof{SPF: []string{".com"}})), `proof.spf[0]: ".com" holds for anybody who registers a name there`},
 		{"a proof by all of IPv6", exceptions(entry(Accept, Scope{}, Proof{Clients: nets("::/0")})), `proof.clients[0]: ::/0 holds for anybody`},
@@ -85,7 +85,7 @@ func TestCompileRefuses(t *testing.T) {
 func TestCompileReportsEveryFaultWithItsPlace(t *testing.T) {
 	_, err := Compile(Spec{Mode: "x", Exceptions: []Exception{entry(Accept, Scope{}, Proof{})}})
 	var all Errors
-	if !errors.As(err, &all) || len(all) != 2 || all[1].Source != (Source{"x.yaml", 12}) || all[1].Option != "exceptions[0]" {
+	if !errors.As(err, &all) || len(all) != 2 || all[1].Source != (Source{"x.yaml", 12}) || all[1].Option != "exceptions[0].proof" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -50,7 +50,10 @@ func (c *compiler) exceptions(spec *Spec) {
 // exception checks one entry and adds it to its list.
 func (c *compiler) exception(e entryRef, x *Exception) {
 	if x.Action == "" {
-		c.fault(e, "action", "is missing; one of %v", anyAction)
+		c.fault(e, "action", "is missing; one of accept, tag, hold, quarantine, tempfail, reject")
+		if x.Action = Reject; x.Kind == Allow { // what fits all else that it says
+			x.Action = Accept
+		}
 	}
 	oneOf(c, e, "action", &x.Action, Accept, anyAction...)
 	kind := x.Kind
@@ -131,9 +134,9 @@ func (c *compiler) proof(e entryRef, y *exception) {
 	switch {
 	case proven || y.kind == Block && scope != nil:
 	case scope == nil:
-		c.fault(e, "", "has neither scope nor proof, so it would hold for all mail")
+		c.fault(e, "proof", "there is none, and no scope, so it would hold for all mail")
 	default:
-		c.fault(e, "", "allows by %s only, which any sender can write; add a proof: %s or %s",
+		c.fault(e, "proof", "is missing: it allows by %s only, which any sender can write; add %s or %s",
 			strings.Join(scope, " and "), strings.Join(proofs[:last], ", "), proofs[last])
 	}
 }

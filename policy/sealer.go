@@ -27,9 +27,9 @@ func (c *compiler) trustedSealers(spec *Spec) {
 		e := entryRef{"sealer", s.ID, s.Source, "trusted_sealers", i + 1}
 		if len(s.Domains) == 0 {
 			c.fault(e, "domains", "is missing")
-			continue
+		} else {
+			fill(&s.ID, s.Domains[0])
 		}
-		fill(&s.ID, s.Domains[0])
 		if seen[s.ID] {
 			c.fault(e, "id", "is used twice")
 		}
@@ -47,9 +47,6 @@ func (c *compiler) trustedSealers(spec *Spec) {
 			r.sealerIndex[p] = append(r.sealerIndex[p], int32(i))
 		}
 		r.sealers = append(r.sealers, y)
-	}
-	if len(r.sealers) < len(spec.Sealers) {
-		r.sealerIndex = nil // a fault was reported
 	}
 }
 
