@@ -18,11 +18,11 @@ var floors = [][]string{
 	{"record"},
 	{"policy", "verify"},
 	{"authres", "header", "resolver"},
-	{"domain", "evidence"},
+	{"domain", "evidence", "internal/owned"},
 }
 
 // forTests are rooms that only tests and the programs of e2e use.
-var forTests = []string{"docs", "e2e", "internal", "resolver/dnsserver", "verify/internal/testsign", "verify/interop"}
+var forTests = []string{"docs", "e2e", "internal/readers", "internal/rfc8601", "resolver/dnsserver", "verify/internal/testsign", "verify/interop"}
 
 // doesIO are packages of the standard library, each with what lies below it, that
 // read or write something outside the program, or draw random numbers.

@@ -3,11 +3,12 @@ package resolver
 import (
 	"bytes"
 	"context"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"alignd/internal/owned"
 )
 
 // late reads on from the sockets of one question on which a try ended in silence,
@@ -27,7 +28,7 @@ type late struct {
 	heard chan heard
 	kept  int // sockets so far
 	open  int // of them, those that were not heard of
-	wg    sync.WaitGroup
+	aside owned.Group
 
 	mu       sync.Mutex
 	answered bool
@@ -69,7 +70,7 @@ func (l *late) keep(conn *socket, s *server, q *query) bool {
 	l.open++
 	own := &query{wire: bytes.Clone(q.wire)} // the next try changes the ID
 	own.question = own.wire[headerSize : headerSize+len(q.question)]
-	l.wg.Go(func() { l.listen(conn, s, own) })
+	l.aside.Go(func() { l.listen(conn, s, own) })
 	return true
 }
 
@@ -77,9 +78,6 @@ func (l *late) keep(conn *socket, s *server, q *query) bool {
 func (l *late) listen(conn *socket, s *server, q *query) {
 	h := heard{from: s, err: errTimeout}
 	defer func() {
-		if p := recover(); p != nil {
-			l.r.opts.Logger.Error("panic while reading a dns answer", "panic", p, "stack", string(debug.Stack()))
-		}
 		conn.Close()
 		<-l.slots
 		l.heard <- h
@@ -130,6 +128,6 @@ func (l *late) try(ctx context.Context, f func(context.Context) (*dns.Msg, error
 func (l *late) close() {
 	if l.heard != nil {
 		l.end()
-		l.wg.Wait()
+		l.aside.Wait()
 	}
 }

@@ -112,12 +112,12 @@ func (z *Zone) find(name string, qtype uint16) (rep reply, chain []dns.RR, fail 
 		if f := n.failure(qtype); f != "" {
 			return rep, chain, f
 		}
-		rep.records = owned(n.records[qtype], source, rep.target)
+		rep.records = withOwner(n.records[qtype], source, rep.target)
 		cname := n.records[dns.TypeCNAME]
 		if len(rep.records) > 0 || len(cname) == 0 {
 			return rep, chain, ""
 		}
-		chain = append(chain, owned(cname[:1], source, rep.target)...)
+		chain = append(chain, withOwner(cname[:1], source, rep.target)...)
 		rep.follow(cname[0].(*dns.CNAME).Target)
 		if rep.steps++; rep.steps > maxChain {
 			return rep, chain, fails
@@ -191,8 +191,8 @@ func parentOf(name string) string {
 	return name[i:]
 }
 
-// owned returns records with name as their owner where a wildcard made them.
-func owned(records []dns.RR, source, name string) []dns.RR {
+// withOwner returns records with name as their owner where a wildcard made them.
+func withOwner(records []dns.RR, source, name string) []dns.RR {
 	if source == name || len(records) == 0 {
 		return records
 	}

@@ -52,7 +52,7 @@ func TestASenderCannotUseUpThePolicyLookups(t *testing.T) {
 	defer m.Release()
 	from := " x@" + deep + "attacker0.example, x@" + deep + "attacker1.example, x@" + deep + "attacker2.example, x@" + deep + "victim.example"
 	m.Header([]byte("From"), []byte(from))
-	m.work.settle() // the sender waits before it sends the content
+	m.work.Settle() // the sender waits before it sends the content
 	m.EndOfHeader()
 	ev := m.Finish(t.Context())
 	i := slices.IndexFunc(ev.DMARC, func(d evidence.DMARC) bool { return d.AuthorDomain == deep+"victim.example" })

@@ -25,6 +25,7 @@ import (
 
 	"alignd/evidence"
 	"alignd/header"
+	"alignd/internal/owned"
 	"alignd/resolver"
 	"alignd/verify/arc"
 	"alignd/verify/dkim"
@@ -72,7 +73,7 @@ type Message struct {
 	cancel context.CancelFunc
 	env    Envelope
 	budget *resolver.Budget
-	work   group
+	work   owned.Group
 
 	fields header.Fields
 	body   dkim.Body
@@ -285,7 +286,7 @@ func (m *Message) Cancel() { m.cancel() }
 // looked at.
 func (m *Message) GiveUp() *evidence.Message {
 	m.cancel()
-	m.work.settle()
+	m.work.Settle()
 	ev := m.ev
 	ev.SPF, ev.IPRev = evidence.SPF{}, evidence.IPRev{}
 	ev.Size = m.size + int64(m.fields.Size()) + 2*int64(m.fields.Len()+1)
@@ -299,7 +300,7 @@ func (m *Message) Questions() []resolver.Question { return m.budget.Questions() 
 // Release ends all work for the message and keeps its memory for another one.
 func (m *Message) Release() {
 	m.cancel()
-	m.work.settle()
+	m.work.Settle()
 	if m.dkim != nil {
 		m.dkim.Close()
 	}

@@ -6,6 +6,7 @@ import (
 
 	"alignd/evidence"
 	"alignd/header"
+	"alignd/internal/owned"
 	"alignd/resolver"
 )
 
@@ -21,11 +22,10 @@ type Check struct {
 	digest func() *[sha256.Size]byte // of the header
 	work   *Work
 
-	asked    bool // and Wait has not been called
-	cancel   context.CancelFunc
-	done     chan struct{} // closed when the look-up has ended
-	keys     Keys          // what it brought
-	panicked any           // what it panicked with
+	asked  bool // and Wait has not been called
+	keys   Keys // what the look-up brought
+	aside  owned.Group
+	cancel context.CancelFunc // ends a look-up aside; nil while there is none
 }
 
 // NewCheck parses a field and makes every check that needs no DNS. work bounds the
@@ -57,7 +57,7 @@ func (c *Check) Start(ctx context.Context, fields *header.Fields, body *Body, lk
 	if c.Register(fields, body); c.Problem != nil {
 		return
 	}
-	if c.Ask(ctx, lk); c.done == nil {
+	if c.Ask(ctx, lk); c.cancel == nil {
 		c.Wait(ctx)
 	}
 }
@@ -94,13 +94,8 @@ func (c *Check) AskSeal(ctx context.Context, digest *[sha256.Size]byte, lk resol
 // fetch gets the key on the side. The arithmetic is left to Wait: its goroutine
 // has the stack for it already.
 func (c *Check) fetch(ctx context.Context, lk resolver.Lookuper) {
-	c.done = make(chan struct{})
 	ctx, c.cancel = context.WithCancel(ctx)
-	go func() {
-		defer close(c.done)
-		defer func() { c.panicked = recover() }()
-		c.keys = fetchKeys(ctx, lk, c.Params)
-	}()
+	c.aside.Go(func() { c.keys = fetchKeys(ctx, lk, c.Params) })
 }
 
 // Wait waits until Outcome is there. When ctx ends, the look-up is cut short. A
@@ -110,11 +105,9 @@ func (c *Check) Wait(ctx context.Context) {
 		return
 	}
 	c.asked = false
-	if c.done != nil {
-		select {
-		case <-c.done:
-		case <-ctx.Done():
-		}
+	if c.cancel != nil {
+		defer context.AfterFunc(ctx, c.cancel)()
+		c.aside.Wait()
 		c.Close()
 	}
 	c.Outcome = c.keys.Verify(c.Params, c.digest, c.work)
@@ -123,15 +116,12 @@ func (c *Check) Wait(ctx context.Context) {
 // Close ends the look-up, if one is under way, for a Check of no more interest.
 // After Wait, or called again, it does nothing.
 func (c *Check) Close() {
-	if c.done == nil {
+	if c.cancel == nil {
 		return
 	}
 	c.cancel()
-	<-c.done
-	c.done = nil
-	if c.panicked != nil {
-		panic(c.panicked)
-	}
+	c.aside.Wait()
+	c.cancel = nil
 }
 
 // Result says why the signature does not verify, header and body together; nil where it

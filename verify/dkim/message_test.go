@@ -12,6 +12,7 @@ import (
 
 	"alignd/evidence"
 	"alignd/header"
+	"alignd/internal/owned"
 	"alignd/resolver"
 	"alignd/verify/dkim"
 	"alignd/verify/internal/testsign"
@@ -313,7 +314,7 @@ func TestEndOfContext(t *testing.T) {
 
 func TestPanicReachesTheMessage(t *testing.T) {
 	defer func() {
-		if r := recover(); r != "lookup went wrong" {
+		if r, _ := recover().(*owned.Panic); r == nil || r.Value != "lookup went wrong" {
 			t.Errorf("recovered %v", r)
 		}
 	}()

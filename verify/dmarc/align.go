@@ -7,6 +7,7 @@ import (
 
 	"alignd/domain"
 	"alignd/evidence"
+	"alignd/internal/owned"
 	"alignd/resolver"
 )
 
@@ -139,14 +140,12 @@ func (a *aligner) compareAll(ctx context.Context, open []*identifier) {
 	if len(open) == 0 {
 		return
 	}
-	var beside []*task
+	var aside owned.Group
 	for _, id := range open[1:] {
-		beside = append(beside, spawn(func() { compare(id) }))
+		aside.Go(func() { compare(id) })
 	}
 	compare(open[0])
-	for _, t := range beside {
-		t.wait()
-	}
+	aside.Wait()
 }
 
 // aligned applies RFC 9989 section 4.4 to a resolved candidate.

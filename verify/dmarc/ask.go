@@ -3,8 +3,6 @@ package dmarc
 import (
 	"context"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -135,34 +133,5 @@ func (a *asker) lookExistence(ctx context.Context, name string) evidence.Existen
 		return evidence.NonExistent
 	default:
 		return evidence.Exists
-	}
-}
-
-// task is a goroutine whose owner waits for it; a panic in it reaches the
-// owner, who knows which message it was.
-type task struct {
-	done     chan struct{}
-	panicked any
-}
-
-func spawn(f func()) *task {
-	t := &task{done: make(chan struct{})}
-	go func() {
-		defer close(t.done)
-		defer func() {
-			if p := recover(); p != nil {
-				t.panicked = fmt.Errorf("%v\n%s", p, debug.Stack())
-			}
-		}()
-		f()
-	}()
-	return t
-}
-
-func (t *task) wait() {
-	<-t.done
-	if p := t.panicked; p != nil {
-		t.panicked = nil // told once: the owner waits again when it lets go
-		panic(p)
 	}
 }

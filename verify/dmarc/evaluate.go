@@ -6,6 +6,7 @@ import (
 	"errors"
 
 	"alignd/evidence"
+	"alignd/internal/owned"
 	"alignd/resolver"
 )
 
@@ -48,8 +49,8 @@ type Evaluation struct {
 	opt    Options
 	main   judge
 	other  judge
-	cancel context.CancelFunc
-	early  *task // nil when the policy was known at once
+	early  owned.Group        // finds the policy where it was not known at once
+	cancel context.CancelFunc // ends that; nil where it was known
 }
 
 // judge evaluates by one method.
@@ -78,7 +79,7 @@ func Start(ctx context.Context, lk resolver.Lookuper, authorDomain string, opt O
 	}
 	e.begin(lk)
 	ctx, e.cancel = context.WithCancel(ctx)
-	e.early = spawn(func() { e.discoverPolicies(ctx) })
+	e.early.Go(func() { e.discoverPolicies(ctx) })
 	return e
 }
 
@@ -115,23 +116,19 @@ func (j *judge) use(name evidence.Discovery, ask *asker, opt Options) {
 
 // Abandon ends an evaluation whose message is not judged.
 func (e *Evaluation) Abandon() {
-	if e.early != nil {
+	if e.cancel != nil {
 		e.cancel()
-		e.early.wait()
+		e.early.Wait()
 	}
 }
 
 // Finish evaluates the identifiers. When ctx is done the questions that are
 // still open count as temporary failures.
 func (e *Evaluation) Finish(ctx context.Context, ids Identifiers) evidence.DMARC {
-	if e.early != nil {
-		select {
-		case <-e.early.done:
-		case <-ctx.Done():
-			e.cancel()
-		}
-		e.early.wait()
+	if e.cancel != nil {
 		defer e.cancel()
+		defer context.AfterFunc(ctx, e.cancel)()
+		e.early.Wait()
 	}
 	out := e.main.evaluate(ctx, e.author, ids, e.opt.Needs.OrgDomain || e.opt.Compare)
 	if e.opt.Needs.Existence && out.Result == evidence.Fail && out.Policy == evidence.PolicyReject && out.Existence == evidence.ExistenceUnknown {

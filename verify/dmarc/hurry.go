@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"alignd/internal/owned"
 )
 
 // patience is how long the walk of an Author Domain waits for answers before it
@@ -19,14 +21,17 @@ func (t *treeWalk) hurry(ctx context.Context, start string) (stop func()) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	begun := make(chan *task, 1)
+	var aside owned.Group
+	begun := make(chan struct{})
 	timer := time.AfterFunc(patience, func() {
-		begun <- spawn(func() { t.askAll(ctx, start) })
+		aside.Go(func() { t.askAll(ctx, start) })
+		close(begun)
 	})
 	return func() {
 		cancel()
 		if !timer.Stop() {
-			(<-begun).wait()
+			<-begun
+			aside.Wait()
 		}
 	}
 }
@@ -36,11 +41,9 @@ func (t *treeWalk) askAll(ctx context.Context, start string) {
 	for name := start; name != ""; name = next(start, name) {
 		names = append(names, name)
 	}
-	var asked []*task
+	var aside owned.Group
 	for _, name := range slices.Backward(names) {
-		asked = append(asked, spawn(func() { t.ask(ctx, name) }))
+		aside.Go(func() { t.ask(ctx, name) })
 	}
-	for _, a := range asked {
-		a.wait()
-	}
+	aside.Wait()
 }

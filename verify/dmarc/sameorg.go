@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"alignd/domain"
+	"alignd/internal/owned"
 	"alignd/resolver"
 )
 
@@ -70,9 +71,10 @@ func (t *treeWalk) compare(ctx context.Context, author, org, id string) (bool, e
 	}
 	var ok bool
 	var err error
-	side := spawn(func() { ok, err = t.reaches(ctx, id, c) })
+	var aside owned.Group
+	aside.Go(func() { ok, err = t.reaches(ctx, id, c) })
 	upOK, upErr := upper()
-	side.wait()
+	aside.Wait()
 	return both(ok, err)(upOK, upErr)
 }
 
@@ -156,9 +158,10 @@ func (t *treeWalk) sharedBelow(psd, c string) bool {
 func (t *treeWalk) bothWalks(ctx context.Context, author, id string) (bool, error) {
 	var org string
 	var err error
-	side := spawn(func() { org, err = t.orgDomain(ctx, author) })
+	var aside owned.Group
+	aside.Go(func() { org, err = t.orgDomain(ctx, author) })
 	idOrg, idErr := t.orgDomain(ctx, id)
-	side.wait()
+	aside.Wait()
 	switch {
 	case err == nil && id != org && !domain.IsBelow(id, org):
 		return false, nil

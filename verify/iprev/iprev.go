@@ -10,12 +10,12 @@ import (
 	"context"
 	"net/netip"
 	"slices"
-	"sync"
 
 	"github.com/miekg/dns"
 
 	"alignd/domain"
 	"alignd/evidence"
+	"alignd/internal/owned"
 	"alignd/resolver"
 )
 
@@ -76,28 +76,18 @@ const (
 	unresolved
 )
 
-// confirm looks up all names side by side. A panic in one of them is raised
-// here, where the caller answers for the message.
+// confirm looks up all names side by side.
 func confirm(ctx context.Context, lk resolver.Lookuper, ip netip.Addr, names []string) []outcome {
 	out := make([]outcome, len(names))
 	if len(names) == 1 {
 		out[0] = confirmOne(ctx, lk, ip, names[0])
 		return out
 	}
-	panics := make([]any, len(names))
-	var wg sync.WaitGroup
+	var aside owned.Group
 	for i, name := range names {
-		wg.Go(func() {
-			defer func() { panics[i] = recover() }()
-			out[i] = confirmOne(ctx, lk, ip, name)
-		})
+		aside.Go(func() { out[i] = confirmOne(ctx, lk, ip, name) })
 	}
-	wg.Wait()
-	for _, p := range panics {
-		if p != nil {
-			panic(p)
-		}
-	}
+	aside.Wait()
 	return out
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"alignd/evidence"
+	"alignd/internal/owned"
 	"alignd/resolver"
 )
 
@@ -112,7 +113,8 @@ func TestSpentBudgetIsNotTemporary(t *testing.T) {
 
 func TestPanicReachesTheCaller(t *testing.T) {
 	defer func() {
-		if got := recover(); got != "broken" {
+		got, _ := recover().(*owned.Panic)
+		if got == nil || got.Value != "broken" {
 			t.Errorf("recovered %v, want the look-up's panic", got)
 		}
 	}()
