@@ -49,7 +49,7 @@ func run(binary, expectFile string) error {
 	if err != nil {
 		return err
 	}
-	s, err := newStage(binary)
+	s, err := newSetup(binary)
 	if err != nil {
 		return err
 	}
@@ -78,8 +78,8 @@ func readExpectations(file string) ([]row, error) {
 	return parseExpectations(string(text), file)
 }
 
-// stage is everything that must be stopped in the end.
-type stage struct {
+// setup is everything that must be stopped in the end.
+type setup struct {
 	dir    string
 	story  *cases.Case
 	dns    *dnsserver.Server
@@ -87,8 +87,8 @@ type stage struct {
 	mta    *mta.Postfix
 }
 
-// newStage prepares a directory; nothing runs yet.
-func newStage(binary string) (*stage, error) {
+// newSetup prepares a directory; nothing runs yet.
+func newSetup(binary string) (*setup, error) {
 	if err := mta.Missing(); err != nil {
 		return nil, fmt.Errorf("a private Postfix needs: %w (make demo takes care of that)", err)
 	}
@@ -96,7 +96,7 @@ func newStage(binary string) (*stage, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &stage{dir: dir}
+	s := &setup{dir: dir}
 	if err := s.prepare(binary); err != nil {
 		s.stop()
 		return nil, err
@@ -104,7 +104,7 @@ func newStage(binary string) (*stage, error) {
 	return s, nil
 }
 
-func (s *stage) prepare(binary string) error {
+func (s *setup) prepare(binary string) error {
 	show, err := fs.Sub(files, "show")
 	if err != nil {
 		return err
@@ -126,7 +126,7 @@ func (s *stage) prepare(binary string) error {
 
 // show starts all three, plays the session, and stops all three again, also
 // when it is interrupted.
-func (s *stage) show() (outcomes []play.Outcome, err error) {
+func (s *setup) show() (outcomes []play.Outcome, err error) {
 	interrupted := make(chan os.Signal, 1)
 	signal.Notify(interrupted, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(interrupted)
@@ -151,7 +151,7 @@ func (s *stage) show() (outcomes []play.Outcome, err error) {
 	}
 }
 
-func (s *stage) start() error {
+func (s *setup) start() error {
 	text, err := os.Open(s.story.Zone)
 	if err != nil {
 		return err
@@ -188,7 +188,7 @@ func (s *stage) start() error {
 }
 
 // stop ends what runs, the MTA first.
-func (s *stage) stop() error {
+func (s *setup) stop() error {
 	var errs []error
 	if s.mta != nil {
 		errs = append(errs, s.mta.Stop())

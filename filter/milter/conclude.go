@@ -8,7 +8,7 @@ import (
 
 // endOfMessage may carry the last piece of the body.
 func (d *dialogue) endOfMessage(data []byte) error {
-	if d.msg.stage == stageNone {
+	if d.msg.part == partNone {
 		return misplaced(protocol.CodeEOB)
 	}
 	if err := d.body(data); err != nil {
@@ -93,7 +93,7 @@ func (d *dialogue) appendResponse(dst []byte, r Response) ([]byte, error) {
 
 // forget ends the message in progress, if there is one, without a verdict.
 func (d *dialogue) forget() error {
-	if d.msg.stage == stageNone {
+	if d.msg.part == partNone {
 		return nil
 	}
 	d.abort()
@@ -108,7 +108,7 @@ func (d *dialogue) tell(o Outcome) {
 		return
 	}
 	d.msg.owner = nil
-	o.HeaderEnded = d.msg.stage == stageBody
+	o.HeaderEnded = d.msg.part == partBody
 	if o.End == Aborted {
 		o.Problem += d.msg.before()
 	}
@@ -123,7 +123,7 @@ func (d *dialogue) tell(o Outcome) {
 
 // abort tells the Session that its message is over, unless it knows that.
 func (d *dialogue) abort() {
-	if d.msg.stage == stageNone || !d.listening() {
+	if d.msg.part == partNone || !d.listening() {
 		return
 	}
 	if !d.shielded("abort", d.session.Abort) {

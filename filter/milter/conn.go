@@ -27,7 +27,7 @@ func (c *Conn) Context() context.Context {
 }
 
 // Macro returns the value of an MTA macro, with or without braces around a long
-// name: "j", "{auth_type}". Of several stages that gave it the latest one counts;
+// name: "j", "{auth_type}". Of several events that it came with the latest one counts;
 // an empty value is the same as none.
 func (c *Conn) Macro(name string) string { return c.macros.lookup(name) }
 

@@ -42,7 +42,7 @@ type dialogue struct {
 
 // message is what the server itself keeps about the message in progress.
 type message struct {
-	stage       stage
+	part        part
 	headers     int
 	headerBytes int
 	recipients  int
@@ -67,14 +67,14 @@ func (m *message) before() string {
 	return ""
 }
 
-// stage is how far a message has come.
-type stage int
+// part is how far a message has come.
+type part int
 
 const (
-	stageNone stage = iota
-	stageEnvelope
-	stageHeader
-	stageBody // after end of header
+	partNone part = iota
+	partEnvelope
+	partHeader
+	partBody // after end of header
 )
 
 // Reasons for which a dialogue ends that are no failure.
@@ -132,10 +132,10 @@ func (d *dialogue) converse() (again bool) {
 // message is refused like any other over a limit, as the MTA may let it pass when
 // the connection ends. Another frame of that length ends the connection.
 func (d *dialogue) longFrame(err error) error {
-	if d.msg.stage != stageEnvelope && d.msg.stage != stageHeader {
+	if d.msg.part != partEnvelope && d.msg.part != partHeader {
 		return err
 	}
-	d.content(stageHeader)
+	d.content(partHeader)
 	skipped, failed := d.in.skip(byte(protocol.CodeHeader))
 	switch {
 	case failed != nil:
@@ -188,7 +188,7 @@ func (d *dialogue) afterPanic(p any) bool {
 		return false // not the Session's
 	}
 	event := d.current
-	if d.msg.failed = d.msg.stage != stageNone; d.msg.failed {
+	if d.msg.failed = d.msg.part != partNone; d.msg.failed {
 		d.msg.panicked = "panic in " + eventName(event)
 	}
 	d.closeSession()
@@ -218,7 +218,7 @@ func (d *dialogue) logEnd(err error) {
 	lost := errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 	log := d.srv.log
 	switch {
-	case d.msg.stage != stageNone:
+	case d.msg.part != partNone:
 		log.Warn("connection ended within a message", "conn_id", d.conn.id, "err", err, "queue_id", d.conn.QueueID())
 	case errors.Is(err, errQuit), errors.Is(err, errDrained), lost:
 		log.Debug("connection ended", "conn_id", d.conn.id, "err", err)
@@ -265,7 +265,7 @@ func (p *paced) Read(b []byte) (int, error) {
 	switch {
 	case !d.negotiated:
 		wait = d.srv.opt.Timeouts.Negotiate
-	case d.msg.stage >= stageHeader:
+	case d.msg.part >= partHeader:
 		wait = d.srv.opt.Timeouts.Content
 	case d.in.buffered() == 0:
 		d.deadline = false

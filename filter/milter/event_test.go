@@ -116,7 +116,7 @@ func TestParseHeader(t *testing.T) {
 	}
 }
 
-func TestMacrosAreLookedUpFromTheLatestStage(t *testing.T) {
+func TestMacrosAreLookedUpFromTheLatestEvent(t *testing.T) {
 	var m macros
 	set := func(cmd protocol.Code, pairs string) { m.set([]byte(string(rune(cmd)) + pairs)) }
 	check := func(when, name, want string) {
@@ -150,7 +150,7 @@ func TestMacrosAreLookedUpFromTheLatestStage(t *testing.T) {
 	check("a new MAIL", "j", "mx.example")
 	set('X', "a\x00b\x00")
 	m.set(nil)
-	check("a stage unknown to us", "a", "")
+	check("an event unknown to us", "a", "")
 	set('M', "a\x00b")
 	if m.set([]byte("M" + strings.Repeat("x", maxMacros+1))) {
 		t.Error("macros over the limit are not reported")

@@ -101,7 +101,7 @@ func (d *dialogue) open() {
 		panic("handler returned no session")
 	}
 	d.session = session
-	if d.msg.stage != stageNone { // before a panic, which is then to be told of
+	if d.msg.part != partNone { // before a panic, which is then to be told of
 		d.msg.owner = session
 	}
 	if !d.connected { // an MTA that skips CONNECT knows nothing of the client
@@ -137,7 +137,7 @@ func (d *dialogue) mail(data []byte) error {
 	if !terminated(data) {
 		return malformed(protocol.CodeMail)
 	}
-	if d.msg.stage == stageNone {
+	if d.msg.part == partNone {
 		if !d.srv.begin(d) {
 			return errDrained
 		}
@@ -145,7 +145,7 @@ func (d *dialogue) mail(data []byte) error {
 		d.abort()
 		d.tell(Outcome{End: Aborted, Problem: "a new MAIL"})
 	}
-	d.msg = message{stage: stageEnvelope}
+	d.msg = message{part: partEnvelope}
 	d.conn.macros.begin(macroMail)
 	if d.session == nil {
 		d.open()
@@ -157,7 +157,7 @@ func (d *dialogue) mail(data []byte) error {
 }
 
 func (d *dialogue) rcpt(data []byte) error {
-	if d.msg.stage != stageEnvelope {
+	if d.msg.part != partEnvelope {
 		return misplaced(protocol.CodeRcpt)
 	}
 	if !terminated(data) {
@@ -180,10 +180,10 @@ func (d *dialogue) envelope(data []byte) bool {
 }
 
 func (d *dialogue) header(data []byte) error {
-	if d.msg.stage != stageEnvelope && d.msg.stage != stageHeader {
+	if d.msg.part != partEnvelope && d.msg.part != partHeader {
 		return misplaced(protocol.CodeHeader)
 	}
-	d.content(stageHeader)
+	d.content(partHeader)
 	d.msg.headers++
 	d.msg.headerBytes += len(data)
 	if !within(d, "header fields", d.msg.headers, d.srv.opt.MaxHeaders) ||
@@ -199,10 +199,10 @@ func (d *dialogue) header(data []byte) error {
 }
 
 func (d *dialogue) endOfHeader() error {
-	if d.msg.stage != stageEnvelope && d.msg.stage != stageHeader {
+	if d.msg.part != partEnvelope && d.msg.part != partHeader {
 		return misplaced(protocol.CodeEOH)
 	}
-	d.content(stageBody)
+	d.content(partBody)
 	if d.listening() {
 		d.session.EndOfHeader()
 	}
@@ -210,10 +210,10 @@ func (d *dialogue) endOfHeader() error {
 }
 
 func (d *dialogue) body(data []byte) error {
-	switch d.msg.stage {
-	case stageNone:
+	switch d.msg.part {
+	case partNone:
 		return misplaced(protocol.CodeBody)
-	case stageEnvelope, stageHeader: // the MTA left end of header out
+	case partEnvelope, partHeader: // the MTA left end of header out
 		if err := d.endOfHeader(); err != nil {
 			return err
 		}
@@ -241,13 +241,13 @@ func (d *dialogue) newConnection() error {
 	return nil
 }
 
-// content moves to a stage of the message's content, whose time runs from its
+// content moves to a part of the message's content, whose time runs from its
 // first frame.
-func (d *dialogue) content(next stage) {
-	if d.msg.stage == stageEnvelope {
+func (d *dialogue) content(next part) {
+	if d.msg.part == partEnvelope {
 		d.deadline = false
 	}
-	d.msg.stage = next
+	d.msg.part = next
 }
 
 // listening reports whether the Session is to hear more of the message.

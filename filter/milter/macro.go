@@ -7,7 +7,7 @@ import (
 	protocol "github.com/emersion/go-milter"
 )
 
-// Stages of macros, in the order of the SMTP transaction.
+// The events that macros come with, in the order of the SMTP transaction.
 const (
 	macroConnect = iota
 	macroHelo
@@ -16,34 +16,34 @@ const (
 	macroData
 	macroHeader // each header field, and end of header
 	macroBody   // each body chunk, and end of message
-	macroStages
+	macroEvents
 )
 
 // Limits of macros in octets.
 const (
-	// maxMacros is the most that is kept of one stage. A packet over it is
+	// maxMacros is the most that is kept of one event. A packet over it is
 	// dropped. Certificate names make the longest real ones, below 2 KiB.
 	maxMacros = 16 << 10
-	// keptMacros is the most that a stage keeps allocated between messages.
+	// keptMacros is the most that an event keeps allocated between messages.
 	keptMacros = 1 << 10
 )
 
-// macros keeps the latest macro packet of each stage as it came: name, NUL,
+// macros keeps the latest macro packet of each event as it came: name, NUL,
 // value, NUL. They are looked at rarely and replaced often (Postfix sends some
 // before each header field), so they are searched and not indexed.
 type macros struct {
-	stage [macroStages][]byte
-	fresh [macroStages]bool // a packet came since the stage's own event
+	of    [macroEvents][]byte
+	fresh [macroEvents]bool // a packet came since the event itself
 }
 
-// set replaces the macros of a stage; it reports false for a packet that is too
-// long, which leaves the stage empty.
+// set replaces the macros of an event; it reports false for a packet that is too
+// long, which leaves the event without.
 func (m *macros) set(data []byte) bool {
 	if len(data) == 0 {
 		return true
 	}
-	stage := macroStage(data[0])
-	if stage < 0 {
+	event := macroEventOf(data[0])
+	if event < 0 {
 		return true
 	}
 	pairs := data[1:]
@@ -51,12 +51,12 @@ func (m *macros) set(data []byte) bool {
 	if !fits {
 		pairs = nil
 	}
-	m.stage[stage] = append(m.stage[stage][:0], pairs...)
-	m.fresh[stage] = true
+	m.of[event] = append(m.of[event][:0], pairs...)
+	m.fresh[event] = true
 	return fits
 }
 
-func macroStage(cmd byte) int {
+func macroEventOf(cmd byte) int {
 	switch protocol.Code(cmd) {
 	case protocol.CodeConn:
 		return macroConnect
@@ -76,38 +76,38 @@ func macroStage(cmd byte) int {
 	return -1
 }
 
-// begin is called at the event of a stage that starts anew: later stages are
-// forgotten, and so is this one if no packet came with the event.
-func (m *macros) begin(stage int) {
-	if !m.fresh[stage] {
-		m.clear(stage)
+// begin is called at an event: the macros of later ones are forgotten, and so are
+// its own if no packet came with it.
+func (m *macros) begin(event int) {
+	if !m.fresh[event] {
+		m.clear(event)
 	}
-	m.fresh[stage] = false
-	for later := stage + 1; later < macroStages; later++ {
+	m.fresh[event] = false
+	for later := event + 1; later < macroEvents; later++ {
 		m.clear(later)
 	}
 }
 
-// end forgets stage and all later ones.
-func (m *macros) end(stage int) {
-	for ; stage < macroStages; stage++ {
-		m.clear(stage)
+// end forgets the macros of event and of all later ones.
+func (m *macros) end(event int) {
+	for ; event < macroEvents; event++ {
+		m.clear(event)
 	}
 }
 
-func (m *macros) clear(stage int) {
-	m.fresh[stage] = false
-	if cap(m.stage[stage]) > keptMacros {
-		m.stage[stage] = nil
+func (m *macros) clear(event int) {
+	m.fresh[event] = false
+	if cap(m.of[event]) > keptMacros {
+		m.of[event] = nil
 	}
-	m.stage[stage] = m.stage[stage][:0]
+	m.of[event] = m.of[event][:0]
 }
 
-// lookup finds the value of the latest stage that has one.
+// lookup finds the value of the latest event that has one.
 func (m *macros) lookup(name string) string {
 	name = bareName(name)
-	for stage := macroStages - 1; stage >= 0; stage-- {
-		if value := findMacro(m.stage[stage], name); len(value) > 0 {
+	for event := macroEvents - 1; event >= 0; event-- {
+		if value := findMacro(m.of[event], name); len(value) > 0 {
 			return string(value)
 		}
 	}

@@ -33,12 +33,12 @@ const wantedOptions = protocol.OptNoUnknown | protocol.OptNoData |
 	protocol.OptNoHeaderReply | protocol.OptNoEOHReply | protocol.OptNoBodyReply |
 	protocol.OptHeaderLeadingSpace
 
-// wantedMacros are those that a filter of inbound mail has use for, by stage, divided by
+// wantedMacros are those that a filter of inbound mail has use for, by event, divided by
 // spaces. The MTA is asked for them in place of those that it would send by itself.
 // Postfix sends those of end of header before each field and those of end of
 // message before each body chunk, so these lists are short.
 var wantedMacros = [...]struct {
-	stage protocol.Stage
+	event protocol.Stage
 	names string
 }{
 	{protocol.StageConnect, "j {daemon_name} {client_addr} {client_name} {client_ptr}"},
@@ -94,7 +94,7 @@ func appendAnswer(dst []byte, c *Conn) []byte {
 	dst = binary.BigEndian.AppendUint32(dst, uint32(c.options))
 	if c.actions&protocol.OptSetSymList != 0 {
 		for _, list := range wantedMacros {
-			dst = binary.BigEndian.AppendUint32(dst, uint32(list.stage))
+			dst = binary.BigEndian.AppendUint32(dst, uint32(list.event))
 			dst = appendString(dst, list.names)
 		}
 	}
