@@ -18,7 +18,7 @@ var floors = [][]string{
 	{"record"},
 	{"policy", "verify"},
 	{"authres", "header", "resolver"},
-	{"domain", "evidence", "internal/owned"},
+	{"domain", "evidence", "internal/mailbox", "internal/owned"},
 }
 
 // forTests are rooms that only tests and the programs of e2e use.
