@@ -40,7 +40,10 @@ type DMARC struct {
 
 	Discovery    Discovery `cbor:"4,keyasint,omitempty"`
 	PolicyDomain string    `cbor:"5,keyasint,omitempty"` // where the record was found; empty when there is none
-	OrgDomain    string    `cbor:"6,keyasint,omitempty"` // Organizational Domain of AuthorDomain; empty if not needed
+	// Lookalikes are TXT records at the names asked for a policy that look like a
+	// DMARC record and are none, each with the reason. At most 4.
+	Lookalikes []string `cbor:"22,keyasint,omitempty"`
+	OrgDomain  string   `cbor:"6,keyasint,omitempty"` // Organizational Domain of AuthorDomain; empty if not needed
 	// SiteDomain is the name below a public suffix that AuthorDomain belongs to, where
 	// the guard of suffixes lets names align below it only, and not below OrgDomain;
 	// else empty. OrgDomain and what else is above AuthorDomain align all the same.

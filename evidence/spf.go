@@ -33,6 +33,9 @@ type SPFCheck struct {
 	Path    []SPFTerm `cbor:"9,keyasint,omitempty"`
 	Lookups int       `cbor:"10,keyasint,omitempty"` // terms that caused DNS questions
 	Voids   int       `cbor:"11,keyasint,omitempty"` // void lookups
+	// Lookalikes are TXT records at the names asked that look like an SPF record and
+	// are none, each with the reason: `example.com "v=spf1;-all": ...`. At most 4.
+	Lookalikes []string `cbor:"13,keyasint,omitempty"`
 }
 
 // SPF holds both identities; nil means not looked up.

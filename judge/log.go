@@ -136,6 +136,7 @@ func (w *logLine) spf(ev *evidence.Message) {
 	w.word("spf_identity", string(c.Identity))
 	w.text("spf_domain", w.outside(c.Domain), maxDomain)
 	w.text("spf_mechanism", c.Mechanism, 120)
+	w.list("spf_lookalikes", len(c.Lookalikes), "; ", 250, func(i int) string { return w.withoutLocal(c.Lookalikes[i], ev) })
 	if len(c.Path) > 0 {
 		w.text("spf_path", w.path(c.Path, ev), 200)
 	} else if c.MechanismDomain != c.Domain {
@@ -177,6 +178,7 @@ func (w *logLine) dmarc(ev *evidence.Message, d *evidence.DMARC) {
 	if d != nil {
 		w.text("dmarc_reason", d.Reason, 150)
 		w.list("dmarc_errors", len(d.Published.Errors), "; ", 250, func(i int) string { return d.Published.Errors[i] })
+		w.list("dmarc_lookalikes", len(d.Lookalikes), "; ", 250, func(i int) string { return d.Lookalikes[i] })
 		if d.PolicyDomain != d.AuthorDomain {
 			w.text("policy_domain", d.PolicyDomain, maxDomain)
 		}

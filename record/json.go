@@ -20,6 +20,10 @@ type Rendering struct {
 	// Deletions are the incoming fields that go, "Authentication-Results 2" for the
 	// second one of that name; nil where only their number is known.
 	Deletions []string
+	// Source names the message where several are shown; else empty.
+	Source string
+	// Notes say what a reader has to know of the input; none is the rule.
+	Notes []string
 }
 
 // Question is a DNS question and what came of it.
@@ -28,6 +32,7 @@ type Question struct {
 	Type    string // "TXT"
 	Outcome string // an RCODE, "NODATA", or why there was no answer
 	Answers []string
+	CNAMEs  []string // names that aliases led to, in order
 }
 
 // JSON renders r for people and scripts, as one object on one line. Its keys are
@@ -66,6 +71,12 @@ func JSON(r *Record, with Rendering) []byte {
 	o.rest(reflect.ValueOf(all), "Time", "QueueID", "Token", "MessageID", "Client", "MailFrom", "Recipients", "SPF", "DKIM",
 		"DKIMSkipped", "ARC", "From", "DMARC", "IPRev", "Sample", "Failed")
 	o.rest(reflect.ValueOf(*r), "Evidence", "Verdict")
+	if with.Source != "" {
+		o.text("source", with.Source)
+	}
+	if len(with.Notes) > 0 {
+		o.value("notes", reflect.ValueOf(with.Notes))
+	}
 	o.value("escaped", reflect.ValueOf(w.escaped))
 	o.end('}')
 	return w.out
@@ -175,6 +186,7 @@ var renamed = map[reflect.Type]map[string]string{
 	reflect.TypeFor[evidence.Message]():   {"IPRev": "iprev", "Failed": "questions", "Looked": "looked_at"},
 	reflect.TypeFor[evidence.Client]():    {"HELO": "peer_helo"},
 	reflect.TypeFor[evidence.Signature](): {"KeyCNAMEs": "key_cnames"},
+	reflect.TypeFor[Question]():           {"CNAMEs": "cnames"},
 	reflect.TypeFor[evidence.ARC]():       {"Sets": "seals"},
 	reflect.TypeFor[evidence.ARCSet](): {
 		"SealDomain": "domain", "SealSelector": "selector", "SealCV": "cv", "SealResult": "result",
@@ -202,7 +214,9 @@ var first = map[reflect.Type][]string{
 var absent = map[reflect.Type][]string{
 	reflect.TypeFor[evidence.Signature](): {"KeyBits", "Testing"},
 	reflect.TypeFor[evidence.ARCSet]():    {"AAR"},
-	reflect.TypeFor[evidence.DMARC]():     {"Divergence"},
+	reflect.TypeFor[evidence.DMARC]():     {"Divergence", "Lookalikes"},
+	reflect.TypeFor[evidence.SPFCheck]():  {"Lookalikes"},
+	reflect.TypeFor[Question]():           {"CNAMEs"},
 }
 
 // milliseconds is a span of time as its key tells: "elapsed_ms".

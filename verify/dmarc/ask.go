@@ -17,7 +17,8 @@ import (
 type found struct {
 	rec     *Record // nil: no record at this name
 	several bool    // several records, which counts as none (RFC 9989 section 4.10)
-	exists  bool    // the name asked exists, and therefore its parent does
+	like    []string
+	exists  bool // the name asked exists, and therefore its parent does
 	ttl     time.Duration
 	err     error // nil, or wrapping resolver.ErrTemporary or resolver.ErrBudget
 }
@@ -91,6 +92,7 @@ type memoKey struct{}
 type kept struct {
 	rec     *Record
 	several bool
+	like    []string // texts that look like a record and are none
 }
 
 func fetch(ctx context.Context, lk resolver.Lookuper, name string) found {
@@ -102,19 +104,19 @@ func fetch(ctx context.Context, lk resolver.Lookuper, name string) found {
 		return found{err: err}
 	}
 	k := resolver.Memo(ans, memoKey{}, keep)
-	return found{rec: k.rec, several: k.several, exists: ans.NameExists, ttl: ans.TTL}
+	return found{rec: k.rec, several: k.several, like: k.like, exists: ans.NameExists, ttl: ans.TTL}
 }
 
 // keep drops what is no DMARC record; two or more that are count as none
 // (RFC 9989 section 4.10 steps 2 and 6).
 func keep(ans *resolver.Answer) kept {
-	var k kept
+	k := kept{like: lookalikes(ans.TXT)}
 	for _, txt := range ans.TXT {
 		if _, ok := cutVersion(txt); !ok {
 			continue
 		}
 		if k.rec != nil {
-			return kept{several: true}
+			return kept{several: true, like: k.like}
 		}
 		rec, _ := ParseRecord(txt) // it starts with v=DMARC1
 		k.rec = &rec

@@ -161,6 +161,7 @@ func (j *judge) evaluate(ctx context.Context, author string, ids Identifiers, wa
 		AuthorDomain: author, Discovery: j.name,
 		PolicyDomain: d.domain, OrgDomain: d.org, Existence: j.existence,
 	}
+	out.Lookalikes = d.lookalikes[:min(len(d.lookalikes), maxLookalikes)]
 	applies := j.applies(d, &out)
 	if applies {
 		j.align(ctx, ids, &out)

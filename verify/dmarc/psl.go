@@ -18,6 +18,9 @@ func (l suffixList) discover(ctx context.Context, author string) discovered {
 	if f.rec == nil && !f.several && d.org != author && (f.err == nil || !l.ends(f.err)) {
 		f, name = l.ask(ctx, d.org), d.org
 	}
+	if d.lookalikes = at(author, d.own.like); name != author {
+		d.lookalikes = append(d.lookalikes, at(name, f.like)...)
+	}
 	if f.rec == nil {
 		d.err = cmp.Or(d.own.err, f.err)
 		return d

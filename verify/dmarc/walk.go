@@ -20,6 +20,8 @@ type discovered struct {
 	org string
 	// problems are for the report, when a record is used in spite of them.
 	problems []string
+	// lookalikes are texts at the names asked that look like a record and are none.
+	lookalikes []string
 	// own is what was found at the Author Domain itself.
 	own *found
 	err error // nil, or as in found; there is no rec then
@@ -76,6 +78,7 @@ type step struct {
 	rec  *Record
 	psd  string
 	err  error // the name did not answer, and is taken to have no record
+	like []string
 }
 
 // walk asks from start upward and stops at psd=y or psd=n. It goes on past a name
@@ -90,7 +93,7 @@ func (t *treeWalk) walk(ctx context.Context, start string) (steps []step, proble
 		if f.several {
 			problems = append(problems, "several DMARC records at "+name+", ignored")
 		}
-		s := step{name, f.rec, t.psd(name, f.rec), f.err}
+		s := step{name, f.rec, t.psd(name, f.rec), f.err, f.like}
 		steps = append(steps, s)
 		if s.psd != "u" {
 			break
@@ -158,7 +161,7 @@ func (t *treeWalk) discover(ctx context.Context, author string) discovered {
 	defer t.hurry(ctx, author)()
 	own := t.ask(ctx, author)
 	if own.rec != nil {
-		d := discovered{own: own, rec: own.rec, domain: author}
+		d := discovered{own: own, rec: own.rec, domain: author, lookalikes: at(author, own.like)}
 		if t.psd(author, own.rec) != "u" || domain.Parent(author) == "" {
 			d.org = author
 		}
@@ -170,6 +173,9 @@ func (t *treeWalk) discover(ctx context.Context, author string) discovered {
 	}
 	org := t.org(author, steps)
 	d := discovered{own: own, problems: problems}
+	for _, s := range steps {
+		d.lookalikes = append(d.lookalikes, at(s.name, s.like)...)
+	}
 	d.rec, d.domain = policyStep(steps, org)
 	switch err = t.unanswered(steps); {
 	case err == nil:

@@ -33,6 +33,8 @@ type evaluation struct {
 	// work; once a term decided, it stays.
 	text string
 	path []evidence.SPFTerm
+	// lookalikes are texts that look like a record and are none.
+	lookalikes []string
 
 	addressed, dotted string // values of %{s} and %{i}, once computed
 	pointers          []string
@@ -86,6 +88,7 @@ func (e *evaluation) checkHost(current string) outcome {
 		return outcome{result: evidence.None, reason: "domain does not exist"}
 	}
 	s := selected(answer)
+	e.noteLookalikes(current, s.like)
 	if len(e.path) == 0 {
 		e.text = s.text
 	}

@@ -183,6 +183,8 @@ type selection struct {
 	text   string // the record, or the first of several
 	err    error
 	bulky  bool // not kept: read it again
+	// like are texts that look like a record and are none.
+	like []string
 }
 
 type selectionKey struct{}
@@ -206,12 +208,13 @@ func selected(a *resolver.Answer) selection {
 }
 
 func selectRecord(a *resolver.Answer) (s selection, found string) {
+	like := lookalikes(a.TXT)
 	for _, txt := range a.TXT {
 		if !isRecord(txt) {
 			continue
 		}
 		if found != "" {
-			return selection{text: found, err: &SyntaxError{Why: "several SPF records"}}, found
+			return selection{text: found, err: &SyntaxError{Why: "several SPF records"}, like: like}, found
 		}
 		found = txt
 	}
@@ -219,6 +222,7 @@ func selectRecord(a *resolver.Answer) (s selection, found string) {
 		s.text = found
 		s.record, s.err = ParseRecord(found)
 	}
+	s.like = like
 	return s, found
 }
 

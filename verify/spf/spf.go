@@ -167,6 +167,7 @@ func (c Check) run(ctx context.Context, lk resolver.Lookuper, s sender) evidence
 	}
 	res.Record, res.Path = e.text[:min(len(e.text), maxRecord)], e.path
 	res.Lookups, res.Voids = e.terms, e.voids
+	res.Lookalikes = e.lookalikes
 	return res
 }
 
