@@ -329,6 +329,7 @@ type Question struct {
 	Type    string // "TXT"
 	Outcome string // "NOERROR", "NODATA", "NXDOMAIN", "refused by budget", "pending", or an error's reason
 	Answers []string
+	CNAMEs  []string      // names that aliases led to, in order; the last one holds the answers
 	Elapsed time.Duration // zero unless BudgetOptions.Timed
 }
 
@@ -342,7 +343,7 @@ func (b *Budget) Questions() []Question {
 		q := &b.asked[i]
 		list = append(list, Question{
 			Name: q.key.name, Type: dns.TypeToString[q.key.qtype],
-			Outcome: q.outcome(), Answers: q.answer.strings(), Elapsed: q.elapsed,
+			Outcome: q.outcome(), Answers: q.answer.strings(), CNAMEs: q.answer.aliases(), Elapsed: q.elapsed,
 		})
 	}
 	for _, k := range b.refused {
@@ -366,6 +367,13 @@ func (q *asked) outcome() string {
 		return "NODATA"
 	}
 	return "NOERROR"
+}
+
+func (a *Answer) aliases() []string {
+	if a == nil {
+		return nil
+	}
+	return slices.Clone(a.CNAMEs)
 }
 
 // strings gives the records as text.

@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,7 +13,7 @@ import (
 	"alignd/config"
 	"alignd/domain"
 	"alignd/filter/milter"
-	"alignd/header"
+	"alignd/internal/mailbox"
 	"alignd/resolver"
 	"alignd/verify"
 )
@@ -31,36 +29,45 @@ type checkFlags struct {
 	mailFrom   string
 	rcpt       []string
 	authservID string
-	now        int64
-	nowGiven   bool // 0 is a time too
+	now        string
+	fromTrace  bool
+	diff       string
+	mbox       string
+
+	// given are the flags that were named; an empty value is one too.
+	given func(name string) bool
 }
 
 func checkCommand() *cobra.Command {
 	var f checkFlags
 	c := &cobra.Command{
-		Use:   "check [flags] MESSAGE|-",
+		Use:   "check [flags] MESSAGE...|-",
 		Short: "Explain what the filter would say of a message",
 		Long: `Explain what the filter would say of a message in a file, or on standard input (-).
 
-Lines may end with LF or CRLF. Exit status 0 means that a verdict was reached,
-whatever it is; 2 means wrong usage or unreadable input.
+Lines may end with LF or CRLF. Of several files, an mbox file or a folder (a Maildir,
+say) each message gets a line, and the sum follows; with --json each gets an object on
+a line of its own.
 
 --zone answers from a zone file (RFC 1035) instead of DNS. A name that is not in
 it does not exist. Besides records it knows "NAME SERVFAIL" and "NAME TIMEOUT",
-which may be followed by the record types that fail.`,
+which may be followed by the record types that fail.
+
+Exit status 0 means that a verdict was reached on each message, whatever it is; 2
+means wrong usage or unreadable input.`,
 		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("name one message file, or - for standard input; got %d", len(args))
+			if len(args) == 0 {
+				return errors.New("name a message file, a folder of them, or - for standard input")
 			}
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			f.nowGiven = c.Flags().Changed("now")
-			return runCheck(c.Context(), &f, args[0], c.InOrStdin(), c.OutOrStdout())
+			f.given = c.Flags().Changed
+			return runCheck(c, &f, args)
 		},
 	}
 	flags := c.Flags()
-	flags.BoolVar(&f.json, "json", false, "print one JSON object instead of the explanation")
+	flags.BoolVar(&f.json, "json", false, "print a JSON object instead of the explanation")
 	flags.StringVar(&f.config, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
 	flags.StringVar(&f.dns, "dns", "", "DNS server to ask, HOST:PORT")
 	flags.StringVar(&f.zone, "zone", "", "zone file to answer from instead of DNS")
@@ -69,66 +76,77 @@ which may be followed by the record types that fail.`,
 	flags.StringVar(&f.mailFrom, "mail-from", "", "reverse-path; empty or <> is the null reverse-path")
 	flags.StringArrayVar(&f.rcpt, "rcpt", nil, "recipient; may be repeated")
 	flags.StringVar(&f.authservID, "authserv-id", "", "authserv-id of the field (default: the host name)")
-	flags.Int64Var(&f.now, "now", 0, "time of the check in seconds since 1970 (default: now)")
+	flags.StringVar(&f.now, "now", "", "time of the check, RFC 3339 or in seconds since 1970 (default: now)")
+	flags.BoolVar(&f.fromTrace, "from-trace", false, "take --ip, --helo and --mail-from from the Received field of this host and from Return-Path")
+	flags.StringVar(&f.diff, "diff", "", "judge with this configuration too, and show what differs")
+	flags.StringVar(&f.mbox, "mbox", string(mailbox.MboxRD), "how an mbox file quotes lines: "+strings.Join(mailbox.Quotings(), ", "))
 	c.MarkFlagsMutuallyExclusive("dns", "zone")
 	return c
 }
 
-func runCheck(ctx context.Context, f *checkFlags, file string, stdin io.Reader, out io.Writer) error {
-	env, err := f.envelope()
+// runCheck judges all messages that are named.
+func runCheck(c *cobra.Command, f *checkFlags, args []string) error {
+	k, err := newChecker(f)
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	if f.nowGiven {
-		now = time.Unix(f.now, 0)
+	defer k.close()
+	show := f.output(c.OutOrStdout(), len(args) > 1 || isFolder(args[0]))
+	unreadable := 0
+	in := mailbox.Reader{
+		Stdin: c.InOrStdin(), Quoting: mailbox.Quoting(f.mbox),
+		Message: func(m *mailbox.Message) error {
+			out, err := k.check(c.Context(), m)
+			if err != nil {
+				return nil // the reader tells of it as of an unreadable file
+			}
+			return show.add(out)
+		},
+		Unreadable: func(file string, err error) error {
+			if len(args) == 1 && file == args[0] {
+				return fmt.Errorf("reading the message: %w", err)
+			}
+			unreadable++
+			fmt.Fprintf(c.ErrOrStderr(), "alignd: %s: %s\n", printable(file), printable(err.Error()))
+			return nil
+		},
 	}
-	cfg, err := f.loadConfig()
-	if err != nil {
+	for _, arg := range args {
+		if err := in.Read(arg); err != nil {
+			return err
+		}
+	}
+	if err := show.end(); err != nil {
 		return err
 	}
-	lookup, closeLookup, err := f.lookuper(cfg)
-	if err != nil {
-		return err
+	if unreadable > 0 {
+		return fmt.Errorf("files that could not be read: %d", unreadable)
 	}
-	defer closeLookup()
-	input, err := openMessage(file, stdin)
-	if err != nil {
-		return err
-	}
-	defer input.Close()
+	return nil
+}
 
-	s := settings(cfg)
-	s.Basis.Options.LeadingSpace = true // a file has it
-	opt := s.Verify
-	opt.Now = func() time.Time { return now }
-	opt.Budget.Timed = true
-	m := verify.Begin(ctx, lookup, &opt, env)
-	defer m.Release()
-	for _, r := range f.rcpt {
-		m.Recipient(mailbox(r))
+func isFolder(name string) bool {
+	info, err := os.Stat(name)
+	return err == nil && info.IsDir()
+}
+
+// at is the time of the check.
+func (f *checkFlags) at() (time.Time, error) {
+	if !f.given("now") {
+		return time.Now(), nil
 	}
-	over, err := feed(m, input, cfg.Limits)
+	if seconds, err := strconv.ParseInt(f.now, 10, 64); err == nil {
+		return time.Unix(seconds, 0), nil
+	}
+	t, err := time.Parse(time.RFC3339, f.now)
 	if err != nil {
-		return fmt.Errorf("reading the message: %w", err)
+		return t, fmt.Errorf("--now %q is neither RFC 3339 (2026-11-02T10:00:00Z) nor seconds since 1970", f.now)
 	}
-	if len(f.rcpt) > cfg.Limits.Recipients {
-		over = fmt.Sprintf("more than %d recipients", cfg.Limits.Recipients)
-	}
-	ev := m.Finish(ctx)
-	j := s.Judge(ev, m, s.MarksOf(ev.MTA, m.Fields()), nil)
-	if over != "" {
-		s.OverLimit(&j, over)
-	}
-	if !f.json {
-		return explain(out, &j, m.Questions())
-	}
-	_, err = out.Write(append(report(s, &j, m.Questions()), '\n'))
-	return err
+	return t, nil
 }
 
 func (f *checkFlags) envelope() (verify.Envelope, error) {
-	env := verify.Envelope{MailFrom: mailbox(f.mailFrom), MTA: f.hostName()}
+	env := verify.Envelope{MailFrom: mailboxOf(f.mailFrom), MTA: f.hostName()}
 	env.Client.HELO = f.helo
 	if f.ip == "" {
 		return env, nil
@@ -141,8 +159,8 @@ func (f *checkFlags) envelope() (verify.Envelope, error) {
 	return env, nil
 }
 
-// mailbox is the address of a path as a person writes it, with or without brackets.
-func mailbox(path string) string {
+// mailboxOf is the address of a path as a person writes it, with or without brackets.
+func mailboxOf(path string) string {
 	path = strings.TrimSpace(path)
 	if rest, ok := strings.CutPrefix(path, "<"); ok {
 		path = strings.TrimSpace(strings.TrimSuffix(rest, ">"))
@@ -150,8 +168,8 @@ func mailbox(path string) string {
 	return milter.Mailbox(path)
 }
 
-func (f *checkFlags) loadConfig() (*config.Config, error) {
-	cfg, err := config.Load(f.config)
+func (f *checkFlags) loadConfig(file string) (*config.Config, error) {
+	cfg, err := config.Load(file)
 	if err != nil {
 		return nil, err
 	}
@@ -195,58 +213,4 @@ func (f *checkFlags) lookuper(cfg *config.Config) (resolver.Lookuper, func(), er
 		return nil, nil, err
 	}
 	return dns, func() { dns.Close() }, nil
-}
-
-func openMessage(file string, stdin io.Reader) (io.ReadCloser, error) {
-	if file == "-" {
-		return io.NopCloser(stdin), nil
-	}
-	return os.Open(file)
-}
-
-// byteOrderMark is what some editors write before UTF-8 text. No MTA does, so
-// the daemon does not look for it.
-const byteOrderMark = "\ufeff"
-
-// feed runs a message file through the checks as the milter events would. over
-// says which limit of the daemon the message exceeds, if any. It is looked at
-// all the same; only a header section too large to read is left out.
-func feed(m *verify.Message, r io.Reader, limits config.Limits) (over string, err error) {
-	in := bufio.NewReaderSize(r, 64<<10)
-	if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
-		_, _ = in.Discard(len(byteOrderMark)) // it was read already
-	}
-	fields, body, err := header.Read(in, header.Limits{
-		Fields: max(limits.Fields, header.DefaultMaxFields),
-		Bytes:  max(int(limits.HeaderSize)+4*limits.Fields, header.DefaultMaxBytes),
-	})
-	switch {
-	case errors.Is(err, header.ErrTooLarge):
-		m.HeaderUnread()
-		return "a header section too large to read", nil
-	case err != nil:
-		return "", err
-	case fields.Len() > limits.Fields:
-		over = fmt.Sprintf("more than %d header fields", limits.Fields)
-	case fields.Size()+fields.Len() > int(limits.HeaderSize): // as the protocol counts
-		over = fmt.Sprintf("a header section of more than %d octets", limits.HeaderSize)
-	}
-	for i := range fields.Len() {
-		f := fields.At(i)
-		m.Header(f.Name(), f.Value())
-	}
-	m.EndOfHeader()
-	size, err := io.Copy(bodyWriter{m}, body)
-	if limits.MessageSize > 0 && size > int64(limits.MessageSize) {
-		over = fmt.Sprintf("a body of more than %d octets", limits.MessageSize)
-	}
-	return over, err
-}
-
-// bodyWriter is the Body event as an io.Writer.
-type bodyWriter struct{ m *verify.Message }
-
-func (w bodyWriter) Write(p []byte) (int, error) {
-	w.m.Body(p)
-	return len(p), nil
 }

@@ -182,7 +182,6 @@ func TestCheckReadsItsInputHoweverItComes(t *testing.T) {
 		"flags behind the message":    alignd(t, "", append([]string{"check", lf, "--zone", zone}, common...)...),
 		"flags with =":                alignd(t, "", args("--zone="+zone, lf)...),
 		"a message behind --":         alignd(t, "", args("--zone", zone, "--", lf)...),
-		"a byte order mark":           alignd(t, "", args("--zone", zone, write(t, "message", "\ufeff"+plainMessage))...),
 		"a path in angle brackets":    alignd(t, "", args("--zone", zone, "--mail-from", "<a@example.com>", lf)...),
 		"a zone with byte order mark": alignd(t, "", args("--zone", write(t, "zone", "\ufeff"+plainZone), lf)...),
 		"a zone with CRLF":            alignd(t, "", args("--zone", write(t, "zone", strings.ReplaceAll(plainZone, "\n", "\r\n")), lf)...),
@@ -249,7 +248,9 @@ func TestCheckExpandsTheExplanation(t *testing.T) {
 func TestCheckTakesTheTimeItIsGiven(t *testing.T) {
 	args := append(sealed(), "--json")
 	at := slices.Index(args, "--now") + 1
-	for now, want := range map[string]string{"1764576000": "", "0": "future"} {
+	for now, want := range map[string]string{
+		"1764576000": "", "2025-12-01T08:00:00Z": "", "2025-12-01T09:00:00+01:00": "", "0": "future", "1970-01-01T00:00:00Z": "future",
+	} {
 		args[at] = now
 		got := alignd(t, "", args...)
 		if strings.Contains(got.stdout, "future") != (want != "") {
@@ -269,10 +270,12 @@ func TestCheckExitStatus(t *testing.T) {
 	}{
 		{"a refused message is a verdict", []string{"--zone", zone, message}, 0, ""},
 		{"a message without From is a verdict", []string{"--zone", zone, "-"}, 0, ""},
-		{"no message", []string{"--zone", zone}, 2, "name one message file, or - for standard input; got 0"},
-		{"two messages", []string{"--zone", zone, message, message}, 2, "got 2"},
+		{"no message", []string{"--zone", zone}, 2, "name a message file, a folder of them, or - for standard input"},
+		{"two messages", []string{"--zone", zone, message, message}, 0, ""},
 		{"a message that does not exist", []string{"--zone", zone, message + "x"}, 2, "no such file"},
-		{"a message that is a folder", []string{"--zone", zone, "."}, 2, "is a directory"},
+		{"a folder without messages", []string{"--zone", zone, t.TempDir()}, 2, "no message was found"},
+		{"a quoting that is none", []string{"--zone", zone, "--mbox", "mmdf", message}, 2, `"mmdf"`},
+		{"a second configuration that does not exist", []string{"--zone", zone, "--diff", zone + "x", message}, 2, "no such file"},
 		{"a zone that does not exist", []string{"--zone", zone + "x", message}, 2, "no such file"},
 		{"a faulty zone is told with its line", []string{"--zone", write(t, "zone", "example.com A 1.2\n"), message}, 2, "line: 1"},
 		{"a zone and a server", []string{"--zone", zone, "--dns", "127.0.0.1:53", message}, 2, "[dns zone]"},
@@ -360,7 +363,7 @@ func TestMailboxOfAPath(t *testing.T) {
 		"": "", "<>": "", " < > ": "", "a@b.example": "a@b.example", "<a@b.example": "a@b.example", " <a@b.example> ": "a@b.example",
 		"<@r.example,@s.example:a@b.example>": "a@b.example", `"a:b"@b.example`: `"a:b"@b.example`,
 	} {
-		if got := mailbox(path); got != want {
+		if got := mailboxOf(path); got != want {
 			t.Errorf("%q: got %q, want %q", path, got, want)
 		}
 	}
@@ -381,7 +384,7 @@ func TestCheckTellsWhichFieldsGo(t *testing.T) {
 		t.Errorf("got %q, want %q", got.Deleted, want)
 	}
 	text := alignd(t, message, append(args, "-")...).stdout
-	if !strings.Contains(text, "deleted      Authentication-Results, number 2 of that name\n") {
+	if !strings.Contains(text, "deleted      Authentication-Results, number 2 of that name, as a reader may take it for ours: \"mx.here.test; dmarc=pass\"\n") {
 		t.Errorf("got %s", text)
 	}
 	local := alignd(t, plainMessage, "check", "--zone", os.DevNull, "--authserv-id", "mx.here.test", "--ip", "127.0.0.1", "-").stdout

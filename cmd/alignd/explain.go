@@ -2,14 +2,15 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
 
 	"alignd/evidence"
+	"alignd/header"
 	"alignd/judge"
 	"alignd/policy"
-	"alignd/resolver"
 )
 
 // explainer writes the explanation for people. Every text that may come from
@@ -21,9 +22,13 @@ type explainer struct {
 }
 
 // explain tells how the verdict came about: identities, DNS answers, rules.
-func explain(out io.Writer, j *judge.Judgement, questions []resolver.Question) error {
+func explain(out io.Writer, c *checked) error {
+	j := &c.by[0].j
 	e := explainer{bufio.NewWriter(out), j.Evidence, &j.Verdict}
 	e.section("Message")
+	for _, n := range c.notes {
+		e.line("note", "%s", n)
+	}
 	e.from()
 	e.section("Checks")
 	e.spf()
@@ -32,24 +37,39 @@ func explain(out io.Writer, j *judge.Judgement, questions []resolver.Question) e
 	e.dmarc()
 	e.iprev()
 	e.section("DNS")
-	e.dns(questions)
+	e.dns(c.by[0].questions)
 	e.section("Verdict")
 	e.verdict()
 	e.section("Header")
-	e.header(j)
+	e.header(j, c.fields)
 	return e.w.Flush()
 }
 
 // header tells what the daemon would add and delete.
-func (e *explainer) header(j *judge.Judgement) {
+func (e *explainer) header(j *judge.Judgement, fields *header.Fields) {
 	for _, f := range j.Deletions() {
-		e.line("deleted", "%s, number %d of that name", f.Name, f.Number)
+		e.line("deleted", "%s, number %d of that name, as a reader may take it for ours: %s", f.Name, f.Number, fieldText(fields, f))
 	}
 	if !j.WritesResults() {
 		e.line("added", "nothing, as the client is not judged")
 		return
 	}
 	fmt.Fprintf(e.w, "  Authentication-Results: %s\n", strings.ReplaceAll(j.Results.Format(), "\n", "\n  "))
+}
+
+// fieldText is the value of a field that goes.
+func fieldText(fields *header.Fields, f judge.Field) string {
+	number := 0
+	for i := range fields.Len() {
+		name := bytes.TrimRight(fields.At(i).Name(), " \t")
+		if !strings.EqualFold(string(name), f.Name) {
+			continue
+		}
+		if number++; number == f.Number {
+			return quoted(fields.At(i).Value())
+		}
+	}
+	return ""
 }
 
 func (e *explainer) section(name string) {
@@ -61,16 +81,6 @@ func (e *explainer) section(name string) {
 
 func (e *explainer) line(name, format string, args ...any) {
 	fmt.Fprintf(e.w, "  %-12s %s\n", name, printable(fmt.Sprintf(format, args...)))
-}
-
-// printable replaces what a terminal could take as a command.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || 0x80 <= r && r < 0xa0 || r == '\u2028' || r == '\u2029' || 0x202a <= r && r <= 0x202e {
-			return '?'
-		}
-		return r
-	}, s)
 }
 
 func (e *explainer) from() {
@@ -108,135 +118,6 @@ func (e *explainer) from() {
 	}
 	if e.ev.From.Sole {
 		e.line("From", "no other domain can be read in it, so a pass counts")
-	}
-}
-
-func (e *explainer) spf() {
-	e.spfCheck("SPF", e.ev.ReportedSPF())
-	if e.ev.MailFrom != "" {
-		e.spfCheck("SPF of HELO", e.ev.SPF.HELO)
-	}
-}
-
-func (e *explainer) spfCheck(name string, c *evidence.SPFCheck) {
-	if c == nil {
-		e.line(name, "not checked")
-		return
-	}
-	text := fmt.Sprintf("%s for %s %q", c.Result, c.Identity, c.Domain)
-	if c.Mechanism != "" {
-		text += fmt.Sprintf(": %s in the record of %s", c.Mechanism, c.MechanismDomain)
-	}
-	if c.Wide {
-		text += ", which matches about everybody (see spf.wide)"
-	}
-	if c.Reason != "" {
-		text += ": " + c.Reason
-	}
-	if c.Explanation != "" {
-		text += fmt.Sprintf(" (the domain explains: %q)", c.Explanation)
-	}
-	e.line(name, "%s", text)
-}
-
-func (e *explainer) dkim() {
-	switch {
-	case e.ev.From.Problem == evidence.FromUnread:
-		e.line("DKIM", "not checked: the header was not read")
-	case len(e.ev.DKIM) == 0:
-		e.line("DKIM", "none: the message is not signed")
-	}
-	for i := range e.ev.DKIM {
-		s := &e.ev.DKIM[i]
-		text := fmt.Sprintf("%s for d=%s s=%s %s", s.Result, s.Domain, s.Selector, s.Algorithm)
-		if s.KeyBits > 0 {
-			text += fmt.Sprintf(" (%d bits)", s.KeyBits)
-		}
-		if s.Reason != "" {
-			text += ": " + s.Reason
-		}
-		if s.Testing {
-			text += " (key in testing mode)"
-		}
-		e.line("DKIM", "%s", text)
-	}
-	if n := e.ev.DKIMSkipped; n > 0 {
-		e.line("DKIM", "%d further signatures were not tried", n)
-	}
-}
-
-func (e *explainer) arc() {
-	a := &e.ev.ARC
-	text := orUnchecked(a.Result)
-	if a.Instances > 0 {
-		text += fmt.Sprintf(", instances: %d, oldest-pass: %d", a.Instances, a.OldestPass)
-	}
-	if a.Reason != "" {
-		text += ": " + a.Reason
-	}
-	e.line("ARC", "%s", text)
-	for _, s := range a.Sets {
-		e.line("", "i=%d sealed by %s (cv=%s, seal %s, message signature %s)",
-			s.Instance, s.SealDomain, s.SealCV, orUnchecked(s.SealResult), orUnchecked(s.MessageResult))
-	}
-}
-
-func orUnchecked(r evidence.Result) string {
-	if r == evidence.NotChecked {
-		return "not checked"
-	}
-	return string(r)
-}
-
-func (e *explainer) dmarc() {
-	switch {
-	case e.ev.From.Problem == evidence.FromUnread:
-		e.line("DMARC", "permerror: the header was not read")
-	case len(e.ev.DMARC) == 0:
-		e.line("DMARC", "permerror: From gives no Author Domain")
-	}
-	for i := range e.ev.DMARC {
-		e.evaluation(&e.ev.DMARC[i])
-	}
-}
-
-func (e *explainer) evaluation(d *evidence.DMARC) {
-	text := fmt.Sprintf("%s for %s", d.Result, d.AuthorDomain)
-	if d.Reason != "" {
-		text += ": " + d.Reason
-	}
-	e.line("DMARC", "%s", text)
-	if d.Published.Text != "" {
-		e.line("", "record of %s: %s", d.PolicyDomain, d.Published.Text)
-		e.line("", "policy %s (tag %s), SPF aligned: %t, DKIM aligned: %t", d.Policy, d.PolicyTag, d.SPFAligned, d.DKIMAligned)
-	}
-	if d.OrgDomain != "" {
-		e.line("", "Organizational Domain %s by %s", d.OrgDomain, d.Discovery)
-	}
-	for _, p := range d.Published.Errors {
-		e.line("", "fault in the record: %s", p)
-	}
-	if o := d.Divergence; o != nil {
-		e.line("", "by %s it would be %s with the policy %s of %s", o.Discovery, o.Result, o.Policy, o.PolicyDomain)
-	}
-}
-
-func (e *explainer) iprev() {
-	if r := e.ev.IPRev; r.Result != evidence.NotChecked {
-		e.line("iprev", "%s %s %s", r.Result, strings.Join(r.Names, " "), r.Reason)
-	}
-}
-
-func (e *explainer) dns(questions []resolver.Question) {
-	if len(questions) == 0 {
-		e.line("", "no questions were asked")
-	}
-	for _, q := range questions {
-		answers := strings.Join(q.Answers, " | ")
-		if len(answers) > 300 {
-			answers = answers[:300] + "..."
-		}
-		e.line(q.Type, "%s", strings.TrimRight(fmt.Sprintf("%s %s %s", q.Name, q.Outcome, answers), " "))
 	}
 }
 

@@ -7,22 +7,26 @@ import (
 
 	"alignd/judge"
 	"alignd/record"
-	"alignd/resolver"
 )
 
 // report is what `alignd check --json` prints: the record of the message, as far
-// as a file tells it. Checks run side by side, so their questions come in any
-// order; they are sorted here.
-func report(s *judge.Settings, j *judge.Judgement, questions []resolver.Question) []byte {
-	with := record.Rendering{AuthenticationResults: j.Results.Unfolded(), Questions: []record.Question{}}
-	for _, q := range questions {
-		with.Questions = append(with.Questions, record.Question{Name: q.Name, Type: q.Type, Outcome: q.Outcome, Answers: q.Answers})
+// as a file tells it. source names it where there are several.
+func report(c *checked, source string) []byte { return reportOf(c, &c.by[0], source) }
+
+// reportOf is report by one configuration. Checks run side by side, so their
+// questions come in any order; they are sorted here.
+func reportOf(c *checked, by *judged, source string) []byte {
+	with := record.Rendering{
+		Source: source, Notes: c.notes, Deletions: deletions(&by.j),
+		AuthenticationResults: by.j.Results.Unfolded(), Questions: []record.Question{},
 	}
-	with.Deletions = deletions(j)
+	for _, q := range by.questions {
+		with.Questions = append(with.Questions, record.Question{Name: q.Name, Type: q.Type, Outcome: q.Outcome, Answers: q.Answers, CNAMEs: q.CNAMEs})
+	}
 	slices.SortStableFunc(with.Questions, func(a, b record.Question) int {
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.Type, b.Type))
 	})
-	return record.JSON(&record.Record{Evidence: *j.Evidence, Verdict: j.Verdict, Basis: s.Basis}, with)
+	return record.JSON(&record.Record{Evidence: *by.j.Evidence, Verdict: by.j.Verdict, Basis: by.s.Basis}, with)
 }
 
 // deletions names the incoming fields that the daemon would delete; never nil.

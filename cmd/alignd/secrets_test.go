@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"testing"
 
 	"alignd/config"
+	"alignd/header"
 	"alignd/record"
 	"alignd/verify"
 )
@@ -38,7 +40,11 @@ func TestNoRecordHoldsASecretOfTheConfiguration(t *testing.T) {
 	}
 	m := verify.Begin(t.Context(), lookup, &s.Verify, env)
 	defer m.Release()
-	if _, err := feed(m, strings.NewReader(plainMessage), cfg.Limits); err != nil {
+	fields, body, err := header.Read(bufio.NewReader(strings.NewReader(plainMessage)), header.Limits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := feed([]*verify.Message{m}, fields, body); err != nil {
 		t.Fatal(err)
 	}
 	j := s.Judge(m.Finish(t.Context()), m, s.MarksOf("mx.here.test", m.Fields()), nil)
