@@ -6,177 +6,151 @@ import (
 	"alignd/evidence"
 )
 
-// decision is one message on its way to a verdict.
+// decision is one message and the rules that judge it. The steps only read it.
 type decision struct {
-	ev    *evidence.Message
-	rules *Rules
-	// audiences are the distinct Profiles of the recipients.
+	ev        *evidence.Message
+	rules     *Rules
 	audiences []audience
-	few       [4]audience
+	few       [4]audience // where audiences begin, which saves an allocation
 	// noProfile is the fact without which no Profile can be found.
 	noProfile facts
 	// hopeful: what a temporary error left open counts as proven.
 	hopeful bool
-	// expired: TempErrors.Expired took the place of a deferral.
-	expired bool
-	// missing are the facts that rules needed in vain.
-	missing facts
-}
-
-// audience is a Profile that at least one recipient has.
-type audience struct {
-	profile   int32 // index into Rules.profiles, or -1
-	recipient string
-}
-
-// ruling is a Verdict in the making.
-type ruling struct {
-	Verdict
-	reply  replyKind
-	domain string          // for {domain}
-	why    string          // for {reason}: nothing internal
-	dm     *evidence.DMARC // what cause is about, where why is not enough; may be nil
-	rank   int             // of the evaluation, to choose between equal outcomes
-	// published is why less is asked for than what is published; local is why an
-	// exception, a Sealer or a temporary error changed the outcome.
-	published, local OverrideReason
-	// uncorroborated: a rejection was asked for, and no other signal spoke for it.
-	uncorroborated bool
-	// relayed: a trusted relay would have bounced it, so it was replaced.
-	relayed bool
 }
 
 // Decide turns what was observed about one message into what the MTA is told.
 // It is pure and safe for concurrent use.
 func Decide(ev *evidence.Message, rules *Rules) Verdict {
 	d := decision{ev: ev, rules: rules}
-	d.chooseProfiles()
-	id, at, missing := d.notJudged()
-	if id != "" {
-		return d.letThrough(id, at)
+	d.audiences, d.noProfile = d.audiencesOf(d.few[:0])
+
+	client := d.notJudged() // step 1
+	if client.outcome != open {
+		return d.letThrough(client)
 	}
-	floor, final := d.unusableFrom()
-	if final {
-		floor.Evaluation = d.worstEvaluation()
+	var from, worst standing
+	d.weigh(&from, d.unusableFrom())    // step 2
+	authors := d.authors(&from, &worst) // steps 3 to 7
+	if from.outcome == refused {
+		from.requested, from.evaluation, from.expired = RequestedNone, d.worstEvaluation(), worst.expired
+		worst = from
+	} else {
+		worst.join(&from.proposal)
 	}
-	authors := d.authors()
-	worst := d.judge(0)
-	d.author(authors, 0, worst, &floor)
-	for i := 1; i < len(ev.DMARC); i++ {
-		next := d.judge(i)
-		d.author(authors, i, next, &floor)
-		if next.beats(&worst) {
-			worst = next
-		}
+	if worst.acts() {
+		worst.missing |= client.missing
 	}
-	if final {
-		worst, d.missing = floor, noFacts
-	}
-	if !final && floor.worse(&worst.Verdict) {
-		floor.Evaluation, floor.Requested, floor.published = worst.Evaluation, worst.Requested, worst.published
-		worst = floor
-	}
-	worst.Authors = authors
-	if worst.Delivery != Deliver || worst.Monitor != (Outcome{}) {
-		d.missing |= missing
-	}
-	return d.finish(&worst)
+	return d.verdict(&worst.proposal, authors)
 }
 
-// beats reports whether r is the one that decides: the worse outcome, then the
-// worse evaluation, then the one that came first.
-func (r *ruling) beats(other *ruling) bool {
-	if a, b := r.Delivery.severity(), other.Delivery.severity(); a != b {
-		return a > b
+// authors is what holds for each Author Domain alone; worst becomes the worst of them.
+// from is the least that is done for the whole message.
+func (d *decision) authors(from, worst *standing) []AuthorOutcome {
+	if len(d.ev.DMARC) == 0 {
+		d.author(nil, worst)
+		return nil
 	}
-	return r.rank > other.rank
+	list := make([]AuthorOutcome, len(d.ev.DMARC))
+	for i := range d.ev.DMARC {
+		dm := &d.ev.DMARC[i]
+		var s standing
+		d.author(dm, &s)
+		s.bound, s.ties, s.evaluation, s.rank = atLeast, false, i+1, d.rank(dm)
+		worst.join(&s.proposal)
+		s.join(&from.proposal)
+		list[i] = d.authorOutcome(dm, &s.proposal)
+	}
+	return list
 }
 
-// judge takes one Author Domain through steps 3 to 7.
-func (d *decision) judge(i int) ruling {
-	var dm *evidence.DMARC
-	if i < len(d.ev.DMARC) {
-		dm = &d.ev.DMARC[i]
-	}
-	r := d.handled(dm)
-	r.rank = d.rank(dm)
-	if dm != nil {
-		r.Evaluation = i + 1
-	}
-	if d.soften(&r, dm) {
-		return r
-	}
-	before := r.Verdict
-	d.trustSealers(&r, dm)
-	d.waitForSpace(&r, dm)
-	d.except(&r, &before, dm)
-	return r
-}
-
-// handled is steps 5 to 7 under the strictest Profile among the recipients.
-func (d *decision) handled(dm *evidence.DMARC) ruling {
-	var worst ruling
-	rule, stricter := d.domainRules(dm)
-	for i, a := range d.audiences {
-		next := d.baseline(dm, rule, a)
-		if d.behindRelay(&next); i == 0 || next.worse(&worst.Verdict) {
-			worst = next
-		}
-		if stricter == nil {
-			continue
-		}
-		next = d.baseline(dm, stricter, a)
-		if d.behindRelay(&next); next.worse(&worst.Verdict) || next.heldBack(&worst.Verdict) {
-			worst = next
-		}
-	}
-	return worst
-}
-
-// chooseProfiles finds the distinct Profiles of the recipients. Without
-// recipients, or for those without a Profile, it is profile -1.
-func (d *decision) chooseProfiles() {
-	d.audiences = d.few[:0]
-	if len(d.rules.profiles) > 0 {
-		if len(d.ev.Recipients) == 0 {
-			d.noProfile = noRecipients
-		}
-		for i := range d.ev.Recipients {
-			d.addAudience(d.ev.Recipients[i].Address)
-			d.addHostAudiences(d.ev.Recipients[i].Address)
-		}
-	}
-	if len(d.audiences) == 0 {
-		d.audiences = append(d.audiences, audience{profile: -1})
-	}
-}
-
-func (d *decision) addAudience(address string) {
-	found := int32(-1)
-	for p := range addressKeys(address, d.rules.delimiters) {
-		if i, ok := d.rules.profileOf[p]; ok && (found < 0 || i < found) {
-			found = i
-		}
-	}
-	for _, a := range d.audiences {
-		if a.profile == found {
+// author takes one Author Domain through steps 3 to 7, and s from nothing to what they
+// come to. A later step is asked before an earlier one, which sees what that came to
+// and has the last word. dm is nil when there is no evaluation.
+func (d *decision) author(dm *evidence.DMARC, s *standing) {
+	d.strictest(dm, s) // steps 5 to 7, for each Profile
+	if dm != nil && d.ev.From.Behind(dm.AuthorDomain) != nil {
+		d.weigh(s, d.inFront(dm, s))
+		if d.sameAuthor(dm) {
 			return
 		}
 	}
-	d.audiences = append(d.audiences, audience{found, address})
+	s.policy = s.outcome
+	if dm != nil && dm.Result != evidence.Pass {
+		d.weigh(s, d.trustedSealer(dm, s)) // step 4
+		d.weigh(s, d.unverified(dm, s))    // step 7
+	}
+	d.weigh(s, d.exception(dm, s)) // step 3
 }
 
-// addHostAudiences adds every Profile that lists the local part of a recipient
-// at an address literal, or a whole domain. As the strictest outcome of all
-// audiences holds, and the one without them is there, they never soften it.
-func (d *decision) addHostAudiences(address string) {
-	for p := range hostKeys(address, d.rules.delimiters) {
-		for _, i := range d.rules.hostProfiles[p] {
-			if !slices.ContainsFunc(d.audiences, func(a audience) bool { return a.profile == i }) {
-				d.audiences = append(d.audiences, audience{i, address})
-			}
+// strictest is the policy of an Author Domain under the strictest Profile among the
+// recipients.
+func (d *decision) strictest(dm *evidence.DMARC, s *standing) {
+	rule, stricter, missing := d.domainRules(dm)
+	s.missing = missing
+	for _, a := range d.audiences {
+		d.weigh(s, d.policy(dm, rule, a))
+		if stricter != nil {
+			p := d.policy(dm, stricter, a)
+			p.ties = p.monitor > s.monitor
+			d.weigh(s, p)
 		}
 	}
+}
+
+// policy is steps 5 to 7 for one Author Domain and one audience.
+func (d *decision) policy(dm *evidence.DMARC, rule *DomainRule, a audience) (p proposal) {
+	if dm == nil {
+		return proposal{outcome: delivered, step: StepPolicy, requested: RequestedNone,
+			reason: "There is no Author Domain to judge.", missing: d.nothingToJudge()}
+	}
+	if dm.Result == evidence.Pass {
+		return d.passes(dm)
+	}
+	s := d.setting(rule, a)
+	switch dm.Result {
+	case evidence.Fail:
+		p = d.honoured(dm, &s, d.published(dm, s.Pct)) // steps 5 and 6
+	case evidence.TempError:
+		p = d.temporary(dm, &s) // step 7
+	case evidence.PermError:
+		p = d.unusableRecord(dm, &s)
+	case evidence.None:
+		p = d.unpublished(dm, &s)
+	default:
+		p = about(dm)
+		p.reason = "DMARC was not evaluated for " + dm.AuthorDomain + "."
+		p.missing = noDMARC
+	}
+	p.missing |= d.noProfile
+	return p
+}
+
+// about is the proposal to deliver what is left to one Author Domain's policy.
+func about(dm *evidence.DMARC) proposal {
+	return proposal{outcome: delivered, step: StepPolicy, requested: RequestedNone,
+		reply: replyDMARC, domain: dm.AuthorDomain, why: "no aligned identifier was authenticated", dm: dm}
+}
+
+// passes is what is done with mail that passes DMARC.
+func (d *decision) passes(dm *evidence.DMARC) (p proposal) {
+	p = about(dm)
+	p.reason = dm.AuthorDomain + " passes DMARC."
+	if d.ev.From.Sole {
+		p.reason = dm.AuthorDomain + " passes DMARC, and no other domain can be read in the From field, which is no proper address list."
+	}
+	return p
+}
+
+// nothingToJudge are the facts that are missing where there is no evaluation.
+func (d *decision) nothingToJudge() facts {
+	var missing facts
+	if d.ev.From.Problem == evidence.FromOK || len(d.ev.From.Domains) > 0 {
+		missing |= noDMARC
+	}
+	if d.ev.From.Problem == evidence.FromOK && !d.ev.Has(evidence.SectionFrom) {
+		missing |= noFrom
+	}
+	return missing
 }
 
 // rank orders evaluations by how bad they are (RFC 9989 section 11.5: the
@@ -184,9 +158,6 @@ func (d *decision) addHostAudiences(address string) {
 // temperror, permerror, none, pass. What is the author to some readers only
 // counts if it fails, or may.
 func (d *decision) rank(dm *evidence.DMARC) int {
-	if dm == nil {
-		return 0
-	}
 	weak := slices.Contains(d.ev.From.Partial, dm.AuthorDomain) || d.ev.From.Behind(dm.AuthorDomain) != nil
 	if weak && dm.Result != evidence.Fail && dm.Result != evidence.TempError || d.sameAuthor(dm) {
 		return 0
@@ -219,58 +190,4 @@ func (d *decision) worstEvaluation() int {
 		}
 	}
 	return worst
-}
-
-// trustSealers is step 4.
-func (d *decision) trustSealers(r *ruling, dm *evidence.DMARC) {
-	if dm == nil || dm.Result == evidence.Pass {
-		return
-	}
-	v, ok, missing := d.vouch(dm)
-	if !ok {
-		if r.Delivery != Deliver || r.Monitor != (Outcome{}) {
-			d.missing |= missing
-		}
-		r.Reason += d.disbelief(dm)
-		return
-	}
-	set := &d.ev.ARC.Sets[v.at]
-	if v.temporary {
-		if r.Delivery != Deliver && r.Delivery != DeliverDefer {
-			d.waitForChain(r, v)
-		}
-		return
-	}
-	r.TrustedSealer = set.SealDomain
-	r.Monitor = Outcome{}
-	if r.Delivery == Deliver {
-		return
-	}
-	r.set(Accept, Tag)
-	r.by(StepSealer, v.by.ID, v.by.Source)
-	r.Recipient, r.Signals, r.relayed = "", nil, false
-	r.Reason = "The trusted ARC sealer " + set.SealDomain + " received " + dm.AuthorDomain + " authenticated."
-	r.local = OverrideReason{}
-	if dm.Result == evidence.Fail && r.Requested != RequestedNone {
-		r.local = OverrideReason{OverrideLocalPolicy, v.comment(&d.ev.ARC)}
-	}
-}
-
-// waitForChain puts off a message whose chain of trusted sealers could not be
-// validated for a temporary DNS error and would have decided. Anybody can forge a
-// seal under a selector whose key is never answered, so it gains time and nothing
-// else: once the message waited, and where nothing is put off, the outcome is the
-// one without that Sealer.
-func (d *decision) waitForChain(r *ruling, v voucher) {
-	why := "The chain of the trusted ARC sealer " + d.ev.ARC.Sets[v.at].SealDomain + " could not be validated"
-	if d.waited() || d.rules.tempErrors.Unresolved != Tempfail {
-		r.Reason += " " + why + "."
-		return
-	}
-	d.deferFor(r, Tempfail)
-	r.by(StepTempError, v.by.ID, v.by.Source)
-	r.Recipient, r.Signals, r.Monitor = "", nil, Outcome{}
-	r.Reason = why + " for now."
-	r.local = OverrideReason{}
-	d.behindRelay(r)
 }

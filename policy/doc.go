@@ -23,12 +23,21 @@
 //  6. how it is honoured: per policy, Author Domain, recipient, rollout stage
 //  7. temporary errors, which are never a fail
 //
-// Two words are kept apart. The disposition (RFC 9989) is what became of the
-// message; the delivery is how the MTA is told. Outcomes are ordered deliver <
-// tag < hold < defer < refuse. A lenient entry lowers the outcome to at most
-// its action and a restrictive one raises it to at least its action, so an
+// An earlier step has the last word over a later one, so it is asked after it and
+// sees what that came to: steps 5 to 7 for each Author Domain and each Profile among
+// the recipients, then 4 and 3 for each Author Domain, then 2 for the message. Step 1
+// settles the matter at once, and so does a refusal by step 2. Each step is a function
+// that returns a proposal and changes nothing.
+//
+// Four words are kept apart. An action is what the admin writes. The outcome is what
+// is done; the disposition (RFC 9989) is what became of the message by it, the
+// delivery how the MTA is told. Outcomes are ordered: delivered, tagged, held, put off,
+// refused. A lenient proposal lowers the outcome of the policy to at most its own and
+// a restrictive one raises what stands to at least its own (standing.join), so an
 // allow entry never makes an outcome worse. Several Author Domains and several
-// recipients are each judged alone, and the worst outcome holds for all.
+// recipients are each judged alone, and the worst outcome holds for all. What a
+// trusted relay would have to bounce is replaced in each proposal before it is
+// compared (decision.weigh).
 //
 // A Spec is written by the admin (package config reads it) and turned into
 // Rules by Compile, which reports every fault with its file and line. Rules

@@ -2,70 +2,60 @@ package policy
 
 import "alignd/evidence"
 
-// except is step 3. before is the outcome without trusted sealers. A block
-// entry raises the outcome to at least its action; an allow entry lowers it to
-// at most its action. An entry that changes nothing decides nothing; a block
-// entry that keeps an allow entry from the same outcome does.
-func (d *decision) except(r *ruling, before *Verdict, dm *evidence.DMARC) {
+// exception is step 3. A block entry raises the outcome to at least its action; an
+// allow entry lowers it to at most its action. An entry that changes nothing decides
+// nothing; a block entry that keeps an allow entry from the same outcome does.
+func (d *decision) exception(dm *evidence.DMARC, s *standing) (p proposal) {
 	x, missing := d.rules.block.find(d, dm)
-	if r.Delivery != Refuse {
-		d.missing |= missing
+	if s.outcome == refused {
+		missing = noFacts
 	}
 	if x != nil {
-		to := d.excepted(x, dm)
-		if to.worse(&r.Verdict) || to.Delivery == r.Delivery && d.spared(before, dm) {
-			to.Requested, to.Evaluation, to.rank = r.Requested, r.Evaluation, r.rank
-			to.TrustedSealer, to.published = r.TrustedSealer, r.published
-			*r = to
-		}
-		return
+		p = d.wantedBy(x, dm, s)
+		p.ties, p.missing = d.spared(dm, s), missing
+		return p
 	}
-	if before.Delivery == Deliver && r.Monitor == (Outcome{}) {
-		return
+	if s.policy == delivered && s.monitor == open {
+		return proposal{missing: missing}
 	}
-	x, missing = d.rules.allow.find(d, dm)
-	if r.Delivery != Deliver || r.Monitor != (Outcome{}) {
-		d.missing |= missing
+	x, unknown := d.rules.allow.find(d, dm)
+	if s.acts() {
+		missing |= unknown
 	}
-	if x == nil {
-		d.waitForProof(r, dm)
-		return
+	if x != nil {
+		p = d.wantedBy(x, dm, s)
+		p.bound, p.stage = atMost, s.stage
+	} else {
+		p = d.unproven(dm, s)
 	}
-	to := d.excepted(x, dm)
-	if before.worse(&to.Verdict) && !to.worse(&r.Verdict) {
-		to.Requested, to.Evaluation, to.rank, to.Stage = r.Requested, r.Evaluation, r.rank, r.Stage
-		to.TrustedSealer, to.published = r.TrustedSealer, r.published
-		*r = to
+	p.missing |= missing
+	return p
+}
+
+// wantedBy is what an exception wants.
+func (d *decision) wantedBy(x *exception, dm *evidence.DMARC, s *standing) proposal {
+	p := proposal{outcome: x.Action.outcome(d.rules.handling.QuarantineAs), step: StepException, rule: x.ID, at: x.Source}
+	p.reason = "Exception " + x.ID
+	if x.Exception.Reason != "" {
+		p.reason += ": " + x.Exception.Reason
 	}
-	if r.Monitor.Delivery.severity() > to.Delivery.severity() {
-		r.Monitor = Outcome{}
+	p.local = OverrideReason{x.Override, "exception " + clean(x.ID, 100)}
+	p.reply, p.why, p.sealer = replyBlock, "local policy", s.sealer
+	if dm != nil {
+		p.domain = dm.AuthorDomain
 	}
+	return p
 }
 
 // spared reports whether an allow entry would have held, had no block entry.
-func (d *decision) spared(before *Verdict, dm *evidence.DMARC) bool {
+func (d *decision) spared(dm *evidence.DMARC, s *standing) bool {
 	x, _ := d.rules.allow.find(d, dm)
 	if x == nil {
 		return false
 	}
-	to := d.excepted(x, dm)
-	return before.worse(&to.Verdict)
-}
-
-// excepted is the outcome that an exception wants.
-func (d *decision) excepted(x *exception, dm *evidence.DMARC) ruling {
-	var r ruling
-	r.set(x.Action, d.rules.handling.QuarantineAs)
-	r.by(StepException, x.ID, x.Source)
-	r.Reason = "Exception " + x.ID
-	if x.Exception.Reason != "" {
-		r.Reason += ": " + x.Exception.Reason
-	}
-	r.local = OverrideReason{x.Override, "exception " + clean(x.ID, 100)}
-	r.reply, r.why = replyBlock, "local policy"
-	if dm != nil {
-		r.domain = dm.AuthorDomain
-	}
-	d.behindRelay(&r)
-	return r
+	p := d.wantedBy(x, dm, s)
+	p.bound = atMost
+	alone := standing{proposal{outcome: s.policy}, s.policy}
+	d.weigh(&alone, p)
+	return alone.step == StepException
 }

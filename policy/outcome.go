@@ -1,33 +1,20 @@
 package policy
 
-import "slices"
+import (
+	"slices"
 
-// authors is the list that author fills.
-func (d *decision) authors() []AuthorOutcome {
-	if len(d.ev.DMARC) == 0 {
-		return nil
-	}
-	return make([]AuthorOutcome, len(d.ev.DMARC))
-}
+	"alignd/evidence"
+)
 
-// author notes the outcome r for the Author Domain of evaluation i alone. floor is
-// the least that is done for the whole message.
-func (d *decision) author(list []AuthorOutcome, i int, r ruling, floor *ruling) {
-	if i >= len(list) {
-		return
-	}
-	if floor.worse(&r.Verdict) {
-		requested, published := r.Requested, r.published
-		r = *floor
-		r.Requested, r.published = requested, published
-	}
-	d.hold(&r)
-	o := &list[i]
-	o.AuthorDomain = d.ev.DMARC[i].AuthorDomain
-	o.Disposition, o.Delivery, o.Requested, o.Step, o.Rule = r.Disposition, r.Delivery, r.Requested, r.Step, r.Rule
-	if reasons, n := d.reasons(&r); n > 0 {
+// authorOutcome is what holds for one Author Domain alone.
+func (d *decision) authorOutcome(dm *evidence.DMARC, p *proposal) AuthorOutcome {
+	p = d.watched(p)
+	o := AuthorOutcome{AuthorDomain: dm.AuthorDomain, Disposition: p.outcome.disposition(), Delivery: p.outcome.delivery(),
+		Requested: p.requested, Step: p.step, Rule: p.rule}
+	if reasons, n := d.reasons(p); n > 0 {
 		o.Reasons = slices.Clone(reasons[:n])
 	}
+	return o
 }
 
 // maxReasons is how many reasons one outcome can have.
@@ -35,9 +22,9 @@ const maxReasons = 6
 
 // reasons are why the outcome is not what is published, that of the last step
 // first (RFC 9990 section 3.1.1.9). A message that is deferred is not reported.
-func (d *decision) reasons(r *ruling) (list [maxReasons]OverrideReason, n int) {
-	v := &r.Verdict
-	if v.Disposition == DispositionTempfail {
+func (d *decision) reasons(p *proposal) (list [maxReasons]OverrideReason, n int) {
+	got, asked := p.outcome.disposition(), p.requested.disposition()
+	if got == DispositionTempfail {
 		return list, 0
 	}
 	add := func(reason OverrideReason) {
@@ -46,49 +33,48 @@ func (d *decision) reasons(r *ruling) (list [maxReasons]OverrideReason, n int) {
 			n++
 		}
 	}
-	asked := disposition(v.Requested)
 	switch {
 	case d.rules.mode == Monitor:
-		if v.Requested != RequestedNone {
+		if p.requested != RequestedNone {
 			add(OverrideReason{OverrideLocalPolicy, "monitor mode"})
 		}
-		if v.Step == StepTempError {
-			add(r.local)
+		if p.step == StepTempError {
+			add(p.local)
 		}
-	case v.Disposition != asked:
-		if v.Step == StepException || v.Step == StepSealer || v.Step == StepTempError {
-			add(r.local)
+	case got != asked:
+		if p.step == StepException || p.step == StepSealer || p.step == StepTempError {
+			add(p.local)
 		}
-		for _, comment := range localComments(r) {
+		for _, comment := range localComments(p) {
 			if comment != "" {
 				add(OverrideReason{OverrideLocalPolicy, comment})
 			}
 		}
-		add(r.local)
+		add(p.local)
 		if n == 0 {
 			add(OverrideReason{OverrideLocalPolicy, "local policy"})
 		}
-	case v.Step != StepException && v.Step != StepSealer:
-		add(r.local)
+	case p.step != StepException && p.step != StepSealer:
+		add(p.local)
 	}
-	if rank(v.Disposition) <= rank(asked) { // else it is not why
-		add(r.published)
+	if rank(got) <= rank(asked) { // else it is not why
+		add(p.stepped)
 	}
 	return list, n
 }
 
 // localComments are short codes for reports; they reveal no configuration.
-func localComments(r *ruling) (list [4]string) {
-	if r.relayed {
+func localComments(p *proposal) (list [4]string) {
+	if p.relayed {
 		list[0] = "trusted relay"
 	}
-	if r.Stage != "" && r.Monitor != (Outcome{}) {
-		list[1] = "rollout stage " + string(r.Stage)
+	if p.stage != "" && p.monitor != open {
+		list[1] = "rollout stage " + string(p.stage)
 	}
-	if r.Step == StepFrom {
+	if p.step == StepFrom {
 		list[2] = "unusable From"
 	}
-	if r.uncorroborated {
+	if p.uncorroborated {
 		list[3] = "no corroborating signal"
 	}
 	return list

@@ -5,9 +5,7 @@ import "alignd/evidence"
 // corroborate returns the signals, out of wanted, that speak for a rejection
 // beside the policy (RFC 9989 section 7.4). What is not known matters only where
 // none does.
-func (d *decision) corroborate(dm *evidence.DMARC, wanted []Signal) []Signal {
-	var fired []Signal
-	var missing facts
+func (d *decision) corroborate(dm *evidence.DMARC, wanted []Signal) (fired []Signal, missing facts) {
 	for _, s := range wanted {
 		yes, unknown := d.fires(dm, s)
 		if yes && unknown == noFacts {
@@ -15,10 +13,10 @@ func (d *decision) corroborate(dm *evidence.DMARC, wanted []Signal) []Signal {
 		}
 		missing |= unknown
 	}
-	if len(fired) == 0 {
-		d.missing |= missing
+	if len(fired) > 0 {
+		missing = noFacts
 	}
-	return fired
+	return fired, missing
 }
 
 // fires reports whether a signal is there. What says that something is not there

@@ -23,20 +23,19 @@ func fromWhy(from *evidence.From) string {
 	return why
 }
 
-// unusableFrom is step 2. final means that the outcome is settled; otherwise
-// it is the least that is done, and the domains that there are get judged.
-func (d *decision) unusableFrom() (floor ruling, final bool) {
-	floor.Disposition, floor.Delivery, floor.Requested = DispositionAccept, Deliver, RequestedNone
+// unusableFrom is step 2: the least that is done. A refusal settles the outcome;
+// otherwise the domains that there are get judged.
+func (d *decision) unusableFrom() proposal {
 	a, option := d.rules.from.Unparsable, "from.unparsable"
-	if d.ev.From.Problem == evidence.FromOK && !d.ev.Has(evidence.SectionFrom) {
-		d.missing |= noFrom // also where there are evaluations: a record may be cut
-	}
 	switch d.ev.From.Problem {
 	case evidence.FromOK:
-		return floor, false
+		if !d.ev.Has(evidence.SectionFrom) {
+			return proposal{missing: noFrom} // also where there are evaluations: a record may be cut
+		}
+		return proposal{}
 	case evidence.FromUnparsable:
 		if d.soleAuthorPasses() {
-			return floor, false
+			return proposal{}
 		}
 	case evidence.FromMissing:
 		a, option = d.rules.from.Missing, "from.missing"
@@ -47,14 +46,11 @@ func (d *decision) unusableFrom() (floor ruling, final bool) {
 	case evidence.FromEmpty:
 		a, option = d.rules.from.Empty, "from.empty"
 	}
-	floor.set(a, d.rules.handling.QuarantineAs)
-	floor.byOption(StepFrom, option, d.rules)
-	floor.why = fromWhy(&d.ev.From)
-	floor.Reason = "No Author Domain: " + floor.why + "."
+	p := proposal{outcome: a.outcome(d.rules.handling.QuarantineAs), reply: replyFrom, why: fromWhy(&d.ev.From)}
+	p.byOption(StepFrom, option, d.rules)
+	p.reason = "No Author Domain: " + p.why + "."
 	if d.ev.From.Problem == evidence.FromUnparsable && len(d.ev.From.Domains) > 0 {
-		floor.Reason = "No Author Domain can be relied on: " + floor.why + "."
+		p.reason = "No Author Domain can be relied on: " + p.why + "."
 	}
-	floor.reply = replyFrom
-	d.behindRelay(&floor)
-	return floor, floor.Delivery == Refuse
+	return p
 }

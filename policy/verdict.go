@@ -29,21 +29,6 @@ const (
 	Refuse       Delivery = "refuse"
 )
 
-// severity orders deliveries; the zero Delivery counts as Deliver.
-func (d Delivery) severity() int {
-	switch d {
-	case DeliverTag:
-		return 1
-	case DeliverHold:
-		return 2
-	case DeliverDefer:
-		return 3
-	case Refuse:
-		return 4
-	}
-	return 0
-}
-
 // Requested is what the Domain Owner asked for this message: the effective
 // policy of a failing message, with t and pct; none in every other case.
 type Requested string
@@ -54,6 +39,17 @@ const (
 	RequestedQuarantine Requested = "quarantine"
 	RequestedReject     Requested = "reject"
 )
+
+// disposition is the one that carries out a request.
+func (r Requested) disposition() Disposition {
+	switch r {
+	case RequestedReject:
+		return DispositionReject
+	case RequestedQuarantine:
+		return DispositionQuarantine
+	}
+	return DispositionAccept
+}
 
 // Step names the step of the decision that decided.
 type Step string
@@ -212,49 +208,6 @@ func (v *Verdict) Place() string {
 		return ""
 	}
 	return v.File + ":" + strconv.Itoa(v.Line)
-}
-
-// worse reports whether v is a worse outcome than w.
-func (v *Verdict) worse(w *Verdict) bool { return v.Delivery.severity() > w.Delivery.severity() }
-
-// heldBack reports whether v is the same outcome as w, but only as a rollout or
-// mode monitor holds it back, and w is not held back as far.
-func (v *Verdict) heldBack(w *Verdict) bool {
-	return v.Delivery == w.Delivery && v.Monitor.Delivery.severity() > w.Monitor.Delivery.severity()
-}
-
-// set makes v the outcome of an action, with quarantine carried out as as.
-func (v *Verdict) set(a, as Action) {
-	v.Disposition, v.Delivery = outcomeOf(a, as)
-}
-
-// by names the entry that decided.
-func (v *Verdict) by(step Step, id string, at Source) {
-	v.Step, v.Rule, v.File, v.Line = step, id, at.File, at.Line
-}
-
-// byOption names the option that decided.
-func (v *Verdict) byOption(step Step, name string, rules *Rules) {
-	v.by(step, name, rules.options[name])
-}
-
-// outcomeOf turns an action into disposition and delivery. The empty action
-// is Accept.
-func outcomeOf(a, as Action) (Disposition, Delivery) {
-	if a == Quarantine {
-		a = as
-	}
-	switch a {
-	case Tag:
-		return DispositionQuarantine, DeliverTag
-	case Hold:
-		return DispositionQuarantine, DeliverHold
-	case Tempfail:
-		return DispositionTempfail, DeliverDefer
-	case Reject:
-		return DispositionReject, Refuse
-	}
-	return DispositionAccept, Deliver
 }
 
 // String is the reply as a client sees it; empty for the zero Reply.

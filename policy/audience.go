@@ -1,0 +1,126 @@
+package policy
+
+import (
+	"slices"
+
+	"alignd/evidence"
+)
+
+// audience is a Profile that at least one recipient has.
+type audience struct {
+	profile   int32 // index into Rules.profiles, or -1
+	recipient string
+}
+
+// audiencesOf appends the distinct Profiles of the recipients to list. Without
+// recipients, or for those without a Profile, it is profile -1. missing is the fact
+// without which none can be found.
+func (d *decision) audiencesOf(list []audience) (all []audience, missing facts) {
+	if len(d.rules.profiles) > 0 {
+		if len(d.ev.Recipients) == 0 {
+			missing = noRecipients
+		}
+		for i := range d.ev.Recipients {
+			to := d.ev.Recipients[i].Address
+			list = addAudience(list, d.profileOf(to), to)
+			list = d.addHostAudiences(list, to)
+		}
+	}
+	if len(list) == 0 {
+		list = append(list, audience{profile: -1})
+	}
+	return list, missing
+}
+
+// profileOf is the first Profile that lists an address, or -1.
+func (d *decision) profileOf(address string) int32 {
+	found := int32(-1)
+	for p := range addressKeys(address, d.rules.delimiters) {
+		if i, ok := d.rules.profileOf[p]; ok && (found < 0 || i < found) {
+			found = i
+		}
+	}
+	return found
+}
+
+func addAudience(list []audience, profile int32, recipient string) []audience {
+	if slices.ContainsFunc(list, func(a audience) bool { return a.profile == profile }) {
+		return list
+	}
+	return append(list, audience{profile, recipient})
+}
+
+// addHostAudiences adds every Profile that lists the local part of a recipient
+// at an address literal, or a whole domain. As the strictest outcome of all
+// audiences holds, and the one without them is there, they never soften it.
+func (d *decision) addHostAudiences(list []audience, address string) []audience {
+	for p := range hostKeys(address, d.rules.delimiters) {
+		for _, i := range d.rules.hostProfiles[p] {
+			list = addAudience(list, i, address)
+		}
+	}
+	return list
+}
+
+// setting is how mail of one Author Domain to one audience is handled.
+type setting struct {
+	Handling
+	domain  *DomainRule // nil when none matches
+	profile *Profile    // nil when none matches
+	to      string      // a recipient with that profile
+}
+
+// setting merges the global Handling, the Author Domain's and the recipient's.
+func (d *decision) setting(rule *DomainRule, a audience) setting {
+	var s setting
+	if a.profile >= 0 {
+		s.profile, s.to = &d.rules.profiles[a.profile], a.recipient
+		s.merge(s.profile.Handling)
+	}
+	if rule != nil {
+		s.domain = rule
+		s.merge(rule.Handling)
+	}
+	s.merge(d.rules.handling)
+	return s
+}
+
+// domainRules returns the entry for the Author Domain, the most specific one, and
+// the one that holds besides where that is stricter: where no entry but "*" is
+// for the domain, the nearest "org:" entry above it. See strictAuthorKeys.
+func (d *decision) domainRules(dm *evidence.DMARC) (rule, stricter *DomainRule, missing facts) {
+	if dm == nil || len(d.rules.domains) == 0 {
+		return nil, nil, noFacts
+	}
+	for p := range authorKeys(dm.AuthorDomain, dm.OrgDomain) {
+		if i, ok := d.rules.domainIndex[p]; ok {
+			rule = &d.rules.domains[i]
+			if p.kind != anyDomain {
+				return rule, nil, noFacts
+			}
+		}
+	}
+	for p := range namesAbove(dm.AuthorDomain) {
+		if i, ok := d.rules.domainIndex[p]; ok {
+			if dm.Result != evidence.Pass {
+				missing = orgUnknown(dm)
+			}
+			return rule, &d.rules.domains[i], missing
+		}
+	}
+	return rule, nil, noFacts
+}
+
+// credit names the entry whose part of the setting, as chosen by has, holds. Where
+// it is no entry's, a step other than the sender's policy names the option.
+func (s *setting) credit(p *proposal, rules *Rules, option string, has func(*Handling) bool) {
+	switch {
+	case s.profile != nil && has(&s.profile.Handling):
+		p.by(p.step, s.profile.ID, s.profile.Source)
+		p.recipient = s.to
+	case s.domain != nil && has(&s.domain.Handling):
+		p.by(p.step, s.domain.ID, s.domain.Source)
+	case p.step == StepHandling:
+		p.byOption(StepHandling, option, rules)
+	}
+}
