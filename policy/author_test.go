@@ -34,22 +34,22 @@ func TestAnAddressInFrontOfAnAngleAddress(t *testing.T) {
 		delivery Delivery
 		decisive int
 	}{
-		{"a fail with p=reject marks", frontOf(failing("reject"), result("none", "pass")), Defaults(), DeliverTag, 1},
-		{"a fail with p=quarantine marks", frontOf(failing("quarantine"), result("none", "pass")), Defaults(), DeliverTag, 1},
-		{"it marks where quarantine is hold", frontOf(failing("quarantine"), result("none", "pass")), hold, DeliverTag, 1},
-		{"a fail with p=none is told", frontOf(failing("none"), result("none", "pass")), Defaults(), Deliver, 1},
-		{"no record is nothing", frontOf(evidence.DMARC{Result: "none"}, result("reject", "pass")), Defaults(), Deliver, 0},
-		{"no record is nothing where mail without one is refused", frontOf(evidence.DMARC{Result: "none"}, result("reject", "pass")), strict, Deliver, 0},
-		{"permerror is nothing", frontOf(result("none", "permerror"), result("reject", "pass")), Defaults(), Deliver, 0},
-		{"a pass does not authenticate", frontOf(result("reject", "pass"), evidence.DMARC{Result: "none"}), Defaults(), Deliver, 0},
-		{"a pass does not help the angle address", frontOf(result("reject", "pass"), failing("reject")), Defaults(), Refuse, 0},
-		{"a temporary error is waited for", frontOf(result("reject", "temperror"), result("reject", "pass")), Defaults(), DeliverDefer, 1},
-		{"the same organization is nothing", frontOf(aligned, result("reject", "pass")), Defaults(), Deliver, 0},
-		{"the same organization is nothing beside no record", frontOf(aligned, evidence.DMARC{Result: "none"}), Defaults(), Deliver, 0},
-		{"one of our domains counts in full", frontOf(failing("none"), result("none", "pass")), own, Refuse, 1},
-		{"one of our domains counts in full with p=reject", frontOf(failing("reject"), result("none", "pass")), own, Refuse, 1},
-		{"a block entry holds", frontOf(failing("none"), result("none", "pass")), block, Refuse, 1},
-		{"a fail of the angle address counts in full", frontOf(failing("none"), failing("reject")), Defaults(), Refuse, 0},
+		{name: "a fail with p=reject marks", ev: frontOf(failing("reject"), result("none", "pass")), rules: Defaults(), delivery: DeliverTag, decisive: 1},
+		{name: "a fail with p=quarantine marks", ev: frontOf(failing("quarantine"), result("none", "pass")), rules: Defaults(), delivery: DeliverTag, decisive: 1},
+		{name: "it marks where quarantine is hold", ev: frontOf(failing("quarantine"), result("none", "pass")), rules: hold, delivery: DeliverTag, decisive: 1},
+		{name: "a fail with p=none is told", ev: frontOf(failing("none"), result("none", "pass")), rules: Defaults(), delivery: Deliver, decisive: 1},
+		{name: "no record is nothing", ev: frontOf(evidence.DMARC{Result: "none"}, result("reject", "pass")), rules: Defaults(), delivery: Deliver},
+		{name: "no record is nothing where mail without one is refused", ev: frontOf(evidence.DMARC{Result: "none"}, result("reject", "pass")), rules: strict, delivery: Deliver},
+		{name: "permerror is nothing", ev: frontOf(result("none", "permerror"), result("reject", "pass")), rules: Defaults(), delivery: Deliver},
+		{name: "a pass does not authenticate", ev: frontOf(result("reject", "pass"), evidence.DMARC{Result: "none"}), rules: Defaults(), delivery: Deliver},
+		{name: "a pass does not help the angle address", ev: frontOf(result("reject", "pass"), failing("reject")), rules: Defaults(), delivery: Refuse},
+		{name: "a temporary error is waited for", ev: frontOf(result("reject", "temperror"), result("reject", "pass")), rules: Defaults(), delivery: DeliverDefer, decisive: 1},
+		{name: "the same organization is nothing", ev: frontOf(aligned, result("reject", "pass")), rules: Defaults(), delivery: Deliver},
+		{name: "the same organization is nothing beside no record", ev: frontOf(aligned, evidence.DMARC{Result: "none"}), rules: Defaults(), delivery: Deliver},
+		{name: "one of our domains counts in full", ev: frontOf(failing("none"), result("none", "pass")), rules: own, delivery: Refuse, decisive: 1},
+		{name: "one of our domains counts in full with p=reject", ev: frontOf(failing("reject"), result("none", "pass")), rules: own, delivery: Refuse, decisive: 1},
+		{name: "a block entry holds", ev: frontOf(failing("none"), result("none", "pass")), rules: block, delivery: Refuse, decisive: 1},
+		{name: "a fail of the angle address counts in full", ev: frontOf(failing("none"), failing("reject")), rules: Defaults(), delivery: Refuse},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if v := Decide(row.ev, row.rules); v.Delivery != row.delivery || v.Evaluation != row.decisive+1 {
@@ -78,16 +78,16 @@ func TestTheSoleDomainOfAnUnreadableFrom(t *testing.T) {
 		delivery Delivery
 		step     Step
 	}{
-		{"a pass is accepted", "pass", "reject", false, Defaults(), Deliver, StepPolicy},
-		{"a pass is accepted where the floor is reject", "pass", "reject", false, refusing, Deliver, StepPolicy},
-		{"a pass beside another reading is marked", "pass", "reject", true, Defaults(), DeliverTag, StepFrom},
-		{"no record is marked", "none", "", false, Defaults(), DeliverTag, StepFrom},
-		{"permerror is marked", "permerror", "", false, Defaults(), DeliverTag, StepFrom},
-		{"a fail with p=none is marked", "fail", "none", false, Defaults(), DeliverTag, StepFrom},
-		{"a fail with p=reject is refused", "fail", "reject", false, Defaults(), Refuse, StepPolicy},
-		{"a fail with p=reject is refused where the floor is a deferral", "fail", "reject", false, waiting, Refuse, StepPolicy},
-		{"a fail of one of our domains is refused", "fail", "none", false, own, Refuse, StepHandling},
-		{"a temporary error is waited for", "temperror", "reject", false, Defaults(), DeliverDefer, StepTempError},
+		{name: "a pass is accepted", result: "pass", policy: "reject", rules: Defaults(), delivery: Deliver, step: StepPolicy},
+		{name: "a pass is accepted where the floor is reject", result: "pass", policy: "reject", rules: refusing, delivery: Deliver, step: StepPolicy},
+		{name: "a pass beside another reading is marked", result: "pass", policy: "reject", other: true, rules: Defaults(), delivery: DeliverTag, step: StepFrom},
+		{name: "no record is marked", result: "none", rules: Defaults(), delivery: DeliverTag, step: StepFrom},
+		{name: "permerror is marked", result: "permerror", rules: Defaults(), delivery: DeliverTag, step: StepFrom},
+		{name: "a fail with p=none is marked", result: "fail", policy: "none", rules: Defaults(), delivery: DeliverTag, step: StepFrom},
+		{name: "a fail with p=reject is refused", result: "fail", policy: "reject", rules: Defaults(), delivery: Refuse, step: StepPolicy},
+		{name: "a fail with p=reject is refused where the floor is a deferral", result: "fail", policy: "reject", rules: waiting, delivery: Refuse, step: StepPolicy},
+		{name: "a fail of one of our domains is refused", result: "fail", policy: "none", rules: own, delivery: Refuse, step: StepHandling},
+		{name: "a temporary error is waited for", result: "temperror", policy: "reject", rules: Defaults(), delivery: DeliverDefer, step: StepTempError},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			ev := message(with(failing(row.policy), func(d *evidence.DMARC) { d.Result, d.IdentifierTemporary = row.result, row.result == "temperror" }))

@@ -54,19 +54,19 @@ func rulesOf(t testing.TB, s Spec) *Rules {
 
 // want is the part of a verdict that a row states.
 type want struct {
-	disp  Disposition
-	del   Delivery
-	req   Requested
-	step  Step
-	rule  string
-	over  OverrideType
-	reply string
+	disposition Disposition
+	delivery    Delivery
+	requested   Requested
+	step        Step
+	rule        string
+	override    OverrideType
+	reply       string
 }
 
 func check(t *testing.T, ev *evidence.Message, r *Rules, w want) Verdict {
 	t.Helper()
 	v := Decide(ev, r)
-	got := want{v.Disposition, v.Delivery, v.Requested, v.Step, v.Rule, v.Override, v.Reply.String()}
+	got := want{disposition: v.Disposition, delivery: v.Delivery, requested: v.Requested, step: v.Step, rule: v.Rule, override: v.Override, reply: v.Reply.String()}
 	if got != w {
 		t.Errorf("input %+v\n got %+v\nwant %+v\nreason %s", ev, got, w, v.Reason)
 	}
@@ -97,52 +97,52 @@ func TestDecideWithDefaults(t *testing.T) {
 		ev   *evidence.Message
 		want want
 	}{
-		{"a pass is delivered (RFC 9989 section 5.4)", result(evidence.Pass, nil),
-			want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
-		{"p=reject is refused with 550 5.7.26 (RFC 7372 section 4)", message(failing("reject")),
-			want{"reject", "refuse", "reject", StepPolicy, "", "", refused}},
-		{"p=quarantine is tagged", message(failing("quarantine")),
-			want{"quarantine", "tag", "quarantine", StepPolicy, "", "", ""}},
-		{"p=none changes nothing (RFC 9989 section 5.4)", message(failing("none")),
-			want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
-		{"no record: nothing is done", result(evidence.None, func(d *evidence.DMARC) { d.Policy, d.Published = "", evidence.DMARCRecord{} }),
-			want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
-		{"an unusable record: nothing is done", result(evidence.PermError, nil),
-			want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
-		{"t=y steps reject down and says so (RFC 9990 section 3.1.1)",
-			message(with(failing("quarantine"), func(d *evidence.DMARC) {
+		{name: "a pass is delivered (RFC 9989 section 5.4)", ev: result(evidence.Pass, nil),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy}},
+		{name: "p=reject is refused with 550 5.7.26 (RFC 7372 section 4)", ev: message(failing("reject")),
+			want: want{disposition: "reject", delivery: "refuse", requested: "reject", step: StepPolicy, reply: refused}},
+		{name: "p=quarantine is tagged", ev: message(failing("quarantine")),
+			want: want{disposition: "quarantine", delivery: "tag", requested: "quarantine", step: StepPolicy}},
+		{name: "p=none changes nothing (RFC 9989 section 5.4)", ev: message(failing("none")),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy}},
+		{name: "no record: nothing is done", ev: result(evidence.None, func(d *evidence.DMARC) { d.Policy, d.Published = "", evidence.DMARCRecord{} }),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy}},
+		{name: "an unusable record: nothing is done", ev: result(evidence.PermError, nil),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy}},
+		{name: "t=y steps reject down and says so (RFC 9990 section 3.1.1)",
+			ev: message(with(failing("quarantine"), func(d *evidence.DMARC) {
 				d.Published = evidence.DMARCRecord{P: "reject", Testing: true, HasTesting: true, Pct: 100}
 			})),
-			want{"quarantine", "tag", "quarantine", StepPolicy, "", "policy_test_mode", ""}},
-		{"t=y at p=none is no override",
-			message(with(failing("none"), func(d *evidence.DMARC) { d.Published.Testing, d.Published.HasTesting = true, true })),
-			want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
-		{"pct above the sample applies the policy (RFC 7489 section 6.6.4)", message(pct("reject", 51)),
-			want{"reject", "refuse", "reject", StepPolicy, "", "", refused}},
-		{"pct not above the sample steps reject down", message(pct("reject", 50)),
-			want{"quarantine", "tag", "quarantine", StepPolicy, "", "other", ""}},
-		{"pct not above the sample steps quarantine down", message(pct("quarantine", 0)),
-			want{"accept", "deliver", "none", StepPolicy, "", "other", ""}},
-		{"a t tag wins over pct", message(with(pct("reject", 0), func(d *evidence.DMARC) { d.Published.HasTesting = true })),
-			want{"reject", "refuse", "reject", StepPolicy, "", "", refused}},
-		{"policy unknown for now is accepted (step 7a)", result(evidence.TempError, func(d *evidence.DMARC) { d.PolicyTemporary = true; d.Policy = "" }),
-			want{"accept", "deliver", "none", StepTempError, "temperror.policy_unknown", "", ""}},
-		{"policy unknown below one that enforces is deferred", result(evidence.TempError, func(d *evidence.DMARC) { d.AuthorDomain, d.PolicyTemporary = "lame.bank.example", true }),
-			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 Temporary DNS failure while checking lame.bank.example, try again later"}},
-		{"and marked after four hours", change(result(evidence.TempError, func(d *evidence.DMARC) { d.AuthorDomain, d.PolicyTemporary = "lame.bank.example", true }),
+			want: want{disposition: "quarantine", delivery: "tag", requested: "quarantine", step: StepPolicy, override: "policy_test_mode"}},
+		{name: "t=y at p=none is no override",
+			ev:   message(with(failing("none"), func(d *evidence.DMARC) { d.Published.Testing, d.Published.HasTesting = true, true })),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy}},
+		{name: "pct above the sample applies the policy (RFC 7489 section 6.6.4)", ev: message(pct("reject", 51)),
+			want: want{disposition: "reject", delivery: "refuse", requested: "reject", step: StepPolicy, reply: refused}},
+		{name: "pct not above the sample steps reject down", ev: message(pct("reject", 50)),
+			want: want{disposition: "quarantine", delivery: "tag", requested: "quarantine", step: StepPolicy, override: "other"}},
+		{name: "pct not above the sample steps quarantine down", ev: message(pct("quarantine", 0)),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy, override: "other"}},
+		{name: "a t tag wins over pct", ev: message(with(pct("reject", 0), func(d *evidence.DMARC) { d.Published.HasTesting = true })),
+			want: want{disposition: "reject", delivery: "refuse", requested: "reject", step: StepPolicy, reply: refused}},
+		{name: "policy unknown for now is accepted (step 7a)", ev: result(evidence.TempError, func(d *evidence.DMARC) { d.PolicyTemporary = true; d.Policy = "" }),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepTempError, rule: "temperror.policy_unknown"}},
+		{name: "policy unknown below one that enforces is deferred", ev: result(evidence.TempError, func(d *evidence.DMARC) { d.AuthorDomain, d.PolicyTemporary = "lame.bank.example", true }),
+			want: want{disposition: "tempfail", delivery: "defer", requested: "none", step: StepTempError, rule: "temperror.unresolved", reply: "451 4.7.1 Temporary DNS failure while checking lame.bank.example, try again later"}},
+		{name: "and marked after four hours", ev: change(result(evidence.TempError, func(d *evidence.DMARC) { d.AuthorDomain, d.PolicyTemporary = "lame.bank.example", true }),
 			func(m *evidence.Message) { m.FirstSeen, m.Deferrals = now.Add(-4*time.Hour), 2 }),
-			want{"quarantine", "tag", "none", StepTempError, "temperror.unresolved", "other", ""}},
-		{"policy unknown below one that is none is accepted", result(evidence.TempError, func(d *evidence.DMARC) {
+			want: want{disposition: "quarantine", delivery: "tag", requested: "none", step: StepTempError, rule: "temperror.unresolved", override: "other"}},
+		{name: "policy unknown below one that is none is accepted", ev: result(evidence.TempError, func(d *evidence.DMARC) {
 			d.AuthorDomain, d.PolicyTemporary, d.Policy = "lame.bank.example", true, "none"
 		}),
-			want{"accept", "deliver", "none", StepTempError, "temperror.policy_unknown", "", ""}},
-		{"an unresolved identifier under p=reject is deferred (step 7b)", result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary = true }),
-			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 Temporary DNS failure while checking bank.example, try again later"}},
-		{"an unresolved identifier under p=none is accepted", result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary, d.Policy, d.Published.P = true, "none", "none" }),
-			want{"accept", "deliver", "none", StepTempError, "", "", ""}},
-		{"deferred for four hours it is marked", change(result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary = true }),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepTempError, rule: "temperror.policy_unknown"}},
+		{name: "an unresolved identifier under p=reject is deferred (step 7b)", ev: result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary = true }),
+			want: want{disposition: "tempfail", delivery: "defer", requested: "none", step: StepTempError, rule: "temperror.unresolved", reply: "451 4.7.1 Temporary DNS failure while checking bank.example, try again later"}},
+		{name: "an unresolved identifier under p=none is accepted", ev: result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary, d.Policy, d.Published.P = true, "none", "none" }),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepTempError}},
+		{name: "deferred for four hours it is marked", ev: change(result(evidence.TempError, func(d *evidence.DMARC) { d.IdentifierTemporary = true }),
 			func(m *evidence.Message) { m.FirstSeen, m.Deferrals = now.Add(-4*time.Hour), 2 }),
-			want{"quarantine", "tag", "none", StepTempError, "temperror.unresolved", "other", ""}},
+			want: want{disposition: "quarantine", delivery: "tag", requested: "none", step: StepTempError, rule: "temperror.unresolved", override: "other"}},
 	} {
 		t.Run(row.name, func(t *testing.T) { check(t, row.ev, Defaults(), row.want) })
 	}

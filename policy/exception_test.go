@@ -31,42 +31,42 @@ func TestExceptionConditions(t *testing.T) {
 		f     func(*evidence.Message)
 		match bool
 	}{
-		{"client in the network", entry(Accept, Scope{}, here), nil, true},
-		{"client outside of it", entry(Accept, Scope{}, Proof{Clients: nets("198.51.100.0/24", "2001:db8::/32")}), nil, false},
-		{"one of several networks", entry(Accept, Scope{}, Proof{Clients: nets("2001:db8::/32", "192.0.2.1/32")}), nil, true},
-		{"IPv4-mapped network and client", entry(Accept, Scope{}, Proof{Clients: nets("::ffff:192.0.2.0/120")}),
-			func(m *evidence.Message) { m.Client.Peer = netip.MustParseAddr("::ffff:192.0.2.7") }, true},
-		{"the original client counts, not the relay", entry(Accept, Scope{}, here), func(m *evidence.Message) { m.Client.Original = netip.MustParseAddr("203.0.113.1") }, false},
-		{"forward-confirmed name", entry(Accept, Scope{}, Proof{PTR: []string{".example.net"}}), nil, true},
-		{"a name that is not confirmed", entry(Accept, Scope{}, Proof{PTR: []string{".example.net"}}), func(m *evidence.Message) { m.IPRev.Result = evidence.Fail }, false},
-		{"a passing signature", entry(Accept, Scope{}, Proof{DKIM: []string{"vendor.example"}}),
-			func(m *evidence.Message) {
+		{name: "client in the network", x: entry(Accept, Scope{}, here), match: true},
+		{name: "client outside of it", x: entry(Accept, Scope{}, Proof{Clients: nets("198.51.100.0/24", "2001:db8::/32")})},
+		{name: "one of several networks", x: entry(Accept, Scope{}, Proof{Clients: nets("2001:db8::/32", "192.0.2.1/32")}), match: true},
+		{name: "IPv4-mapped network and client", x: entry(Accept, Scope{}, Proof{Clients: nets("::ffff:192.0.2.0/120")}),
+			f: func(m *evidence.Message) { m.Client.Peer = netip.MustParseAddr("::ffff:192.0.2.7") }, match: true},
+		{name: "the original client counts, not the relay", x: entry(Accept, Scope{}, here), f: func(m *evidence.Message) { m.Client.Original = netip.MustParseAddr("203.0.113.1") }},
+		{name: "forward-confirmed name", x: entry(Accept, Scope{}, Proof{PTR: []string{".example.net"}}), match: true},
+		{name: "a name that is not confirmed", x: entry(Accept, Scope{}, Proof{PTR: []string{".example.net"}}), f: func(m *evidence.Message) { m.IPRev.Result = evidence.Fail }},
+		{name: "a passing signature", x: entry(Accept, Scope{}, Proof{DKIM: []string{"vendor.example"}}),
+			f: func(m *evidence.Message) {
 				m.DKIM = []evidence.Signature{{Result: "fail", Domain: "a.example"}, {Result: "pass", Domain: "vendor.example"}}
-			}, true},
-		{"a broken signature", entry(Accept, Scope{}, Proof{DKIM: []string{"vendor.example"}}), func(m *evidence.Message) { m.DKIM = []evidence.Signature{{Result: "fail", Domain: "vendor.example"}} }, false},
-		{"a signature of a subdomain is not of the domain", entry(Accept, Scope{}, Proof{DKIM: []string{"vendor.example"}}), func(m *evidence.Message) { m.DKIM = []evidence.Signature{{Result: "pass", Domain: "a.vendor.example"}} }, false},
-		{"SPF pass", entry(Accept, Scope{}, Proof{SPF: []string{"sender.example"}}), func(m *evidence.Message) { m.SPF.MailFrom.Result = evidence.Pass }, true},
-		{"SPF softfail", entry(Accept, Scope{}, Proof{SPF: []string{"sender.example"}}), func(m *evidence.Message) { m.SPF.MailFrom.Result = evidence.SoftFail }, false},
-		{"scope and proof both hold", entry(Accept, Scope{AuthorDomains: []string{"bank.example"}, MailFrom: []string{"sender.example"}, ListIDs: []string{".lists.example"}}, here),
-			func(m *evidence.Message) { m.Traces.ListID = "dev.lists.example" }, true},
-		{"the scope does not hold", entry(Accept, Scope{AuthorDomains: []string{"other.example"}}, here), nil, false},
-		{"the proof does not hold", entry(Accept, Scope{AuthorDomains: []string{"bank.example"}}, Proof{DKIM: []string{"bank.example"}}), nil, false},
-		{"MAIL FROM address, any case", entry(Accept, Scope{MailFrom: []string{"Bounce@Sender.example"}}, here), nil, true},
-		{"the null reverse-path", entry(Accept, Scope{MailFrom: []string{"<>"}}, here), func(m *evidence.Message) { m.MailFrom, m.MailFromDomain = "", "" }, true},
-		{"a reverse-path is not the null one", entry(Accept, Scope{MailFrom: []string{"<>"}}, here), nil, false},
-		{"MAIL FROM with a U-label is compared as A-label", entry(Accept, Scope{MailFrom: []string{"a@xn--bcher-kva.example"}}, here),
-			func(m *evidence.Message) { m.MailFrom, m.MailFromDomain = "a@bücher.example", "xn--bcher-kva.example" }, true},
-		{"allow: every recipient in scope", entry(Accept, Scope{Recipients: []string{"here.example"}}, here),
-			func(m *evidence.Message) {
+			}, match: true},
+		{name: "a broken signature", x: entry(Accept, Scope{}, Proof{DKIM: []string{"vendor.example"}}), f: func(m *evidence.Message) { m.DKIM = []evidence.Signature{{Result: "fail", Domain: "vendor.example"}} }},
+		{name: "a signature of a subdomain is not of the domain", x: entry(Accept, Scope{}, Proof{DKIM: []string{"vendor.example"}}), f: func(m *evidence.Message) { m.DKIM = []evidence.Signature{{Result: "pass", Domain: "a.vendor.example"}} }},
+		{name: "SPF pass", x: entry(Accept, Scope{}, Proof{SPF: []string{"sender.example"}}), f: func(m *evidence.Message) { m.SPF.MailFrom.Result = evidence.Pass }, match: true},
+		{name: "SPF softfail", x: entry(Accept, Scope{}, Proof{SPF: []string{"sender.example"}}), f: func(m *evidence.Message) { m.SPF.MailFrom.Result = evidence.SoftFail }},
+		{name: "scope and proof both hold", x: entry(Accept, Scope{AuthorDomains: []string{"bank.example"}, MailFrom: []string{"sender.example"}, ListIDs: []string{".lists.example"}}, here),
+			f: func(m *evidence.Message) { m.Traces.ListID = "dev.lists.example" }, match: true},
+		{name: "the scope does not hold", x: entry(Accept, Scope{AuthorDomains: []string{"other.example"}}, here)},
+		{name: "the proof does not hold", x: entry(Accept, Scope{AuthorDomains: []string{"bank.example"}}, Proof{DKIM: []string{"bank.example"}})},
+		{name: "MAIL FROM address, any case", x: entry(Accept, Scope{MailFrom: []string{"Bounce@Sender.example"}}, here), match: true},
+		{name: "the null reverse-path", x: entry(Accept, Scope{MailFrom: []string{"<>"}}, here), f: func(m *evidence.Message) { m.MailFrom, m.MailFromDomain = "", "" }, match: true},
+		{name: "a reverse-path is not the null one", x: entry(Accept, Scope{MailFrom: []string{"<>"}}, here)},
+		{name: "MAIL FROM with a U-label is compared as A-label", x: entry(Accept, Scope{MailFrom: []string{"a@xn--bcher-kva.example"}}, here),
+			f: func(m *evidence.Message) { m.MailFrom, m.MailFromDomain = "a@bücher.example", "xn--bcher-kva.example" }, match: true},
+		{name: "allow: every recipient in scope", x: entry(Accept, Scope{Recipients: []string{"here.example"}}, here),
+			f: func(m *evidence.Message) {
 				m.Recipients = append(m.Recipients, evidence.Recipient{Address: "b@HERE.example"})
-			}, true},
-		{"allow: one recipient out of scope", entry(Accept, Scope{Recipients: []string{"here.example"}}, here),
-			func(m *evidence.Message) {
+			}, match: true},
+		{name: "allow: one recipient out of scope", x: entry(Accept, Scope{Recipients: []string{"here.example"}}, here),
+			f: func(m *evidence.Message) {
 				m.Recipients = append(m.Recipients, evidence.Recipient{Address: "b@there.example"})
-			}, false},
-		{"allow: no recipients known", entry(Accept, Scope{Recipients: []string{"*"}}, here), func(m *evidence.Message) { m.Recipients = nil }, false},
-		{"an expired entry", with(entry(Accept, Scope{}, here), func(x *Exception) { x.NeverExpires, x.Expires = false, now }), nil, false},
-		{"an entry in its last second", with(entry(Accept, Scope{}, here), func(x *Exception) { x.NeverExpires, x.Expires = false, now.Add(time.Second) }), nil, true},
+			}},
+		{name: "allow: no recipients known", x: entry(Accept, Scope{Recipients: []string{"*"}}, here), f: func(m *evidence.Message) { m.Recipients = nil }},
+		{name: "an expired entry", x: with(entry(Accept, Scope{}, here), func(x *Exception) { x.NeverExpires, x.Expires = false, now })},
+		{name: "an entry in its last second", x: with(entry(Accept, Scope{}, here), func(x *Exception) { x.NeverExpires, x.Expires = false, now.Add(time.Second) }), match: true},
 	}
 	for _, row := range tests {
 		t.Run(row.name, func(t *testing.T) {
@@ -91,29 +91,29 @@ func TestExceptionOrder(t *testing.T) {
 	named := func(id string, a Action) Exception { x := entry(a, Scope{}, proof); x.ID = id; return x }
 	anyRcpt := entry(Reject, Scope{Recipients: []string{"b@here.example"}}, Proof{})
 	for _, row := range []struct {
-		name string
-		list []Exception
-		ev   *evidence.Message
-		del  Delivery
-		rule string
+		name     string
+		list     []Exception
+		ev       *evidence.Message
+		delivery Delivery
+		rule     string
 	}{
-		{"the first match wins", []Exception{named("a", Tag), named("b", Accept)}, message(failing("reject")), DeliverTag, "a"},
-		{"block beats allow wherever it stands", []Exception{named("a", Accept), named("b", Hold), named("c", Reject)}, message(failing("none")), DeliverHold, "b"},
-		{"a block entry that keeps an allow entry away is named", []Exception{named("a", Accept), named("c", Reject)}, message(failing("reject")), Refuse, "c"},
-		{"a block entry that changes nothing is not", []Exception{named("c", Reject)}, message(failing("reject")), Refuse, ""},
-		{"a block entry never softens", []Exception{named("a", Quarantine)}, message(failing("reject")), Refuse, ""},
-		{"an allow entry never hardens", []Exception{named("a", Tag)}, message(failing("none")), Deliver, ""},
-		{"a block entry by what the sender writes", []Exception{entry(Reject, Scope{AuthorDomains: []string{"org:bank.example"}}, Proof{})}, message(failing("none")), Refuse, "x"},
-		{"a block entry holds if one recipient matches", []Exception{anyRcpt},
-			change(message(failing("none")), func(m *evidence.Message) {
+		{name: "the first match wins", list: []Exception{named("a", Tag), named("b", Accept)}, ev: message(failing("reject")), delivery: DeliverTag, rule: "a"},
+		{name: "block beats allow wherever it stands", list: []Exception{named("a", Accept), named("b", Hold), named("c", Reject)}, ev: message(failing("none")), delivery: DeliverHold, rule: "b"},
+		{name: "a block entry that keeps an allow entry away is named", list: []Exception{named("a", Accept), named("c", Reject)}, ev: message(failing("reject")), delivery: Refuse, rule: "c"},
+		{name: "a block entry that changes nothing is not", list: []Exception{named("c", Reject)}, ev: message(failing("reject")), delivery: Refuse},
+		{name: "a block entry never softens", list: []Exception{named("a", Quarantine)}, ev: message(failing("reject")), delivery: Refuse},
+		{name: "an allow entry never hardens", list: []Exception{named("a", Tag)}, ev: message(failing("none")), delivery: Deliver},
+		{name: "a block entry by what the sender writes", list: []Exception{entry(Reject, Scope{AuthorDomains: []string{"org:bank.example"}}, Proof{})}, ev: message(failing("none")), delivery: Refuse, rule: "x"},
+		{name: "a block entry holds if one recipient matches", list: []Exception{anyRcpt},
+			ev: change(message(failing("none")), func(m *evidence.Message) {
 				m.Recipients = append(m.Recipients, evidence.Recipient{Address: "b@here.example"})
-			}), Refuse, "x"},
-		{"a tag entry of the kind block tags", []Exception{with(named("a", Tag), func(x *Exception) { x.Kind = Block })}, message(failing("none")), DeliverTag, "a"},
+			}), delivery: Refuse, rule: "x"},
+		{name: "a tag entry of the kind block tags", list: []Exception{with(named("a", Tag), func(x *Exception) { x.Kind = Block })}, ev: message(failing("none")), delivery: DeliverTag, rule: "a"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			v := Decide(row.ev, rulesOf(t, Spec{Exceptions: row.list}))
-			if v.Delivery != row.del || v.Rule != row.rule {
-				t.Errorf("got %s by %q, want %s by %q", v.Delivery, v.Rule, row.del, row.rule)
+			if v.Delivery != row.delivery || v.Rule != row.rule {
+				t.Errorf("got %s by %q, want %s by %q", v.Delivery, v.Rule, row.delivery, row.rule)
 			}
 		})
 	}
@@ -139,20 +139,20 @@ func TestFactsThatWereNotLookedUp(t *testing.T) {
 		ev   *evidence.Message
 		want []Fact
 	}{
-		{"an entry by PTR without iprev", Spec{Exceptions: []Exception{entry(Accept, Scope{}, Proof{PTR: []string{"a.example"}})}},
-			change(message(failing("reject")), func(m *evidence.Message) { m.IPRev = evidence.IPRev{} }), []Fact{FactIPRev}},
-		{"an entry by SPF without SPF", Spec{Exceptions: []Exception{entry(Accept, Scope{}, Proof{SPF: []string{"a.example"}})}},
-			change(message(failing("reject")), func(m *evidence.Message) { m.SPF = evidence.SPF{} }), []Fact{FactSPF}},
-		{"an entry by client without address", Spec{Exceptions: []Exception{entry(Accept, Scope{}, client)}},
-			change(message(failing("reject")), func(m *evidence.Message) { m.Client = evidence.Client{} }), []Fact{FactClient}},
-		{"an entry that could not change the outcome", Spec{Exceptions: []Exception{entry(Accept, Scope{}, client)}},
-			change(message(failing("none")), func(m *evidence.Message) { m.Client = evidence.Client{} }), nil},
-		{"trusted sealers without ARC", Spec{Sealers: []Sealer{{Domains: []string{"lists.example"}}}},
-			change(message(failing("reject")), func(m *evidence.Message) { m.ARC = evidence.ARC{} }), []Fact{FactARC}},
-		{"pct without a sample", Spec{}, change(message(with(failing("reject"), func(d *evidence.DMARC) { d.Published.Pct = 10 })),
-			func(m *evidence.Message) { m.Sample = -1 }), []Fact{FactSample}},
-		{"no evaluation", Spec{}, message(), []Fact{FactDMARC}},
-		{"everything looked up", Spec{Exceptions: []Exception{entry(Accept, Scope{}, client)}}, message(failing("reject")), nil},
+		{name: "an entry by PTR without iprev", spec: Spec{Exceptions: []Exception{entry(Accept, Scope{}, Proof{PTR: []string{"a.example"}})}},
+			ev: change(message(failing("reject")), func(m *evidence.Message) { m.IPRev = evidence.IPRev{} }), want: []Fact{FactIPRev}},
+		{name: "an entry by SPF without SPF", spec: Spec{Exceptions: []Exception{entry(Accept, Scope{}, Proof{SPF: []string{"a.example"}})}},
+			ev: change(message(failing("reject")), func(m *evidence.Message) { m.SPF = evidence.SPF{} }), want: []Fact{FactSPF}},
+		{name: "an entry by client without address", spec: Spec{Exceptions: []Exception{entry(Accept, Scope{}, client)}},
+			ev: change(message(failing("reject")), func(m *evidence.Message) { m.Client = evidence.Client{} }), want: []Fact{FactClient}},
+		{name: "an entry that could not change the outcome", spec: Spec{Exceptions: []Exception{entry(Accept, Scope{}, client)}},
+			ev: change(message(failing("none")), func(m *evidence.Message) { m.Client = evidence.Client{} })},
+		{name: "trusted sealers without ARC", spec: Spec{Sealers: []Sealer{{Domains: []string{"lists.example"}}}},
+			ev: change(message(failing("reject")), func(m *evidence.Message) { m.ARC = evidence.ARC{} }), want: []Fact{FactARC}},
+		{name: "pct without a sample", ev: change(message(with(failing("reject"), func(d *evidence.DMARC) { d.Published.Pct = 10 })),
+			func(m *evidence.Message) { m.Sample = -1 }), want: []Fact{FactSample}},
+		{name: "no evaluation", ev: message(), want: []Fact{FactDMARC}},
+		{name: "everything looked up", spec: Spec{Exceptions: []Exception{entry(Accept, Scope{}, client)}}, ev: message(failing("reject"))},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if v := Decide(row.ev, rulesOf(t, row.spec)); !slices.Equal(v.Undecidable, row.want) {
@@ -218,29 +218,29 @@ func TestProofThatIsUnresolvedDefers(t *testing.T) {
 		f    func(*evidence.Message)
 		want Delivery
 	}{
-		{"a key that cannot be looked up", entry(Accept, scope, dkim), key, DeliverDefer},
-		{"an entry that would only tag", entry(Tag, scope, dkim), key, DeliverDefer},
-		{"a key of another domain", entry(Accept, scope, Proof{DKIM: []string{"other.example"}}), key, Refuse},
-		{"another condition that does not hold", entry(Accept, Scope{AuthorDomains: []string{"other.example"}}, dkim), key, Refuse},
-		{"an entry that has expired", with(entry(Accept, scope, dkim), func(x *Exception) { x.NeverExpires, x.Expires = false, now }), key, Refuse},
-		{"an SPF record that cannot be looked up", entry(Accept, scope, Proof{SPF: []string{"sender.example"}}),
-			func(m *evidence.Message) { m.SPF.MailFrom.Result = evidence.TempError }, DeliverDefer},
-		{"a reverse name that cannot be looked up", entry(Accept, scope, Proof{PTR: []string{"mail.example.net"}}),
-			func(m *evidence.Message) { m.IPRev = evidence.IPRev{Result: evidence.TempError} }, DeliverDefer},
-		{"not where the name is all the entry asks for, as many reverse zones fail", entry(Accept, Scope{}, Proof{PTR: []string{"mail.example.net"}}),
-			func(m *evidence.Message) { m.IPRev = evidence.IPRev{Result: evidence.TempError} }, Refuse},
-		{"a chain whose key cannot be looked up", entry(Accept, scope, Proof{Sealers: []string{"lists"}}), func(m *evidence.Message) {
+		{name: "a key that cannot be looked up", x: entry(Accept, scope, dkim), f: key, want: DeliverDefer},
+		{name: "an entry that would only tag", x: entry(Tag, scope, dkim), f: key, want: DeliverDefer},
+		{name: "a key of another domain", x: entry(Accept, scope, Proof{DKIM: []string{"other.example"}}), f: key, want: Refuse},
+		{name: "another condition that does not hold", x: entry(Accept, Scope{AuthorDomains: []string{"other.example"}}, dkim), f: key, want: Refuse},
+		{name: "an entry that has expired", x: with(entry(Accept, scope, dkim), func(x *Exception) { x.NeverExpires, x.Expires = false, now }), f: key, want: Refuse},
+		{name: "an SPF record that cannot be looked up", x: entry(Accept, scope, Proof{SPF: []string{"sender.example"}}),
+			f: func(m *evidence.Message) { m.SPF.MailFrom.Result = evidence.TempError }, want: DeliverDefer},
+		{name: "a reverse name that cannot be looked up", x: entry(Accept, scope, Proof{PTR: []string{"mail.example.net"}}),
+			f: func(m *evidence.Message) { m.IPRev = evidence.IPRev{Result: evidence.TempError} }, want: DeliverDefer},
+		{name: "not where the name is all the entry asks for, as many reverse zones fail", x: entry(Accept, Scope{}, Proof{PTR: []string{"mail.example.net"}}),
+			f: func(m *evidence.Message) { m.IPRev = evidence.IPRev{Result: evidence.TempError} }, want: Refuse},
+		{name: "a chain whose key cannot be looked up", x: entry(Accept, scope, Proof{Sealers: []string{"lists"}}), f: func(m *evidence.Message) {
 			sealed("fail", seal(1, "lists.example", "dmarc=none"))(m)
 			m.ARC.Temporary = true
-		}, DeliverDefer},
-		{"a message that was deferred for long", entry(Accept, scope, dkim), func(m *evidence.Message) {
+		}, want: DeliverDefer},
+		{name: "a message that was deferred for long", x: entry(Accept, scope, dkim), f: func(m *evidence.Message) {
 			key(m)
 			m.FirstSeen = now.Add(-DefaultTempErrorFor)
-		}, Refuse},
-		{"a policy that is only tagged is not put off", entry(Accept, scope, dkim), func(m *evidence.Message) {
+		}, want: Refuse},
+		{name: "a policy that is only tagged is not put off", x: entry(Accept, scope, dkim), f: func(m *evidence.Message) {
 			key(m)
 			m.DMARC[0] = failing("quarantine")
-		}, DeliverTag},
+		}, want: DeliverTag},
 	}
 	for _, row := range tests {
 		t.Run(row.name, func(t *testing.T) {

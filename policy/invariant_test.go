@@ -30,51 +30,51 @@ func classes() []named[*evidence.Message] {
 				}
 				d := failing(p)
 				d.Result, d.Published.Pct, d.IdentifierTemporary = r, pct, r == "temperror"
-				evaluations = append(evaluations, named[evidence.DMARC]{fmt.Sprintf("%s p=%s pct=%d", r, p, pct), d})
+				evaluations = append(evaluations, named[evidence.DMARC]{name: fmt.Sprintf("%s p=%s pct=%d", r, p, pct), value: d})
 			}
 		}
 	}
 	evaluations = append(evaluations,
-		named[evidence.DMARC]{"t=y", with(failing("quarantine"), func(d *evidence.DMARC) {
+		named[evidence.DMARC]{name: "t=y", value: with(failing("quarantine"), func(d *evidence.DMARC) {
 			d.Published = evidence.DMARCRecord{P: "reject", Testing: true, HasTesting: true, Pct: 100}
 		})},
-		named[evidence.DMARC]{"none", evidence.DMARC{AuthorDomain: "bank.example", OrgDomain: "bank.example", Result: "none"}},
-		named[evidence.DMARC]{"policy unknown", evidence.DMARC{AuthorDomain: "bank.example", Result: "temperror", PolicyTemporary: true}},
-		named[evidence.DMARC]{"not looked up", evidence.DMARC{AuthorDomain: "bank.example"}})
+		named[evidence.DMARC]{name: "none", value: evidence.DMARC{AuthorDomain: "bank.example", OrgDomain: "bank.example", Result: "none"}},
+		named[evidence.DMARC]{name: "policy unknown", value: evidence.DMARC{AuthorDomain: "bank.example", Result: "temperror", PolicyTemporary: true}},
+		named[evidence.DMARC]{name: "not looked up", value: evidence.DMARC{AuthorDomain: "bank.example"}})
 	second := with(failing("quarantine"), func(d *evidence.DMARC) { d.AuthorDomain, d.OrgDomain = "other.example", "other.example" })
 
 	edits := []named[func(*evidence.Message)]{
-		{"plain", func(*evidence.Message) {}},
-		{"two Author Domains", func(m *evidence.Message) { m.DMARC = append(m.DMARC, second) }},
-		{"unparsable From", func(m *evidence.Message) { m.From.Problem = evidence.FromUnparsable }},
-		{"no From", func(m *evidence.Message) { m.From.Problem, m.DMARC = evidence.FromMissing, nil }},
-		{"several From", func(m *evidence.Message) { m.From.Problem = evidence.FromSeveral }},
-		{"authenticated", func(m *evidence.Message) { m.AuthUser = "jo" }},
-		{"behind a relay", func(m *evidence.Message) { m.Client.Relay, m.Client.Original = "gw", m.Client.Peer }},
-		{"trusted chain", sealed("pass", seal(1, "lists.example", vouches))},
-		{"temporary chain", func(m *evidence.Message) {
+		{name: "plain", value: func(*evidence.Message) {}},
+		{name: "two Author Domains", value: func(m *evidence.Message) { m.DMARC = append(m.DMARC, second) }},
+		{name: "unparsable From", value: func(m *evidence.Message) { m.From.Problem = evidence.FromUnparsable }},
+		{name: "no From", value: func(m *evidence.Message) { m.From.Problem, m.DMARC = evidence.FromMissing, nil }},
+		{name: "several From", value: func(m *evidence.Message) { m.From.Problem = evidence.FromSeveral }},
+		{name: "authenticated", value: func(m *evidence.Message) { m.AuthUser = "jo" }},
+		{name: "behind a relay", value: func(m *evidence.Message) { m.Client.Relay, m.Client.Original = "gw", m.Client.Peer }},
+		{name: "trusted chain", value: sealed("pass", seal(1, "lists.example", vouches))},
+		{name: "temporary chain", value: func(m *evidence.Message) {
 			sealed("fail", seal(1, "lists.example", vouches))(m)
 			m.ARC.Temporary = true
 		}},
-		{"two recipients", func(m *evidence.Message) {
+		{name: "two recipients", value: func(m *evidence.Message) {
 			m.Recipients = append(m.Recipients, evidence.Recipient{Address: "ceo@here.example"})
 		}},
-		{"list traces", func(m *evidence.Message) { m.Traces.List, m.Traces.ListID = true, "dev.lists.example" }},
-		{"spf fail", func(m *evidence.Message) { m.SPF.MailFrom.Result = "fail" }},
-		{"another client", func(m *evidence.Message) { m.Client.Peer = netip.MustParseAddr("203.0.113.77") }},
-		{"deferred for long", func(m *evidence.Message) { m.FirstSeen, m.Deferrals = m.Time.Add(-24*time.Hour), 2 }},
-		{"reverse name unresolved", func(m *evidence.Message) { m.IPRev = evidence.IPRev{Result: evidence.TempError} }},
-		{"key unresolved", func(m *evidence.Message) {
+		{name: "list traces", value: func(m *evidence.Message) { m.Traces.List, m.Traces.ListID = true, "dev.lists.example" }},
+		{name: "spf fail", value: func(m *evidence.Message) { m.SPF.MailFrom.Result = "fail" }},
+		{name: "another client", value: func(m *evidence.Message) { m.Client.Peer = netip.MustParseAddr("203.0.113.77") }},
+		{name: "deferred for long", value: func(m *evidence.Message) { m.FirstSeen, m.Deferrals = m.Time.Add(-24*time.Hour), 2 }},
+		{name: "reverse name unresolved", value: func(m *evidence.Message) { m.IPRev = evidence.IPRev{Result: evidence.TempError} }},
+		{name: "key unresolved", value: func(m *evidence.Message) {
 			m.DKIM = []evidence.Signature{{Result: evidence.TempError, Domain: "vendor.example"}}
 		}},
-		{"nothing looked up", func(m *evidence.Message) {
+		{name: "nothing looked up", value: func(m *evidence.Message) {
 			*m = evidence.Message{Time: now, Sample: -1, From: m.From, DMARC: m.DMARC}
 		}},
 	}
 	var out []named[*evidence.Message]
 	for _, e := range evaluations {
 		for _, f := range edits {
-			out = append(out, named[*evidence.Message]{e.name + ", " + f.name, change(message(e.value), f.value)})
+			out = append(out, named[*evidence.Message]{name: e.name + ", " + f.name, value: change(message(e.value), f.value)})
 		}
 	}
 	return out
@@ -83,26 +83,26 @@ func classes() []named[*evidence.Message] {
 // specs are rules of every kind, alone and together.
 func specs() []named[Spec] {
 	base := []named[Spec]{
-		{"defaults", Spec{}},
-		{"hold", Spec{Handling: Handling{QuarantineAs: Hold}}},
-		{"quarantine refused", Spec{Handling: Handling{QuarantineAs: Reject}}},
-		{"corroborated", Spec{Handling: Handling{RejectMode: Corroborated}}},
-		{"pct ignored", Spec{Handling: Handling{Pct: PctIgnore}}},
-		{"own", Spec{Own: []OwnDomains{{Domains: []string{"bank.example"}}}}},
-		{"no record", Spec{NoRecord: NoRecord{Unauthenticated: Tag, SPFFail: Reject}}},
-		{"executives", Spec{Profiles: []Profile{{Recipients: []string{"ceo@here.example"}, Handling: Handling{Quarantine: Reject, None: Tag}}}}},
-		{"lenient profile", Spec{Profiles: []Profile{{Recipients: []string{"user@here.example"}, Handling: Handling{Quarantine: Accept, Reject: Tag}}}}},
-		{"rollout", Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag}, {Name: StageQuarantine, Percent: 51}, {Name: StageReject, Start: now.AddDate(1, 0, 0)}}}}},
-		{"rollout at monitor", Spec{Handling: Handling{Rollout: []Stage{{Name: StageMonitor}}}}},
-		{"domain rule", Spec{Domains: []DomainRule{{AuthorDomains: []string{"org:bank.example"}, Handling: Handling{Reject: Tempfail, Quarantine: Hold}}}}},
-		{"strict errors", Spec{PermError: Reject, TempErrors: TempErrors{PolicyUnknown: Tempfail}, From: FromActions{Unparsable: Reject}}},
-		{"lenient errors", Spec{TempErrors: TempErrors{Unresolved: Accept}, From: FromActions{Missing: Accept, Several: Accept, Unparsable: Accept}}},
+		{name: "defaults"},
+		{name: "hold", value: Spec{Handling: Handling{QuarantineAs: Hold}}},
+		{name: "quarantine refused", value: Spec{Handling: Handling{QuarantineAs: Reject}}},
+		{name: "corroborated", value: Spec{Handling: Handling{RejectMode: Corroborated}}},
+		{name: "pct ignored", value: Spec{Handling: Handling{Pct: PctIgnore}}},
+		{name: "own", value: Spec{Own: []OwnDomains{{Domains: []string{"bank.example"}}}}},
+		{name: "no record", value: Spec{NoRecord: NoRecord{Unauthenticated: Tag, SPFFail: Reject}}},
+		{name: "executives", value: Spec{Profiles: []Profile{{Recipients: []string{"ceo@here.example"}, Handling: Handling{Quarantine: Reject, None: Tag}}}}},
+		{name: "lenient profile", value: Spec{Profiles: []Profile{{Recipients: []string{"user@here.example"}, Handling: Handling{Quarantine: Accept, Reject: Tag}}}}},
+		{name: "rollout", value: Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag}, {Name: StageQuarantine, Percent: 51}, {Name: StageReject, Start: now.AddDate(1, 0, 0)}}}}},
+		{name: "rollout at monitor", value: Spec{Handling: Handling{Rollout: []Stage{{Name: StageMonitor}}}}},
+		{name: "domain rule", value: Spec{Domains: []DomainRule{{AuthorDomains: []string{"org:bank.example"}, Handling: Handling{Reject: Tempfail, Quarantine: Hold}}}}},
+		{name: "strict errors", value: Spec{PermError: Reject, TempErrors: TempErrors{PolicyUnknown: Tempfail}, From: FromActions{Unparsable: Reject}}},
+		{name: "lenient errors", value: Spec{TempErrors: TempErrors{Unresolved: Accept}, From: FromActions{Missing: Accept, Several: Accept, Unparsable: Accept}}},
 	}
 	out := slices.Clone(base)
 	for _, b := range base {
 		s := b.value
 		s.Sealers = []Sealer{{ID: "lists", Domains: []string{"lists.example"}}}
-		out = append(out, named[Spec]{b.name + ", sealer", s})
+		out = append(out, named[Spec]{name: b.name + ", sealer", value: s})
 	}
 	return out
 }
@@ -111,14 +111,14 @@ func specs() []named[Spec] {
 func additions() []named[Exception] {
 	var out []named[Exception]
 	proofs := []named[Proof]{
-		{"client", Proof{Clients: nets("192.0.2.0/24")}},
-		{"ptr", Proof{PTR: []string{".example.net"}}},
-		{"dkim", Proof{DKIM: []string{"vendor.example"}}},
+		{name: "client", value: Proof{Clients: nets("192.0.2.0/24")}},
+		{name: "ptr", value: Proof{PTR: []string{".example.net"}}},
+		{name: "dkim", value: Proof{DKIM: []string{"vendor.example"}}},
 	}
 	scopes := []named[Scope]{
-		{"all", Scope{}},
-		{"author", Scope{AuthorDomains: []string{"bank.example"}}},
-		{"recipient", Scope{Recipients: []string{"user@here.example"}}},
+		{name: "all", value: Scope{}},
+		{name: "author", value: Scope{AuthorDomains: []string{"bank.example"}}},
+		{name: "recipient", value: Scope{Recipients: []string{"user@here.example"}}},
 	}
 	for _, a := range anyAction {
 		for _, k := range []Kind{Allow, Block} {
@@ -129,7 +129,7 @@ func additions() []named[Exception] {
 				for _, s := range scopes {
 					x := entry(a, s.value, p.value)
 					x.Kind = k
-					out = append(out, named[Exception]{fmt.Sprintf("%s %s by %s for %s", k, a, p.name, s.name), x})
+					out = append(out, named[Exception]{name: fmt.Sprintf("%s %s by %s for %s", k, a, p.name, s.name), value: x})
 				}
 			}
 		}

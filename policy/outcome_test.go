@@ -28,37 +28,37 @@ func TestReasonsOfAnOutcome(t *testing.T) {
 	late := OverrideReason{OverrideOther, "temperror"}
 	relay := func(m *evidence.Message) { m.Client.Relay, m.Client.Original = "gw", m.Client.Peer }
 	for _, row := range []struct {
-		name   string
-		dm     evidence.DMARC
-		spec   Spec
-		change func(*evidence.Message)
-		disp   Disposition
-		want   []OverrideReason
+		name        string
+		dm          evidence.DMARC
+		spec        Spec
+		change      func(*evidence.Message)
+		disposition Disposition
+		want        []OverrideReason
 	}{
-		{name: "what is asked for", dm: failing("reject"), disp: DispositionReject},
-		{name: "test mode", dm: testing1, disp: DispositionQuarantine, want: []OverrideReason{test}},
-		{name: "test mode of quarantine", dm: testing2, disp: DispositionAccept, want: []OverrideReason{test}},
-		{name: "test mode and an exception", dm: testing1, spec: allow, disp: DispositionAccept, want: []OverrideReason{local("exception x"), test}},
-		{name: "test mode is no reason to refuse", dm: testing1, spec: block, disp: DispositionReject, want: []OverrideReason{local("exception x")}},
-		{name: "sampled out", dm: sampled, disp: DispositionQuarantine, want: []OverrideReason{other}},
-		{name: "sampled out, and a rollout", dm: sampled, spec: rollout, disp: DispositionAccept, want: []OverrideReason{local("rollout stage monitor"), other}},
+		{name: "what is asked for", dm: failing("reject"), disposition: DispositionReject},
+		{name: "test mode", dm: testing1, disposition: DispositionQuarantine, want: []OverrideReason{test}},
+		{name: "test mode of quarantine", dm: testing2, disposition: DispositionAccept, want: []OverrideReason{test}},
+		{name: "test mode and an exception", dm: testing1, spec: allow, disposition: DispositionAccept, want: []OverrideReason{local("exception x"), test}},
+		{name: "test mode is no reason to refuse", dm: testing1, spec: block, disposition: DispositionReject, want: []OverrideReason{local("exception x")}},
+		{name: "sampled out", dm: sampled, disposition: DispositionQuarantine, want: []OverrideReason{other}},
+		{name: "sampled out, and a rollout", dm: sampled, spec: rollout, disposition: DispositionAccept, want: []OverrideReason{local("rollout stage monitor"), other}},
 		{name: "not corroborated", dm: failing("reject"), spec: Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{SignalSPFFail}}},
-			disp: DispositionQuarantine, want: []OverrideReason{local("no corroborating signal")}},
-		{name: "not corroborated, and a rollout", dm: failing("reject"), disp: DispositionAccept,
+			disposition: DispositionQuarantine, want: []OverrideReason{local("no corroborating signal")}},
+		{name: "not corroborated, and a rollout", dm: failing("reject"), disposition: DispositionAccept,
 			spec: Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{SignalSPFFail}, Rollout: []Stage{{Name: StageMonitor}}}},
 			want: []OverrideReason{local("rollout stage monitor"), local("no corroborating signal")}},
-		{name: "a relay", dm: failing("reject"), change: relay, disp: DispositionQuarantine, want: []OverrideReason{local("trusted relay")}},
-		{name: "local handling", dm: failing("reject"), spec: Spec{Handling: Handling{Reject: Tag}}, disp: DispositionQuarantine, want: []OverrideReason{local("local policy")}},
-		{name: "monitor mode", dm: failing("reject"), spec: Spec{Mode: Monitor}, disp: DispositionAccept, want: []OverrideReason{local("monitor mode")}},
-		{name: "monitor mode and test mode", dm: testing1, spec: Spec{Mode: Monitor}, disp: DispositionAccept, want: []OverrideReason{local("monitor mode"), test}},
-		{name: "monitor mode where test mode asks for nothing", dm: testing2, spec: Spec{Mode: Monitor}, disp: DispositionAccept, want: []OverrideReason{test}},
-		{name: "put off: no reason", dm: unresolved, disp: DispositionTempfail},
-		{name: "monitor mode of what would be put off", dm: unresolved, spec: Spec{Mode: Monitor}, disp: DispositionAccept, want: []OverrideReason{late}},
-		{name: "waited", dm: unresolved, disp: DispositionQuarantine, want: []OverrideReason{late},
+		{name: "a relay", dm: failing("reject"), change: relay, disposition: DispositionQuarantine, want: []OverrideReason{local("trusted relay")}},
+		{name: "local handling", dm: failing("reject"), spec: Spec{Handling: Handling{Reject: Tag}}, disposition: DispositionQuarantine, want: []OverrideReason{local("local policy")}},
+		{name: "monitor mode", dm: failing("reject"), spec: Spec{Mode: Monitor}, disposition: DispositionAccept, want: []OverrideReason{local("monitor mode")}},
+		{name: "monitor mode and test mode", dm: testing1, spec: Spec{Mode: Monitor}, disposition: DispositionAccept, want: []OverrideReason{local("monitor mode"), test}},
+		{name: "monitor mode where test mode asks for nothing", dm: testing2, spec: Spec{Mode: Monitor}, disposition: DispositionAccept, want: []OverrideReason{test}},
+		{name: "put off: no reason", dm: unresolved, disposition: DispositionTempfail},
+		{name: "monitor mode of what would be put off", dm: unresolved, spec: Spec{Mode: Monitor}, disposition: DispositionAccept, want: []OverrideReason{late}},
+		{name: "waited", dm: unresolved, disposition: DispositionQuarantine, want: []OverrideReason{late},
 			change: func(m *evidence.Message) { m.FirstSeen, m.Deferrals = now.Add(-5*time.Hour), 2 }},
-		{name: "an unusable From", dm: failing("none"), disp: DispositionQuarantine, want: []OverrideReason{local("unusable From")},
+		{name: "an unusable From", dm: failing("none"), disposition: DispositionQuarantine, want: []OverrideReason{local("unusable From")},
 			change: func(m *evidence.Message) { m.From.Problem = evidence.FromUnparsable }},
-		{name: "several From fields, which are refused", dm: failing("quarantine"), disp: DispositionReject, want: []OverrideReason{local("unusable From")},
+		{name: "several From fields, which are refused", dm: failing("quarantine"), disposition: DispositionReject, want: []OverrideReason{local("unusable From")},
 			change: func(m *evidence.Message) { m.From.Problem = evidence.FromSeveral }},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -71,8 +71,8 @@ func TestReasonsOfAnOutcome(t *testing.T) {
 				t.Fatalf("%d outcomes of one Author Domain", len(v.Authors))
 			}
 			got := v.Authors[0]
-			if got.Disposition != row.disp || !reflect.DeepEqual(got.Reasons, row.want) || got.AuthorDomain != "bank.example" {
-				t.Errorf("got %+v, want %s with %+v", got, row.disp, row.want)
+			if got.Disposition != row.disposition || !reflect.DeepEqual(got.Reasons, row.want) || got.AuthorDomain != "bank.example" {
+				t.Errorf("got %+v, want %s with %+v", got, row.disposition, row.want)
 			}
 			if got.Disposition != v.Disposition || got.Delivery != v.Delivery || got.Step != v.Step || got.Rule != v.Rule {
 				t.Errorf("the only Author Domain has %+v, and the message %+v", got, v)

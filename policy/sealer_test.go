@@ -52,39 +52,39 @@ func TestTrustedSealers(t *testing.T) {
 		f       func(*evidence.Message)
 		by      string // TrustedSealer
 	}{
-		{"a trusted sealer that found dmarc=pass", both, sealed("pass", seal(1, "lists.example", vouches)), "lists.example"},
-		{"a sealer nobody trusts", both, sealed("pass", seal(1, "spammer.example", vouches)), ""},
-		{"a chain that fails proves nothing (RFC 8617 section 5.2)", both, sealed("fail", seal(1, "lists.example", vouches)), ""},
-		{"a spammer's set below a trusted one is not read", both, sealed("pass", seal(1, "spammer.example", vouches), seal(2, "lists.example", "dmarc=fail header.from=bank.example")), ""},
-		{"a trusted set below an untrusted one is not reached", both, sealed("pass", seal(1, "lists.example", vouches), seal(2, "spammer.example", vouches)), ""},
-		{"trust runs on without a gap", both, sealed("pass", seal(1, "lists.example", vouches), seal(2, "fwd.example", "arc=pass")), "lists.example"},
-		{"a subdomain where the entry says so", both, sealed("pass", seal(1, "a.fwd.example", vouches)), "a.fwd.example"},
-		{"a subdomain where it does not", both, sealed("pass", seal(1, "a.lists.example", vouches)), ""},
-		{"an older trusted set that is silent lets the newer one speak", both, sealed("pass", seal(1, "fwd.example", "dmarc=none"), seal(2, "lists.example", vouches)), "lists.example"},
-		{"an older trusted set that found a fail is believed", both, sealed("pass", seal(1, "fwd.example", "dmarc=fail header.from=bank.example"), seal(2, "lists.example", vouches)), ""},
-		{"the sealed header.from is another domain", both, sealed("pass", seal(1, "lists.example", "dmarc=pass header.from=spammer.example")), ""},
-		{"the sealed header.from is compared without case", both, sealed("pass", seal(1, "lists.example", "dmarc=pass header.from=BANK.example.")), "lists.example"},
-		{"no sealed header.from", both, sealed("pass", seal(1, "lists.example", "dmarc=pass")), ""},
-		{"d= of the message signature differs", both, sealed("pass", with2(func(s *evidence.ARCSet) { s.MessageDomain = "spammer.example" })), ""},
-		{"results of somebody else's authserv-id", both, sealed("pass", with2(func(s *evidence.ARCSet) { s.AAR.ServID = "mx.spammer.example" })), ""},
-		{"authserv-id as listed", narrowed(func(s *Sealer) { s.ServIDs = []string{"mx.other.example"} }), sealed("pass", with2(func(s *evidence.ARCSet) { s.AAR.ServID = "mx.other.example" })), "lists.example"},
-		{"results that cannot be read", both, sealed("pass", with2(func(s *evidence.ARCSet) { s.AAR = nil })), ""},
-		{"sets that do not count from 1", both, sealed("pass", seal(2, "lists.example", vouches)), ""},
-		{"an aligned DKIM pass is not enough by default", both, sealed("pass", seal(1, "lists.example", "dkim=pass header.d=bank.example")), ""},
-		{"an aligned DKIM pass where that is required", narrowed(func(s *Sealer) { s.Require = RequireAligned }), sealed("pass", seal(1, "lists.example", "dkim=pass header.d=mail.bank.example")), "lists.example"},
-		{"a strange DKIM pass where an aligned one is required", narrowed(func(s *Sealer) { s.Require = RequireAligned }), sealed("pass", seal(1, "lists.example", "dkim=pass header.d=example")), ""},
-		{"an aligned SPF pass needs the same sealed From", narrowed(func(s *Sealer) { s.Require = RequireAligned }), sealed("pass", seal(1, "lists.example", "spf=pass smtp.mailfrom=a@bank.example")), ""},
-		{"an aligned SPF pass with the same sealed From", narrowed(func(s *Sealer) { s.Require = RequireAligned }),
-			sealed("pass", seal(1, "lists.example", "dmarc=none header.from=bank.example", "spf=pass smtp.mailfrom=a@bank.example")), "lists.example"},
-		{"scope: selector", narrowed(func(s *Sealer) { s.Selectors = []string{"s2"} }), sealed("pass", seal(1, "lists.example", vouches)), ""},
-		{"scope: Author Domain", narrowed(func(s *Sealer) { s.AuthorDomains = []string{"other.example"} }), sealed("pass", seal(1, "lists.example", vouches)), ""},
-		{"scope: client of the newest set", narrowed(func(s *Sealer) { s.Clients = nets("198.51.100.0/24") }), sealed("pass", seal(1, "lists.example", vouches)), ""},
-		{"scope: recipients", narrowed(func(s *Sealer) { s.Recipients = []string{"there.example"} }), sealed("pass", seal(1, "lists.example", vouches)), ""},
-		{"oldest-pass guard: unchanged since", narrowed(func(s *Sealer) { s.Unmodified = true }), sealed("pass", seal(1, "lists.example", vouches)), "lists.example"},
-		{"oldest-pass guard: changed since", append(narrowed(func(s *Sealer) { s.Unmodified = true }), both[1]), func(m *evidence.Message) {
+		{name: "a trusted sealer that found dmarc=pass", sealers: both, f: sealed("pass", seal(1, "lists.example", vouches)), by: "lists.example"},
+		{name: "a sealer nobody trusts", sealers: both, f: sealed("pass", seal(1, "spammer.example", vouches))},
+		{name: "a chain that fails proves nothing (RFC 8617 section 5.2)", sealers: both, f: sealed("fail", seal(1, "lists.example", vouches))},
+		{name: "a spammer's set below a trusted one is not read", sealers: both, f: sealed("pass", seal(1, "spammer.example", vouches), seal(2, "lists.example", "dmarc=fail header.from=bank.example"))},
+		{name: "a trusted set below an untrusted one is not reached", sealers: both, f: sealed("pass", seal(1, "lists.example", vouches), seal(2, "spammer.example", vouches))},
+		{name: "trust runs on without a gap", sealers: both, f: sealed("pass", seal(1, "lists.example", vouches), seal(2, "fwd.example", "arc=pass")), by: "lists.example"},
+		{name: "a subdomain where the entry says so", sealers: both, f: sealed("pass", seal(1, "a.fwd.example", vouches)), by: "a.fwd.example"},
+		{name: "a subdomain where it does not", sealers: both, f: sealed("pass", seal(1, "a.lists.example", vouches))},
+		{name: "an older trusted set that is silent lets the newer one speak", sealers: both, f: sealed("pass", seal(1, "fwd.example", "dmarc=none"), seal(2, "lists.example", vouches)), by: "lists.example"},
+		{name: "an older trusted set that found a fail is believed", sealers: both, f: sealed("pass", seal(1, "fwd.example", "dmarc=fail header.from=bank.example"), seal(2, "lists.example", vouches))},
+		{name: "the sealed header.from is another domain", sealers: both, f: sealed("pass", seal(1, "lists.example", "dmarc=pass header.from=spammer.example"))},
+		{name: "the sealed header.from is compared without case", sealers: both, f: sealed("pass", seal(1, "lists.example", "dmarc=pass header.from=BANK.example.")), by: "lists.example"},
+		{name: "no sealed header.from", sealers: both, f: sealed("pass", seal(1, "lists.example", "dmarc=pass"))},
+		{name: "d= of the message signature differs", sealers: both, f: sealed("pass", with2(func(s *evidence.ARCSet) { s.MessageDomain = "spammer.example" }))},
+		{name: "results of somebody else's authserv-id", sealers: both, f: sealed("pass", with2(func(s *evidence.ARCSet) { s.AAR.ServID = "mx.spammer.example" }))},
+		{name: "authserv-id as listed", sealers: narrowed(func(s *Sealer) { s.ServIDs = []string{"mx.other.example"} }), f: sealed("pass", with2(func(s *evidence.ARCSet) { s.AAR.ServID = "mx.other.example" })), by: "lists.example"},
+		{name: "results that cannot be read", sealers: both, f: sealed("pass", with2(func(s *evidence.ARCSet) { s.AAR = nil }))},
+		{name: "sets that do not count from 1", sealers: both, f: sealed("pass", seal(2, "lists.example", vouches))},
+		{name: "an aligned DKIM pass is not enough by default", sealers: both, f: sealed("pass", seal(1, "lists.example", "dkim=pass header.d=bank.example"))},
+		{name: "an aligned DKIM pass where that is required", sealers: narrowed(func(s *Sealer) { s.Require = RequireAligned }), f: sealed("pass", seal(1, "lists.example", "dkim=pass header.d=mail.bank.example")), by: "lists.example"},
+		{name: "a strange DKIM pass where an aligned one is required", sealers: narrowed(func(s *Sealer) { s.Require = RequireAligned }), f: sealed("pass", seal(1, "lists.example", "dkim=pass header.d=example"))},
+		{name: "an aligned SPF pass needs the same sealed From", sealers: narrowed(func(s *Sealer) { s.Require = RequireAligned }), f: sealed("pass", seal(1, "lists.example", "spf=pass smtp.mailfrom=a@bank.example"))},
+		{name: "an aligned SPF pass with the same sealed From", sealers: narrowed(func(s *Sealer) { s.Require = RequireAligned }),
+			f: sealed("pass", seal(1, "lists.example", "dmarc=none header.from=bank.example", "spf=pass smtp.mailfrom=a@bank.example")), by: "lists.example"},
+		{name: "scope: selector", sealers: narrowed(func(s *Sealer) { s.Selectors = []string{"s2"} }), f: sealed("pass", seal(1, "lists.example", vouches))},
+		{name: "scope: Author Domain", sealers: narrowed(func(s *Sealer) { s.AuthorDomains = []string{"other.example"} }), f: sealed("pass", seal(1, "lists.example", vouches))},
+		{name: "scope: client of the newest set", sealers: narrowed(func(s *Sealer) { s.Clients = nets("198.51.100.0/24") }), f: sealed("pass", seal(1, "lists.example", vouches))},
+		{name: "scope: recipients", sealers: narrowed(func(s *Sealer) { s.Recipients = []string{"there.example"} }), f: sealed("pass", seal(1, "lists.example", vouches))},
+		{name: "oldest-pass guard: unchanged since", sealers: narrowed(func(s *Sealer) { s.Unmodified = true }), f: sealed("pass", seal(1, "lists.example", vouches)), by: "lists.example"},
+		{name: "oldest-pass guard: changed since", sealers: append(narrowed(func(s *Sealer) { s.Unmodified = true }), both[1]), f: func(m *evidence.Message) {
 			sealed("pass", seal(1, "lists.example", vouches), seal(2, "fwd.example"))(m)
 			m.ARC.OldestPass = 2
-		}, ""},
+		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			v := Decide(change(message(failing("reject")), row.f), rulesOf(t, Spec{Sealers: row.sealers}))
@@ -159,8 +159,8 @@ func TestSealedResultsOfANeighbourBelowASuffixAreNotAligned(t *testing.T) {
 		sdid string
 		want Delivery
 	}{
-		{"attacker.uk.com", Refuse}, {"x.attacker.uk.com", Refuse}, {"com", Refuse},
-		{"mail.victim.uk.com", Deliver}, {"victim.uk.com", Deliver}, {"uk.com", Deliver},
+		{sdid: "attacker.uk.com", want: Refuse}, {sdid: "x.attacker.uk.com", want: Refuse}, {sdid: "com", want: Refuse},
+		{sdid: "mail.victim.uk.com", want: Deliver}, {sdid: "victim.uk.com", want: Deliver}, {sdid: "uk.com", want: Deliver},
 	} {
 		ev := message(with(failing("reject"), func(d *evidence.DMARC) {
 			d.AuthorDomain, d.OrgDomain, d.SiteDomain = "news.victim.uk.com", "uk.com", "victim.uk.com"

@@ -18,7 +18,7 @@ func TestARefusalWaitsWhereTheMTAHidTheLeadingSpace(t *testing.T) {
 	late := func(ev *evidence.Message) *evidence.Message {
 		return change(ev, func(m *evidence.Message) { m.FirstSeen = now.Add(-DefaultTempErrorFor) })
 	}
-	deferred := want{"tempfail", "defer", "reject", StepTempError, "temperror.unresolved", "", "451 4.7.1 Email deferred by local policy, try again later"}
+	deferred := want{disposition: "tempfail", delivery: "defer", requested: "reject", step: StepTempError, rule: "temperror.unresolved", reply: "451 4.7.1 Email deferred by local policy, try again later"}
 	for _, row := range []struct {
 		name string
 		ev   *evidence.Message
@@ -28,21 +28,21 @@ func TestARefusalWaitsWhereTheMTAHidTheLeadingSpace(t *testing.T) {
 		{name: "a signature of the Author Domain", ev: lost("bank.example", message(failing("reject"))), want: deferred},
 		{name: "one of a domain below it", ev: lost("mail.bank.example", message(failing("reject"))), want: deferred},
 		{name: "one of somebody else puts nothing off", ev: lost("attacker.example", message(failing("reject"))),
-			want: want{"reject", "refuse", "reject", StepPolicy, "", "", refused}},
+			want: want{disposition: "reject", delivery: "refuse", requested: "reject", step: StepPolicy, reply: refused}},
 		{name: "after temperror_for the policy holds as published", ev: late(lost("bank.example", message(failing("reject")))),
-			want: want{"reject", "refuse", "reject", StepPolicy, "", "", refused}},
+			want: want{disposition: "reject", delivery: "refuse", requested: "reject", step: StepPolicy, reply: refused}},
 		{name: "quarantine does not wait", ev: lost("bank.example", message(failing("quarantine"))),
-			want: want{"quarantine", "tag", "quarantine", StepPolicy, "", "", ""}},
+			want: want{disposition: "quarantine", delivery: "tag", requested: "quarantine", step: StepPolicy}},
 		{name: "p=none is accepted", ev: lost("bank.example", message(failing("none"))),
-			want: want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy}},
 		{name: "a site that puts nothing off refuses", ev: lost("bank.example", message(failing("reject"))), spec: Spec{TempErrors: TempErrors{Unresolved: Tag}},
-			want: want{"reject", "refuse", "reject", StepPolicy, "", "", refused}},
+			want: want{disposition: "reject", delivery: "refuse", requested: "reject", step: StepPolicy, reply: refused}},
 		{name: "an entry that blocks refuses", ev: lost("bank.example", message(failing("reject"))),
 			spec: Spec{Exceptions: []Exception{{ID: "block", Kind: Block, Action: Reject, Scope: Scope{AuthorDomains: []string{"bank.example"}}, Reason: "x", NeverExpires: true}}},
-			want: want{"reject", "refuse", "reject", StepException, "block", "", "550 5.7.1 Email rejected by local policy"}},
+			want: want{disposition: "reject", delivery: "refuse", requested: "reject", step: StepException, rule: "block", reply: "550 5.7.1 Email rejected by local policy"}},
 		{name: "a rejection that needs corroboration is none while a signature may be whole", ev: lost("bank.example", message(failing("reject"))),
 			spec: Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{SignalNoSignature}}},
-			want: want{"quarantine", "tag", "reject", StepHandling, "reject_mode", "local_policy", ""}},
+			want: want{disposition: "quarantine", delivery: "tag", requested: "reject", step: StepHandling, rule: "reject_mode", override: "local_policy"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			rules, err := Compile(row.spec)

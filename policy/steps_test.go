@@ -22,40 +22,40 @@ func TestNotJudged(t *testing.T) {
 		f    func(*evidence.Message)
 		rule string // "" means judged
 	}{
-		{"an authenticated client is not judged", Spec{}, func(m *evidence.Message) { m.AuthUser = "jo" }, "authenticated"},
-		{"unless the admin wants it", Spec{NotJudged: NotJudged{JudgeAuthenticated: true}}, func(m *evidence.Message) { m.AuthUser = "jo" }, ""},
-		{"a loopback client is not judged", Spec{}, client("127.0.0.9"), "loopback"},
-		{"nor is an IPv6 loopback client", Spec{}, client("::1"), "loopback"},
-		{"nor is an IPv4-mapped loopback client", Spec{}, client("::ffff:127.0.0.1"), "loopback"},
-		{"loopback can be judged", Spec{NotJudged: NotJudged{JudgeLoopback: true}}, client("127.0.0.1"), ""},
-		{"a listed network is not judged", own, client("198.51.100.200"), "office"},
-		{"an entry without id is named by its network", own, client("2001:db8::1"), "2001:db8::/32"},
-		{"another client is judged", own, client("198.51.101.1"), ""},
-		{"a client without address is judged", own, func(m *evidence.Message) { m.Client.Peer = netip.Addr{} }, ""},
-		{"behind a relay in that network the original client counts", own, func(m *evidence.Message) {
+		{name: "an authenticated client is not judged", f: func(m *evidence.Message) { m.AuthUser = "jo" }, rule: "authenticated"},
+		{name: "unless the admin wants it", spec: Spec{NotJudged: NotJudged{JudgeAuthenticated: true}}, f: func(m *evidence.Message) { m.AuthUser = "jo" }},
+		{name: "a loopback client is not judged", f: client("127.0.0.9"), rule: "loopback"},
+		{name: "nor is an IPv6 loopback client", f: client("::1"), rule: "loopback"},
+		{name: "nor is an IPv4-mapped loopback client", f: client("::ffff:127.0.0.1"), rule: "loopback"},
+		{name: "loopback can be judged", spec: Spec{NotJudged: NotJudged{JudgeLoopback: true}}, f: client("127.0.0.1")},
+		{name: "a listed network is not judged", spec: own, f: client("198.51.100.200"), rule: "office"},
+		{name: "an entry without id is named by its network", spec: own, f: client("2001:db8::1"), rule: "2001:db8::/32"},
+		{name: "another client is judged", spec: own, f: client("198.51.101.1")},
+		{name: "a client without address is judged", spec: own, f: func(m *evidence.Message) { m.Client.Peer = netip.Addr{} }},
+		{name: "behind a relay in that network the original client counts", spec: own, f: func(m *evidence.Message) {
 			m.Client.Peer, m.Client.Relay, m.Client.Original = netip.MustParseAddr("198.51.100.1"), "gw", netip.MustParseAddr("203.0.113.5")
-		}, ""},
-		{"a trusted relay in that network is judged", own, func(m *evidence.Message) {
+		}},
+		{name: "a trusted relay in that network is judged", spec: own, f: func(m *evidence.Message) {
 			m.Client.Peer, m.Client.Relay = netip.MustParseAddr("198.51.100.1"), "gw"
-		}, ""},
-		{"a trusted relay on loopback is judged", Spec{}, func(m *evidence.Message) {
+		}},
+		{name: "a trusted relay on loopback is judged", f: func(m *evidence.Message) {
 			m.Client.Peer, m.Client.Relay = netip.MustParseAddr("127.0.0.1"), "gw"
-		}, ""},
-		{"a client in that network that a relay names is judged", own, func(m *evidence.Message) {
+		}},
+		{name: "a client in that network that a relay names is judged", spec: own, f: func(m *evidence.Message) {
 			m.Client.Peer, m.Client.Relay, m.Client.Original = netip.MustParseAddr("203.0.113.5"), "gw", netip.MustParseAddr("198.51.100.1")
-		}, ""},
-		{"a loopback client that a relay names is judged", Spec{}, func(m *evidence.Message) {
+		}},
+		{name: "a loopback client that a relay names is judged", f: func(m *evidence.Message) {
 			m.Client.Peer, m.Client.Relay, m.Client.Original = netip.MustParseAddr("203.0.113.5"), "gw", netip.MustParseAddr("127.0.0.1")
-		}, ""},
-		{"mail that began in that network behind a relay is not judged", own, func(m *evidence.Message) {
+		}},
+		{name: "mail that began in that network behind a relay is not judged", spec: own, f: func(m *evidence.Message) {
 			m.Client.Peer, m.Client.Relay, m.Client.Began = netip.MustParseAddr("203.0.113.5"), "gw", netip.MustParseAddr("198.51.100.1")
-		}, "office"},
-		{"mail that began at another trusted host is judged", own, func(m *evidence.Message) {
+		}, rule: "office"},
+		{name: "mail that began at another trusted host is judged", spec: own, f: func(m *evidence.Message) {
 			m.Client.Peer, m.Client.Relay, m.Client.Began = netip.MustParseAddr("198.51.100.1"), "gw", netip.MustParseAddr("203.0.113.5")
-		}, ""},
-		{"a client that was not found behind a relay is judged", own, func(m *evidence.Message) {
+		}},
+		{name: "a client that was not found behind a relay is judged", spec: own, f: func(m *evidence.Message) {
 			m.Client.Peer, m.Client.Relay, m.Client.RelayProblem = netip.MustParseAddr("198.51.100.1"), "gw", "no Received field"
-		}, ""},
+		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			v := Decide(change(message(failing("reject")), row.f), rulesOf(t, row.spec))
@@ -88,26 +88,26 @@ func TestUnusableFrom(t *testing.T) {
 		rules *Rules
 		want  want
 	}{
-		{"no From is refused (RFC 9989 section 11.5)", problem(evidence.FromMissing), Defaults(),
-			want{"reject", "refuse", "none", StepFrom, "from.missing", "local_policy", "550 5.6.0 Email rejected: the message has no From field"}},
-		{"several From fields are refused although each passes", problem(evidence.FromSeveral, passing), Defaults(),
-			want{"reject", "refuse", "none", StepFrom, "from.several", "local_policy", "550 5.6.0 Email rejected: the message has several From fields"}},
-		{"too many domains are refused", problem(evidence.FromTooMany, passing), Defaults(),
-			want{"reject", "refuse", "none", StepFrom, "from.too_many", "local_policy", "550 5.6.0 Email rejected: the From field names too many domains"}},
-		{"too many domains in several fields are told as that", fields(5, problem(evidence.FromTooMany, passing)), Defaults(),
-			want{"reject", "refuse", "none", StepFrom, "from.too_many", "local_policy", "550 5.6.0 Email rejected: the message has several From fields with too many domains"}},
-		{"an empty group is tagged", problem(evidence.FromEmpty), Defaults(),
-			want{"quarantine", "tag", "none", StepFrom, "from.empty", "local_policy", ""}},
-		{"an unparsable From is tagged", problem(evidence.FromUnparsable), Defaults(),
-			want{"quarantine", "tag", "none", StepFrom, "from.unparsable", "local_policy", ""}},
-		{"a problem that is unknown here is handled as unparsable", problem("new kind"), Defaults(),
-			want{"quarantine", "tag", "none", StepFrom, "from.unparsable", "local_policy", ""}},
-		{"a tagged From is still judged by the domains it has", problem(evidence.FromUnparsable, failing("reject")), Defaults(),
-			want{"reject", "refuse", "reject", StepPolicy, "", "", "550 5.7.26 Email rejected per DMARC policy for bank.example"}},
-		{"several From fields, tagged, stay tagged when all pass", problem(evidence.FromSeveral, passing), lenient,
-			want{"quarantine", "tag", "none", StepFrom, "from.several", "local_policy", ""}},
-		{"no From is accepted where the admin says so", problem(evidence.FromMissing), lenient,
-			want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
+		{name: "no From is refused (RFC 9989 section 11.5)", ev: problem(evidence.FromMissing), rules: Defaults(),
+			want: want{disposition: "reject", delivery: "refuse", requested: "none", step: StepFrom, rule: "from.missing", override: "local_policy", reply: "550 5.6.0 Email rejected: the message has no From field"}},
+		{name: "several From fields are refused although each passes", ev: problem(evidence.FromSeveral, passing), rules: Defaults(),
+			want: want{disposition: "reject", delivery: "refuse", requested: "none", step: StepFrom, rule: "from.several", override: "local_policy", reply: "550 5.6.0 Email rejected: the message has several From fields"}},
+		{name: "too many domains are refused", ev: problem(evidence.FromTooMany, passing), rules: Defaults(),
+			want: want{disposition: "reject", delivery: "refuse", requested: "none", step: StepFrom, rule: "from.too_many", override: "local_policy", reply: "550 5.6.0 Email rejected: the From field names too many domains"}},
+		{name: "too many domains in several fields are told as that", ev: fields(5, problem(evidence.FromTooMany, passing)), rules: Defaults(),
+			want: want{disposition: "reject", delivery: "refuse", requested: "none", step: StepFrom, rule: "from.too_many", override: "local_policy", reply: "550 5.6.0 Email rejected: the message has several From fields with too many domains"}},
+		{name: "an empty group is tagged", ev: problem(evidence.FromEmpty), rules: Defaults(),
+			want: want{disposition: "quarantine", delivery: "tag", requested: "none", step: StepFrom, rule: "from.empty", override: "local_policy"}},
+		{name: "an unparsable From is tagged", ev: problem(evidence.FromUnparsable), rules: Defaults(),
+			want: want{disposition: "quarantine", delivery: "tag", requested: "none", step: StepFrom, rule: "from.unparsable", override: "local_policy"}},
+		{name: "a problem that is unknown here is handled as unparsable", ev: problem("new kind"), rules: Defaults(),
+			want: want{disposition: "quarantine", delivery: "tag", requested: "none", step: StepFrom, rule: "from.unparsable", override: "local_policy"}},
+		{name: "a tagged From is still judged by the domains it has", ev: problem(evidence.FromUnparsable, failing("reject")), rules: Defaults(),
+			want: want{disposition: "reject", delivery: "refuse", requested: "reject", step: StepPolicy, reply: "550 5.7.26 Email rejected per DMARC policy for bank.example"}},
+		{name: "several From fields, tagged, stay tagged when all pass", ev: problem(evidence.FromSeveral, passing), rules: lenient,
+			want: want{disposition: "quarantine", delivery: "tag", requested: "none", step: StepFrom, rule: "from.several", override: "local_policy"}},
+		{name: "no From is accepted where the admin says so", ev: problem(evidence.FromMissing), rules: lenient,
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy}},
 	} {
 		t.Run(row.name, func(t *testing.T) { check(t, row.ev, row.rules, row.want) })
 	}
@@ -124,26 +124,26 @@ func TestSeveralAuthorDomainsAreJudgedByTheWorst(t *testing.T) {
 		name     string
 		dm       []evidence.DMARC
 		decisive int
-		del      Delivery
+		delivery Delivery
 	}{
-		{"one failing p=reject among passes", []evidence.DMARC{of("a.example", "pass", "reject"), of("b.example", "fail", "reject")}, 1, Refuse},
-		{"the strictest failing policy", []evidence.DMARC{of("a.example", "fail", "quarantine"), of("b.example", "fail", "reject"), of("c.example", "fail", "none")}, 1, Refuse},
-		{"a fail before none and pass", []evidence.DMARC{of("a.example", "pass", "reject"), of("b.example", "fail", "none"), of("c.example", "none", "")}, 1, Deliver},
-		{"permerror before none and pass", []evidence.DMARC{of("a.example", "pass", "reject"), of("b.example", "none", ""), of("c.example", "permerror", "")}, 2, Deliver},
-		{"a deferral before a fail that changes nothing", []evidence.DMARC{of("a.example", "fail", "none"), of("b.example", "temperror", "reject")}, 1, DeliverDefer},
-		{"all pass: the first", []evidence.DMARC{of("a.example", "pass", "reject"), of("b.example", "pass", "reject")}, 0, Deliver},
+		{name: "one failing p=reject among passes", dm: []evidence.DMARC{of("a.example", "pass", "reject"), of("b.example", "fail", "reject")}, decisive: 1, delivery: Refuse},
+		{name: "the strictest failing policy", dm: []evidence.DMARC{of("a.example", "fail", "quarantine"), of("b.example", "fail", "reject"), of("c.example", "fail", "none")}, decisive: 1, delivery: Refuse},
+		{name: "a fail before none and pass", dm: []evidence.DMARC{of("a.example", "pass", "reject"), of("b.example", "fail", "none"), of("c.example", "none", "")}, decisive: 1, delivery: Deliver},
+		{name: "permerror before none and pass", dm: []evidence.DMARC{of("a.example", "pass", "reject"), of("b.example", "none", ""), of("c.example", "permerror", "")}, decisive: 2, delivery: Deliver},
+		{name: "a deferral before a fail that changes nothing", dm: []evidence.DMARC{of("a.example", "fail", "none"), of("b.example", "temperror", "reject")}, decisive: 1, delivery: DeliverDefer},
+		{name: "all pass: the first", dm: []evidence.DMARC{of("a.example", "pass", "reject"), of("b.example", "pass", "reject")}, delivery: Deliver},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			v := Decide(message(row.dm...), Defaults())
-			if v.Evaluation != row.decisive+1 || v.Delivery != row.del {
-				t.Errorf("got %d %s, want %d %s", v.Evaluation-1, v.Delivery, row.decisive, row.del)
+			if v.Evaluation != row.decisive+1 || v.Delivery != row.delivery {
+				t.Errorf("got %d %s, want %d %s", v.Evaluation-1, v.Delivery, row.decisive, row.delivery)
 			}
 		})
 	}
 	for _, row := range []struct {
 		result   evidence.Result
 		decisive int
-	}{{"none", 1}, {"permerror", 1}, {"pass", 1}, {"fail", 0}} {
+	}{{result: "none", decisive: 1}, {result: "permerror", decisive: 1}, {result: "pass", decisive: 1}, {result: "fail"}} {
 		ev := message(of("bank.example", row.result, "reject"), of("bank.example.net", "pass", "reject"))
 		ev.From.Partial = []string{"bank.example"}
 		if v := Decide(ev, Defaults()); v.Evaluation != row.decisive+1 || (v.Delivery == Refuse) != (row.result == "fail") {
@@ -166,9 +166,9 @@ func TestHandling(t *testing.T) {
 	sub := func(p evidence.DMARCPolicy) evidence.DMARC {
 		return with(failing(p), func(d *evidence.DMARC) { d.AuthorDomain = "news.bank.example" })
 	}
-	refused := want{"reject", "refuse", "reject", StepPolicy, "", "", "550 5.7.26 Email rejected per DMARC policy for bank.example"}
+	refused := want{disposition: "reject", delivery: "refuse", requested: "reject", step: StepPolicy, reply: "550 5.7.26 Email rejected per DMARC policy for bank.example"}
 	local := func(disp Disposition, del Delivery, req Requested, rule string) want {
-		return want{disp, del, req, StepHandling, rule, "local_policy", ""}
+		return want{disposition: disp, delivery: del, requested: req, step: StepHandling, rule: rule, override: "local_policy"}
 	}
 	for _, row := range []struct {
 		name string
@@ -176,69 +176,69 @@ func TestHandling(t *testing.T) {
 		ev   *evidence.Message
 		want want
 	}{
-		{"reject can be quarantined for all", Spec{Handling: Handling{Reject: Quarantine}}, message(failing("reject")), local("quarantine", "tag", "reject", "honor.reject")},
-		{"quarantine can be carried out as hold", Spec{Handling: Handling{QuarantineAs: Hold}}, message(failing("quarantine")),
-			want{"quarantine", "hold", "quarantine", StepPolicy, "", "", ""}},
-		{"quarantine can be carried out as reject", Spec{Handling: Handling{QuarantineAs: Reject}}, message(failing("quarantine")),
-			want{"reject", "refuse", "quarantine", StepHandling, "quarantine_as", "local_policy", refused.reply}},
-		{"tag stays tag where quarantine is held", Spec{Handling: Handling{Reject: Tag, QuarantineAs: Hold}}, message(failing("reject")), local("quarantine", "tag", "reject", "honor.reject")},
-		{"an exact Author Domain", Spec{Domains: domain(Handling{Reject: Accept}, "bank.example")}, message(failing("reject")), local("accept", "deliver", "reject", "rule")},
-		{"an exact Author Domain is not its subdomain", Spec{Domains: domain(Handling{Reject: Accept}, "bank.example")}, message(sub("none")),
-			want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
-		{"a leading dot means below", Spec{Domains: domain(Handling{Reject: Accept}, ".bank.example")}, message(sub("reject")), local("accept", "deliver", "reject", "rule")},
-		{"a leading dot is not the domain itself", Spec{Domains: domain(Handling{Reject: Accept}, ".bank.example")}, message(failing("reject")), refused},
-		{"org: means the Organizational Domain", Spec{Domains: domain(Handling{Reject: Accept}, "org:bank.example")}, message(sub("reject")), local("accept", "deliver", "reject", "rule")},
-		{"org: holds for nothing where it was not looked up", Spec{Domains: domain(Handling{Reject: Accept}, "org:bank.example")},
-			message(with(sub("reject"), func(d *evidence.DMARC) { d.OrgDomain = "" })),
-			with(refused, func(w *want) { w.reply = "550 5.7.26 Email rejected per DMARC policy for news.bank.example" })},
-		{"org: does not match another Organizational Domain", Spec{Domains: domain(Handling{Reject: Accept}, "org:example")}, message(failing("reject")), refused},
-		{"the most specific pattern wins", Spec{Domains: append(domain(Handling{Reject: Accept}, "*", ".example"), DomainRule{ID: "exact", AuthorDomains: []string{"bank.example"}, Handling: Handling{Reject: Tag}})},
-			message(failing("reject")), local("quarantine", "tag", "reject", "exact")},
-		{"p=none can be acted on, as local policy", Spec{Domains: domain(Handling{None: Tag}, "bank.example")}, message(failing("none")), local("quarantine", "tag", "none", "rule")},
-		{"corroborated: without a signal reject becomes quarantine (RFC 9989 section 7.4)", Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{SignalNonExistent}}},
-			message(failing("reject")), local("quarantine", "tag", "reject", "reject_mode")},
-		{"corroborated: a direct message is rejected", Spec{Handling: Handling{RejectMode: Corroborated}}, message(failing("reject")), refused},
-		{"corroborated: list mail with a broken signature is quarantined", Spec{Handling: Handling{RejectMode: Corroborated}},
-			change(message(failing("reject")), func(m *evidence.Message) {
+		{name: "reject can be quarantined for all", spec: Spec{Handling: Handling{Reject: Quarantine}}, ev: message(failing("reject")), want: local("quarantine", "tag", "reject", "honor.reject")},
+		{name: "quarantine can be carried out as hold", spec: Spec{Handling: Handling{QuarantineAs: Hold}}, ev: message(failing("quarantine")),
+			want: want{disposition: "quarantine", delivery: "hold", requested: "quarantine", step: StepPolicy}},
+		{name: "quarantine can be carried out as reject", spec: Spec{Handling: Handling{QuarantineAs: Reject}}, ev: message(failing("quarantine")),
+			want: want{disposition: "reject", delivery: "refuse", requested: "quarantine", step: StepHandling, rule: "quarantine_as", override: "local_policy", reply: refused.reply}},
+		{name: "tag stays tag where quarantine is held", spec: Spec{Handling: Handling{Reject: Tag, QuarantineAs: Hold}}, ev: message(failing("reject")), want: local("quarantine", "tag", "reject", "honor.reject")},
+		{name: "an exact Author Domain", spec: Spec{Domains: domain(Handling{Reject: Accept}, "bank.example")}, ev: message(failing("reject")), want: local("accept", "deliver", "reject", "rule")},
+		{name: "an exact Author Domain is not its subdomain", spec: Spec{Domains: domain(Handling{Reject: Accept}, "bank.example")}, ev: message(sub("none")),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy}},
+		{name: "a leading dot means below", spec: Spec{Domains: domain(Handling{Reject: Accept}, ".bank.example")}, ev: message(sub("reject")), want: local("accept", "deliver", "reject", "rule")},
+		{name: "a leading dot is not the domain itself", spec: Spec{Domains: domain(Handling{Reject: Accept}, ".bank.example")}, ev: message(failing("reject")), want: refused},
+		{name: "org: means the Organizational Domain", spec: Spec{Domains: domain(Handling{Reject: Accept}, "org:bank.example")}, ev: message(sub("reject")), want: local("accept", "deliver", "reject", "rule")},
+		{name: "org: holds for nothing where it was not looked up", spec: Spec{Domains: domain(Handling{Reject: Accept}, "org:bank.example")},
+			ev:   message(with(sub("reject"), func(d *evidence.DMARC) { d.OrgDomain = "" })),
+			want: with(refused, func(w *want) { w.reply = "550 5.7.26 Email rejected per DMARC policy for news.bank.example" })},
+		{name: "org: does not match another Organizational Domain", spec: Spec{Domains: domain(Handling{Reject: Accept}, "org:example")}, ev: message(failing("reject")), want: refused},
+		{name: "the most specific pattern wins", spec: Spec{Domains: append(domain(Handling{Reject: Accept}, "*", ".example"), DomainRule{ID: "exact", AuthorDomains: []string{"bank.example"}, Handling: Handling{Reject: Tag}})},
+			ev: message(failing("reject")), want: local("quarantine", "tag", "reject", "exact")},
+		{name: "p=none can be acted on, as local policy", spec: Spec{Domains: domain(Handling{None: Tag}, "bank.example")}, ev: message(failing("none")), want: local("quarantine", "tag", "none", "rule")},
+		{name: "corroborated: without a signal reject becomes quarantine (RFC 9989 section 7.4)", spec: Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{SignalNonExistent}}},
+			ev: message(failing("reject")), want: local("quarantine", "tag", "reject", "reject_mode")},
+		{name: "corroborated: a direct message is rejected", spec: Spec{Handling: Handling{RejectMode: Corroborated}}, ev: message(failing("reject")), want: refused},
+		{name: "corroborated: list mail with a broken signature is quarantined", spec: Spec{Handling: Handling{RejectMode: Corroborated}},
+			ev: change(message(failing("reject")), func(m *evidence.Message) {
 				m.Traces.List = true
 				m.DKIM = []evidence.Signature{{Result: evidence.Fail, Domain: "bank.example"}}
-			}), local("quarantine", "tag", "reject", "reject_mode")},
-		{"corroborated: SPF fail of the Author Domain is a signal", Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{SignalSPFFail}}},
-			change(message(failing("reject")), func(m *evidence.Message) {
+			}), want: local("quarantine", "tag", "reject", "reject_mode")},
+		{name: "corroborated: SPF fail of the Author Domain is a signal", spec: Spec{Handling: Handling{RejectMode: Corroborated, Signals: []Signal{SignalSPFFail}}},
+			ev: change(message(failing("reject")), func(m *evidence.Message) {
 				m.SPF.MailFrom.Domain, m.SPF.MailFrom.Result = "bounce.bank.example", evidence.Fail
-			}), refused},
-		{"zero_as_test: pct=0 steps down", Spec{Handling: Handling{Pct: PctZeroAsTest}}, message(with(failing("reject"), func(d *evidence.DMARC) { d.Published.Pct = 0 })),
-			want{"quarantine", "tag", "quarantine", StepPolicy, "", "other", ""}},
-		{"zero_as_test: pct=10 is nothing", Spec{Handling: Handling{Pct: PctZeroAsTest}}, message(with(failing("reject"), func(d *evidence.DMARC) { d.Published.Pct = 10 })), refused},
-		{"ignore: pct=0 is nothing (RFC 9989 section 9.3)", Spec{Handling: Handling{Pct: PctIgnore}}, message(with(failing("reject"), func(d *evidence.DMARC) { d.Published.Pct = 0 })), refused},
-		{"rollout before its first date is monitor", Spec{Handling: Handling{Rollout: []Stage{{Name: StageReject, Start: day(1)}}}}, message(failing("reject")), local("accept", "deliver", "reject", "rollout")},
-		{"rollout at tag", Spec{Handling: Handling{QuarantineAs: Hold, Rollout: []Stage{{Name: StageTag, Start: day(-1)}, {Name: StageReject, Start: day(1)}}}},
-			message(failing("reject")), local("quarantine", "tag", "reject", "rollout")},
-		{"rollout at quarantine", Spec{Handling: Handling{QuarantineAs: Hold, Rollout: []Stage{{Name: StageTag}, {Name: StageQuarantine, Start: day(-1)}}}},
-			message(failing("reject")), local("quarantine", "hold", "reject", "rollout")},
-		{"rollout at reject", Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag}, {Name: StageReject, Start: now}}}}, message(failing("reject")), refused},
-		{"rollout for a share: below it", Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag}, {Name: StageReject, Percent: 51}}}}, message(failing("reject")), refused},
-		{"rollout for a share: not below it", Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag}, {Name: StageReject, Percent: 50}}}}, message(failing("reject")), local("quarantine", "tag", "reject", "rollout")},
-		{"rollout of one domain", Spec{Domains: domain(Handling{Rollout: []Stage{{Name: StageMonitor}}}, "bank.example")}, message(failing("reject")), local("accept", "deliver", "reject", "rule")},
-		{"rollout at tag does not tag what is unresolved", Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag}}}},
-			message(with(failing("reject"), func(d *evidence.DMARC) { d.Result, d.IdentifierTemporary = evidence.TempError, true })),
-			want{"accept", "deliver", "none", StepHandling, "rollout", "other", ""}},
-		{"monitor mode never acts", Spec{Mode: Monitor}, message(failing("reject")), want{"accept", "deliver", "reject", StepPolicy, "", "local_policy", ""}},
-		{"monitor mode leaves an unusable From", Spec{Mode: Monitor}, change(message(), func(m *evidence.Message) { m.From.Problem = evidence.FromMissing }),
-			want{"accept", "deliver", "none", StepFrom, "from.missing", "", ""}},
-		{"a relay would bounce: quarantine", Spec{}, change(message(failing("reject")), func(m *evidence.Message) { m.Client.Relay = "gw" }), want{"quarantine", "tag", "reject", StepPolicy, "", "local_policy", ""}},
-		{"a relay where quarantine is refused: tag", Spec{Handling: Handling{QuarantineAs: Reject}}, change(message(failing("quarantine")), func(m *evidence.Message) { m.Client.Relay = "gw" }),
-			want{"quarantine", "tag", "quarantine", StepHandling, "quarantine_as", "", ""}},
-		{"a relay that may bounce", Spec{Relays: []Relay{{ID: "gw", Reject: Reject}}}, change(message(failing("reject")), func(m *evidence.Message) { m.Client.Relay = "gw" }), refused},
-		{"own domains are protected at p=none", Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}}}}, message(failing("none")),
-			want{"reject", "refuse", "none", StepHandling, "ours", "local_policy", "550 5.7.26 Email rejected: it is not authenticated as mail of bank.example"}},
-		{"own domains are protected without a record", Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}, Action: Tag}}},
-			message(with(failing(""), func(d *evidence.DMARC) { d.Result = evidence.None })), want{"quarantine", "tag", "none", StepHandling, "ours", "local_policy", ""}},
-		{"own domains that pass are delivered", Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}}}},
-			message(with(failing("none"), func(d *evidence.DMARC) { d.Result = evidence.Pass })), want{"accept", "deliver", "none", StepPolicy, "", "", ""}},
-		{"own domains count as enforcing when unresolved", Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}}}},
-			message(with(failing("none"), func(d *evidence.DMARC) { d.Result, d.IdentifierTemporary = evidence.TempError, true })),
-			want{"tempfail", "defer", "none", StepTempError, "temperror.unresolved", "", "451 4.7.1 Temporary DNS failure while checking bank.example, try again later"}},
+			}), want: refused},
+		{name: "zero_as_test: pct=0 steps down", spec: Spec{Handling: Handling{Pct: PctZeroAsTest}}, ev: message(with(failing("reject"), func(d *evidence.DMARC) { d.Published.Pct = 0 })),
+			want: want{disposition: "quarantine", delivery: "tag", requested: "quarantine", step: StepPolicy, override: "other"}},
+		{name: "zero_as_test: pct=10 is nothing", spec: Spec{Handling: Handling{Pct: PctZeroAsTest}}, ev: message(with(failing("reject"), func(d *evidence.DMARC) { d.Published.Pct = 10 })), want: refused},
+		{name: "ignore: pct=0 is nothing (RFC 9989 section 9.3)", spec: Spec{Handling: Handling{Pct: PctIgnore}}, ev: message(with(failing("reject"), func(d *evidence.DMARC) { d.Published.Pct = 0 })), want: refused},
+		{name: "rollout before its first date is monitor", spec: Spec{Handling: Handling{Rollout: []Stage{{Name: StageReject, Start: day(1)}}}}, ev: message(failing("reject")), want: local("accept", "deliver", "reject", "rollout")},
+		{name: "rollout at tag", spec: Spec{Handling: Handling{QuarantineAs: Hold, Rollout: []Stage{{Name: StageTag, Start: day(-1)}, {Name: StageReject, Start: day(1)}}}},
+			ev: message(failing("reject")), want: local("quarantine", "tag", "reject", "rollout")},
+		{name: "rollout at quarantine", spec: Spec{Handling: Handling{QuarantineAs: Hold, Rollout: []Stage{{Name: StageTag}, {Name: StageQuarantine, Start: day(-1)}}}},
+			ev: message(failing("reject")), want: local("quarantine", "hold", "reject", "rollout")},
+		{name: "rollout at reject", spec: Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag}, {Name: StageReject, Start: now}}}}, ev: message(failing("reject")), want: refused},
+		{name: "rollout for a share: below it", spec: Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag}, {Name: StageReject, Percent: 51}}}}, ev: message(failing("reject")), want: refused},
+		{name: "rollout for a share: not below it", spec: Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag}, {Name: StageReject, Percent: 50}}}}, ev: message(failing("reject")), want: local("quarantine", "tag", "reject", "rollout")},
+		{name: "rollout of one domain", spec: Spec{Domains: domain(Handling{Rollout: []Stage{{Name: StageMonitor}}}, "bank.example")}, ev: message(failing("reject")), want: local("accept", "deliver", "reject", "rule")},
+		{name: "rollout at tag does not tag what is unresolved", spec: Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag}}}},
+			ev:   message(with(failing("reject"), func(d *evidence.DMARC) { d.Result, d.IdentifierTemporary = evidence.TempError, true })),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepHandling, rule: "rollout", override: "other"}},
+		{name: "monitor mode never acts", spec: Spec{Mode: Monitor}, ev: message(failing("reject")), want: want{disposition: "accept", delivery: "deliver", requested: "reject", step: StepPolicy, override: "local_policy"}},
+		{name: "monitor mode leaves an unusable From", spec: Spec{Mode: Monitor}, ev: change(message(), func(m *evidence.Message) { m.From.Problem = evidence.FromMissing }),
+			want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepFrom, rule: "from.missing"}},
+		{name: "a relay would bounce: quarantine", ev: change(message(failing("reject")), func(m *evidence.Message) { m.Client.Relay = "gw" }), want: want{disposition: "quarantine", delivery: "tag", requested: "reject", step: StepPolicy, override: "local_policy"}},
+		{name: "a relay where quarantine is refused: tag", spec: Spec{Handling: Handling{QuarantineAs: Reject}}, ev: change(message(failing("quarantine")), func(m *evidence.Message) { m.Client.Relay = "gw" }),
+			want: want{disposition: "quarantine", delivery: "tag", requested: "quarantine", step: StepHandling, rule: "quarantine_as"}},
+		{name: "a relay that may bounce", spec: Spec{Relays: []Relay{{ID: "gw", Reject: Reject}}}, ev: change(message(failing("reject")), func(m *evidence.Message) { m.Client.Relay = "gw" }), want: refused},
+		{name: "own domains are protected at p=none", spec: Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}}}}, ev: message(failing("none")),
+			want: want{disposition: "reject", delivery: "refuse", requested: "none", step: StepHandling, rule: "ours", override: "local_policy", reply: "550 5.7.26 Email rejected: it is not authenticated as mail of bank.example"}},
+		{name: "own domains are protected without a record", spec: Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}, Action: Tag}}},
+			ev: message(with(failing(""), func(d *evidence.DMARC) { d.Result = evidence.None })), want: want{disposition: "quarantine", delivery: "tag", requested: "none", step: StepHandling, rule: "ours", override: "local_policy"}},
+		{name: "own domains that pass are delivered", spec: Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}}}},
+			ev: message(with(failing("none"), func(d *evidence.DMARC) { d.Result = evidence.Pass })), want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy}},
+		{name: "own domains count as enforcing when unresolved", spec: Spec{Own: []OwnDomains{{ID: "ours", Domains: []string{"bank.example"}}}},
+			ev:   message(with(failing("none"), func(d *evidence.DMARC) { d.Result, d.IdentifierTemporary = evidence.TempError, true })),
+			want: want{disposition: "tempfail", delivery: "defer", requested: "none", step: StepTempError, rule: "temperror.unresolved", reply: "451 4.7.1 Temporary DNS failure while checking bank.example, try again later"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			v := check(t, row.ev, rulesOf(t, row.spec), row.want)
@@ -279,15 +279,15 @@ func TestTheRuleSaysWhereItStands(t *testing.T) {
 		rule string
 		line int
 	}{
-		{"an option for all", of("other.example", "fail", nil), "honor.reject", 2},
-		{"an option that an entry leaves open", of("bank.example", "fail", nil), "reject_mode", 4},
-		{"an entry that sets it", of("letter.example", "fail", nil), "letter", 40},
-		{"a policy that could not be looked up", of("other.example", "temperror", func(d *evidence.DMARC) { d.PolicyTemporary, d.Policy = true, "" }), "temperror.policy_unknown", 7},
-		{"a default has no place", of("other.example", "temperror", func(d *evidence.DMARC) { d.IdentifierTemporary = true }), "temperror.unresolved", 0},
-		{"a domain without a record", of("other.example", "none", nil), "unauthenticated", 8},
-		{"a domain without a record that fails SPF", change(of("other.example", "none", nil), func(m *evidence.Message) { m.SPF.MailFrom.Result = "fail" }), "spf_fail", 9},
-		{"an unusable record", of("other.example", "permerror", nil), "permerror", 10},
-		{"no From", noFrom, "from.missing", 11},
+		{name: "an option for all", ev: of("other.example", "fail", nil), rule: "honor.reject", line: 2},
+		{name: "an option that an entry leaves open", ev: of("bank.example", "fail", nil), rule: "reject_mode", line: 4},
+		{name: "an entry that sets it", ev: of("letter.example", "fail", nil), rule: "letter", line: 40},
+		{name: "a policy that could not be looked up", ev: of("other.example", "temperror", func(d *evidence.DMARC) { d.PolicyTemporary, d.Policy = true, "" }), rule: "temperror.policy_unknown", line: 7},
+		{name: "a default has no place", ev: of("other.example", "temperror", func(d *evidence.DMARC) { d.IdentifierTemporary = true }), rule: "temperror.unresolved"},
+		{name: "a domain without a record", ev: of("other.example", "none", nil), rule: "unauthenticated", line: 8},
+		{name: "a domain without a record that fails SPF", ev: change(of("other.example", "none", nil), func(m *evidence.Message) { m.SPF.MailFrom.Result = "fail" }), rule: "spf_fail", line: 9},
+		{name: "an unusable record", ev: of("other.example", "permerror", nil), rule: "permerror", line: 10},
+		{name: "no From", ev: noFrom, rule: "from.missing", line: 11},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			v := Decide(row.ev, rulesOf(t, spec))
@@ -310,32 +310,32 @@ func TestDomainsThatPublishNothing(t *testing.T) {
 	spf := func(domain string, r evidence.Result) func(*evidence.Message) {
 		return func(m *evidence.Message) { m.SPF.MailFrom.Domain, m.SPF.MailFrom.Result = domain, r }
 	}
-	accepted := want{"accept", "deliver", "none", StepPolicy, "", "", ""}
-	tagged := want{"quarantine", "tag", "none", StepHandling, "unauthenticated", "local_policy", ""}
+	accepted := want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy}
+	tagged := want{disposition: "quarantine", delivery: "tag", requested: "none", step: StepHandling, rule: "unauthenticated", override: "local_policy"}
 	for _, row := range []struct {
 		name string
 		spec Spec
 		ev   *evidence.Message
 		want want
 	}{
-		{"SPF fail is accepted by default (RFC 7208 section 8.4)", Spec{}, none(spf("sender.example", "fail")), accepted},
-		{"SPF fail is refused with 5.7.23 (RFC 7372 section 3.2)", spec, none(spf("sender.example", "fail")),
-			want{"reject", "refuse", "none", StepHandling, "spf_fail", "local_policy", "550 5.7.23 Email rejected: SPF of sender.example does not allow the client"}},
-		{"SPF softfail is not SPF fail", spec, none(spf("sender.example", "softfail")), tagged},
-		{"SPF pass of the Author Domain's family authenticates", spec, none(spf("bounce.bank.example", "pass")), accepted},
-		{"SPF pass of a stranger does not", spec, none(spf("sender.example", "pass")), tagged},
-		{"a DKIM pass of the Author Domain outweighs SPF fail", spec, none(func(m *evidence.Message) {
+		{name: "SPF fail is accepted by default (RFC 7208 section 8.4)", ev: none(spf("sender.example", "fail")), want: accepted},
+		{name: "SPF fail is refused with 5.7.23 (RFC 7372 section 3.2)", spec: spec, ev: none(spf("sender.example", "fail")),
+			want: want{disposition: "reject", delivery: "refuse", requested: "none", step: StepHandling, rule: "spf_fail", override: "local_policy", reply: "550 5.7.23 Email rejected: SPF of sender.example does not allow the client"}},
+		{name: "SPF softfail is not SPF fail", spec: spec, ev: none(spf("sender.example", "softfail")), want: tagged},
+		{name: "SPF pass of the Author Domain's family authenticates", spec: spec, ev: none(spf("bounce.bank.example", "pass")), want: accepted},
+		{name: "SPF pass of a stranger does not", spec: spec, ev: none(spf("sender.example", "pass")), want: tagged},
+		{name: "a DKIM pass of the Author Domain outweighs SPF fail", spec: spec, ev: none(func(m *evidence.Message) {
 			spf("sender.example", "fail")(m)
 			m.DKIM = []evidence.Signature{{Result: evidence.Pass, Domain: "bank.example"}}
-		}), accepted},
-		{"a DKIM pass of a public suffix does not", spec, none(func(m *evidence.Message) {
+		}), want: accepted},
+		{name: "a DKIM pass of a public suffix does not", spec: spec, ev: none(func(m *evidence.Message) {
 			m.DKIM = []evidence.Signature{{Result: evidence.Pass, Domain: "example", PublicSuffix: true}}
-		}), tagged},
-		{"for the null reverse-path HELO counts", spec, none(func(m *evidence.Message) {
+		}), want: tagged},
+		{name: "for the null reverse-path HELO counts", spec: spec, ev: none(func(m *evidence.Message) {
 			m.MailFrom, m.MailFromDomain, m.SPF.MailFrom = "", "", nil
 			m.SPF.HELO = &evidence.SPFCheck{Domain: "mail.example.net", Result: evidence.Fail}
-		}), want{"reject", "refuse", "none", StepHandling, "spf_fail", "local_policy", "550 5.7.23 Email rejected: SPF of mail.example.net does not allow the client"}},
-		{"a domain with p=none is left alone", spec, change(message(failing("none")), spf("sender.example", "fail")), accepted},
+		}), want: want{disposition: "reject", delivery: "refuse", requested: "none", step: StepHandling, rule: "spf_fail", override: "local_policy", reply: "550 5.7.23 Email rejected: SPF of mail.example.net does not allow the client"}},
+		{name: "a domain with p=none is left alone", spec: spec, ev: change(message(failing("none")), spf("sender.example", "fail")), want: accepted},
 	} {
 		t.Run(row.name, func(t *testing.T) { check(t, row.ev, rulesOf(t, row.spec), row.want) })
 	}
@@ -354,17 +354,17 @@ func TestRecipientProfiles(t *testing.T) {
 	for _, row := range []struct {
 		name      string
 		to        []string
-		del       Delivery
+		delivery  Delivery
 		rule, who string
 	}{
-		{"nobody special", []string{"a@here.example"}, DeliverTag, "honor.reject", ""},
-		{"a listed recipient", []string{"ceo@here.example"}, Refuse, "executives", "ceo@here.example"},
-		{"case and extension do not hide the recipient", []string{"CEO+x@HERE.example"}, Refuse, "executives", "CEO+x@HERE.example"},
-		{"quotes that are not needed do not hide the recipient (RFC 5321 section 4.1.2)", []string{`"ceo+x"@here.example`}, Refuse, "executives", `"ceo+x"@here.example`},
-		{"a domain pattern", []string{"a@b.vip.example"}, Refuse, "executives", "a@b.vip.example"},
-		{"a strict profile holds if any recipient has it", []string{"a@here.example", "postmaster@here.example", "ceo@here.example"}, Refuse, "executives", "ceo@here.example"},
-		{"a lenient profile alone", []string{"postmaster@here.example"}, Deliver, "postmaster", "postmaster@here.example"},
-		{"a lenient profile holds only if every recipient has it", []string{"postmaster@here.example", "a@here.example"}, DeliverTag, "honor.reject", ""},
+		{name: "nobody special", to: []string{"a@here.example"}, delivery: DeliverTag, rule: "honor.reject"},
+		{name: "a listed recipient", to: []string{"ceo@here.example"}, delivery: Refuse, rule: "executives", who: "ceo@here.example"},
+		{name: "case and extension do not hide the recipient", to: []string{"CEO+x@HERE.example"}, delivery: Refuse, rule: "executives", who: "CEO+x@HERE.example"},
+		{name: "quotes that are not needed do not hide the recipient (RFC 5321 section 4.1.2)", to: []string{`"ceo+x"@here.example`}, delivery: Refuse, rule: "executives", who: `"ceo+x"@here.example`},
+		{name: "a domain pattern", to: []string{"a@b.vip.example"}, delivery: Refuse, rule: "executives", who: "a@b.vip.example"},
+		{name: "a strict profile holds if any recipient has it", to: []string{"a@here.example", "postmaster@here.example", "ceo@here.example"}, delivery: Refuse, rule: "executives", who: "ceo@here.example"},
+		{name: "a lenient profile alone", to: []string{"postmaster@here.example"}, delivery: Deliver, rule: "postmaster", who: "postmaster@here.example"},
+		{name: "a lenient profile holds only if every recipient has it", to: []string{"postmaster@here.example", "a@here.example"}, delivery: DeliverTag, rule: "honor.reject"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			ev := message(failing("reject"))
@@ -373,8 +373,8 @@ func TestRecipientProfiles(t *testing.T) {
 				ev.Recipients = append(ev.Recipients, evidence.Recipient{Address: a})
 			}
 			v := Decide(ev, rules)
-			if v.Delivery != row.del || v.Rule != row.rule || v.Recipient != row.who {
-				t.Errorf("got %s %q %q, want %s %q %q", v.Delivery, v.Rule, v.Recipient, row.del, row.rule, row.who)
+			if v.Delivery != row.delivery || v.Rule != row.rule || v.Recipient != row.who {
+				t.Errorf("got %s %q %q, want %s %q %q", v.Delivery, v.Rule, v.Recipient, row.delivery, row.rule, row.who)
 			}
 		})
 	}
