@@ -51,8 +51,8 @@ func addAudience(list []audience, profile int32, recipient string) []audience {
 }
 
 // addHostAudiences adds every Profile that lists the local part of a recipient
-// at an address literal, or a whole domain. As the strictest outcome of all
-// audiences holds, and the one without them is there, they never soften it.
+// at an address literal, or a whole domain. They stand beside the recipient's own, and
+// the strictest outcome holds, so they never soften it.
 func (d *decision) addHostAudiences(list []audience, address string) []audience {
 	for p := range hostKeys(address, d.rules.delimiters) {
 		for _, i := range d.rules.hostProfiles[p] {

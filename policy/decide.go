@@ -155,8 +155,8 @@ func (d *decision) nothingToJudge() facts {
 
 // rank orders evaluations by how bad they are (RFC 9989 section 11.5: the
 // strictest policy among those that fail): a fail by its policy, then
-// temperror, permerror, none, pass. What is the author to some readers only
-// counts if it fails, or may.
+// temperror, permerror, none, pass. A domain that only some readers take for the
+// author counts only if it fails, or may fail.
 func (d *decision) rank(dm *evidence.DMARC) int {
 	weak := slices.Contains(d.ev.From.Partial, dm.AuthorDomain) || d.ev.From.Behind(dm.AuthorDomain) != nil
 	if weak && dm.Result != evidence.Fail && dm.Result != evidence.TempError || d.sameAuthor(dm) {

@@ -15,13 +15,14 @@
 //
 // The steps, in order; Verdict.Step names the one that decided:
 //
-//  1. not judged: authenticated and listed clients
-//  2. unusable From
-//  3. exceptions, block entries before allow entries, first match wins
-//  4. trusted ARC sealers
-//  5. the published policy with t and pct
+//  1. not judged: authenticated and listed clients (exempt.go)
+//  2. unusable From (unusable.go)
+//  3. exceptions, block entries before allow entries, first match wins (except.go)
+//  4. trusted ARC sealers (vouch.go)
+//  5. the published policy with t and pct (published.go)
 //  6. how it is honoured: per policy, Author Domain, recipient, rollout stage
-//  7. temporary errors, which are never a fail
+//     (handle.go, norecord.go, front.go)
+//  7. temporary errors, which are never a fail (temperror.go)
 //
 // An earlier step has the last word over a later one, so it is asked after it and
 // sees what that came to: steps 5 to 7 for each Author Domain and each Profile among

@@ -9,8 +9,8 @@ import (
 // Fact names something that a rule looks at and that Evidence does not hold.
 type Fact string
 
-// The facts that a rule may need. Those at the end were looked up, and no answer
-// came: another try may have one, a change of what is looked up has not.
+// The facts that a rule may need. The last two were looked up and not answered: a
+// later try may get an answer, and looking up more does not help.
 const (
 	FactFrom       Fact = "From"
 	FactTraces     Fact = "traces of lists and forwarders"
@@ -73,8 +73,8 @@ func (set facts) list() []Fact {
 	return list
 }
 
-// orgUnknown is the fact that stands for an Organizational Domain that Evidence
-// does not hold; empty when it does.
+// orgUnknown is the fact that is missing where Evidence holds no Organizational
+// Domain; empty when it holds one.
 func orgUnknown(dm *evidence.DMARC) facts {
 	switch {
 	case dm == nil || dm.OrgDomain != "":
@@ -85,7 +85,8 @@ func orgUnknown(dm *evidence.DMARC) facts {
 	return noOrg
 }
 
-// existenceUnknown is that for the existence of the Author Domain.
+// existenceUnknown is the fact that is missing where Evidence does not say whether the
+// Author Domain exists.
 func existenceUnknown(dm *evidence.DMARC) facts {
 	switch {
 	case dm.Existence != evidence.ExistenceUnknown:
@@ -96,8 +97,9 @@ func existenceUnknown(dm *evidence.DMARC) facts {
 	return noExistence
 }
 
-// clientUnknown is the fact that stands for the client, where a rule looks at its
-// address. Behind a trusted relay whose fields were not read it is the chain.
+// clientUnknown is the fact that is missing where a rule looks at the client's address
+// and it is not known. Behind a trusted relay whose fields were not read that is the
+// Received chain.
 func (d *decision) clientUnknown() facts {
 	c := &d.ev.Client
 	switch {
@@ -117,7 +119,8 @@ func (d *decision) chainUnread() bool {
 	return c.Relay != "" && c.Hops == 0 && c.RelayProblem == "" && !d.ev.Has(evidence.SectionReceived)
 }
 
-// beginningUnknown is the fact that stands for where mail of a trusted relay began.
+// beginningUnknown is the fact that is missing where it is not known at which host mail
+// of a trusted relay began.
 func (d *decision) beginningUnknown() facts {
 	c := &d.ev.Client
 	switch {

@@ -8,8 +8,8 @@ import (
 
 // inFront is step 6 for an unquoted address in front of an angle address, which some
 // programs show as the author and which honest ticket systems and forms write. A
-// fail of its domain counts as the mark at most, unless the domain is one of ours; what is
-// no fail is nothing.
+// fail of its domain marks the message at most, unless the domain is one of ours. Any
+// other result has no consequences.
 func (d *decision) inFront(dm *evidence.DMARC, s *standing) proposal {
 	switch {
 	case d.sameAuthor(dm):
@@ -24,8 +24,8 @@ func (d *decision) inFront(dm *evidence.DMARC, s *standing) proposal {
 	return innocent(dm.AuthorDomain + " stands in front of an angle address only.")
 }
 
-// sameAuthor reports whether dm is of an address in front of angle addresses of
-// the same Organizational Domain only: those are judged.
+// sameAuthor reports whether dm is of an address that stands in front of angle
+// addresses only, all of its own Organizational Domain. Those are judged instead.
 func (d *decision) sameAuthor(dm *evidence.DMARC) bool {
 	behind := d.ev.From.Behind(dm.AuthorDomain)
 	return behind != nil && !slices.ContainsFunc(behind, func(a string) bool { return !slices.Contains(dm.AlignedAuthors, a) })

@@ -110,9 +110,9 @@ func (d *decision) matches(x *exception, dm *evidence.DMARC) (ok bool, missing f
 	return missing == noFacts, missing
 }
 
-// orgWanted is set where it hangs on an Organizational Domain that is not known
-// whether s holds for the Author Domain. One that was not answered is whichever is
-// wanted where everything open turns out well.
+// orgWanted is the missing fact where only the Organizational Domain could tell
+// whether s holds for the Author Domain, and it is not known. A hopeful decision takes
+// one that was not answered for the one that is wanted.
 func (d *decision) orgWanted(s set, dm *evidence.DMARC) facts {
 	unknown := orgUnknown(dm)
 	if unknown == noFacts || d.hopeful && unknown == unansweredOrg ||
@@ -152,8 +152,8 @@ func (d *decision) every(s set, kind Kind, dm *evidence.DMARC, of observed) (all
 	return all
 }
 
-// anyName reports whether the client's reverse name is taken to be whichever
-// one is wanted.
+// anyName reports whether the client's reverse name, which was not answered, is taken
+// for the one that is wanted.
 func (d *decision) anyName() bool { return d.hopeful && d.ev.IPRev.Result == evidence.TempError }
 
 // proven reports whether a check passed, or may yet.

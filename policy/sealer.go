@@ -95,7 +95,7 @@ func (d *decision) uncovered(s *sealer, set *evidence.ARCSet, newest bool, dm *e
 	return "", missing
 }
 
-// outside is uncovered as far as it hangs on nothing that is missing.
+// outside is the part of uncovered that needs none of the missing facts.
 func (d *decision) outside(s *sealer, set *evidence.ARCSet, newest bool, dm *evidence.DMARC, missing facts) string {
 	switch {
 	case !s.domains.hasAny(domainKeys(set.MessageDomain)):
@@ -247,8 +247,8 @@ func aligned(id string, dm *evidence.DMARC, strict bool) (yes bool, missing fact
 	return related(id, dm)
 }
 
-// related is family, but where that only guesses, as the Organizational Domain is
-// not known, it says no and what is missing.
+// related is family without a guess: where only the Organizational Domain could tell,
+// and it is not known, it says no and what is missing.
 func related(id string, dm *evidence.DMARC) (yes bool, missing facts) {
 	author := dm.AuthorDomain
 	switch {

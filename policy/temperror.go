@@ -73,12 +73,11 @@ func (d *decision) tryLater(p *proposal, a Action) {
 }
 
 // retries is how often a message must have been put off before it is let in for
-// that; ours, as greylisting has it: one that nobody tries in the meantime is no mail
-// that waits.
+// that; ours. A message that nobody sends again in the meantime is not waiting.
 const retries = 2
 
-// waited reports whether the message was first deferred long enough ago. That ends
-// the hope for a proof; it takes more to be let in.
+// waited reports whether the message was first deferred long enough ago. It is then no
+// longer put off for a proof. To be let in it must have been tried again, too: retries.
 func (d *decision) waited() bool {
 	first := d.ev.FirstSeen
 	return !first.IsZero() && d.ev.Time.Sub(first) >= d.rules.tempErrors.For
@@ -89,11 +88,11 @@ func (d *decision) puttingOff() bool {
 	return !d.waited() && d.rules.tempErrors.Unresolved == Tempfail
 }
 
-// unproven puts off a refusal that an allow entry would prevent if its
-// proof, unresolved for a temporary error, turned out well. A milder outcome
-// stands, and so does the refusal once the message was deferred long enough: a
-// client may be the one who lets its own reverse zone fail. As many do, an
-// entry by reverse name counts here only if its scope is met.
+// unproven puts off a refusal where an allow entry would prevent it, had its proof not
+// met a temporary error. A milder outcome stays. The refusal stays, too, once the
+// message was deferred long enough, as a client can let its own reverse zone fail.
+// Many reverse zones fail, so an entry by reverse name counts here only if it has a
+// scope.
 func (d *decision) unproven(dm *evidence.DMARC, s *standing) proposal {
 	if s.outcome != refused || !d.unresolvedProof(dm) || !d.puttingOff() {
 		return proposal{}

@@ -101,8 +101,7 @@ type Verdict struct {
 	Reason string `cbor:"8,keyasint,omitempty"`
 
 	// Override and OverrideComment explain to the Domain Owner why the outcome
-	// is not what was asked for.
-	// They are the first of the Reasons of what decided.
+	// is not what was asked for: the first of the reasons.
 	Override        OverrideType `cbor:"9,keyasint,omitempty"`
 	OverrideComment string       `cbor:"10,keyasint,omitempty"`
 	// Authors are the outcomes that would have held for each Author Domain alone, in
@@ -136,8 +135,7 @@ type Verdict struct {
 	// Signals are those that corroborated a reject.
 	Signals []Signal `cbor:"20,keyasint,omitempty"`
 	// Undecidable are all facts that a rule needed and that were not looked up,
-	// or not answered, in order and each once. The verdict is then what holds as if
-	// that rule did not match.
+	// or not answered, in order and each once. The verdict is the one without that rule.
 	Undecidable []Fact `cbor:"21,keyasint,omitempty"`
 }
 
