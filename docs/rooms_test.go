@@ -14,11 +14,11 @@ import (
 var floors = [][]string{
 	{"cmd"},
 	{"config", "filter", "journal", "metrics", "replay", "report", "web"},
-	{"judge"},
+	{"judge", "lint"},
 	{"record"},
 	{"policy", "verify"},
 	{"authres", "header", "resolver"},
-	{"domain", "evidence", "internal/mailbox", "internal/owned"},
+	{"domain", "evidence", "internal/mailbox", "internal/terminal", "internal/owned"},
 }
 
 // forTests are rooms that only tests and the programs of e2e use.

@@ -3,6 +3,7 @@
 //
 //	alignd serve             run the filter
 //	alignd check MESSAGE     explain what the filter would say of a message
+//	alignd dmarc|spf|dkim NAME  show what a domain publishes, and what is wrong with it
 //	alignd reload            have it read its configuration again, and tell what became of it
 //	alignd config check [FILE] tell what is wrong with a configuration
 //	alignd report show FILE  show the DMARC reports that others send
@@ -66,12 +67,13 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: serve, reload, check, report or config (see alignd --help)")
+			return errors.New("say what to do: serve, reload, check, dmarc, spf, dkim, report or config (see alignd --help)")
 		},
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serveCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand())
+	root.AddCommand(domainCommands()...)
 	return root
 }
 
