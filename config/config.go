@@ -37,7 +37,7 @@ type Config struct {
 	AuthservIDCovers string `yaml:"authserv_id_covers" oneof:"site name"`
 	Strip            string `yaml:"strip" oneof:"own all none"`
 	ReceivedSPF      bool   `yaml:"received_spf"`
-	SamplingSecret   string `yaml:"sampling_secret"`
+	SamplingSecret   string `yaml:"sampling_secret" secret:"true"`
 
 	Discovery        string `yaml:"discovery" oneof:"treewalk psl"`
 	CompareDiscovery bool   `yaml:"compare_discovery"`

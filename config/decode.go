@@ -111,13 +111,19 @@ func (d *decoder) value(n *yaml.Node, v reflect.Value, key string, tag reflect.S
 		}
 		n = n.Alias
 	}
+	at, twice := d.elsewhere(key)
 	d.note(key, n)
 	switch {
 	case n.Tag == lostTag:
 		defer d.enter(n, v, key)()
 		d.brokenAt(key)
+		if v.Kind() == reflect.Slice {
+			v.SetZero() // another file may add to it, and not to the default
+		}
 	case n.Kind == yaml.ScalarNode && !isKnownTag(n.Tag):
 		d.fault(n, key, "a value that begins with ! wants quotes")
+	case twice && v.Kind() != reflect.Slice && !isSection(v.Type()):
+		d.fault(n, key, "is set at %s already; one of the two has to go", at)
 	case v.Type() == prefixType:
 		d.text(n, (*prefix)(v.Addr().Interface().(*netip.Prefix)), key, tag)
 	case v.CanAddr() && v.Addr().Type().Implements(textType):
@@ -139,7 +145,9 @@ func (d *decoder) note(key string, n *yaml.Node) {
 	switch {
 	case key == "" || block && !strings.HasSuffix(key, "]"):
 	case d.entry == nil:
-		d.places[key] = d.pos(n)
+		if _, ok := d.elsewhere(key); !ok {
+			d.places[key] = d.pos(n)
+		}
 	default:
 		path, ok := d.paths[key[len(d.path):]]
 		if !ok {
@@ -148,6 +156,14 @@ func (d *decoder) note(key string, n *yaml.Node) {
 		}
 		d.entry.keys = append(d.entry.keys, writtenKey{path, int32(n.Line), int32(n.Column)})
 	}
+}
+
+// elsewhere is where another file has an option that is in no entry of a list.
+func (d *decoder) elsewhere(key string) (at Position, ok bool) {
+	if d.entry == nil {
+		at, ok = d.places[key]
+	}
+	return at, ok && at.File != d.file
 }
 
 // enter begins an entry of a list, and returns what ends it. An entry in another one
@@ -269,6 +285,10 @@ func (d *decoder) colonInFront(in, n *yaml.Node) {
 }
 
 func (d *decoder) sequence(n *yaml.Node, v reflect.Value, key string, tag reflect.StructTag) {
+	_, grows := d.elsewhere(key)
+	if isNull(n) && grows {
+		return
+	}
 	if isNull(n) {
 		v.SetZero()
 		return
@@ -284,11 +304,16 @@ func (d *decoder) sequence(n *yaml.Node, v reflect.Value, key string, tag reflec
 		d.fault(n, key, "want a list, not %s%s", kindName(n), hint)
 		return
 	}
-	s := reflect.MakeSlice(v.Type(), len(n.Content), len(n.Content))
+	first := 0
+	if grows { // by what this file says
+		first = v.Len()
+	}
+	s := reflect.MakeSlice(v.Type(), first+len(n.Content), first+len(n.Content))
+	reflect.Copy(s, v.Slice(0, first))
 	v.Set(s)
 	for i, item := range n.Content {
 		d.colonInFront(n, item)
-		d.value(item, v.Index(i), fmt.Sprintf("%s[%d]", key, i), tag)
+		d.value(item, v.Index(first+i), fmt.Sprintf("%s[%d]", key, first+i), tag)
 	}
 }
 

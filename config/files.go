@@ -20,6 +20,7 @@ const (
 	configurationFile fileKind = iota
 	exceptionsFile
 	recipientsFile
+	dropInFile
 )
 
 func (c *Config) note(name string, kind fileKind, written int) {
@@ -30,6 +31,7 @@ func (c *Config) note(name string, kind fileKind, written int) {
 var meant = map[fileKind]string{
 	configurationFile: "write \"mode: enforce\" if the defaults are meant",
 	exceptionsFile:    "write \"exceptions: []\" if there shall be none",
+	dropInFile:        "take the file away if nothing shall stand in it",
 	recipientsFile:    "take the profile's file out if there shall be none",
 }
 

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"sort"
 	"strconv"
+	"strings"
 	"sync"
 
 	"go.yaml.in/yaml/v4"
@@ -45,6 +46,8 @@ func kindName(n *yaml.Node) string {
 		return "keys and values"
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
+	case strings.Contains(strings.ToLower(n.Value), "secret"):
+		return "a text" // an option and its value without a blank behind the colon
 	default:
 		return strconv.Quote(clip(n.Value))
 	}

@@ -22,8 +22,19 @@ func manText() string {
 .Sh DESCRIPTION
 The file is YAML and read strictly: an unknown key, a wrong type or a contradiction is an error that names file, line
 and column. It holds only what differs from the defaults; without it alignd runs on those.
-.Ic alignd config check Ar FILE
-tells every fault at once.
+.Ic alignd config check
+tells every fault at once,
+.Ic alignd config show
+what is in force and from where.
+.Pp
+Files of the folder
+.Pa conf.d
+beside it whose names end in .yaml belong to it; they are for entries that tools write.
+They are read after it in the order of their names.
+Lists grow by what they say; any other option has one place, and a second one is an error that names both.
+Hidden files and those that editors leave are not looked at; one that cannot be read is an error.
+Relative file names in all of them are those of the folder of
+.Nm .
 .Pp
 This is every option with its default and what it does. Lines that begin with a number sign and two blanks or more are
 examples of entries.

@@ -54,6 +54,11 @@ func (p *Place) of(path string) Position {
 	return p.Position
 }
 
+// has reports whether a key is written in the entry, or something in it.
+func (p *Place) has(path string) bool {
+	return slices.ContainsFunc(p.keys, func(k writtenKey) bool { return k.path == path || isIn(k.path, path) })
+}
+
 // around is the path of what a thing stands in: "a.b[0]", "a.b", "a", "".
 func around(path string) string { return path[:max(0, strings.LastIndexAny(path, ".["))] }
 

@@ -119,7 +119,7 @@ func (s *source) part(into *yaml.Node, above []int, part lineRange) {
 		case root.Kind == yaml.MappingNode:
 			merge(into, root)
 		case len(above) == 0 && root.Kind == yaml.ScalarNode && root.Tag != "!!null":
-			s.problem(root.Line, root.Column, "not YAML: a key, a colon and a blank are wanted here, not %q", clip(root.Value))
+			s.problem(root.Line, root.Column, "not YAML: a key, a colon and a blank are wanted here, not %s", s.shown(root.Line, root.Value))
 		}
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -152,7 +153,7 @@ func (s *source) words(e *yaml.LoadError, line, column int) string {
 	case msg == "found character that cannot start any token":
 		return fmt.Sprintf("a value that begins with %c wants quotes", at)
 	case strings.HasPrefix(e.ContextMsg, "while scanning an alias"), strings.HasPrefix(msg, "unknown anchor"):
-		return fmt.Sprintf(`a value that begins with * wants quotes, such as "%s" (without them it is an alias, and there is no such anchor)`, word(rest, "*"))
+		return "a value that begins with * wants quotes (without them it is an alias, and there is no such anchor)"
 	case strings.HasPrefix(e.ContextMsg, "while scanning an anchor"):
 		return "a value that begins with & wants quotes"
 	case e.ContextMsg == "while scanning a simple key":
@@ -168,7 +169,7 @@ func (s *source) words(e *yaml.LoadError, line, column int) string {
 		if at == ':' {
 			return "a value that holds a colon and a blank wants quotes"
 		}
-		return fmt.Sprintf("a comma or the closing bracket is wanted here, not %q", clip(rest))
+		return fmt.Sprintf("a comma or the closing bracket is wanted here, not %s", s.shown(line, rest))
 	case msg == "did not find expected key" && (at == ']' || at == '}'):
 		return fmt.Sprintf("this %c closes nothing", at)
 	case msg == "did not find expected key" && strings.ContainsAny(strings.TrimSpace(s.head(line, column)), `"'`):
@@ -181,7 +182,7 @@ func (s *source) words(e *yaml.LoadError, line, column int) string {
 		if rest == "" {
 			return "the bracket before is not closed"
 		}
-		return fmt.Sprintf("a value is wanted here, not %q; what begins with such a character wants quotes", clip(rest))
+		return fmt.Sprintf("a value is wanted here, not %s; what begins with such a character wants quotes", s.shown(line, rest))
 	default:
 		return strings.TrimSpace(msg)
 	}
@@ -252,14 +253,12 @@ func (s *source) oddSpace(n int) rune {
 	return 0
 }
 
-// word is the first word of text, with sigil in front if it has not.
-func word(text, sigil string) string {
-	text, _, _ = strings.Cut(text, ",")
-	text = strings.TrimRight(strings.TrimSpace(text), "]}")
-	if !strings.HasPrefix(text, sigil) {
-		text = sigil + text
+// shown is a text from a line of the file for a message; not from one with a secret.
+func (s *source) shown(line int, text string) string {
+	if strings.Contains(strings.ToLower(s.line(line)+text), "secret") {
+		return "what stands here"
 	}
-	return clip(text)
+	return strconv.Quote(clip(text))
 }
 
 // clip is the beginning of a text for a message.

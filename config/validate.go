@@ -18,6 +18,7 @@ import (
 type checker struct {
 	cfg      *Config
 	file     string
+	base     string // folder of names in the files
 	problems Problems
 }
 

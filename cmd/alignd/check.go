@@ -169,7 +169,7 @@ func mailboxOf(path string) string {
 }
 
 func (f *checkFlags) loadConfig(file string) (*config.Config, error) {
-	cfg, err := config.Load(file)
+	cfg, err := readConfig(config.Input{File: file})
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@
 //	alignd dmarc|spf|dkim NAME  show what a domain publishes, and what is wrong with it
 //	alignd reload            have it read its configuration again, and tell what became of it
 //	alignd config check [FILE] tell what is wrong with a configuration
+//	alignd config show [FILE]  print what is in force, with the origin of each value
+//	alignd config diff A B   tell what differs in effect between two configurations
 //	alignd report show FILE  show the DMARC reports that others send
 //	alignd config defaults   print the whole default configuration, annotated
 //

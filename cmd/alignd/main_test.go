@@ -21,7 +21,7 @@ func TestUsage(t *testing.T) {
 		{"the version", []string{"--version"}, 0, "alignd " + version, ""},
 		{"help", []string{"--help"}, 0, "alignd [command]", ""},
 		{"help of check", []string{"check", "--help"}, 0, "--mail-from", ""},
-		{"config alone", []string{"config"}, 2, "", "config check [FILE] or config defaults"},
+		{"config alone", []string{"config"}, 2, "", "config diff A B or config defaults"},
 		{"config check of two files", []string{"config", "check", "a", "b"}, 2, "", "accepts at most 1 arg"},
 	} {
 		got := alignd(t, "", row.args...)

@@ -43,6 +43,11 @@ func TestReloadTellsWhatBecameOfIt(t *testing.T) {
 	s := &serving{env: []string{"RUNTIME_DIRECTORY=" + dir}}
 	s.start(t, whole, &s.stderr)
 	config := s.cmd.Args[len(s.cmd.Args)-1]
+	dropIn := filepath.Join(filepath.Dir(config), "conf.d", "tool.yaml")
+	if err := os.Mkdir(filepath.Dir(dropIn), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	put(dropIn, "exceptions: []\n")
 	pid := strconv.Itoa(s.cmd.Process.Pid)
 
 	const stays = "alignd: configuration not reloaded, the old one stays: "
@@ -55,7 +60,14 @@ func TestReloadTellsWhatBecameOfIt(t *testing.T) {
 		want   string
 	}{
 		{name: "nothing has changed", file: config, text: whole, args: []string{pid},
-			want: "configuration reloaded (enforce, 1 exceptions, 0 networks, 0 relays, 0 sealers, 1 profiles)"},
+			want: "configuration reloaded (enforce, 1 exceptions, 0 networks, 0 relays, 0 sealers, 1 profiles)\n"},
+		{name: "what changed is told, old and new", file: config, text: whole + "sampling_secret: 0123456789abcdef\nmode: monitor\nnot_judged: {networks: 192.0.2.0/24}\n",
+			want: "1 profiles)\n  mode: enforce -> monitor\n  sampling_secret: (not set) -> (set, not shown)\n  not_judged.networks: [] -> [192.0.2.0/24]\n"},
+		{name: "in files that are named, too", file: vips, text: "ceo@here.test\ncto@here.test\n",
+			want: "1 profiles)\n  profiles[vips].recipients: [cfo@here.test, ceo@here.test] -> [cfo@here.test, ceo@here.test, cto@here.test]\n"},
+		{name: "a file of conf.d that comes", file: dropIn, text: strings.ReplaceAll(guest, "guest", "tool"),
+			want: "2 exceptions, 0 networks, 0 relays, 0 sealers, 1 profiles)\n  exceptions[tool]: absent -> {id: tool, action: accept, proof: {clients: [192.0.2.1]}, never_expires: true}\n"},
+		{name: "a faulty one", file: dropIn, text: "mode: x\n", status: 1, want: stays + dropIn + ":1:7: mode: "},
 		{name: "the process is known without its number", file: config, text: whole, want: "configuration reloaded (enforce"},
 		{name: "a network more, and monitor mode", file: config, text: whole + "mode: monitor\nnot_judged: {networks: [192.0.2.0/24]}\n",
 			want: "configuration reloaded (monitor, 1 exceptions, 1 networks,"},
@@ -93,6 +105,10 @@ func TestReloadTellsWhatBecameOfIt(t *testing.T) {
 		t.Errorf("the outcome may quote the configuration: %v, %v", info.Mode(), err)
 	}
 	s.terminate(t)
+	if log := s.stderr.String(); !strings.Contains(log, `changed="mode: enforce -> monitor; sampling_secret: (not set) -> (set, not shown); not_judged.networks: [] -> [192.0.2.0/24]"`) ||
+		!strings.Contains(log, "sampling_secret: (set, not shown) -> (not set)") || strings.Contains(log, "0123456789abcdef") {
+		t.Errorf("the log does not tell what changed, or it tells the secret:\n%s", log)
+	}
 	if said, status := reloadedBy(t, dir); status != 1 || !strings.Contains(said, "signalling process "+pid) {
 		t.Errorf("after its end: status %d, %s", status, said)
 	}

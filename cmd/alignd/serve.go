@@ -81,7 +81,7 @@ type daemon struct {
 }
 
 func newDaemon(file string, listen []string) (*daemon, error) {
-	cfg, err := config.Load(file)
+	cfg, err := readConfig(config.Input{File: file})
 	if err != nil {
 		return nil, err
 	}
@@ -202,6 +202,7 @@ func (d *daemon) listen(failed chan<- error) error {
 func (d *daemon) reload() {
 	d.notify(reloading())
 	defer d.notify(sd.SdNotifyReady)
+	before := d.cfg
 	if err := d.reconfigure(); err != nil {
 		const said = "configuration not reloaded, the old one stays"
 		d.log.Error(said, "err", err)
@@ -215,7 +216,8 @@ func (d *daemon) reload() {
 	if len(what) > 0 {
 		d.log.Warn("changed options need a restart", "options", what)
 	}
-	d.log.Info(said, append([]any{"mode", d.cfg.Mode, "config", d.file}, counts(d.cfg)...)...)
+	changes := reloadChanges(before, d.cfg)
+	d.log.Info(said, append([]any{"mode", d.cfg.Mode, "config", d.file, "changed", strings.Join(changes, "; ")}, counts(d.cfg)...)...)
 	said += fmt.Sprintf(" (%s", d.cfg.Mode)
 	for pair := range slices.Chunk(counts(d.cfg), 2) {
 		said += fmt.Sprintf(", %v %v", pair[1], pair[0])
@@ -224,13 +226,16 @@ func (d *daemon) reload() {
 	if len(what) > 0 {
 		said += fmt.Sprintf("; these changed options need a restart: %s", strings.Join(what, ", "))
 	}
+	for _, change := range changes {
+		said += "\n  " + change
+	}
 	d.tell(reloadOutcome{Said: said})
 }
 
 // reconfigure takes up the configuration as it is now, or says why not.
 func (d *daemon) reconfigure() error {
 	file := config.FileOf(d.file)
-	cfg, err := config.Load(file)
+	cfg, err := readConfig(config.Input{File: file})
 	if err != nil {
 		return err
 	}
