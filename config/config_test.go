@@ -210,9 +210,9 @@ exceptions:
 func TestExpiryIsToldAtLoad(t *testing.T) {
 	const entry = "exceptions:\n  - {id: e, action: accept, proof: {dkim: [v.example]}, expires: %s}\n"
 	for _, row := range []struct{ name, expires, want string }{
-		{"an entry of the past is warned about", "2026-11-22", "expired"},
-		{"an entry of the next two weeks too", "2026-12-01", "expires on 2026-12-01"},
-		{"a later one is not", "2027-01-01", ""},
+		{name: "an entry of the past is warned about", expires: "2026-11-22", want: "expired"},
+		{name: "an entry of the next two weeks too", expires: "2026-12-01", want: "expires on 2026-12-01"},
+		{name: "a later one is not", expires: "2027-01-01"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			cfg, err := Parse(fmt.Appendf(nil, entry, row.expires), "x.yaml", testNow)
@@ -245,11 +245,11 @@ func TestATrustedSealerThatMaySendFromAnywhereIsToldAtLoad(t *testing.T) {
 
 func TestLoopbackAsARelayIsWarnedOf(t *testing.T) {
 	for _, row := range []struct{ name, peers, want string }{
-		{"the usual address", "127.0.0.1", "127.0.0.1 of entry"},
-		{"IPv6", `"::1"`, "::1 of entry"},
-		{"the whole network", "127.0.0.0/8", "127.0.0.0/8 of entry"},
-		{"an address of its own", "127.0.0.2", ""},
-		{"another host", "192.0.2.1", ""},
+		{name: "the usual address", peers: "127.0.0.1", want: "127.0.0.1 of entry"},
+		{name: "IPv6", peers: `"::1"`, want: "::1 of entry"},
+		{name: "the whole network", peers: "127.0.0.0/8", want: "127.0.0.0/8 of entry"},
+		{name: "an address of its own", peers: "127.0.0.2"},
+		{name: "another host", peers: "192.0.2.1"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			cfg, err := Parse([]byte("trusted_relays: [{id: fetchmail, peers: ["+row.peers+"]}]\n"), "x.yaml", testNow)

@@ -64,13 +64,13 @@ func TestIsBelow(t *testing.T) {
 		name, parent string
 		want         bool
 	}{
-		{"a.example.com", "example.com", true},
-		{"a.example.com", "com", true},
-		{"example.com", "example.com", false},
-		{"badexample.com", "example.com", false},
-		{"com", "example.com", false},
-		{"example.com", "", false},
-		{"", "", false},
+		{name: "a.example.com", parent: "example.com", want: true},
+		{name: "a.example.com", parent: "com", want: true},
+		{name: "example.com", parent: "example.com"},
+		{name: "badexample.com", parent: "example.com"},
+		{name: "com", parent: "example.com"},
+		{name: "example.com"},
+		{},
 	}
 	for _, tt := range tests {
 		if got := IsBelow(tt.name, tt.parent); got != tt.want {
@@ -126,11 +126,11 @@ func BenchmarkNormalize(b *testing.B) {
 
 func TestNormalizeAddress(t *testing.T) {
 	for _, row := range []struct{ name, in, want string }{
-		{"the domain is lower case, the local part stays", "Bob@Example.COM", "Bob@example.com"},
-		{"a U-label becomes an A-label", "bob@bücher.example", "bob@xn--bcher-kva.example"},
-		{"the last at sign divides", `"a@b"@Example.com`, `"a@b"@example.com`},
-		{"no domain", "postmaster", "postmaster"},
-		{"an unusable domain", "bob@[192.0.2.1]", "bob@[192.0.2.1]"},
+		{name: "the domain is lower case, the local part stays", in: "Bob@Example.COM", want: "Bob@example.com"},
+		{name: "a U-label becomes an A-label", in: "bob@bücher.example", want: "bob@xn--bcher-kva.example"},
+		{name: "the last at sign divides", in: `"a@b"@Example.com`, want: `"a@b"@example.com`},
+		{name: "no domain", in: "postmaster", want: "postmaster"},
+		{name: "an unusable domain", in: "bob@[192.0.2.1]", want: "bob@[192.0.2.1]"},
 	} {
 		if got := NormalizeAddress(row.in); got != row.want {
 			t.Errorf("%s: NormalizeAddress(%q) = %q, want %q", row.name, row.in, got, row.want)

@@ -29,14 +29,20 @@ func TestFuzzRunsAllTargetsAndTellsFindingsFromALateEnd(t *testing.T) {
 		name, answer string // to the first of two targets
 		found        bool
 	}{
-		{"nothing found", good, false},
-		{"a late end is no finding", late, false},
-		{"an input that fails", "echo '--- FAIL: FuzzA (0.1s)'\necho '    --- FAIL: FuzzA (0.00s)'\necho '        a_test.go:9: wrong'\necho '    Failing input written to testdata/fuzz/FuzzA/1'\nexit 1\n", true},
-		{"an input that takes too long, then a late end", strings.Replace(late, "echo FAIL", "echo '    Failing input written to testdata/fuzz/FuzzA/1'\necho FAIL", 1), true},
-		{"an input written without a word", "mkdir -p a/testdata/fuzz/FuzzA\n: > a/testdata/fuzz/FuzzA/1\n" + late, true},
-		{"a test that says the same words of its own", strings.Replace(late, "    context", "    a_test.go:9: context", 1), true},
-		{"a package that does not build", "echo '# alignd/a'\necho 'a_test.go:3: undefined: x'\necho 'FAIL	alignd/a [build failed]'\nexit 1\n", true},
-		{"a go command that cannot be run", "exit 127\n", true},
+		{name: "nothing found", answer: good},
+		{name: "a late end is no finding", answer: late},
+		{name: "an input that fails",
+			answer: "echo '--- FAIL: FuzzA (0.1s)'\necho '    --- FAIL: FuzzA (0.00s)'\necho '        a_test.go:9: wrong'\necho '    Failing input written to testdata/fuzz/FuzzA/1'\nexit 1\n",
+			found:  true},
+		{name: "an input that takes too long, then a late end",
+			answer: strings.Replace(late, "echo FAIL", "echo '    Failing input written to testdata/fuzz/FuzzA/1'\necho FAIL", 1),
+			found:  true},
+		{name: "an input written without a word", answer: "mkdir -p a/testdata/fuzz/FuzzA\n: > a/testdata/fuzz/FuzzA/1\n" + late, found: true},
+		{name: "a test that says the same words of its own", answer: strings.Replace(late, "    context", "    a_test.go:9: context", 1), found: true},
+		{name: "a package that does not build",
+			answer: "echo '# alignd/a'\necho 'a_test.go:3: undefined: x'\necho 'FAIL	alignd/a [build failed]'\nexit 1\n",
+			found:  true},
+		{name: "a go command that cannot be run", answer: "exit 127\n", found: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			dir := t.TempDir()

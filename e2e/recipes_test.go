@@ -161,15 +161,15 @@ func TestRolloutByItsDates(t *testing.T) {
 		return strconv.FormatInt(at.Unix(), 10)
 	}
 	for _, row := range []struct{ name, day, message, stage, delivery string }{
-		{"the first stage has no date", "2025-02-28", "in.eml", "monitor", "deliver"},
-		{"a stage begins with its day", "2025-03-01", "in.eml", "tag", "tag"},
-		{"a share of the mail goes ahead", "2025-06-01", "in.eml", "quarantine", "tag"},
-		{"the rest stays behind", "2025-06-01", "out.eml", "tag", "tag"},
-		{"then all of it", "2098-07-01", "out.eml", "quarantine", "tag"},
-		{"a share is refused", "2098-09-01", "in.eml", "reject", "refuse"},
-		{"the rest stays at the stage before", "2098-09-01", "out.eml", "quarantine", "tag"},
-		{"at the end all is refused", "2099-01-01", "out.eml", "reject", "refuse"},
-		{"a domain with its own rollout", "2025-01-01", "bank.eml", "reject", "refuse"},
+		{name: "the first stage has no date", day: "2025-02-28", message: "in.eml", stage: "monitor", delivery: "deliver"},
+		{name: "a stage begins with its day", day: "2025-03-01", message: "in.eml", stage: "tag", delivery: "tag"},
+		{name: "a share of the mail goes ahead", day: "2025-06-01", message: "in.eml", stage: "quarantine", delivery: "tag"},
+		{name: "the rest stays behind", day: "2025-06-01", message: "out.eml", stage: "tag", delivery: "tag"},
+		{name: "then all of it", day: "2098-07-01", message: "out.eml", stage: "quarantine", delivery: "tag"},
+		{name: "a share is refused", day: "2098-09-01", message: "in.eml", stage: "reject", delivery: "refuse"},
+		{name: "the rest stays at the stage before", day: "2098-09-01", message: "out.eml", stage: "quarantine", delivery: "tag"},
+		{name: "at the end all is refused", day: "2099-01-01", message: "out.eml", stage: "reject", delivery: "refuse"},
+		{name: "a domain with its own rollout", day: "2025-01-01", message: "bank.eml", stage: "reject", delivery: "refuse"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			out, err := exec.Command(binary(t), "check", "--json", "--config", dir+"config.yaml", "--zone", dir+"zone",

@@ -206,14 +206,14 @@ func TestPostfixHostileHeaders(t *testing.T) {
 	ok := strings.Replace(spoof, "example.com", "attacker.example", 1)
 	sig := "DKIM-Signature: v=1; a=rsa-sha256; d=attacker.example; s=x; h=from; bh=AAAA; b=AAAA\n"
 	for _, c := range []struct{ name, message, want string }{
-		{"three thousand fields", strings.Repeat("X-A: b\n", 3000) + ok, "250 *"},
-		{"five hundred signatures", strings.Repeat(sig, 500) + ok, "250 *"},
-		{"five From fields", strings.Repeat("From: a@example.com\n", 5) + ok, "550 5.6.0 *"},
-		{"8-bit and control octets", "Subject: \xff\xfe\x01\x7f\nAuthentication-Results: \xff mx.here.test; spf=pass\n" + ok, "250 *"},
-		{"NUL octets", "X-Nul: a\x00b\n" + ok + "a\x00b\n", "250 *"},
-		{"a From of quotes and brackets", "Subject: x\nFrom: \"\\\"<<>>(((\n\nx\n", "2*"},
-		{"nothing but a body", "\nno header\n", "550 5.6.0 *"},
-		{"an empty message", "", "550 5.6.0 *"},
+		{name: "three thousand fields", message: strings.Repeat("X-A: b\n", 3000) + ok, want: "250 *"},
+		{name: "five hundred signatures", message: strings.Repeat(sig, 500) + ok, want: "250 *"},
+		{name: "five From fields", message: strings.Repeat("From: a@example.com\n", 5) + ok, want: "550 5.6.0 *"},
+		{name: "8-bit and control octets", message: "Subject: \xff\xfe\x01\x7f\nAuthentication-Results: \xff mx.here.test; spf=pass\n" + ok, want: "250 *"},
+		{name: "NUL octets", message: "X-Nul: a\x00b\n" + ok + "a\x00b\n", want: "250 *"},
+		{name: "a From of quotes and brackets", message: "Subject: x\nFrom: \"\\\"<<>>(((\n\nx\n", want: "2*"},
+		{name: "nothing but a body", message: "\nno header\n", want: "550 5.6.0 *"},
+		{name: "an empty message", want: "550 5.6.0 *"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			conn := dial(t, p, "", "198.51.100.66")

@@ -37,9 +37,10 @@ _dmarc.example.net  TXT "v=DMARC1; p=none"
 `
 	serve(t, raceBinary(t), "inet:"+addr, zone, "")
 	for _, c := range []struct{ name, message, folder string }{
-		{"a spoofed domain with p=quarantine goes to Junk", "From: a@example.com\n\nx\n", "Junk"},
-		{"a spoofed domain with p=none stays in INBOX", "From: a@example.net\n\nx\n", "INBOX"},
-		{"a mark that came with the message is not believed", "X-Alignd-Disposition: quarantine\nFrom: a@example.net\n\nx\n", "INBOX"},
+		{name: "a spoofed domain with p=quarantine goes to Junk", message: "From: a@example.com\n\nx\n", folder: "Junk"},
+		{name: "a spoofed domain with p=none stays in INBOX", message: "From: a@example.net\n\nx\n", folder: "INBOX"},
+		{name: "a mark that came with the message is not believed",
+			message: "X-Alignd-Disposition: quarantine\nFrom: a@example.net\n\nx\n", folder: "INBOX"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			delivered := deliver(t, addr, c.message)

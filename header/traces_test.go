@@ -13,17 +13,17 @@ func TestTraceMarks(t *testing.T) {
 		name, fields string
 		want         evidence.Traces
 	}{
-		{"a plain message has none", "Received: a\nFrom: b\nReceived: c\nReceived-SPF: pass", evidence.Traces{Received: 2}},
-		{"List-Id", "List-Id: A list <Foo.Example.COM>", evidence.Traces{List: true, ListID: "foo.example.com"}},
-		{"List-Unsubscribe", "list-unsubscribe: <mailto:a@b.example>", evidence.Traces{List: true}},
-		{"List-Post", "LIST-POST: <mailto:a@b.example>", evidence.Traces{List: true}},
-		{"Precedence list", "Precedence: List", evidence.Traces{List: true}},
-		{"Precedence bulk", "Precedence:bulk", evidence.Traces{List: true}},
-		{"Precedence junk", "Precedence: junk", evidence.Traces{}},
-		{"resent", "Resent-From: a@b.example", evidence.Traces{Resent: true}},
-		{"forwarded", "X-Forwarded-To: a@b.example", evidence.Traces{Forwarded: true}},
-		{"ARC", "ARC-Seal: i=1", evidence.Traces{ARC: true}},
-		{"another field that starts alike", "ARC-Foo: i=1\nX-Forwarded-: a\nResent-: b", evidence.Traces{}},
+		{name: "a plain message has none", fields: "Received: a\nFrom: b\nReceived: c\nReceived-SPF: pass", want: evidence.Traces{Received: 2}},
+		{name: "List-Id", fields: "List-Id: A list <Foo.Example.COM>", want: evidence.Traces{List: true, ListID: "foo.example.com"}},
+		{name: "List-Unsubscribe", fields: "list-unsubscribe: <mailto:a@b.example>", want: evidence.Traces{List: true}},
+		{name: "List-Post", fields: "LIST-POST: <mailto:a@b.example>", want: evidence.Traces{List: true}},
+		{name: "Precedence list", fields: "Precedence: List", want: evidence.Traces{List: true}},
+		{name: "Precedence bulk", fields: "Precedence:bulk", want: evidence.Traces{List: true}},
+		{name: "Precedence junk", fields: "Precedence: junk", want: evidence.Traces{}},
+		{name: "resent", fields: "Resent-From: a@b.example", want: evidence.Traces{Resent: true}},
+		{name: "forwarded", fields: "X-Forwarded-To: a@b.example", want: evidence.Traces{Forwarded: true}},
+		{name: "ARC", fields: "ARC-Seal: i=1", want: evidence.Traces{ARC: true}},
+		{name: "another field that starts alike", fields: "ARC-Foo: i=1\nX-Forwarded-: a\nResent-: b", want: evidence.Traces{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -42,16 +42,16 @@ func TestTraceMarks(t *testing.T) {
 // RFC 2919 section 2.
 func TestListID(t *testing.T) {
 	tests := []struct{ name, value, want string }{
-		{"a description and an identifier", ` "List <x> of" <list-id.Example>`, "list-id.example"},
-		{"without brackets", " Foo.example.com ", "foo.example.com"},
-		{"a description only", " some list", ""},
-		{"an open bracket", " a <b", ""},
-		{"an empty one", " a <>", ""},
-		{"space inside", " <a b>", ""},
-		{"outside text that is not US-ASCII", " <a\xff>", ""},
-		{"a line break inside", " <a\r\n b>", ""},
-		{"above 255 octets", " <" + strings.Repeat("a", 256) + ">", ""},
-		{"folded before it", " a\r\n <b.example>", "b.example"},
+		{name: "a description and an identifier", value: ` "List <x> of" <list-id.Example>`, want: "list-id.example"},
+		{name: "without brackets", value: " Foo.example.com ", want: "foo.example.com"},
+		{name: "a description only", value: " some list"},
+		{name: "an open bracket", value: " a <b"},
+		{name: "an empty one", value: " a <>"},
+		{name: "space inside", value: " <a b>"},
+		{name: "outside text that is not US-ASCII", value: " <a\xff>"},
+		{name: "a line break inside", value: " <a\r\n b>"},
+		{name: "above 255 octets", value: " <" + strings.Repeat("a", 256) + ">"},
+		{name: "folded before it", value: " a\r\n <b.example>", want: "b.example"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -114,11 +114,11 @@ func TestHeaderBTellsSignaturesApart(t *testing.T) {
 		name    string
 		b, want []string
 	}{
-		{"eight characters do", []string{"AAAAbbbbCC", "DDDDbbbbCC"}, []string{"AAAAbbbb", "DDDDbbbb"}},
-		{"a signature below eight characters stands whole", []string{"AAAA", ""}, []string{"AAAA", ""}},
-		{"alike in front", []string{"AAAAbbbbCCd", "AAAAbbbbCCe", "AAAAbbbbXX"}, []string{"AAAAbbbbCCd", "AAAAbbbbCCe", "AAAAbbbbX"}},
-		{"one is the front of another", []string{"AAAAbbbbCC", "AAAAbbbbCCdd"}, []string{"AAAAbbbbCC", "AAAAbbbbCCd"}},
-		{"copies cannot be told apart", []string{"AAAAbbbbCC", "AAAAbbbbCC"}, []string{"AAAAbbbb", "AAAAbbbb"}},
+		{name: "eight characters do", b: []string{"AAAAbbbbCC", "DDDDbbbbCC"}, want: []string{"AAAAbbbb", "DDDDbbbb"}},
+		{name: "a signature below eight characters stands whole", b: []string{"AAAA", ""}, want: []string{"AAAA", ""}},
+		{name: "alike in front", b: []string{"AAAAbbbbCCd", "AAAAbbbbCCe", "AAAAbbbbXX"}, want: []string{"AAAAbbbbCCd", "AAAAbbbbCCe", "AAAAbbbbX"}},
+		{name: "one is the front of another", b: []string{"AAAAbbbbCC", "AAAAbbbbCCdd"}, want: []string{"AAAAbbbbCC", "AAAAbbbbCCd"}},
+		{name: "copies cannot be told apart", b: []string{"AAAAbbbbCC", "AAAAbbbbCC"}, want: []string{"AAAAbbbb", "AAAAbbbb"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			sigs := make([]evidence.Signature, len(row.b))
@@ -184,14 +184,14 @@ func TestAnUnusableFromDoesNotPass(t *testing.T) {
 		step    policy.Step
 		told    bool
 	}{
-		{evidence.FromOK, evidence.Pass, policy.StepPolicy, true},
-		{evidence.FromSeveral, evidence.Pass, policy.StepFrom, false},
-		{evidence.FromSeveral, evidence.Fail, policy.StepFrom, false},
-		{evidence.FromTooMany, evidence.None, policy.StepFrom, false},
-		{evidence.FromUnparsable, evidence.Pass, policy.StepFrom, false},
-		{evidence.FromUnparsable, evidence.Pass, policy.StepPolicy, false},
-		{evidence.FromUnparsable, evidence.Fail, policy.StepPolicy, true},
-		{evidence.FromSeveral, evidence.TempError, policy.StepTempError, true},
+		{problem: evidence.FromOK, result: evidence.Pass, step: policy.StepPolicy, told: true},
+		{problem: evidence.FromSeveral, result: evidence.Pass, step: policy.StepFrom},
+		{problem: evidence.FromSeveral, result: evidence.Fail, step: policy.StepFrom},
+		{problem: evidence.FromTooMany, result: evidence.None, step: policy.StepFrom},
+		{problem: evidence.FromUnparsable, result: evidence.Pass, step: policy.StepFrom},
+		{problem: evidence.FromUnparsable, result: evidence.Pass, step: policy.StepPolicy},
+		{problem: evidence.FromUnparsable, result: evidence.Fail, step: policy.StepPolicy, told: true},
+		{problem: evidence.FromSeveral, result: evidence.TempError, step: policy.StepTempError, told: true},
 	} {
 		ev := full()
 		ev.From.Problem, ev.DMARC[0].Result = row.problem, row.result

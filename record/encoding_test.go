@@ -324,7 +324,7 @@ func TestAFieldThatWentIsPassedOver(t *testing.T) {
 	for _, value := range []string{"\x05", "\x38\xff", "\xf5", "\x43abc", "\x82\x01\xa1\x01\x80", "\xa1\x01\x82\xf4\xf5"} {
 		written := []byte("\xa3\x01\x41a\x02" + value + "\x03\x41b")
 		var got now
-		if err := unmarshal(written, Version-1, &got); err != nil || got != (now{"a", "b"}) {
+		if err := unmarshal(written, Version-1, &got); err != nil || got != (now{A: "a", B: "b"}) {
 			t.Errorf("% x: got %v, %v", value, got, err)
 		}
 		if err := unmarshal(written, Version, &got); !errors.Is(err, ErrLater) {

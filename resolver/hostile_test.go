@@ -373,11 +373,13 @@ func TestSeveralServers(t *testing.T) {
 		want          string
 		queries       [2]int32 // after two questions
 	}{
-		{"the first server that works is enough", ok, ok, "NOERROR exists \"good\"", [2]int32{2, 0}},
-		{"SERVFAIL passes the question on", rcode(dns.RcodeServerFailure), ok, "NOERROR exists \"good\"", [2]int32{2, 2}},
-		{"REFUSED passes the question on", rcode(dns.RcodeRefused), ok, "NOERROR exists \"good\"", [2]int32{2, 2}},
-		{"a silent server is asked last for a while", silent, ok, "NOERROR exists \"good\"", [2]int32{1, 2}},
-		{"an error is told rather than silence", rcode(dns.RcodeServerFailure), silent, "temporary DNS failure: SERVFAIL", [2]int32{2, 4}},
+		{name: "the first server that works is enough", first: ok, second: ok, want: "NOERROR exists \"good\"", queries: [2]int32{2, 0}},
+		{name: "SERVFAIL passes the question on", first: rcode(dns.RcodeServerFailure), second: ok, want: "NOERROR exists \"good\"",
+			queries: [2]int32{2, 2}},
+		{name: "REFUSED passes the question on", first: rcode(dns.RcodeRefused), second: ok, want: "NOERROR exists \"good\"", queries: [2]int32{2, 2}},
+		{name: "a silent server is asked last for a while", first: silent, second: ok, want: "NOERROR exists \"good\"", queries: [2]int32{1, 2}},
+		{name: "an error is told rather than silence", first: rcode(dns.RcodeServerFailure), second: silent,
+			want: "temporary DNS failure: SERVFAIL", queries: [2]int32{2, 4}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -15,13 +15,13 @@ func TestOptions(t *testing.T) {
 		conf    string // resolv.conf; "-" is no file
 		want    string // servers, timeout and attempts
 	}{
-		{"configured servers, port 53 unless told", []string{"192.0.2.1", "192.0.2.2:5353", "::1", "[::1]:5300"}, "-",
-			"192.0.2.1:53 192.0.2.2:5353 [::1]:53 [::1]:5300 2s 3"},
-		{"the system's servers with timeout and attempts", nil, "search example.com\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\noptions timeout:3 attempts:4\n",
-			"192.0.2.1:53 [fe80::1%eth0]:53 3s 4"},
-		{"the system's defaults are those of resolv.conf(5)", nil, "nameserver 192.0.2.1\n", "192.0.2.1:53 5s 2"},
-		{"no nameserver means this host", nil, "# empty\n", "127.0.0.1:53 5s 2"},
-		{"no file means this host", nil, "-", "127.0.0.1:53 2s 3"},
+		{name: "configured servers, port 53 unless told", servers: []string{"192.0.2.1", "192.0.2.2:5353", "::1", "[::1]:5300"}, conf: "-",
+			want: "192.0.2.1:53 192.0.2.2:5353 [::1]:53 [::1]:5300 2s 3"},
+		{name: "the system's servers with timeout and attempts", conf: "search example.com\nnameserver 192.0.2.1\nnameserver fe80::1%eth0\noptions timeout:3 attempts:4\n",
+			want: "192.0.2.1:53 [fe80::1%eth0]:53 3s 4"},
+		{name: "the system's defaults are those of resolv.conf(5)", conf: "nameserver 192.0.2.1\n", want: "192.0.2.1:53 5s 2"},
+		{name: "no nameserver means this host", conf: "# empty\n", want: "127.0.0.1:53 5s 2"},
+		{name: "no file means this host", conf: "-", want: "127.0.0.1:53 2s 3"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -124,20 +124,20 @@ func TestLookup(t *testing.T) {
 		qtype     uint16
 		want      string // a prefix for errors
 	}{
-		{"strings of one TXT record are joined", "Example.COM.", dns.TypeTXT, `NOERROR exists "v=spf1 -all"`},
-		{"MX", "example.com", dns.TypeMX, "NOERROR exists 10 mx.example.com"},
-		{"a CNAME is followed", "alias.example.com", dns.TypeA, "NOERROR exists 192.0.2.1"},
-		{"a CNAME to a name without the type", "alias.example.com", dns.TypeTXT, "NOERROR exists"},
-		{"a CNAME to nowhere exists and is NXDOMAIN", "dangling.example.com", dns.TypeTXT, "NXDOMAIN exists"},
-		{"NXDOMAIN", "nothing.example.com", dns.TypeTXT, "NXDOMAIN"},
-		{"NODATA", "mx.example.com", dns.TypeTXT, "NOERROR exists"},
-		{"SERVFAIL is temporary", "broken.example.com", dns.TypeTXT, "temporary DNS failure: SERVFAIL from 127.0.0.1:"},
-		{"silence is temporary", "slow.example.com", dns.TypeTXT, "temporary DNS failure: timeout from 127.0.0.1:"},
-		{"an answer longer than a datagram comes over TCP", "big.example.com", dns.TypeTXT, fmt.Sprintf("NOERROR exists %q", big)},
-		{"a U-label is asked as an A-label (RFC 8616)", "Bücher.example.com", dns.TypeTXT, `NOERROR exists "u-label"`},
-		{"odd octets in a name are asked as they are", "odd \"n\\ame\xc3(.example.com", dns.TypeTXT, `NOERROR exists "odd octets"`},
-		{"an empty label is no name", "a..example.com", dns.TypeTXT, "not a DNS name: empty label"},
-		{"another type is not asked", "example.com", dns.TypeSOA, "temporary DNS failure: record type is not supported"},
+		{name: "strings of one TXT record are joined", ask: "Example.COM.", qtype: dns.TypeTXT, want: `NOERROR exists "v=spf1 -all"`},
+		{name: "MX", ask: "example.com", qtype: dns.TypeMX, want: "NOERROR exists 10 mx.example.com"},
+		{name: "a CNAME is followed", ask: "alias.example.com", qtype: dns.TypeA, want: "NOERROR exists 192.0.2.1"},
+		{name: "a CNAME to a name without the type", ask: "alias.example.com", qtype: dns.TypeTXT, want: "NOERROR exists"},
+		{name: "a CNAME to nowhere exists and is NXDOMAIN", ask: "dangling.example.com", qtype: dns.TypeTXT, want: "NXDOMAIN exists"},
+		{name: "NXDOMAIN", ask: "nothing.example.com", qtype: dns.TypeTXT, want: "NXDOMAIN"},
+		{name: "NODATA", ask: "mx.example.com", qtype: dns.TypeTXT, want: "NOERROR exists"},
+		{name: "SERVFAIL is temporary", ask: "broken.example.com", qtype: dns.TypeTXT, want: "temporary DNS failure: SERVFAIL from 127.0.0.1:"},
+		{name: "silence is temporary", ask: "slow.example.com", qtype: dns.TypeTXT, want: "temporary DNS failure: timeout from 127.0.0.1:"},
+		{name: "an answer longer than a datagram comes over TCP", ask: "big.example.com", qtype: dns.TypeTXT, want: fmt.Sprintf("NOERROR exists %q", big)},
+		{name: "a U-label is asked as an A-label (RFC 8616)", ask: "Bücher.example.com", qtype: dns.TypeTXT, want: `NOERROR exists "u-label"`},
+		{name: "odd octets in a name are asked as they are", ask: "odd \"n\\ame\xc3(.example.com", qtype: dns.TypeTXT, want: `NOERROR exists "odd octets"`},
+		{name: "an empty label is no name", ask: "a..example.com", qtype: dns.TypeTXT, want: "not a DNS name: empty label"},
+		{name: "another type is not asked", ask: "example.com", qtype: dns.TypeSOA, want: "temporary DNS failure: record type is not supported"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -156,13 +156,15 @@ func TestCacheKeepsAnswersForTheirTTL(t *testing.T) {
 		within    time.Duration // still cached then
 		beyond    time.Duration // asked again then
 	}{
-		{"an answer lives for its TTL", "example.com", dns.TypeTXT, 59 * time.Second, 61 * time.Second},
-		{"behind a CNAME the least TTL counts", "alias.example.com", dns.TypeA, 29 * time.Second, 31 * time.Second},
-		{"NXDOMAIN lives for the SOA's MINIMUM", "nothing.example.com", dns.TypeTXT, 119 * time.Second, 121 * time.Second},
-		{"MaxTTL cuts", "long.example.org", dns.TypeTXT, 59 * time.Minute, 61 * time.Minute},
-		{"NegativeTTL cuts", "no.example.org", dns.TypeTXT, 9 * time.Minute, 11 * time.Minute},
-		{"a failure lives for a second", "broken.example.com", dns.TypeTXT, 900 * time.Millisecond, 1100 * time.Millisecond},
-		{"TTL zero is not kept", "zero.example.com", dns.TypeTXT, -1, 0},
+		{name: "an answer lives for its TTL", ask: "example.com", qtype: dns.TypeTXT, within: 59 * time.Second, beyond: 61 * time.Second},
+		{name: "behind a CNAME the least TTL counts", ask: "alias.example.com", qtype: dns.TypeA, within: 29 * time.Second, beyond: 31 * time.Second},
+		{name: "NXDOMAIN lives for the SOA's MINIMUM", ask: "nothing.example.com", qtype: dns.TypeTXT, within: 119 * time.Second,
+			beyond: 121 * time.Second},
+		{name: "MaxTTL cuts", ask: "long.example.org", qtype: dns.TypeTXT, within: 59 * time.Minute, beyond: 61 * time.Minute},
+		{name: "NegativeTTL cuts", ask: "no.example.org", qtype: dns.TypeTXT, within: 9 * time.Minute, beyond: 11 * time.Minute},
+		{name: "a failure lives for a second", ask: "broken.example.com", qtype: dns.TypeTXT, within: 900 * time.Millisecond,
+			beyond: 1100 * time.Millisecond},
+		{name: "TTL zero is not kept", ask: "zero.example.com", qtype: dns.TypeTXT, within: -1},
 	}
 	src := zoneText + `
 example.org      86400 SOA ns.example.com admin.example.com 1 2 3 4 86400
@@ -224,8 +226,8 @@ func TestCacheIsBounded(t *testing.T) {
 		opts resolver.Options
 		most int
 	}{
-		{"by entries", resolver.Options{CacheSize: 50}, 50},
-		{"by octets", resolver.Options{CacheBytes: 64 << 10}, 64},
+		{name: "by entries", opts: resolver.Options{CacheSize: 50}, most: 50},
+		{name: "by octets", opts: resolver.Options{CacheBytes: 64 << 10}, most: 64},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -433,9 +435,10 @@ func TestAPanicAroundAnAnswerLeavesNobodyWaiting(t *testing.T) {
 	for _, tt := range []struct {
 		name, ask, method, want, log string
 	}{
-		{"reading the answer", "example.com", "ask", "temporary DNS failure: internal error", "while reading"},
-		{"keeping the answer", "example.com", "keep", `NOERROR exists "v=spf1 -all"`, "while keeping"},
-		{"logging a failure", "broken.example.com", "", "temporary DNS failure: SERVFAIL from " + server.Addr(), "while keeping"},
+		{name: "reading the answer", ask: "example.com", method: "ask", want: "temporary DNS failure: internal error", log: "while reading"},
+		{name: "keeping the answer", ask: "example.com", method: "keep", want: `NOERROR exists "v=spf1 -all"`, log: "while keeping"},
+		{name: "logging a failure", ask: "broken.example.com", want: "temporary DNS failure: SERVFAIL from " + server.Addr(),
+			log: "while keeping"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var log bytes.Buffer

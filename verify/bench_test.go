@@ -21,11 +21,11 @@ func htmlBody(n int) string {
 func BenchmarkMessage(b *testing.B) {
 	plain := strings.Replace(letter("example.com"), "Hello,", htmlBody(20_000), 1)
 	for _, c := range []struct{ name, msg string }{
-		{"signatures=0", plain},
-		{"signatures=1", signed(plain, "example.com")},
-		{"signatures=2", signed(plain, "example.com", "provider.example")},
-		{"arc=2", sealed(signed(plain, "example.com"), 2)},
-		{"arc=10", sealed(signed(plain, "example.com"), 10)},
+		{name: "signatures=0", msg: plain},
+		{name: "signatures=1", msg: signed(plain, "example.com")},
+		{name: "signatures=2", msg: signed(plain, "example.com", "provider.example")},
+		{name: "arc=2", msg: sealed(signed(plain, "example.com"), 2)},
+		{name: "arc=10", msg: sealed(signed(plain, "example.com"), 10)},
 	} {
 		b.Run(c.name, func(b *testing.B) { benchmark(b, "x@example.com", c.msg) })
 	}

@@ -100,15 +100,17 @@ func TestRoundTripsAreTheLongestChainOfDependentQuestions(t *testing.T) {
 		name, mailFrom, msg string
 		rounds              int
 	}{
-		{"SPF, key and policy are asked side by side", "x@example.com", letter("example.com", "example.com"), 1},
-		{"two signatures take no longer than one", "x@example.com", letter("example.com", "example.com", "provider.example"), 1},
-		{"nor does an ARC chain", "x@example.com", sealed(letter("example.com", "example.com"), 2), 1},
-		{"the DNS Tree Walk: _dmarc.news.example.com, _dmarc.example.com, _dmarc.com (RFC 9989 section 4.10)",
-			"x@example.com", letter("news.example.com", "example.com"), 3},
-		{"an aligned identifier has a walk of its own, known only when SPF has passed: _dmarc.mail, behind the SPF record",
-			"x@mail.example.com", letter("example.com"), 2},
-		{"includes in a row: each is asked only if the one before did not match", "x@flat.example", letter("example.com", "example.com"), 4},
-		{"nested includes, then MX, then its address", "x@deep.example", letter("deep.example"), 5},
+		{name: "SPF, key and policy are asked side by side", mailFrom: "x@example.com", msg: letter("example.com", "example.com"), rounds: 1},
+		{name: "two signatures take no longer than one", mailFrom: "x@example.com",
+			msg: letter("example.com", "example.com", "provider.example"), rounds: 1},
+		{name: "nor does an ARC chain", mailFrom: "x@example.com", msg: sealed(letter("example.com", "example.com"), 2), rounds: 1},
+		{name: "the DNS Tree Walk: _dmarc.news.example.com, _dmarc.example.com, _dmarc.com (RFC 9989 section 4.10)",
+			mailFrom: "x@example.com", msg: letter("news.example.com", "example.com"), rounds: 3},
+		{name: "an aligned identifier has a walk of its own, known only when SPF has passed: _dmarc.mail, behind the SPF record",
+			mailFrom: "x@mail.example.com", msg: letter("example.com"), rounds: 2},
+		{name: "includes in a row: each is asked only if the one before did not match", mailFrom: "x@flat.example",
+			msg: letter("example.com", "example.com"), rounds: 4},
+		{name: "nested includes, then MX, then its address", mailFrom: "x@deep.example", msg: letter("deep.example"), rounds: 5},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

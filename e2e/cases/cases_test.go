@@ -52,17 +52,17 @@ func TestMatchTakesStarsForAnyText(t *testing.T) {
 		pattern, text string
 		want          bool
 	}{
-		{"a", "a", true},
-		{"a", "ab", false},
-		{"", "", true},
-		{"*", "", true},
-		{"a*", "a", true},
-		{"a*c", "abc", true},
-		{"a*c", "ab", false},
-		{"*b*", "abc", true},
-		{"a*a", "a", false},
-		{"*b*b*", "abc", false},
-		{"550 5.7.26 *example.com*", "550 5.7.26 for example.com", true},
+		{pattern: "a", text: "a", want: true},
+		{pattern: "a", text: "ab"},
+		{want: true},
+		{pattern: "*", want: true},
+		{pattern: "a*", text: "a", want: true},
+		{pattern: "a*c", text: "abc", want: true},
+		{pattern: "a*c", text: "ab"},
+		{pattern: "*b*", text: "abc", want: true},
+		{pattern: "a*a", text: "a"},
+		{pattern: "*b*b*", text: "abc"},
+		{pattern: "550 5.7.26 *example.com*", text: "550 5.7.26 for example.com", want: true},
 	} {
 		if got := Match(c.pattern, c.text); got != c.want {
 			t.Errorf("Match(%q, %q) = %v", c.pattern, c.text, got)
@@ -112,13 +112,13 @@ func TestFlattenNamesScalarsByPath(t *testing.T) {
 
 func TestSessionMistakesNameTheirLine(t *testing.T) {
 	for _, c := range []struct{ name, session, want string }{
-		{"unknown word", "connect 192.0.2.1\nfoo", `2: unknown line "foo"`},
-		{"no address", "connect", "1: connect ADDR"},
-		{"bad address", "connect 1.2.3", "1: ParseAddr"},
-		{"sender without brackets", "mail a@b", "1: mail wants an address"},
-		{"mta not first", "connect local\nmta x=1", "2: mta must be the first"},
-		{"no message", "connect local\n", "1: a session needs a data line"},
-		{"alignd does not dance", "alignd dance", "1: alignd start, stop"},
+		{name: "unknown word", session: "connect 192.0.2.1\nfoo", want: `2: unknown line "foo"`},
+		{name: "no address", session: "connect", want: "1: connect ADDR"},
+		{name: "bad address", session: "connect 1.2.3", want: "1: ParseAddr"},
+		{name: "sender without brackets", session: "mail a@b", want: "1: mail wants an address"},
+		{name: "mta not first", session: "connect local\nmta x=1", want: "2: mta must be the first"},
+		{name: "no message", session: "connect local\n", want: "1: a session needs a data line"},
+		{name: "alignd does not dance", session: "alignd dance", want: "1: alignd start, stop"},
 	} {
 		_, err := parseSession(c.session)
 		if err == nil || !strings.Contains(err.Error(), c.want) {

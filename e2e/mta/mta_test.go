@@ -14,14 +14,14 @@ import (
 func TestCopyLinesGivesCRLFAndStuffsDots(t *testing.T) {
 	long := strings.Repeat("x", 70<<10)
 	for _, c := range []struct{ name, in, want string }{
-		{"LF becomes CRLF", "a\nb\n", "a\r\nb\r\n"},
-		{"CRLF stays", "a\r\nb\r\n", "a\r\nb\r\n"},
-		{"a bare CR stays", "a\rb\n", "a\rb\r\n"},
-		{"an empty line is kept", "a\n\nb\n", "a\r\n\r\nb\r\n"},
-		{"a dot at the start of a line is doubled", ".\n..a\nb.\n", "..\r\n...a\r\nb.\r\n"},
-		{"a last line without end gets one", "a\nb", "a\r\nb\r\n"},
-		{"a line longer than any buffer stays one line", long + "\n.\n", long + "\r\n..\r\n"},
-		{"nothing stays nothing", "", ""},
+		{name: "LF becomes CRLF", in: "a\nb\n", want: "a\r\nb\r\n"},
+		{name: "CRLF stays", in: "a\r\nb\r\n", want: "a\r\nb\r\n"},
+		{name: "a bare CR stays", in: "a\rb\n", want: "a\rb\r\n"},
+		{name: "an empty line is kept", in: "a\n\nb\n", want: "a\r\n\r\nb\r\n"},
+		{name: "a dot at the start of a line is doubled", in: ".\n..a\nb.\n", want: "..\r\n...a\r\nb.\r\n"},
+		{name: "a last line without end gets one", in: "a\nb", want: "a\r\nb\r\n"},
+		{name: "a line longer than any buffer stays one line", in: long + "\n.\n", want: long + "\r\n..\r\n"},
+		{name: "nothing stays nothing"},
 	} {
 		var got bytes.Buffer
 		w := bufio.NewWriter(&got)

@@ -17,22 +17,22 @@ func TestEditsOnTheWire(t *testing.T) {
 		edits []Edit
 		want  []string // frames without length
 	}{
-		{"nothing", nil, nil},
-		{"deletions go from the highest index down, before all else",
-			[]Edit{InsertHeader(0, "A", "1"), DeleteHeader("X", 1), DeleteHeader("X", 3), DeleteHeader("X", 2)},
-			[]string{"m\x00\x00\x00\x03x\x00\x00", "m\x00\x00\x00\x02x\x00\x00", "m\x00\x00\x00\x01x\x00\x00", "i\x00\x00\x00\x00A\x00 1\x00"}},
-		{"one field is deleted once, whatever the case of its name",
-			[]Edit{DeleteHeader("x-a", 1), DeleteHeader("X-B", 1), DeleteHeader("X-A", 1)},
-			[]string{"m\x00\x00\x00\x01x-a\x00\x00", "m\x00\x00\x00\x01x-b\x00\x00"}},
-		{"insertions keep their order", []Edit{InsertHeader(0, "A", "1"), InsertHeader(0, "B", "2"), InsertHeader(1, "C", "3")},
-			[]string{"i\x00\x00\x00\x00A\x00 1\x00", "i\x00\x00\x00\x00B\x00 2\x00", "i\x00\x00\x00\x01C\x00 3\x00"}},
-		{"folded values have LF", []Edit{InsertHeader(0, "A", "1;\r\n\tx\n y\r\n")},
-			[]string{"i\x00\x00\x00\x00A\x00 1;\n\tx\n y\x00"}},
-		{"a value's own leading blanks do not add up", []Edit{InsertHeader(0, "A", "  1")},
-			[]string{"i\x00\x00\x00\x00A\x00 1\x00"}},
-		{"a value may be empty", []Edit{InsertHeader(0, "A", "")}, []string{"i\x00\x00\x00\x00A\x00 \x00"}},
-		{"a reason is one line of US-ASCII", []Edit{Quarantine("a\r\nb\x00\u00e9")}, []string{"qa??b???\x00"}},
-		{"a reason is never empty", []Edit{Quarantine("")}, []string{"qquarantined\x00"}},
+		{name: "nothing"},
+		{name: "deletions go from the highest index down, before all else",
+			edits: []Edit{InsertHeader(0, "A", "1"), DeleteHeader("X", 1), DeleteHeader("X", 3), DeleteHeader("X", 2)},
+			want:  []string{"m\x00\x00\x00\x03x\x00\x00", "m\x00\x00\x00\x02x\x00\x00", "m\x00\x00\x00\x01x\x00\x00", "i\x00\x00\x00\x00A\x00 1\x00"}},
+		{name: "one field is deleted once, whatever the case of its name",
+			edits: []Edit{DeleteHeader("x-a", 1), DeleteHeader("X-B", 1), DeleteHeader("X-A", 1)},
+			want:  []string{"m\x00\x00\x00\x01x-a\x00\x00", "m\x00\x00\x00\x01x-b\x00\x00"}},
+		{name: "insertions keep their order", edits: []Edit{InsertHeader(0, "A", "1"), InsertHeader(0, "B", "2"), InsertHeader(1, "C", "3")},
+			want: []string{"i\x00\x00\x00\x00A\x00 1\x00", "i\x00\x00\x00\x00B\x00 2\x00", "i\x00\x00\x00\x01C\x00 3\x00"}},
+		{name: "folded values have LF", edits: []Edit{InsertHeader(0, "A", "1;\r\n\tx\n y\r\n")},
+			want: []string{"i\x00\x00\x00\x00A\x00 1;\n\tx\n y\x00"}},
+		{name: "a value's own leading blanks do not add up", edits: []Edit{InsertHeader(0, "A", "  1")},
+			want: []string{"i\x00\x00\x00\x00A\x00 1\x00"}},
+		{name: "a value may be empty", edits: []Edit{InsertHeader(0, "A", "")}, want: []string{"i\x00\x00\x00\x00A\x00 \x00"}},
+		{name: "a reason is one line of US-ASCII", edits: []Edit{Quarantine("a\r\nb\x00\u00e9")}, want: []string{"qa??b???\x00"}},
+		{name: "a reason is never empty", edits: []Edit{Quarantine("")}, want: []string{"qquarantined\x00"}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,19 +58,19 @@ func TestEditsThatAreRefused(t *testing.T) {
 		granted protocol.OptAction
 		want    string
 	}{
-		{"a deletion that was not granted", DeleteHeader("A", 1), allEdits &^ protocol.OptChangeHeader, "did not grant"},
-		{"an insertion that was not granted", InsertHeader(0, "A", ""), allEdits &^ protocol.OptAddHeader, "did not grant"},
-		{"a quarantine that was not granted", Quarantine("x"), allEdits &^ protocol.OptQuarantine, "did not grant"},
-		{"no kind of edit", Edit{}, allEdits, "unknown edit"},
-		{"deletion of index 0, which MTAs take for 1", DeleteHeader("A", 0), allEdits, "index 0"},
-		{"a negative index", InsertHeader(-1, "A", ""), allEdits, "index -1"},
-		{"an empty name", InsertHeader(0, "", ""), allEdits, "not a field name"},
-		{"a name with a colon", InsertHeader(0, "A:", ""), allEdits, "not a field name"},
-		{"a name with a line end", DeleteHeader("A\n", 1), allEdits, "not a field name"},
-		{"a value with NUL", InsertHeader(0, "A", "x\x00y"), allEdits, "value holds"},
-		{"a value with a lone CR", InsertHeader(0, "A", "x\ry"), allEdits, "value holds"},
-		{"a value that would start another field", InsertHeader(0, "A", "x\nB: y"), allEdits, "does not start with a blank"},
-		{"a frame that Sendmail would not read", InsertHeader(0, "A", strings.Repeat("x", 65535)), allEdits, "limit 65535"},
+		{name: "a deletion that was not granted", edit: DeleteHeader("A", 1), granted: allEdits &^ protocol.OptChangeHeader, want: "did not grant"},
+		{name: "an insertion that was not granted", edit: InsertHeader(0, "A", ""), granted: allEdits &^ protocol.OptAddHeader, want: "did not grant"},
+		{name: "a quarantine that was not granted", edit: Quarantine("x"), granted: allEdits &^ protocol.OptQuarantine, want: "did not grant"},
+		{name: "no kind of edit", edit: Edit{}, granted: allEdits, want: "unknown edit"},
+		{name: "deletion of index 0, which MTAs take for 1", edit: DeleteHeader("A", 0), granted: allEdits, want: "index 0"},
+		{name: "a negative index", edit: InsertHeader(-1, "A", ""), granted: allEdits, want: "index -1"},
+		{name: "an empty name", edit: InsertHeader(0, "", ""), granted: allEdits, want: "not a field name"},
+		{name: "a name with a colon", edit: InsertHeader(0, "A:", ""), granted: allEdits, want: "not a field name"},
+		{name: "a name with a line end", edit: DeleteHeader("A\n", 1), granted: allEdits, want: "not a field name"},
+		{name: "a value with NUL", edit: InsertHeader(0, "A", "x\x00y"), granted: allEdits, want: "value holds"},
+		{name: "a value with a lone CR", edit: InsertHeader(0, "A", "x\ry"), granted: allEdits, want: "value holds"},
+		{name: "a value that would start another field", edit: InsertHeader(0, "A", "x\nB: y"), granted: allEdits, want: "does not start with a blank"},
+		{name: "a frame that Sendmail would not read", edit: InsertHeader(0, "A", strings.Repeat("x", 65535)), granted: allEdits, want: "limit 65535"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -17,13 +17,17 @@ func TestParseConnect(t *testing.T) {
 		want Connect
 		bad  bool
 	}{
-		{name: "IPv4", data: "h\x004\x00\x19192.0.2.1\x00", want: Connect{"h", '4', 25, addr("192.0.2.1"), ""}},
-		{name: "IPv6 as Postfix writes it", data: "h\x006\x02\x002001:db8::1\x00", want: Connect{"h", '6', 512, addr("2001:db8::1"), ""}},
-		{name: "IPv6 as Sendmail writes it", data: "h\x006\x00\x19IPv6:0:0:0:0:0:0:0:1\x00", want: Connect{"h", '6', 25, addr("::1"), ""}},
-		{name: "an IPv4 address in IPv6 form", data: "h\x006\x00\x19::ffff:192.0.2.1\x00", want: Connect{"h", '6', 25, addr("192.0.2.1"), ""}},
-		{name: "a zone is dropped", data: "h\x006\x00\x19fe80::1%eth0\x00", want: Connect{"h", '6', 25, addr("fe80::1"), ""}},
-		{name: "an address that is none", data: "h\x004\x00\x19unknown\x00", want: Connect{"h", '4', 25, netip.Addr{}, ""}},
-		{name: "the tag alone", data: "h\x006\x00\x19IPv6:\x00", want: Connect{"h", '6', 25, netip.Addr{}, ""}},
+		{name: "IPv4", data: "h\x004\x00\x19192.0.2.1\x00", want: Connect{Host: "h", Family: '4', Port: 25, Addr: addr("192.0.2.1")}},
+		{name: "IPv6 as Postfix writes it", data: "h\x006\x02\x002001:db8::1\x00", want: Connect{Host: "h", Family: '6', Port: 512,
+			Addr: addr("2001:db8::1")}},
+		{name: "IPv6 as Sendmail writes it", data: "h\x006\x00\x19IPv6:0:0:0:0:0:0:0:1\x00", want: Connect{Host: "h", Family: '6', Port: 25,
+			Addr: addr("::1")}},
+		{name: "an IPv4 address in IPv6 form", data: "h\x006\x00\x19::ffff:192.0.2.1\x00", want: Connect{Host: "h", Family: '6', Port: 25,
+			Addr: addr("192.0.2.1")}},
+		{name: "a zone is dropped", data: "h\x006\x00\x19fe80::1%eth0\x00", want: Connect{Host: "h", Family: '6', Port: 25,
+			Addr: addr("fe80::1")}},
+		{name: "an address that is none", data: "h\x004\x00\x19unknown\x00", want: Connect{Host: "h", Family: '4', Port: 25, Addr: netip.Addr{}}},
+		{name: "the tag alone", data: "h\x006\x00\x19IPv6:\x00", want: Connect{Host: "h", Family: '6', Port: 25, Addr: netip.Addr{}}},
 		{name: "unknown family", data: "h\x00U", want: Connect{Host: "h", Family: 'U'}},
 		{name: "unknown family with a rest", data: "h\x00U\x00", want: Connect{Host: "h", Family: 'U'}},
 		{name: "unix socket with a port", data: "h\x00L\x00\x00/s\x00", want: Connect{Host: "h", Family: 'L', Path: "/s"}},
@@ -49,18 +53,18 @@ func TestParseConnect(t *testing.T) {
 
 func TestMailbox(t *testing.T) {
 	tests := []struct{ name, path, want string }{
-		{"the null reverse-path", "<>", ""},
-		{"nothing", "", ""},
-		{"a mailbox in brackets", "<a@example.com>", "a@example.com"},
-		{"a mailbox without brackets", "a@example.com", "a@example.com"},
-		{"a quoted local part keeps its quotes and brackets", `<"<a b>"@example.com>`, `"<a b>"@example.com`},
-		{"a source route (RFC 5321 appendix C)", "<@relay.example,@b.example:a@example.com>", "a@example.com"},
-		{"a route through an address literal", "<@[IPv6:2001:db8::1],@b:a@example.com>", "a@example.com"},
-		{"an @ without a route", "<@example.com>", "@example.com"},
-		{"a colon in a mailbox is no route", `<"a:b"@example.com>`, `"a:b"@example.com`},
-		{"an unclosed bracket stays", "<a@example.com", "<a@example.com"},
-		{"one bracket alone", "<", "<"},
-		{"SMTPUTF8", "<\u00fc@example.com>", "\u00fc@example.com"},
+		{name: "the null reverse-path", path: "<>"},
+		{name: "nothing"},
+		{name: "a mailbox in brackets", path: "<a@example.com>", want: "a@example.com"},
+		{name: "a mailbox without brackets", path: "a@example.com", want: "a@example.com"},
+		{name: "a quoted local part keeps its quotes and brackets", path: `<"<a b>"@example.com>`, want: `"<a b>"@example.com`},
+		{name: "a source route (RFC 5321 appendix C)", path: "<@relay.example,@b.example:a@example.com>", want: "a@example.com"},
+		{name: "a route through an address literal", path: "<@[IPv6:2001:db8::1],@b:a@example.com>", want: "a@example.com"},
+		{name: "an @ without a route", path: "<@example.com>", want: "@example.com"},
+		{name: "a colon in a mailbox is no route", path: `<"a:b"@example.com>`, want: `"a:b"@example.com`},
+		{name: "an unclosed bracket stays", path: "<a@example.com", want: "<a@example.com"},
+		{name: "one bracket alone", path: "<", want: "<"},
+		{name: "SMTPUTF8", path: "<\u00fc@example.com>", want: "\u00fc@example.com"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -25,18 +25,19 @@ func TestFrameReader(t *testing.T) {
 		want   []int // sizes of contents
 		err    error
 	}{
-		{"an empty stream ends between frames", nil, nil, io.EOF},
-		{"frames without content", whole(0, 0), []int{0, 0}, io.EOF},
-		{"a frame that fills the small buffer", whole(smallBuffer-5, 1), []int{smallBuffer - 5, 1}, io.EOF},
-		{"a frame one octet over the small buffer", whole(3, smallBuffer-4, 1), []int{3, smallBuffer - 4, 1}, io.EOF},
-		{"whole body chunks between small frames", whole(10, 65535, 20, 65535, 65535, 1), []int{10, 65535, 20, 65535, 65535, 1}, io.EOF},
-		{"a frame at the limit, then small ones", whole(1<<20-1, 5, 5000), []int{1<<20 - 1, 5, 5000}, io.EOF},
-		{"a frame over the limit", whole(1, 1<<20), []int{1}, errLongFrame},
-		{"the largest length there is", []byte{255, 255, 255, 255, 'A'}, nil, errLongFrame},
-		{"a length of zero is refused at once", []byte{0, 0, 0, 0}, nil, errEmptyFrame},
-		{"a stream cut in the length", []byte{0, 0, 0}, nil, io.ErrUnexpectedEOF},
-		{"a stream cut before the command", []byte{0, 0, 0, 1}, nil, io.ErrUnexpectedEOF},
-		{"a stream cut in the content", whole(7, 9)[:18], []int{7}, io.ErrUnexpectedEOF},
+		{name: "an empty stream ends between frames", err: io.EOF},
+		{name: "frames without content", stream: whole(0, 0), want: []int{0, 0}, err: io.EOF},
+		{name: "a frame that fills the small buffer", stream: whole(smallBuffer-5, 1), want: []int{smallBuffer - 5, 1}, err: io.EOF},
+		{name: "a frame one octet over the small buffer", stream: whole(3, smallBuffer-4, 1), want: []int{3, smallBuffer - 4, 1}, err: io.EOF},
+		{name: "whole body chunks between small frames", stream: whole(10, 65535, 20, 65535, 65535, 1),
+			want: []int{10, 65535, 20, 65535, 65535, 1}, err: io.EOF},
+		{name: "a frame at the limit, then small ones", stream: whole(1<<20-1, 5, 5000), want: []int{1<<20 - 1, 5, 5000}, err: io.EOF},
+		{name: "a frame over the limit", stream: whole(1, 1<<20), want: []int{1}, err: errLongFrame},
+		{name: "the largest length there is", stream: []byte{255, 255, 255, 255, 'A'}, err: errLongFrame},
+		{name: "a length of zero is refused at once", stream: []byte{0, 0, 0, 0}, err: errEmptyFrame},
+		{name: "a stream cut in the length", stream: []byte{0, 0, 0}, err: io.ErrUnexpectedEOF},
+		{name: "a stream cut before the command", stream: []byte{0, 0, 0, 1}, err: io.ErrUnexpectedEOF},
+		{name: "a stream cut in the content", stream: whole(7, 9)[:18], want: []int{7}, err: io.ErrUnexpectedEOF},
 	}
 	readers := map[string]func(io.Reader) io.Reader{
 		"at once":     func(r io.Reader) io.Reader { return r },
@@ -87,10 +88,10 @@ func TestFrameReaderPassesOverALongFrame(t *testing.T) {
 		skipped      bool
 		err          error
 	}{
-		{"of the command that is asked for", string(long) + string(next), 'L', true, nil},
-		{"not of another command", string(long) + string(next), 'B', false, nil},
-		{"an end within the frame", string(long[:9000]), 'L', false, io.ErrUnexpectedEOF},
-		{"an end before the command", string(long[:4]), 'L', false, io.ErrUnexpectedEOF},
+		{name: "of the command that is asked for", stream: string(long) + string(next), cmd: 'L', skipped: true},
+		{name: "not of another command", stream: string(long) + string(next), cmd: 'B'},
+		{name: "an end within the frame", stream: string(long[:9000]), cmd: 'L', err: io.ErrUnexpectedEOF},
+		{name: "an end before the command", stream: string(long[:4]), cmd: 'L', err: io.ErrUnexpectedEOF},
 	} {
 		for _, piece := range []int{1, 7, 1 << 20} {
 			f := frameReader{src: &pieces{[]byte(tt.stream), piece}, max: 100}

@@ -31,10 +31,10 @@ func TestListenUnixSetsModeAndGroup(t *testing.T) {
 		opt   SocketOptions
 		want  fs.FileMode
 	}{
-		{"the default lets the group in", 0o022, SocketOptions{}, 0o660},
-		{"a narrow umask plays no part", 0o077, SocketOptions{Mode: 0o666}, 0o666},
-		{"a wide umask plays no part", 0o000, SocketOptions{Mode: 0o600}, 0o600},
-		{"a group by number", 0o022, SocketOptions{Group: strconv.Itoa(os.Getgid())}, 0o660},
+		{name: "the default lets the group in", umask: 0o022, opt: SocketOptions{}, want: 0o660},
+		{name: "a narrow umask plays no part", umask: 0o077, opt: SocketOptions{Mode: 0o666}, want: 0o666},
+		{name: "a wide umask plays no part", umask: 0o000, opt: SocketOptions{Mode: 0o600}, want: 0o600},
+		{name: "a group by number", umask: 0o022, opt: SocketOptions{Group: strconv.Itoa(os.Getgid())}, want: 0o660},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

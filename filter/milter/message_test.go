@@ -71,20 +71,26 @@ func TestMessagesOverALimitAreRefusedAtTheirEnd(t *testing.T) {
 		rest func(*mta)
 		log  string // "" when the message is within the limits
 	}{
-		{"header fields at the limit", Options{MaxHeaders: 10}, theMail, repeat('L', theHeader, 10), ""},
-		{"header fields over the limit", Options{MaxHeaders: 10}, theMail, repeat('L', theHeader, 11), "header fields"},
-		{"header octets", Options{MaxHeaderBytes: 1000}, theMail, repeat('L', "A\x00"+long+"\x00", 2), "header octets"},
-		{"one field that is all of the header", Options{}, theMail, repeat('L', "A\x00"+strings.Repeat("x", 2<<20-3)+"\x00", 1), ""},
-		{"one field that is longer", Options{MaxHeaderBytes: 1000}, theMail, repeat('L', "A\x00"+strings.Repeat("x", 1<<19)+"\x00", 1), "header octets"},
-		{"one field that is longer than any frame", Options{MaxHeaderBytes: 1000, MaxPacket: 2000}, theMail, repeat('L', "A\x00"+strings.Repeat("x", 1<<17)+"\x00", 3), "header octets"},
-		{"as many recipients of 80 octets as are allowed", Options{MaxRecipients: 20_000}, theMail, repeat('R', "<"+strings.Repeat("x", 77)+">\x00", 20_000), ""},
-		{"recipients at the limit", Options{MaxRecipients: 3}, theMail, repeat('R', theRcpt, 3), ""},
-		{"recipients over the limit", Options{MaxRecipients: 3}, theMail, repeat('R', theRcpt, 4), "recipients"},
-		{"envelope octets", Options{MaxEnvelopeBytes: 1000}, theMail, repeat('R', "<"+long+">\x00", 2), "envelope octets"},
-		{"envelope octets of MAIL", Options{MaxEnvelopeBytes: 100}, "<" + long + ">\x00", repeat('R', theRcpt, 1), "envelope octets"},
-		{"ESMTP arguments", Options{}, "<>" + strings.Repeat("\x00A", maxArgs+1) + "\x00", repeat('R', theRcpt, 1), "ESMTP arguments"},
-		{"body at the limit", Options{MaxBody: 1000}, theMail, repeat('B', long, 2), ""},
-		{"body over the limit", Options{MaxBody: 999}, theMail, repeat('B', long, 200), "body octets"},
+		{name: "header fields at the limit", opt: Options{MaxHeaders: 10}, mail: theMail, rest: repeat('L', theHeader, 10)},
+		{name: "header fields over the limit", opt: Options{MaxHeaders: 10}, mail: theMail, rest: repeat('L', theHeader, 11), log: "header fields"},
+		{name: "header octets", opt: Options{MaxHeaderBytes: 1000}, mail: theMail, rest: repeat('L', "A\x00"+long+"\x00", 2), log: "header octets"},
+		{name: "one field that is all of the header", opt: Options{}, mail: theMail,
+			rest: repeat('L', "A\x00"+strings.Repeat("x", 2<<20-3)+"\x00", 1)},
+		{name: "one field that is longer", opt: Options{MaxHeaderBytes: 1000}, mail: theMail,
+			rest: repeat('L', "A\x00"+strings.Repeat("x", 1<<19)+"\x00", 1), log: "header octets"},
+		{name: "one field that is longer than any frame", opt: Options{MaxHeaderBytes: 1000, MaxPacket: 2000}, mail: theMail,
+			rest: repeat('L', "A\x00"+strings.Repeat("x", 1<<17)+"\x00", 3), log: "header octets"},
+		{name: "as many recipients of 80 octets as are allowed", opt: Options{MaxRecipients: 20_000}, mail: theMail,
+			rest: repeat('R', "<"+strings.Repeat("x", 77)+">\x00", 20_000)},
+		{name: "recipients at the limit", opt: Options{MaxRecipients: 3}, mail: theMail, rest: repeat('R', theRcpt, 3)},
+		{name: "recipients over the limit", opt: Options{MaxRecipients: 3}, mail: theMail, rest: repeat('R', theRcpt, 4), log: "recipients"},
+		{name: "envelope octets", opt: Options{MaxEnvelopeBytes: 1000}, mail: theMail, rest: repeat('R', "<"+long+">\x00", 2), log: "envelope octets"},
+		{name: "envelope octets of MAIL", opt: Options{MaxEnvelopeBytes: 100}, mail: "<" + long + ">\x00", rest: repeat('R', theRcpt, 1),
+			log: "envelope octets"},
+		{name: "ESMTP arguments", opt: Options{}, mail: "<>" + strings.Repeat("\x00A", maxArgs+1) + "\x00", rest: repeat('R', theRcpt, 1),
+			log: "ESMTP arguments"},
+		{name: "body at the limit", opt: Options{MaxBody: 1000}, mail: theMail, rest: repeat('B', long, 2)},
+		{name: "body over the limit", opt: Options{MaxBody: 999}, mail: theMail, rest: repeat('B', long, 200), log: "body octets"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -128,11 +134,11 @@ func TestResponsesThatCannotBeSentDeferTheMessage(t *testing.T) {
 		response Response
 		want     string
 	}{
-		{"no reply", Response{}, "y451 4.3.0"},
-		{"an invalid reply", Response{Reply: Text(550, "4.7.1", "x")}, "y451 4.3.0"},
-		{"an edit that was not granted after some that were",
-			Response{[]Edit{InsertHeader(0, "A", "1"), Quarantine("x")}, Accept}, "y451 4.3.0"},
-		{"edits have no meaning beside a refusal", Response{[]Edit{Quarantine("x")}, Text(550, "5.7.1", "x")}, "y550 5.7.1"},
+		{name: "no reply", response: Response{}, want: "y451 4.3.0"},
+		{name: "an invalid reply", response: Response{Reply: Text(550, "4.7.1", "x")}, want: "y451 4.3.0"},
+		{name: "an edit that was not granted after some that were",
+			response: Response{[]Edit{InsertHeader(0, "A", "1"), Quarantine("x")}, Accept}, want: "y451 4.3.0"},
+		{name: "edits have no meaning beside a refusal", response: Response{[]Edit{Quarantine("x")}, Text(550, "5.7.1", "x")}, want: "y550 5.7.1"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -114,11 +114,11 @@ func TestAPanicOfOurOwnEndsOneConnectionOnly(t *testing.T) {
 		name, at string
 		session  bool // one was begun
 	}{
-		{"reading the offer", "Read", false},
-		{"answering the offer", "Write O", false},
-		{"telling of progress", "Write p", true},
-		{"answering a message whose Session panicked", "Write y", true},
-		{"closing the connection", "Close", true},
+		{name: "reading the offer", at: "Read"},
+		{name: "answering the offer", at: "Write O"},
+		{name: "telling of progress", at: "Write p", session: true},
+		{name: "answering a message whose Session panicked", at: "Write y", session: true},
+		{name: "closing the connection", at: "Close", session: true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var log logBuffer

@@ -12,13 +12,13 @@ func TestReplyOnTheWire(t *testing.T) {
 		want  string // frame without its length
 		str   string
 	}{
-		{"accept", Accept, "a", "accept"},
-		{"code, enhanced code and text", Text(550, "5.7.26", "Refused"), "y550 5.7.26 Refused\x00", "550 5.7.26 Refused"},
-		{"without enhanced code", Text(451, "", "Later"), "y451 Later\x00", "451 Later"},
-		{"without text", Text(451, "4.3.0", ""), "y451 4.3.0 \x00", "451 4.3.0 "},
-		{"a percent sign is doubled", Text(550, "5.7.1", "50% off"), "y550 5.7.1 50%% off\x00", "550 5.7.1 50% off"},
-		{"several lines repeat both codes", Text(550, "5.7.1", "one\ntwo\r\nthree"),
-			"y550-5.7.1 one\r\n550-5.7.1 two\r\n550 5.7.1 three\x00", "550 5.7.1 one / two / three"},
+		{name: "accept", reply: Accept, want: "a", str: "accept"},
+		{name: "code, enhanced code and text", reply: Text(550, "5.7.26", "Refused"), want: "y550 5.7.26 Refused\x00", str: "550 5.7.26 Refused"},
+		{name: "without enhanced code", reply: Text(451, "", "Later"), want: "y451 Later\x00", str: "451 Later"},
+		{name: "without text", reply: Text(451, "4.3.0", ""), want: "y451 4.3.0 \x00", str: "451 4.3.0 "},
+		{name: "a percent sign is doubled", reply: Text(550, "5.7.1", "50% off"), want: "y550 5.7.1 50%% off\x00", str: "550 5.7.1 50% off"},
+		{name: "several lines repeat both codes", reply: Text(550, "5.7.1", "one\ntwo\r\nthree"),
+			want: "y550-5.7.1 one\r\n550-5.7.1 two\r\n550 5.7.1 three\x00", str: "550 5.7.1 one / two / three"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -41,23 +41,23 @@ func TestCheckReplyRefuses(t *testing.T) {
 		reply Reply
 		want  string
 	}{
-		{"no reply at all", Reply{}, "reply is empty"},
-		{"a success", Text(250, "2.0.0", "ok"), "neither 4xx nor 5xx"},
-		{"a code with a second digit over 5 (RFC 5321 section 4.2)", Text(560, "5.0.0", "x"), "neither 4xx nor 5xx"},
-		{"a code of four digits", Text(5500, "5.0.0", "x"), "neither 4xx nor 5xx"},
-		{"a negative code", Text(-550, "5.0.0", "x"), "neither 4xx nor 5xx"},
-		{"two classes", Text(550, "4.7.1", "x"), `"4.7.1" is not of the form 5.x.y`},
-		{"an enhanced code of two parts", Text(550, "5.7", "x"), "not of the form"},
-		{"an enhanced code of four parts", Text(550, "5.7.1.1", "x"), "not of the form"},
-		{"an enhanced code with a leading zero", Text(550, "5.07.1", "x"), "not of the form"},
-		{"an enhanced code of four digits", Text(550, "5.7.1000", "x"), "not of the form"},
-		{"an enhanced code with a sign", Text(550, "5.+7.1", "x"), "not of the form"},
-		{"8-bit text", Text(550, "5.7.1", "caf\u00e9"), "not printable US-ASCII"},
-		{"a lone CR", Text(550, "5.7.1", "a\rb"), "not printable US-ASCII"},
-		{"NUL", Text(550, "5.7.1", "a\x00b"), "not printable US-ASCII"},
-		{"a tab", Text(550, "5.7.1", "a\tb"), "not printable US-ASCII"},
-		{"an overlong line (RFC 5321 section 4.5.3.1.5)", Text(550, "5.7.1", strings.Repeat("x", 501)), "reply line has 513 octets"},
-		{"too many lines", Text(550, "5.7.1", strings.Repeat("\n", 32)), "reply has 33 lines"},
+		{name: "no reply at all", reply: Reply{}, want: "reply is empty"},
+		{name: "a success", reply: Text(250, "2.0.0", "ok"), want: "neither 4xx nor 5xx"},
+		{name: "a code with a second digit over 5 (RFC 5321 section 4.2)", reply: Text(560, "5.0.0", "x"), want: "neither 4xx nor 5xx"},
+		{name: "a code of four digits", reply: Text(5500, "5.0.0", "x"), want: "neither 4xx nor 5xx"},
+		{name: "a negative code", reply: Text(-550, "5.0.0", "x"), want: "neither 4xx nor 5xx"},
+		{name: "two classes", reply: Text(550, "4.7.1", "x"), want: `"4.7.1" is not of the form 5.x.y`},
+		{name: "an enhanced code of two parts", reply: Text(550, "5.7", "x"), want: "not of the form"},
+		{name: "an enhanced code of four parts", reply: Text(550, "5.7.1.1", "x"), want: "not of the form"},
+		{name: "an enhanced code with a leading zero", reply: Text(550, "5.07.1", "x"), want: "not of the form"},
+		{name: "an enhanced code of four digits", reply: Text(550, "5.7.1000", "x"), want: "not of the form"},
+		{name: "an enhanced code with a sign", reply: Text(550, "5.+7.1", "x"), want: "not of the form"},
+		{name: "8-bit text", reply: Text(550, "5.7.1", "caf\u00e9"), want: "not printable US-ASCII"},
+		{name: "a lone CR", reply: Text(550, "5.7.1", "a\rb"), want: "not printable US-ASCII"},
+		{name: "NUL", reply: Text(550, "5.7.1", "a\x00b"), want: "not printable US-ASCII"},
+		{name: "a tab", reply: Text(550, "5.7.1", "a\tb"), want: "not printable US-ASCII"},
+		{name: "an overlong line (RFC 5321 section 4.5.3.1.5)", reply: Text(550, "5.7.1", strings.Repeat("x", 501)), want: "reply line has 513 octets"},
+		{name: "too many lines", reply: Text(550, "5.7.1", strings.Repeat("\n", 32)), want: "reply has 33 lines"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

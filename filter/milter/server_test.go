@@ -20,12 +20,16 @@ func TestNegotiation(t *testing.T) {
 		wantOptions               uint32
 		wantMacros                bool
 	}{
-		{"everything offered", 6, 0x1ff, all, 6, 0x131, uint32(wantedOptions), true},
-		{"more than we know is offered", 7, 0xffffffff, 0xffffffff, 6, 0x131, uint32(wantedOptions), true},
-		{"version 2 of the protocol", 2, 0x3f, 0x7f, 2, 0x31, 0, false},
-		{"no leading space", 6, 0x1ff, all &^ 0x100000, 6, 0x131, uint32(wantedOptions) &^ 0x100000, true},
-		{"no quarantine and no macro lists", 6, 0x1f, all, 6, 0x11, uint32(wantedOptions), false},
-		{"nothing offered", 6, 0, 0, 6, 0, 0, false},
+		{name: "everything offered", version: 6, actions: 0x1ff, options: all, wantVersion: 6, wantActions: 0x131,
+			wantOptions: uint32(wantedOptions), wantMacros: true},
+		{name: "more than we know is offered", version: 7, actions: 0xffffffff, options: 0xffffffff, wantVersion: 6, wantActions: 0x131,
+			wantOptions: uint32(wantedOptions), wantMacros: true},
+		{name: "version 2 of the protocol", version: 2, actions: 0x3f, options: 0x7f, wantVersion: 2, wantActions: 0x31},
+		{name: "no leading space", version: 6, actions: 0x1ff, options: all &^ 0x100000, wantVersion: 6, wantActions: 0x131,
+			wantOptions: uint32(wantedOptions) &^ 0x100000, wantMacros: true},
+		{name: "no quarantine and no macro lists", version: 6, actions: 0x1f, options: all, wantVersion: 6, wantActions: 0x11,
+			wantOptions: uint32(wantedOptions)},
+		{name: "nothing offered", version: 6, wantVersion: 6},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -91,33 +95,33 @@ func TestMalformedInputEndsTheConnection(t *testing.T) {
 	tests := []struct {
 		name, stream, log string
 	}{
-		{"a zero-length frame first", "\x00\x00\x00\x00", "frame of length zero"},
-		{"a frame over the limit first", "\x7f\xff\xff\xffO", "frame over the limit"},
-		{"HTTP", "GET / HTTP/1.1\r\n\r\n", "frame over the limit"},
-		{"no negotiation", frame('C', theConnect), "no option negotiation"},
-		{"a short negotiation", frame('O', "\x00\x00\x00\x06"), "has 4 octets"},
-		{"protocol version 1", frame('O', offer(1, 0x1ff, allOptions)), "protocol version 1"},
-		{"a second negotiation", hello + hello, "second option negotiation"},
-		{"a zero-length frame later", hello + "\x00\x00\x00\x00", "frame of length zero"},
-		{"a frame over the limit in a message", mail + "\x00\x20\x00\x02B", "frame over the limit"},
-		{"CONNECT without NUL", hello + frame('C', "host"), "malformed frame: connect"},
-		{"CONNECT without content", hello + frame('C', ""), "malformed frame: connect"},
-		{"HELO without NUL", hello + frame('H', "host"), "malformed frame: helo"},
-		{"MAIL without NUL", hello + frame('M', "<>"), "malformed frame: mail"},
-		{"MAIL without content", hello + frame('M', ""), "malformed frame: mail"},
-		{"RCPT without NUL", mail + frame('R', "<a>"), "malformed frame: rcpt"},
-		{"a header without value", mail + frame('L', "A\x00"), "malformed frame: header"},
-		{"a header with NUL in its value", mail + frame('L', "A\x00b\x00c\x00"), "malformed frame: header"},
-		{"RCPT before MAIL", hello + frame('R', theRcpt), "out of order: rcpt"},
-		{"a header before MAIL", hello + frame('L', theHeader), "out of order: header"},
-		{"end of header before MAIL", hello + frame('N', ""), "out of order: end of header"},
-		{"a body before MAIL", hello + frame('B', theBody), "out of order: body"},
-		{"end of message before MAIL", hello + frame('E', ""), "out of order: end of message"},
-		{"end of message twice", mail + frame('E', "") + frame('E', ""), "out of order: end of message"},
-		{"RCPT after a header", mail + frame('L', theHeader) + frame('R', theRcpt), "out of order: rcpt"},
-		{"a header after end of header", mail + frame('N', "") + frame('L', theHeader), "out of order: header"},
-		{"end of header twice", mail + frame('N', "") + frame('N', ""), "out of order: end of header"},
-		{"a header after the body", mail + frame('B', theBody) + frame('L', theHeader), "out of order: header"},
+		{name: "a zero-length frame first", stream: "\x00\x00\x00\x00", log: "frame of length zero"},
+		{name: "a frame over the limit first", stream: "\x7f\xff\xff\xffO", log: "frame over the limit"},
+		{name: "HTTP", stream: "GET / HTTP/1.1\r\n\r\n", log: "frame over the limit"},
+		{name: "no negotiation", stream: frame('C', theConnect), log: "no option negotiation"},
+		{name: "a short negotiation", stream: frame('O', "\x00\x00\x00\x06"), log: "has 4 octets"},
+		{name: "protocol version 1", stream: frame('O', offer(1, 0x1ff, allOptions)), log: "protocol version 1"},
+		{name: "a second negotiation", stream: hello + hello, log: "second option negotiation"},
+		{name: "a zero-length frame later", stream: hello + "\x00\x00\x00\x00", log: "frame of length zero"},
+		{name: "a frame over the limit in a message", stream: mail + "\x00\x20\x00\x02B", log: "frame over the limit"},
+		{name: "CONNECT without NUL", stream: hello + frame('C', "host"), log: "malformed frame: connect"},
+		{name: "CONNECT without content", stream: hello + frame('C', ""), log: "malformed frame: connect"},
+		{name: "HELO without NUL", stream: hello + frame('H', "host"), log: "malformed frame: helo"},
+		{name: "MAIL without NUL", stream: hello + frame('M', "<>"), log: "malformed frame: mail"},
+		{name: "MAIL without content", stream: hello + frame('M', ""), log: "malformed frame: mail"},
+		{name: "RCPT without NUL", stream: mail + frame('R', "<a>"), log: "malformed frame: rcpt"},
+		{name: "a header without value", stream: mail + frame('L', "A\x00"), log: "malformed frame: header"},
+		{name: "a header with NUL in its value", stream: mail + frame('L', "A\x00b\x00c\x00"), log: "malformed frame: header"},
+		{name: "RCPT before MAIL", stream: hello + frame('R', theRcpt), log: "out of order: rcpt"},
+		{name: "a header before MAIL", stream: hello + frame('L', theHeader), log: "out of order: header"},
+		{name: "end of header before MAIL", stream: hello + frame('N', ""), log: "out of order: end of header"},
+		{name: "a body before MAIL", stream: hello + frame('B', theBody), log: "out of order: body"},
+		{name: "end of message before MAIL", stream: hello + frame('E', ""), log: "out of order: end of message"},
+		{name: "end of message twice", stream: mail + frame('E', "") + frame('E', ""), log: "out of order: end of message"},
+		{name: "RCPT after a header", stream: mail + frame('L', theHeader) + frame('R', theRcpt), log: "out of order: rcpt"},
+		{name: "a header after end of header", stream: mail + frame('N', "") + frame('L', theHeader), log: "out of order: header"},
+		{name: "end of header twice", stream: mail + frame('N', "") + frame('N', ""), log: "out of order: end of header"},
+		{name: "a header after the body", stream: mail + frame('B', theBody) + frame('L', theHeader), log: "out of order: header"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -152,27 +156,27 @@ func TestSilentPeersAreTimedOut(t *testing.T) {
 		talk     func(*mta)
 		log      string
 	}{
-		{"before the negotiation", Timeouts{Negotiate: 20 * time.Millisecond}, func(m *mta) {}, "timed out"},
-		{"dribbling the negotiation", Timeouts{Negotiate: 50 * time.Millisecond}, func(m *mta) {
+		{name: "before the negotiation", timeouts: Timeouts{Negotiate: 20 * time.Millisecond}, talk: func(m *mta) {}, log: "timed out"},
+		{name: "dribbling the negotiation", timeouts: Timeouts{Negotiate: 50 * time.Millisecond}, talk: func(m *mta) {
 			for _, c := range string(appendFrame(nil, 'O', offer(6, 0, 0))) {
 				time.Sleep(10 * time.Millisecond)
 				if _, err := m.nc.Write([]byte{byte(c)}); err != nil {
 					return
 				}
 			}
-		}, "timed out"},
-		{"between messages", Timeouts{Idle: 20 * time.Millisecond}, func(m *mta) {
+		}, log: "timed out"},
+		{name: "between messages", timeouts: Timeouts{Idle: 20 * time.Millisecond}, talk: func(m *mta) {
 			m.send('O', offer(6, 0x1ff, allOptions))
 			m.receive()
 			m.send('C', theConnect)
-		}, "timed out"},
-		{"within a message", Timeouts{Content: 20 * time.Millisecond}, func(m *mta) {
+		}, log: "timed out"},
+		{name: "within a message", timeouts: Timeouts{Content: 20 * time.Millisecond}, talk: func(m *mta) {
 			m.send('O', offer(6, 0x1ff, allOptions))
 			m.receive()
 			m.send('M', theMail)
 			m.send('L', theHeader)
-		}, "within a message"},
-		{"dribbling the content", Timeouts{Content: 50 * time.Millisecond}, func(m *mta) {
+		}, log: "within a message"},
+		{name: "dribbling the content", timeouts: Timeouts{Content: 50 * time.Millisecond}, talk: func(m *mta) {
 			m.send('O', offer(6, 0x1ff, allOptions))
 			m.receive()
 			m.send('M', theMail)
@@ -182,7 +186,7 @@ func TestSilentPeersAreTimedOut(t *testing.T) {
 					return
 				}
 			}
-		}, "within a message"},
+		}, log: "within a message"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -29,35 +29,35 @@ func TestSessionHearsWholeMessagesWhateverTheOrderOfTheMTA(t *testing.T) {
 		order string
 		want  string
 	}{
-		{"Postfix aborts after every message and before HELO", "OCHMRAMRHAAMRNBEAMAAQ",
-			hello + begin + abort + begin + abort + again + begin + content +
+		{name: "Postfix aborts after every message and before HELO", order: "OCHMRAMRHAAMRNBEAMAAQ",
+			want: hello + begin + abort + begin + abort + again + begin + content +
 				"mail a@example.com [\"SIZE=10\"]\n" + abort + bye},
-		{"Sendmail without reply bits sends no abort after a message", "OCHMRAMRAHMRNBEMQ",
-			hello + begin + abort + begin + abort + again + begin + content +
+		{name: "Sendmail without reply bits sends no abort after a message", order: "OCHMRAMRAHMRNBEMQ",
+			want: hello + begin + abort + begin + abort + again + begin + content +
 				"mail a@example.com [\"SIZE=10\"]\n" + abort + bye},
-		{"a HELO within a message ends it", "OCHMRAMRHMRNBEMQ",
-			hello + begin + abort + begin + abort + again + begin + content +
+		{name: "a HELO within a message ends it", order: "OCHMRAMRHMRNBEMQ",
+			want: hello + begin + abort + begin + abort + again + begin + content +
 				"mail a@example.com [\"SIZE=10\"]\n" + abort + bye},
-		{"a MAIL within a message ends it", "OCHMRMRNBEQ",
-			hello + begin + abort + begin + content + bye},
-		{"MAIL after content without its end starts anew", "OCHMRNBMRNBEQ",
-			hello + begin + strings.Replace(content, "end of message\n", "", 1) + abort + begin + content + bye},
-		{"several messages need nothing in between", "OCHMRNBEMRNBEQ",
-			hello + begin + content + begin + content + bye},
-		{"without a body there still is an end", "OCHMRNEQ",
-			hello + begin + strings.Replace(content, "body 6\n", "", 1) + bye},
-		{"end of header is told when the MTA leaves it out", "OCHMRBEQ",
-			hello + begin + "end of header\nbody 6\nend of message\n" + bye},
-		{"end of header is told before an end of message that comes at once", "OCHMREQ",
-			hello + begin + "end of header\nend of message\n" + bye},
-		{"QUIT_NC is followed by another SMTP session", "OCHMRNBEKCHMRNBEQ",
-			hello + begin + content + "close\n" + hello + begin + content + bye},
-		{"a second CONNECT starts another SMTP session", "OCHMRCHQ",
-			hello + begin + abort + "close\n" + hello + bye},
-		{"MAIL without HELO and CONNECT has an unknown client", "OMREQ",
-			"connect  U 0 invalid IP\n" + begin + "end of header\nend of message\n" + bye},
-		{"DATA and unknown commands are answered", "OCHTUMRTNBEQ", hello + begin + content + bye},
-		{"a command unknown to us is passed over", "OCHMRZNBEQ", hello + begin + content + bye},
+		{name: "a MAIL within a message ends it", order: "OCHMRMRNBEQ",
+			want: hello + begin + abort + begin + content + bye},
+		{name: "MAIL after content without its end starts anew", order: "OCHMRNBMRNBEQ",
+			want: hello + begin + strings.Replace(content, "end of message\n", "", 1) + abort + begin + content + bye},
+		{name: "several messages need nothing in between", order: "OCHMRNBEMRNBEQ",
+			want: hello + begin + content + begin + content + bye},
+		{name: "without a body there still is an end", order: "OCHMRNEQ",
+			want: hello + begin + strings.Replace(content, "body 6\n", "", 1) + bye},
+		{name: "end of header is told when the MTA leaves it out", order: "OCHMRBEQ",
+			want: hello + begin + "end of header\nbody 6\nend of message\n" + bye},
+		{name: "end of header is told before an end of message that comes at once", order: "OCHMREQ",
+			want: hello + begin + "end of header\nend of message\n" + bye},
+		{name: "QUIT_NC is followed by another SMTP session", order: "OCHMRNBEKCHMRNBEQ",
+			want: hello + begin + content + "close\n" + hello + begin + content + bye},
+		{name: "a second CONNECT starts another SMTP session", order: "OCHMRCHQ",
+			want: hello + begin + abort + "close\n" + hello + bye},
+		{name: "MAIL without HELO and CONNECT has an unknown client", order: "OMREQ",
+			want: "connect  U 0 invalid IP\n" + begin + "end of header\nend of message\n" + bye},
+		{name: "DATA and unknown commands are answered", order: "OCHTUMRTNBEQ", want: hello + begin + content + bye},
+		{name: "a command unknown to us is passed over", order: "OCHMRZNBEQ", want: hello + begin + content + bye},
 	}
 	for _, without := range []protocol.OptProtocol{0, noReply} {
 		for _, tt := range tests {

@@ -118,8 +118,9 @@ func TestAReportBySchemaIsReadWhole(t *testing.T) {
 		Policy: Policy{P: "reject", SP: "none", NP: "reject", ADKIM: "r", ASPF: "s", FO: "1", Testing: "n", Discovery: "treewalk"}}
 	three, null := int64(3), ""
 	rec := Record{SourceIP: "192.0.2.1", Count: &three, Disposition: "none", DKIM: "pass", SPF: "fail",
-		Reasons: []Reason{{"local_policy", "arc=pass"}}, HeaderFrom: "example.com", EnvelopeFrom: &null,
-		AuthResults: AuthResults{DKIM: []DKIMResult{{"example.com", "s1", "pass", "fine"}}, SPF: []SPFResult{{"mail.example.com", "mfrom", "softfail", ""}}}}
+		Reasons: []Reason{{Type: "local_policy", Comment: "arc=pass"}}, HeaderFrom: "example.com", EnvelopeFrom: &null,
+		AuthResults: AuthResults{DKIM: []DKIMResult{{Domain: "example.com", Selector: "s1", Result: "pass", Human: "fine"}}, SPF: []SPFResult{{Domain: "mail.example.com",
+			Scope: "mfrom", Result: "softfail"}}}}
 	got, _ := json.Marshal([]any{k.heads, k.records, k.problems, n})
 	want, _ := json.Marshal([]any{[]Aggregate{head}, [][]Record{{rec}}, []string(nil), []int{1}})
 	if !bytes.Equal(got, want) {
@@ -137,26 +138,29 @@ func TestReportsAreFoundByTheirContent(t *testing.T) {
 		name, file string
 		want       int
 	}{
-		{"plain XML", r, 1},
-		{"a byte order mark", "\ufeff" + r, 1},
-		{"blank lines in front", "\r\n\n  " + r, 1},
-		{"no XML declaration", r[strings.Index(r, "<feedback"):], 1},
-		{"no namespace", strings.Replace(r, ` xmlns="urn:ietf:params:xml:ns:dmarc-2.0"`, "", 1), 1},
-		{"another namespace with a prefix", strings.NewReplacer("<feedback xmlns=", "<d:feedback xmlns:d=", "</feedback>", "</d:feedback>").Replace(r), 1},
-		{"UTF-16 with a byte order mark", utf16, 1},
-		{"gzip", packed(t, r), 1},
-		{"gzip in gzip", packed(t, packed(t, r)), 1},
-		{"zip", zipped(t, r), 1},
-		{"zip of two, one of them gzip", zipped(t, r, packed(t, report9990("r2"))), 2},
-		{"two reports in one text", r + report9990("r2"), 2},
-		{"a mail with gzip, called something else", mailWith("application/octet-stream", packed(t, r)), 1},
-		{"a mail with zip", mailWith("application/zip; name=r.zip", zipped(t, r)), 1},
-		{"a mail with XML", mailWith("text/xml", r), 1},
-		{"a mail that is the gzip itself", "Subject: x\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
-			base64.StdEncoding.EncodeToString([]byte(packed(t, r))) + "\r\n", 1},
-		{"a mail forwarded as an attachment", "From: x\nContent-Type: message/rfc822\n\n" + mailWith("application/gzip", packed(t, r)), 1},
-		{"one of mbox", "From x@y Thu Jan  1 00:00:00 2026\n" + mailWith("application/gzip", packed(t, r)), 1},
-		{"gzip with something behind it", packed(t, r) + "\x00\x00", 1},
+		{name: "plain XML", file: r, want: 1},
+		{name: "a byte order mark", file: "\ufeff" + r, want: 1},
+		{name: "blank lines in front", file: "\r\n\n  " + r, want: 1},
+		{name: "no XML declaration", file: r[strings.Index(r, "<feedback"):], want: 1},
+		{name: "no namespace", file: strings.Replace(r, ` xmlns="urn:ietf:params:xml:ns:dmarc-2.0"`, "", 1), want: 1},
+		{name: "another namespace with a prefix",
+			file: strings.NewReplacer("<feedback xmlns=", "<d:feedback xmlns:d=", "</feedback>", "</d:feedback>").Replace(r),
+			want: 1},
+		{name: "UTF-16 with a byte order mark", file: utf16, want: 1},
+		{name: "gzip", file: packed(t, r), want: 1},
+		{name: "gzip in gzip", file: packed(t, packed(t, r)), want: 1},
+		{name: "zip", file: zipped(t, r), want: 1},
+		{name: "zip of two, one of them gzip", file: zipped(t, r, packed(t, report9990("r2"))), want: 2},
+		{name: "two reports in one text", file: r + report9990("r2"), want: 2},
+		{name: "a mail with gzip, called something else", file: mailWith("application/octet-stream", packed(t, r)), want: 1},
+		{name: "a mail with zip", file: mailWith("application/zip; name=r.zip", zipped(t, r)), want: 1},
+		{name: "a mail with XML", file: mailWith("text/xml", r), want: 1},
+		{name: "a mail that is the gzip itself", file: "Subject: x\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n" +
+			base64.StdEncoding.EncodeToString([]byte(packed(t, r))) + "\r\n", want: 1},
+		{name: "a mail forwarded as an attachment",
+			file: "From: x\nContent-Type: message/rfc822\n\n" + mailWith("application/gzip", packed(t, r)), want: 1},
+		{name: "one of mbox", file: "From x@y Thu Jan  1 00:00:00 2026\n" + mailWith("application/gzip", packed(t, r)), want: 1},
+		{name: "gzip with something behind it", file: packed(t, r) + "\x00\x00", want: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			k, n := readAll(t, Limits{}, test.file)
@@ -174,39 +178,39 @@ func TestWhatIsOddIsReadAndTold(t *testing.T) {
 		want       string // in a problem
 		see        func(*kept) bool
 	}{
-		{"upper case is mapped", swap("<p>reject", "<p>Reject"), `line 6: p "Reject" is read as "reject"`,
-			func(k *kept) bool { return k.heads[0].Policy.P == "reject" }},
-		{"an unknown word is kept", swap("softfail", "hardfail"), `spf result "hardfail" is an unknown word`,
-			func(k *kept) bool { return k.records[0][0].AuthResults.SPF[0].Result == "hardfail" }},
-		{"a record without address is kept", swap("<source_ip>192.0.2.1</source_ip>", ""), "line 8: a record without source_ip",
-			func(k *kept) bool { return len(k.records[0]) == 1 && k.records[0][0].SourceIP == "" }},
-		{"an address that is none is kept", swap("192.0.2.1", "unknown"), `source_ip "unknown" is not an address`,
-			func(k *kept) bool { return k.records[0][0].SourceIP == "unknown" }},
-		{"a count that is no number is left out", swap("<count>3", "<count>some"), `count "some" is not a number`,
-			func(k *kept) bool { return k.records[0][0].Count == nil }},
-		{"an unknown element", swap("<version>", "<surprise>1</surprise><version>"), `unknown element "surprise"`,
-			func(k *kept) bool { return k.heads[0].Version == "1.0" }},
-		{"no metadata", swap("report_metadata>", "other>", "org_name>", "x>", "report_id>", "y>"), "org_name is missing",
-			func(k *kept) bool { return k.heads[0].Domain == "example.com" }},
-		{"a date in words", swap("1700000000", "2023-11-14 22:13:20"), "is not in seconds since 1970",
-			func(k *kept) bool { return k.heads[0].Begin == "2023-11-14T22:13:20Z" }},
-		{"milliseconds", swap("1700000000", "1700000000000"), "is taken for milliseconds",
-			func(k *kept) bool { return k.heads[0].Begin == "2023-11-14T22:13:20Z" }},
-		{"cut off within a record", report9990("r1")[:900] + "", "what stands before it was read",
-			func(k *kept) bool { return k.heads[0].OrgName == "receiver.example" }},
-		{"octets that are no UTF-8", swap("made by hand", "m\xe4de\x01"), "2 octets or characters are not XML",
-			func(k *kept) bool { return k.heads[0].Generator == "m\ufffdde\ufffd" }},
-		{"a bare ampersand", swap("made by hand", "A & B"), "", func(k *kept) bool { return k.heads[0].Generator == "A & B" }},
-		{"another order", swap("<version>1.0</version>", record, record, ""), "",
-			func(k *kept) bool { return k.heads[0].ReportID == "r1" && len(k.records[0]) == 1 }},
-		{"ISO 8859-1 as declared", swap("UTF-8", "iso-8859-1", "made by hand", "m\xe4de"), "",
-			func(k *kept) bool { return k.heads[0].Generator == "m\u00e4de" }},
-		{"the elements of RFC 7489", swap("<np>reject</np>", "<pct>50</pct>", "local_policy", "sampled_out"), "",
-			func(k *kept) bool {
+		{name: "upper case is mapped", file: swap("<p>reject", "<p>Reject"), want: `line 6: p "Reject" is read as "reject"`,
+			see: func(k *kept) bool { return k.heads[0].Policy.P == "reject" }},
+		{name: "an unknown word is kept", file: swap("softfail", "hardfail"), want: `spf result "hardfail" is an unknown word`,
+			see: func(k *kept) bool { return k.records[0][0].AuthResults.SPF[0].Result == "hardfail" }},
+		{name: "a record without address is kept", file: swap("<source_ip>192.0.2.1</source_ip>", ""), want: "line 8: a record without source_ip",
+			see: func(k *kept) bool { return len(k.records[0]) == 1 && k.records[0][0].SourceIP == "" }},
+		{name: "an address that is none is kept", file: swap("192.0.2.1", "unknown"), want: `source_ip "unknown" is not an address`,
+			see: func(k *kept) bool { return k.records[0][0].SourceIP == "unknown" }},
+		{name: "a count that is no number is left out", file: swap("<count>3", "<count>some"), want: `count "some" is not a number`,
+			see: func(k *kept) bool { return k.records[0][0].Count == nil }},
+		{name: "an unknown element", file: swap("<version>", "<surprise>1</surprise><version>"), want: `unknown element "surprise"`,
+			see: func(k *kept) bool { return k.heads[0].Version == "1.0" }},
+		{name: "no metadata", file: swap("report_metadata>", "other>", "org_name>", "x>", "report_id>", "y>"), want: "org_name is missing",
+			see: func(k *kept) bool { return k.heads[0].Domain == "example.com" }},
+		{name: "a date in words", file: swap("1700000000", "2023-11-14 22:13:20"), want: "is not in seconds since 1970",
+			see: func(k *kept) bool { return k.heads[0].Begin == "2023-11-14T22:13:20Z" }},
+		{name: "milliseconds", file: swap("1700000000", "1700000000000"), want: "is taken for milliseconds",
+			see: func(k *kept) bool { return k.heads[0].Begin == "2023-11-14T22:13:20Z" }},
+		{name: "cut off within a record", file: report9990("r1")[:900] + "", want: "what stands before it was read",
+			see: func(k *kept) bool { return k.heads[0].OrgName == "receiver.example" }},
+		{name: "octets that are no UTF-8", file: swap("made by hand", "m\xe4de\x01"), want: "2 octets or characters are not XML",
+			see: func(k *kept) bool { return k.heads[0].Generator == "m\ufffdde\ufffd" }},
+		{name: "a bare ampersand", file: swap("made by hand", "A & B"), see: func(k *kept) bool { return k.heads[0].Generator == "A & B" }},
+		{name: "another order", file: swap("<version>1.0</version>", record, record, ""), want: "",
+			see: func(k *kept) bool { return k.heads[0].ReportID == "r1" && len(k.records[0]) == 1 }},
+		{name: "ISO 8859-1 as declared", file: swap("UTF-8", "iso-8859-1", "made by hand", "m\xe4de"), want: "",
+			see: func(k *kept) bool { return k.heads[0].Generator == "m\u00e4de" }},
+		{name: "the elements of RFC 7489", file: swap("<np>reject</np>", "<pct>50</pct>", "local_policy", "sampled_out"), want: "",
+			see: func(k *kept) bool {
 				return *k.heads[0].Policy.Pct == 50 && k.records[0][0].Reasons[0].Type == "sampled_out"
 			}},
-		{"results without auth_results around", swap("<auth_results>", "", "</auth_results>", ""), "",
-			func(k *kept) bool {
+		{name: "results without auth_results around", file: swap("<auth_results>", "", "</auth_results>", ""), want: "",
+			see: func(k *kept) bool {
 				r := k.records[0][0]
 				return r.DKIM == "pass" && len(r.AuthResults.DKIM) == 1 && len(r.AuthResults.SPF) == 1
 			}},
@@ -225,13 +229,14 @@ func TestWhatIsOddIsReadAndTold(t *testing.T) {
 
 func TestWhatIsNoReportIsTold(t *testing.T) {
 	for _, test := range []struct{ name, file, want string }{
-		{"nothing", "", "empty"},
-		{"a picture", "\x89PNG\r\n\x1a\n\x00\x00", "neither XML nor gzip, zip or mail"},
-		{"another XML", "<html><body/></html>", "XML, but not a DMARC report"},
-		{"a mail without a report", "From: a@x\n\nHello.\n", "a mail without a report"},
-		{"broken gzip", "\x1f\x8b\x08\x00", "gzip: unexpected EOF"},
-		{"broken zip", "PK\x03\x04xxxx", "zip: not a valid zip file"},
-		{"DOCTYPE", strings.Replace(report9990("r1"), "<feedback", "<!DOCTYPE feedback [<!ENTITY x \"y\">]>\n<feedback", 1), "DOCTYPE is refused"},
+		{name: "nothing", want: "empty"},
+		{name: "a picture", file: "\x89PNG\r\n\x1a\n\x00\x00", want: "neither XML nor gzip, zip or mail"},
+		{name: "another XML", file: "<html><body/></html>", want: "XML, but not a DMARC report"},
+		{name: "a mail without a report", file: "From: a@x\n\nHello.\n", want: "a mail without a report"},
+		{name: "broken gzip", file: "\x1f\x8b\x08\x00", want: "gzip: unexpected EOF"},
+		{name: "broken zip", file: "PK\x03\x04xxxx", want: "zip: not a valid zip file"},
+		{name: "DOCTYPE", file: strings.Replace(report9990("r1"), "<feedback", "<!DOCTYPE feedback [<!ENTITY x \"y\">]>\n<feedback", 1),
+			want: "DOCTYPE is refused"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			k, n := readAll(t, Limits{}, test.file)
@@ -250,16 +255,18 @@ func TestBoundsAreNamed(t *testing.T) {
 		limits     Limits
 		want       string
 	}{
-		{"size of the file", r, Limits{File: 500}, "octets of one file"},
-		{"size unpacked", packed(t, r), Limits{Expanded: 500}, "all that is unpacked"},
-		{"ratio", packed(t, strings.Repeat("<a></a>", ratioFloor/6)), Limits{Text: 100 << 20}, "the ratio of unpacking"},
-		{"depth", deep, Limits{Depth: 2}, "containers in each other"},
-		{"parts", zipped(t, r, r, r), Limits{Parts: 2}, "parts of one file"},
-		{"records", strings.Replace(r, record, record+record, 1), Limits{Records: 1}, "records of one report"},
-		{"elements", "<feedback>" + strings.Repeat("<a>", 100), Limits{}, "elements in each other"},
-		{"one text", strings.Replace(r, "made by hand", strings.Repeat("x", 2<<20), 1), Limits{}, "octets of one text or tag"},
-		{"one comment", strings.Replace(r, "<version>", "<!--"+strings.Repeat("<x>", 1<<20)+"--><version>", 1), Limits{}, "octets of one text or tag"},
-		{"reasons", strings.Replace(r, "<reason>", strings.Repeat("<reason><type>other</type></reason>", 5)+"<reason>", 1), Limits{Items: 3}, "reasons of one record"},
+		{name: "size of the file", file: r, limits: Limits{File: 500}, want: "octets of one file"},
+		{name: "size unpacked", file: packed(t, r), limits: Limits{Expanded: 500}, want: "all that is unpacked"},
+		{name: "ratio", file: packed(t, strings.Repeat("<a></a>", ratioFloor/6)), limits: Limits{Text: 100 << 20}, want: "the ratio of unpacking"},
+		{name: "depth", file: deep, limits: Limits{Depth: 2}, want: "containers in each other"},
+		{name: "parts", file: zipped(t, r, r, r), limits: Limits{Parts: 2}, want: "parts of one file"},
+		{name: "records", file: strings.Replace(r, record, record+record, 1), limits: Limits{Records: 1}, want: "records of one report"},
+		{name: "elements", file: "<feedback>" + strings.Repeat("<a>", 100), limits: Limits{}, want: "elements in each other"},
+		{name: "one text", file: strings.Replace(r, "made by hand", strings.Repeat("x", 2<<20), 1), limits: Limits{}, want: "octets of one text or tag"},
+		{name: "one comment", file: strings.Replace(r, "<version>", "<!--"+strings.Repeat("<x>", 1<<20)+"--><version>", 1),
+			limits: Limits{}, want: "octets of one text or tag"},
+		{name: "reasons", file: strings.Replace(r, "<reason>", strings.Repeat("<reason><type>other</type></reason>", 5)+"<reason>", 1),
+			limits: Limits{Items: 3}, want: "reasons of one record"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			k, n := readAll(t, test.limits, test.file)

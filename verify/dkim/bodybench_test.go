@@ -10,8 +10,9 @@ import (
 // Bodies as they are met: HTML with indentation and attributes, and an
 // attachment in lines of 76 characters.
 var bodies = []struct{ name, text string }{
-	{"html", strings.Repeat("  <tr style=\"margin: 0; padding: 0\">\r\n    <td class=\"x\" width=600 align=left>Some words of text that go on for a while, as in a letter.</td>\r\n  </tr>\r\n", 400)},
-	{"base64", strings.Repeat("TWFuIGlzIGRpc3Rpbmd1aXNoZWQsIG5vdCBvbmx5IGJ5IGhpcyByZWFzb24sIGJ1dCBieSB0aGlz\r\n", 900)},
+	{name: "html",
+		text: strings.Repeat("  <tr style=\"margin: 0; padding: 0\">\r\n    <td class=\"x\" width=600 align=left>Some words of text that go on for a while, as in a letter.</td>\r\n  </tr>\r\n", 400)},
+	{name: "base64", text: strings.Repeat("TWFuIGlzIGRpc3Rpbmd1aXNoZWQsIG5vdCBvbmx5IGJ5IGhpcyByZWFzb24sIGJ1dCBieSB0aGlz\r\n", 900)},
 }
 
 func BenchmarkBody(b *testing.B) {

@@ -299,7 +299,7 @@ func compareChains(t *testing.T, all []*chained) {
 				what   string
 				ours   evidence.Result
 				theirs bool
-			}{{"AMS", own.MessageResult, set.AMS}, {"seal", own.SealResult, set.Seal}} {
+			}{{what: "AMS", ours: own.MessageResult, theirs: set.AMS}, {what: "seal", ours: own.SealResult, theirs: set.Seal}} {
 				switch {
 				case pair.ours == evidence.NotChecked:
 					differ.add("we do not go on to this " + pair.what)

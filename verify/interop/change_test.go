@@ -169,44 +169,45 @@ func base64At(s *string, tag string, n int) bool {
 var changes = slices.Concat(bodyChanges, headerChanges, signatureChanges, keyChanges)
 
 var bodyChanges = []change{
-	{"a letter of the body changes", never, func(d *draft) bool { return first(&d.body, letter, shift) }},
-	{"the last letter of the body changes", never, func(d *draft) bool { return last(&d.body, letter, shift) }},
-	{"a letter of the body goes", never, func(d *draft) bool { return first(&d.body, letter, is("")) }},
-	{"a letter of the body gets its high bit", never, func(d *draft) bool {
+	{name: "a letter of the body changes", effect: never, make: func(d *draft) bool { return first(&d.body, letter, shift) }},
+	{name: "the last letter of the body changes", effect: never, make: func(d *draft) bool { return last(&d.body, letter, shift) }},
+	{name: "a letter of the body goes", effect: never, make: func(d *draft) bool { return first(&d.body, letter, is("")) }},
+	{name: "a letter of the body gets its high bit", effect: never, make: func(d *draft) bool {
 		return first(&d.body, letter, func(s string) string { return string([]byte{s[0] | 0x80}) })
 	}},
-	{"an octet comes after the body", never, func(d *draft) bool {
+	{name: "an octet comes after the body", effect: never, make: func(d *draft) bool {
 		d.body += "x"
 		return !d.form.noBody
 	}},
-	{"an empty line comes before the body", never, func(d *draft) bool {
+	{name: "an empty line comes before the body", effect: never, make: func(d *draft) bool {
 		had := nonEmpty.MatchString(d.body)
 		d.body = "\r\n" + d.body
 		return had
 	}},
-	{"a bare CR comes into the body", never, func(d *draft) bool {
+	{name: "a bare CR comes into the body", effect: never, make: func(d *draft) bool {
 		return first(&d.body, letter, func(s string) string { return s + "\r" })
 	}},
-	{"a line end of the body loses its CR", never, func(d *draft) bool { return first(&d.body, lineEnd, is("\n")) }},
-	{"a line end of the body loses its LF", never, func(d *draft) bool { return first(&d.body, lineEnd, is("\r")) }},
-	{"a NUL comes into the body", never, func(d *draft) bool {
+	{name: "a line end of the body loses its CR", effect: never, make: func(d *draft) bool { return first(&d.body, lineEnd, is("\n")) }},
+	{name: "a line end of the body loses its LF", effect: never, make: func(d *draft) bool { return first(&d.body, lineEnd, is("\r")) }},
+	{name: "a NUL comes into the body", effect: never, make: func(d *draft) bool {
 		return first(&d.body, letter, func(s string) string { return s + "\x00" })
 	}},
-	{"a blank of the body doubles", whenRelaxedBody, func(d *draft) bool {
+	{name: "a blank of the body doubles", effect: whenRelaxedBody, make: func(d *draft) bool {
 		return first(&d.body, blank, func(s string) string { return s + " " })
 	}},
-	{"a space of the body becomes a tab", whenRelaxedBody, func(d *draft) bool { return first(&d.body, space, is("\t")) }},
-	{"a space comes at a line end of the body", whenRelaxedBody, func(d *draft) bool { return first(&d.body, lineEnd, is(" \r\n")) }},
-	{"a line of one tab comes after the body", whenRelaxedBody, func(d *draft) bool {
+	{name: "a space of the body becomes a tab", effect: whenRelaxedBody, make: func(d *draft) bool { return first(&d.body, space, is("\t")) }},
+	{name: "a space comes at a line end of the body", effect: whenRelaxedBody,
+		make: func(d *draft) bool { return first(&d.body, lineEnd, is(" \r\n")) }},
+	{name: "a line of one tab comes after the body", effect: whenRelaxedBody, make: func(d *draft) bool {
 		ended := d.body == "" || strings.HasSuffix(d.body, "\r\n")
 		d.body += "\t\r\n"
 		return ended && !d.form.noBody
 	}},
-	{"an empty line comes after the body", always, func(d *draft) bool {
+	{name: "an empty line comes after the body", effect: always, make: func(d *draft) bool {
 		d.body += "\r\n"
 		return !d.form.noBody
 	}},
-	{"the last line end of the body goes", always, func(d *draft) bool {
+	{name: "the last line end of the body goes", effect: always, make: func(d *draft) bool {
 		had := strings.HasSuffix(d.body, "\r\n")
 		d.body = strings.TrimSuffix(d.body, "\r\n")
 		return had
@@ -214,13 +215,13 @@ var bodyChanges = []change{
 }
 
 var headerChanges = []change{
-	{"a letter of a signed field changes", never, func(d *draft) bool { return last(d.from(), letter, shift) }},
-	{"a letter of a signed field changes its case", never, func(d *draft) bool { return last(d.from(), letter, otherCase) }},
-	{"a blank of a signed field goes", never, func(d *draft) bool {
+	{name: "a letter of a signed field changes", effect: never, make: func(d *draft) bool { return last(d.from(), letter, shift) }},
+	{name: "a letter of a signed field changes its case", effect: never, make: func(d *draft) bool { return last(d.from(), letter, otherCase) }},
+	{name: "a blank of a signed field goes", effect: never, make: func(d *draft) bool {
 		return first(d.from(), innerGap, func(s string) string { return s[:1] + s[2:] })
 	}},
-	{"a signed field gets another name", never, func(d *draft) bool { return first(d.from(), letter, is("Z")) }},
-	{"a signed field goes", never, func(d *draft) bool {
+	{name: "a signed field gets another name", effect: never, make: func(d *draft) bool { return first(d.from(), letter, is("Z")) }},
+	{name: "a signed field goes", effect: never, make: func(d *draft) bool {
 		i := d.at("subject")
 		if i < 0 {
 			return false
@@ -228,12 +229,12 @@ var headerChanges = []change{
 		d.fields = slices.Delete(d.fields, i, i+1)
 		return true
 	}},
-	{"a From field comes, though h= has a surplus one", never, func(d *draft) bool {
+	{name: "a From field comes, though h= has a surplus one", effect: never, make: func(d *draft) bool {
 		surplus := d.surplus()
 		d.fields = append([]string{"From: other@example.org"}, d.fields...)
 		return surplus
 	}},
-	{"signed fields of one name change places", never, func(d *draft) bool {
+	{name: "signed fields of one name change places", effect: never, make: func(d *draft) bool {
 		b := d.at("subject")
 		for a := range max(b, 0) {
 			if name, _, _ := strings.Cut(d.fields[a], ":"); strings.EqualFold(name, "subject") {
@@ -243,33 +244,34 @@ var headerChanges = []change{
 		}
 		return false
 	}},
-	{"the name of a signed field changes its case", whenRelaxedHeader, func(d *draft) bool { return first(d.from(), letter, otherCase) }},
-	{"a blank of a signed field doubles", whenRelaxedHeader, func(d *draft) bool {
+	{name: "the name of a signed field changes its case", effect: whenRelaxedHeader,
+		make: func(d *draft) bool { return first(d.from(), letter, otherCase) }},
+	{name: "a blank of a signed field doubles", effect: whenRelaxedHeader, make: func(d *draft) bool {
 		return first(d.from(), innerGap, func(s string) string { return s[:1] + "\t" + s[1:] })
 	}},
-	{"a signed field is folded", whenRelaxedHeader, func(d *draft) bool {
+	{name: "a signed field is folded", effect: whenRelaxedHeader, make: func(d *draft) bool {
 		return first(d.from(), innerGap, func(s string) string { return s[:1] + "\r\n" + s[1:] })
 	}},
-	{"a blank comes at the end of a signed field", whenRelaxedHeader, func(d *draft) bool {
+	{name: "a blank comes at the end of a signed field", effect: whenRelaxedHeader, make: func(d *draft) bool {
 		*d.from() += " "
 		return true
 	}},
-	{"a blank comes before the colon", whenRelaxedHeader, func(d *draft) bool {
+	{name: "a blank comes before the colon", effect: whenRelaxedHeader, make: func(d *draft) bool {
 		return first(d.from(), regexp.MustCompile(":"), is(" :"))
 	}},
-	{"a blank comes after the colon", whenRelaxedHeader, func(d *draft) bool {
+	{name: "a blank comes after the colon", effect: whenRelaxedHeader, make: func(d *draft) bool {
 		return first(d.from(), regexp.MustCompile(":"), is(":\t"))
 	}},
-	{"an unsigned field comes", always, func(d *draft) bool {
+	{name: "an unsigned field comes", effect: always, make: func(d *draft) bool {
 		d.fields = append([]string{"X-Unsigned: here"}, d.fields...)
 		return true
 	}},
-	{"a From field comes above, and h= has no surplus one", always, func(d *draft) bool {
+	{name: "a From field comes above, and h= has no surplus one", effect: always, make: func(d *draft) bool {
 		surplus := d.surplus()
 		d.fields = append([]string{"From: other@example.org"}, d.fields...)
 		return !surplus
 	}},
-	{"signed fields of different names change places", always, func(d *draft) bool {
+	{name: "signed fields of different names change places", effect: always, make: func(d *draft) bool {
 		a, b := d.at("from"), d.at("subject")
 		if b < 0 {
 			return false
@@ -285,10 +287,10 @@ var headerChanges = []change{
 }
 
 var signatureChanges = []change{
-	{"a character of b= changes", never, func(d *draft) bool { return base64At(&d.field, "b", 40) }},
-	{"the first character of b= changes", never, func(d *draft) bool { return base64At(&d.field, "b", 0) }},
-	{"a character of bh= changes", never, func(d *draft) bool { return base64At(&d.field, "bh", 20) }},
-	{"t= changes", never, func(d *draft) bool {
+	{name: "a character of b= changes", effect: never, make: func(d *draft) bool { return base64At(&d.field, "b", 40) }},
+	{name: "the first character of b= changes", effect: never, make: func(d *draft) bool { return base64At(&d.field, "b", 0) }},
+	{name: "a character of bh= changes", effect: never, make: func(d *draft) bool { return base64At(&d.field, "bh", 20) }},
+	{name: "t= changes", effect: never, make: func(d *draft) bool {
 		return first(&d.field, signTime, func(s string) string {
 			if n := len(s) - 1; s[n] == '0' {
 				return s[:n] + "1"
@@ -296,43 +298,44 @@ var signatureChanges = []change{
 			return s[:len(s)-1] + "0"
 		})
 	}},
-	{"s= changes", never, func(d *draft) bool { return first(&d.field, regexp.MustCompile(`s=sel`), is("s=sez")) }},
-	{"d= changes its case", never, func(d *draft) bool { return first(&d.field, regexp.MustCompile(`d=e`), is("d=E")) }},
-	{"c= changes", never, func(d *draft) bool {
+	{name: "s= changes", effect: never, make: func(d *draft) bool { return first(&d.field, regexp.MustCompile(`s=sel`), is("s=sez")) }},
+	{name: "d= changes its case", effect: never, make: func(d *draft) bool { return first(&d.field, regexp.MustCompile(`d=e`), is("d=E")) }},
+	{name: "c= changes", effect: never, make: func(d *draft) bool {
 		return first(&d.field, regexp.MustCompile(`c=[a-z]+`), is("c="+word(!d.canon.relaxedHeader)))
 	}},
-	{"a= changes", never, func(d *draft) bool {
+	{name: "a= changes", effect: never, make: func(d *draft) bool {
 		if strings.Contains(d.field, "a=rsa-sha256") {
 			return first(&d.field, regexp.MustCompile("a=rsa-sha256"), is("a=rsa-sha1"))
 		}
 		return first(&d.field, regexp.MustCompile("a=ed25519-sha256"), is("a=rsa-sha256"))
 	}},
-	{"a name in h= changes its case", never, func(d *draft) bool {
+	{name: "a name in h= changes its case", effect: never, make: func(d *draft) bool {
 		return first(&d.field, regexp.MustCompile(`[;\s]h=[A-Za-z]`), func(s string) string {
 			return s[:len(s)-1] + otherCase(s[len(s)-1:])
 		})
 	}},
-	{"a name in h= is left out", never, func(d *draft) bool {
+	{name: "a name in h= is left out", effect: never, make: func(d *draft) bool {
 		return first(&d.field, regexp.MustCompile(`(?i):\s*subject\b`), is(""))
 	}},
-	{"a tag comes", never, func(d *draft) bool {
+	{name: "a tag comes", effect: never, make: func(d *draft) bool {
 		return first(&d.field, regexp.MustCompile(`v=1;`), is("v=1; foo=bar;"))
 	}},
-	{"a blank of the signature field doubles", whenRelaxedHeader, func(d *draft) bool {
+	{name: "a blank of the signature field doubles", effect: whenRelaxedHeader, make: func(d *draft) bool {
 		return first(&d.field, sigSpace, func(s string) string { return ";  " + s[2:] })
 	}},
-	{"the signature field's name changes its case", whenRelaxedHeader, func(d *draft) bool { return first(&d.field, letter, otherCase) }},
-	{"a blank comes at the end of a tag value", whenRelaxedHeader, func(d *draft) bool {
+	{name: "the signature field's name changes its case", effect: whenRelaxedHeader,
+		make: func(d *draft) bool { return first(&d.field, letter, otherCase) }},
+	{name: "a blank comes at the end of a tag value", effect: whenRelaxedHeader, make: func(d *draft) bool {
 		return first(&d.field, regexp.MustCompile(`d=example.com; `), is("d=example.com;\t "))
 	}},
-	{"b= is folded anew", always, func(d *draft) bool {
+	{name: "b= is folded anew", effect: always, make: func(d *draft) bool {
 		at := tagValue(d.field, "b") + 10
 		return replace(&d.field, at, at, "\r\n\t")
 	}},
 }
 
 var keyChanges = []change{
-	{"a character of the key changes", never, func(d *draft) bool {
+	{name: "a character of the key changes", effect: never, make: func(d *draft) bool {
 		record := d.keys[keyName]
 		n := 20
 		if d.signer.key.algorithm == "rsa-sha256" {
@@ -342,37 +345,37 @@ var keyChanges = []change{
 		d.keys = keys{keyName: record}
 		return ok
 	}},
-	{"the key is revoked", never, func(d *draft) bool {
+	{name: "the key is revoked", effect: never, make: func(d *draft) bool {
 		record, _, _ := strings.Cut(d.keys[keyName], "p=")
 		d.keys = keys{keyName: record + "p="}
 		return true
 	}},
-	{"there is no key", never, func(d *draft) bool {
+	{name: "there is no key", effect: never, make: func(d *draft) bool {
 		d.keys = keys{"other._domainkey.example.com": d.keys[keyName]}
 		return true
 	}},
-	{"the key is for another algorithm", never, func(d *draft) bool {
+	{name: "the key is for another algorithm", effect: never, make: func(d *draft) bool {
 		other := strings.NewReplacer("k=rsa", "k=ed25519", "k=ed25519", "k=rsa")
 		d.keys = keys{keyName: other.Replace(d.keys[keyName])}
 		return true
 	}},
-	{"the key is not for email", never, func(d *draft) bool {
+	{name: "the key is not for email", effect: never, make: func(d *draft) bool {
 		d.keys = keys{keyName: "s=other; " + d.keys[keyName][len("v=DKIM1; "):]}
 		return true
 	}},
-	{"the key is for sha1", never, func(d *draft) bool {
+	{name: "the key is for sha1", effect: never, make: func(d *draft) bool {
 		d.keys = keys{keyName: "v=DKIM1; h=sha1; " + strings.Replace(d.keys[keyName][len("v=DKIM1; "):], "h=sha256; ", "", 1)}
 		return true
 	}},
-	{"the key is of another version", never, func(d *draft) bool {
+	{name: "the key is of another version", effect: never, make: func(d *draft) bool {
 		d.keys = keys{keyName: strings.Replace(d.keys[keyName], "v=DKIM1", "v=DKIM2", 1)}
 		return true
 	}},
-	{"the key is a test key", always, func(d *draft) bool {
+	{name: "the key is a test key", effect: always, make: func(d *draft) bool {
 		d.keys = keys{keyName: d.keys[keyName] + "; t=y"}
 		return true
 	}},
-	{"the key record has tags unknown", always, func(d *draft) bool {
+	{name: "the key record has tags unknown", effect: always, make: func(d *draft) bool {
 		d.keys = keys{keyName: d.keys[keyName] + "; n=a note; foo=bar"}
 		return true
 	}},

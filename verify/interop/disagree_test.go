@@ -18,21 +18,21 @@ var readings = []struct {
 	peer, why string
 	read      func(w *reading)
 }{
-	{"dkimpy", "takes a bare LF for a line end", func(w *reading) {
+	{peer: "dkimpy", why: "takes a bare LF for a line end", read: func(w *reading) {
 		w.body = bareLF.ReplaceAllString(bareLF.ReplaceAllString(w.body, "$1\r\n"), "$1\r\n")
 	}},
-	{"dkimpy", "does not look at h= of the key", func(w *reading) { w.record = keyHashes.ReplaceAllString(w.record, "") }},
-	{"libopendkim", "does not look at k= of the key", func(w *reading) {
+	{peer: "dkimpy", why: "does not look at h= of the key", read: func(w *reading) { w.record = keyHashes.ReplaceAllString(w.record, "") }},
+	{peer: "libopendkim", why: "does not look at k= of the key", read: func(w *reading) {
 		algorithm, _, _ := strings.Cut(w.key.algorithm, "-")
 		w.record = keyType.ReplaceAllString(w.record, "k="+algorithm)
 	}},
-	{"libopendkim", "takes a bare LF for a line end, when simple", func(w *reading) {
+	{peer: "libopendkim", why: "takes a bare LF for a line end, when simple", read: func(w *reading) {
 		if !w.canon.relaxedBody {
 			w.body = bareLF.ReplaceAllString(bareLF.ReplaceAllString(w.body, "$1\r\n"), "$1\r\n")
 		}
 	}},
-	{"libopendkim", "drops a bare CR at the end of the body", func(w *reading) { w.body = strings.TrimSuffix(w.body, "\r") }},
-	{"libopendkim", "takes a line of bare CRs for an empty one, when simple", func(w *reading) {
+	{peer: "libopendkim", why: "drops a bare CR at the end of the body", read: func(w *reading) { w.body = strings.TrimSuffix(w.body, "\r") }},
+	{peer: "libopendkim", why: "takes a line of bare CRs for an empty one, when simple", read: func(w *reading) {
 		if !w.canon.relaxedBody {
 			lines := strings.Split(w.body, "\r\n")
 			for i, line := range lines {
@@ -43,12 +43,12 @@ var readings = []struct {
 			w.body = strings.Join(lines, "\r\n")
 		}
 	}},
-	{"libopendkim", "drops bare CRs in lines of the body, when relaxed", func(w *reading) {
+	{peer: "libopendkim", why: "drops bare CRs in lines of the body, when relaxed", read: func(w *reading) {
 		if w.canon.relaxedBody {
 			w.body = crBeforeText.ReplaceAllString(w.body, "$1")
 		}
 	}},
-	{"libopendkim", "drops bare CRs in the header, when relaxed", func(w *reading) {
+	{peer: "libopendkim", why: "drops bare CRs in the header, when relaxed", read: func(w *reading) {
 		if w.canon.relaxedHeader {
 			for i, f := range w.fields {
 				w.fields[i] = crBeforeText.ReplaceAllString(f, "$1")
@@ -64,23 +64,25 @@ var faults = []struct {
 	ours      bool // we pass it
 	when      func(w *reading) bool
 }{
-	{"dkimpy", "also signs a From field that h= does not name", true, func(w *reading) bool { return w.unsignedFrom() }},
-	{"dkimpy", "refuses a blank before the colon", true, func(w *reading) bool { return w.anyField(blankBeforeColon) }},
-	{"dkimpy", "keeps blanks at the end of a last line without line end, when relaxed", true, func(w *reading) bool {
+	{peer: "dkimpy", why: "also signs a From field that h= does not name", ours: true, when: func(w *reading) bool { return w.unsignedFrom() }},
+	{peer: "dkimpy", why: "refuses a blank before the colon", ours: true, when: func(w *reading) bool { return w.anyField(blankBeforeColon) }},
+	{peer: "dkimpy", why: "keeps blanks at the end of a last line without line end, when relaxed", ours: true, when: func(w *reading) bool {
 		return w.canon.relaxedBody && lastBlank.MatchString(w.body)
 	}},
-	{"dkimpy", "blanks what looks like b= in z= too", true, func(w *reading) bool {
+	{peer: "dkimpy", why: "blanks what looks like b= in z= too", ours: true, when: func(w *reading) bool {
 		return len(likeB.FindAllStringIndex(w.fields[0], -1)) > 1
 	}},
-	{"dkimpy", "passes octets beyond l=", false, func(w *reading) bool { return w.ours.Result == evidence.Policy && w.ours.Unsigned > 0 }},
-	{"libopendkim", "passes octets beyond l=", false, func(w *reading) bool { return w.ours.Result == evidence.Policy && w.ours.Unsigned > 0 }},
-	{"libopendkim", "refuses text without a line end, when relaxed", true, func(w *reading) bool {
+	{peer: "dkimpy", why: "passes octets beyond l=",
+		when: func(w *reading) bool { return w.ours.Result == evidence.Policy && w.ours.Unsigned > 0 }},
+	{peer: "libopendkim", why: "passes octets beyond l=",
+		when: func(w *reading) bool { return w.ours.Result == evidence.Policy && w.ours.Unsigned > 0 }},
+	{peer: "libopendkim", why: "refuses text without a line end, when relaxed", ours: true, when: func(w *reading) bool {
 		return w.canon.relaxedBody && unendedText(w.body)
 	}},
-	{"libopendkim", "ends a last line without line end in few bodies above 4096 octets, when simple", true, func(w *reading) bool {
+	{peer: "libopendkim", why: "ends a last line without line end in few bodies above 4096 octets, when simple", ours: true, when: func(w *reading) bool {
 		return !w.canon.relaxedBody && len(w.body) > 4096 && !strings.HasSuffix(w.body, "\r\n")
 	}},
-	{"libopendkim", "refuses a tab before the colon", true, func(w *reading) bool { return w.anyField(tabBeforeColon) }},
+	{peer: "libopendkim", why: "refuses a tab before the colon", ours: true, when: func(w *reading) bool { return w.anyField(tabBeforeColon) }},
 }
 
 var (

@@ -217,7 +217,7 @@ func (s *score) compare(t *testing.T, all []twin) {
 	var agree, differ tally
 	for i, r := range peers(t, jobs) {
 		w := &all[i]
-		for _, peer := range []struct{ name, says string }{{"dkimpy", r.Dkimpy}, {"libopendkim", r.Opendkim}} {
+		for _, peer := range []struct{ name, says string }{{name: "dkimpy", says: r.Dkimpy}, {name: "libopendkim", says: r.Opendkim}} {
 			passes := w.ours.Result == evidence.Pass
 			if theirs := peer.says == "pass"; theirs == passes {
 				agree.add(peer.name)

@@ -100,11 +100,11 @@ var msgauthFaults = []struct {
 	ours  bool // passes
 	when  func(m *parts) bool
 }{
-	{"blanks b= in other tags", true, func(m *parts) bool { return len(anyB.FindAllString(m.signature(), -1)) > 1 }},
-	{"wants an empty line after the header", true, func(m *parts) bool { return !m.separated }},
-	{"wants all of the padding of base64", true, func(m *parts) bool { return m.unpadded() }},
-	{"takes what has no name and colon for a field", true, func(m *parts) bool { return m.nameless() }},
-	{"takes what has no name and colon for a field", false, func(m *parts) bool { return m.nameless() }},
+	{fault: "blanks b= in other tags", ours: true, when: func(m *parts) bool { return len(anyB.FindAllString(m.signature(), -1)) > 1 }},
+	{fault: "wants an empty line after the header", ours: true, when: func(m *parts) bool { return !m.separated }},
+	{fault: "wants all of the padding of base64", ours: true, when: func(m *parts) bool { return m.unpadded() }},
+	{fault: "takes what has no name and colon for a field", ours: true, when: func(m *parts) bool { return m.nameless() }},
+	{fault: "takes what has no name and colon for a field", when: func(m *parts) bool { return m.nameless() }},
 }
 
 var (

@@ -118,45 +118,50 @@ var exclusions = []struct {
 	lacks   bool // there is nothing to try
 	when    func(s *signer, f *form, c canon) bool
 }{
-	{"msgauth", "writes no l=", true, func(_ *signer, f *form, _ canon) bool { return f.length != noLength }},
-	{"msgauth", "writes no z=", true, func(_ *signer, f *form, _ canon) bool { return f.copied }},
-	{"msgauth", "wants an empty line after the header", false, func(_ *signer, f *form, _ canon) bool { return f.noBody }},
-	{"msgauth", "takes a bare LF for a line end", false, func(_ *signer, f *form, _ canon) bool { return bareLF.MatchString(f.body) }},
-	{"msgauth", "drops blanks before a bare CR, and one at the end, when relaxed", false, func(_ *signer, f *form, c canon) bool {
+	{by: "msgauth", why: "writes no l=", lacks: true, when: func(_ *signer, f *form, _ canon) bool { return f.length != noLength }},
+	{by: "msgauth", why: "writes no z=", lacks: true, when: func(_ *signer, f *form, _ canon) bool { return f.copied }},
+	{by: "msgauth", why: "wants an empty line after the header", when: func(_ *signer, f *form, _ canon) bool { return f.noBody }},
+	{by: "msgauth", why: "takes a bare LF for a line end",
+		when: func(_ *signer, f *form, _ canon) bool { return bareLF.MatchString(f.body) }},
+	{by: "msgauth", why: "drops blanks before a bare CR, and one at the end, when relaxed", when: func(_ *signer, f *form, c canon) bool {
 		return c.relaxedBody && crAfterBlankOrLast.MatchString(f.body)
 	}},
-	{"msgauth", "takes a bare CR in the header for white space, when relaxed", false, func(_ *signer, f *form, c canon) bool {
+	{by: "msgauth", why: "takes a bare CR in the header for white space, when relaxed", when: func(_ *signer, f *form, c canon) bool {
 		return c.relaxedHeader && bareCR.MatchString(f.head)
 	}},
 
-	{"dkimpy", "writes l= for the whole body only", true, func(_ *signer, f *form, _ canon) bool { return f.length == partLength }},
-	{"dkimpy", "writes no z=", true, func(_ *signer, f *form, _ canon) bool { return f.copied }},
-	{"dkimpy", "writes no x=", true, func(_ *signer, f *form, _ canon) bool { return f.lifetime }},
-	{"dkimpy", "takes a bare LF for a line end", false, func(_ *signer, f *form, _ canon) bool { return bareLF.MatchString(f.body) }},
-	{"dkimpy", "keeps blanks at the end of a last line without line end, when relaxed", false, func(_ *signer, f *form, c canon) bool {
+	{by: "dkimpy", why: "writes l= for the whole body only", lacks: true,
+		when: func(_ *signer, f *form, _ canon) bool { return f.length == partLength }},
+	{by: "dkimpy", why: "writes no z=", lacks: true, when: func(_ *signer, f *form, _ canon) bool { return f.copied }},
+	{by: "dkimpy", why: "writes no x=", lacks: true, when: func(_ *signer, f *form, _ canon) bool { return f.lifetime }},
+	{by: "dkimpy", why: "takes a bare LF for a line end",
+		when: func(_ *signer, f *form, _ canon) bool { return bareLF.MatchString(f.body) }},
+	{by: "dkimpy", why: "keeps blanks at the end of a last line without line end, when relaxed", when: func(_ *signer, f *form, c canon) bool {
 		return c.relaxedBody && lastBlank.MatchString(f.body)
 	}},
-	{"dkimpy", "refuses a blank before the colon", false, func(_ *signer, f *form, _ canon) bool { return blankBeforeColon.MatchString(f.head) }},
+	{by: "dkimpy", why: "refuses a blank before the colon",
+		when: func(_ *signer, f *form, _ canon) bool { return blankBeforeColon.MatchString(f.head) }},
 
-	{"opendkim", "folds an Ed25519 signature otherwise than it signed it, when the header is simple", false, func(s *signer, _ *form, c canon) bool {
+	{by: "opendkim", why: "folds an Ed25519 signature otherwise than it signed it, when the header is simple", when: func(s *signer, _ *form, c canon) bool {
 		return s.key.seed != "" && !c.relaxedHeader
 	}},
-	{"opendkim", "takes a bare LF for a line end, when simple", false, func(_ *signer, f *form, c canon) bool {
+	{by: "opendkim", why: "takes a bare LF for a line end, when simple", when: func(_ *signer, f *form, c canon) bool {
 		return !c.relaxedBody && bareLF.MatchString(f.body)
 	}},
-	{"opendkim", "drops a bare CR at the end, when simple", false, func(_ *signer, f *form, c canon) bool {
+	{by: "opendkim", why: "drops a bare CR at the end, when simple", when: func(_ *signer, f *form, c canon) bool {
 		return !c.relaxedBody && strings.HasSuffix(f.body, "\r")
 	}},
-	{"opendkim", "drops a bare CR in a line, when relaxed", false, func(_ *signer, f *form, c canon) bool {
+	{by: "opendkim", why: "drops a bare CR in a line, when relaxed", when: func(_ *signer, f *form, c canon) bool {
 		return c.relaxedBody && crInLine.MatchString(f.body)
 	}},
-	{"opendkim", "refuses text without a line end, when relaxed", false, func(_ *signer, f *form, c canon) bool {
+	{by: "opendkim", why: "refuses text without a line end, when relaxed", when: func(_ *signer, f *form, c canon) bool {
 		return c.relaxedBody && unendedText(f.body)
 	}},
-	{"opendkim", "drops a bare CR in the header, when relaxed", false, func(_ *signer, f *form, c canon) bool {
+	{by: "opendkim", why: "drops a bare CR in the header, when relaxed", when: func(_ *signer, f *form, c canon) bool {
 		return c.relaxedHeader && bareCR.MatchString(f.head)
 	}},
-	{"opendkim", "refuses a tab before the colon", false, func(_ *signer, f *form, _ canon) bool { return tabBeforeColon.MatchString(f.head) }},
+	{by: "opendkim", why: "refuses a tab before the colon",
+		when: func(_ *signer, f *form, _ canon) bool { return tabBeforeColon.MatchString(f.head) }},
 }
 
 var (

@@ -132,7 +132,7 @@ func FuzzParseReceived(f *testing.F) {
 		f.Add(helo, "HELO", "a b", ")", "\")\"@b.example")
 	}
 	f.Fuzz(func(t *testing.T, helo, rdns, ident, cert, rcpt string) {
-		c := said{helo, rdns, ident, cert, rcpt}
+		c := said{helo: helo, rdns: rdns, ident: ident, cert: cert, rcpt: rcpt}
 		if strings.ContainsAny(helo+rdns+ident+cert+rcpt, "\r\n{}") || strings.Contains(helo+rdns+ident+cert+rcpt, "192.0.2.1") || strings.Contains(helo+rdns+ident+cert+rcpt, "2001:db8::1") {
 			return // SMTP has no such argument, and nothing would show
 		}
