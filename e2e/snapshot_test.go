@@ -207,8 +207,8 @@ func TestFaultyFileChangesNothing(t *testing.T) {
 	}
 	d.reload("exceptions:\n  - {id: open, action: accept, scope: {author_domains: [example.com]}, never_expires: true}\n")
 	for _, diff := range cases.CompareLog([]string{
-		`level=ERROR msg="configuration not reloaded, the old one stays" err="*alignd.yaml:3:11: honor.reject: * not allowed; allowed: reject, quarantine, tag, hold, accept"`,
-		`level=ERROR msg="configuration not reloaded, the old one stays" err="*alignd.yaml:2:5: *allows by author_domains only, which any sender can write; add a proof*"`,
+		`level=ERROR msg="configuration not reloaded, the old one stays" err="*alignd.yaml:3:11: honor.reject: * not allowed; allowed: reject, quarantine, tag, hold, accept\n*alignd.yaml:5:5: *proof: is missing*"`,
+		`level=ERROR msg="configuration not reloaded, the old one stays" err="*alignd.yaml:2:5: *allows by author_domains only, which any sender can write; add *"`,
 	}, d.Log()) {
 		t.Error(diff)
 	}
