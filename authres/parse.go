@@ -194,8 +194,8 @@ func (p *parser) startsResult() bool {
 	return l.at('=')
 }
 
-// resinfo reads one result and goes on to its semicolon. One that is not
-// well-formed is left out; the error is for what makes the field unreadable.
+// resinfo reads one result up to its semicolon. A result that is not well-formed
+// is left out. The error is for a field that cannot be read on.
 func (p *parser) resinfo() error {
 	mark := p.i
 	r, keep := evidence.MethodResult{}, false
@@ -219,8 +219,8 @@ func (p *parser) resinfo() error {
 	return nil
 }
 
-// methodspec reads "method/version=result", or "none". keep is false for what
-// is well-formed and says nothing: no-result and unknown method versions.
+// methodspec reads "method/version=result", or "none". keep is false for a result
+// that is well-formed and says nothing: "none", or an unknown version of a method.
 func (p *parser) methodspec(r *evidence.MethodResult, keep *bool) bool {
 	r.Method = p.keyword()
 	if r.Method == "" || !p.cfws() {

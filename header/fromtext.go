@@ -12,9 +12,9 @@ import (
 	"golang.org/x/text/encoding/japanese"
 )
 
-// finder finds the domains in text that some reader may take for an address:
-// every name behind an at sign, in the spellings that readers make of the text.
-// A word of one label is no author: "Acme@Home".
+// finder looks for domains in text that some reader may take for an address. It
+// takes every name behind an at sign, in each spelling that readers make of the
+// text. A word of one label is no author: "Acme@Home".
 type finder struct {
 	note func(domain string)
 	// left is how many names are looked at; below zero there were more.

@@ -11,11 +11,11 @@ import (
 	"alignd/evidence"
 )
 
-// SPF macros put the local part of MAIL FROM into names that are asked for: %{l} and
-// %{s}, split and turned round as the record likes (RFC 7208 section 7). Where local
-// parts are not to be logged, labels that may come from there are written "*".
+// The SPF macros %{l} and %{s} put the local part of MAIL FROM into DNS names, also
+// split or reversed (RFC 7208 section 7). Where local parts are not to be logged,
+// labels that may come from the local part are written "*".
 
-// withoutLocal is a text of SPF, which may quote such names.
+// withoutLocal hides the local part in a text of SPF, which may quote such names.
 func (w *logLine) withoutLocal(text string, ev *evidence.Message) string {
 	if w.addresses || text == "" || w.localOf(ev) == "" {
 		return text
@@ -62,8 +62,8 @@ func closingQuote(s string) int {
 	return len(s)
 }
 
-// withoutLocalName is a DNS name. One that stands in the evidence in another place
-// is no secret.
+// withoutLocalName hides the local part in a DNS name. A name that also stands
+// elsewhere in the evidence is no secret and stays whole.
 func (w *logLine) withoutLocalName(name string, ev *evidence.Message) string {
 	if w.addresses || w.localOf(ev) == "" || known(name, ev) {
 		return name

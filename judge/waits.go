@@ -14,12 +14,12 @@ import (
 
 // Waits remembers which messages were put off for a temporary error, so that
 // temperror_for can end it. An entry belongs to one message for one recipient from
-// one MAIL FROM domain; a try is told the least of its recipients, so a subset of
-// those who waited is served and nobody else is. The client does not count: large
-// senders retry from other networks.
+// one MAIL FROM domain. A message for several recipients has waited as long as the
+// recipient who waited least: so a part of those who waited is served, and nobody
+// else. The client does not count, as large senders retry from other networks.
 //
-// An entry that served serves for servedAgain more, as the reply may have been lost.
-// After that it never does: the same message is then new and waits anew.
+// The reply may get lost. So an entry that let a message in does so for servedAgain
+// more. After that the same message is new and waits anew.
 //
 // It is bounded in number: the oldest entry goes first, and its message begins anew.
 // It lives in memory; a restart begins anew. Safe for concurrent use.

@@ -18,8 +18,8 @@ type part struct {
 	fields func(r *Record) []any
 }
 
-// parts are ordered by need, the least needed first. The rooms leave more than
-// the half of a record for what is in no part.
+// parts are ordered by need, the least needed first. All rooms together are less
+// than half of a record; the rest is for what belongs to no part.
 var parts = []part{
 	{evidence.SectionQuestions, 1 << 10, func(r *Record) []any { return []any{&r.Evidence.Failed, &r.Evidence.Problems} }},
 	{evidence.SectionTexts, 2 << 10, texts},

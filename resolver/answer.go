@@ -83,7 +83,7 @@ func Memo[T any](a *Answer, kind any, parse func(*Answer) T) T {
 	}
 }
 
-// memo is one parsed value in the list of an answer's, of which there are few.
+// memo is one parsed value, in the short list of those of an answer.
 type memo struct {
 	kind, value any
 	next        *memo

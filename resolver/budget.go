@@ -209,10 +209,11 @@ func (b *Budget) gaveUp(ctx context.Context, i int, why string) error {
 	return err
 }
 
-// entry is the place of k, which is new if need be; -1 when it is refused. Where
-// another lane may leave something and the asker's time has not ended, he has to
-// wait until later is closed and come again. Where his time ends that of the other
-// lane often ends too: whichever comes first, who waited is refused.
+// entry is the place of k in asked. A question that is new gets a place; i is -1
+// when it is refused. While another lane may still leave questions, the asker is
+// given later: he waits until it is closed and calls again. If his time ends first,
+// he is refused. Both lanes often end at the same moment, and the answer must not
+// depend on which one is seen first.
 func (b *Budget) entry(k key, from *share, waited, ended bool) (i int, later <-chan struct{}) {
 	if i = b.find(k); i >= 0 {
 		return i, nil

@@ -4,9 +4,9 @@ import (
 	"context"
 )
 
-// Knower is a Lookuper that can tell whether it knows an answer, so that
-// nobody waits. *Resolver does for what its cache holds, *Zone for all it has,
-// *Budget for what the message has asked and what the Lookuper behind it knows.
+// Knower is a Lookuper that can say at once whether it knows an answer. A
+// *Resolver knows what its cache holds, a *Zone all that it has, and a *Budget
+// what the message has asked and what the Lookuper behind it knows.
 type Knower interface {
 	Lookuper
 	// Known returns the answer that Lookup would give at once. It is false
@@ -16,9 +16,11 @@ type Knower interface {
 
 // Ready is a Lookuper for a first try at a check: it answers what is known and
 // never waits. A check that was not Complete has to be made again with the
-// Lookuper itself. Of a message whose names are cached every check completes
-// in the goroutine that reads the message: goroutines of their own, with stacks that
-// grow as they verify, would cost it a tenth more.
+// Lookuper itself.
+//
+// Where all names of a message are cached, every check completes in the goroutine
+// that reads the message. Goroutines of their own, whose stacks grow as they verify,
+// would make it a tenth dearer.
 //
 // Not safe for concurrent use.
 type Ready struct {

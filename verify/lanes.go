@@ -10,11 +10,12 @@ import (
 // for what another one asks. Of the 150 of resolver.DefaultMaxQueries
 //
 //	112  are for SPF of MAIL FROM: all that RFC 7208 section 4.6.4 lets it cause
-//	     (its record, ten terms with ten addresses each, the explanation). What
-//	     it leaves is for all, and who finds nothing else left waits for its end
-//	 36  are held until the Author Domains are known, nine for the policy of
-//	     each of up to four; what they leave goes to keys of signatures, ten,
-//	     and to those of the newest ARC Set, two, then to all
+//	     (its record, ten terms with ten addresses each, the explanation). When
+//	     it ends, what it has left is for all; a check that finds no other
+//	     question left waits for that
+//	 36  are held until the Author Domains are known: nine for the policy of
+//	     each, for up to four. What they leave goes first to the keys of
+//	     signatures (ten), then to the newest ARC Set (two), then to all
 //	  2  are for all from the beginning: HELO and the reverse name of the client
 //
 // A site that allows more signatures or Author Domains than by default has more

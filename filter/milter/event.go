@@ -209,7 +209,7 @@ func parseHeader(data []byte, leadingSpace bool) (name, value []byte, ok bool) {
 
 var nul = []byte{0}
 
-// clippedMail is a MAIL of which no more than the limits is kept.
+// clippedMail reads MAIL and cuts it at the limits.
 func clippedMail(data []byte) Mail {
 	raw, args := parsePath(data)
 	raw = raw[:min(len(raw), maxGreeting)]

@@ -2,18 +2,18 @@ package dkim
 
 import "alignd/header"
 
-// shownFields are those of which readers show one, or that say how the body is
-// read, so that a copy above a signed one changes what a person sees.
+// shownFields are fields of which a reader shows one copy, or which say how the
+// body is read. A copy above the signed one changes what a person sees.
 var shownFields = [...]struct{ name, lower string }{
 	{"Subject", "subject"}, {"To", "to"}, {"Cc", "cc"}, {"Date", "date"},
 	{"Reply-To", "reply-to"}, {"Content-Type", "content-type"},
 }
 
-// partlySigned returns the name of a field that is shown and that names, the
-// value of h=, covers some but not all copies of; empty when there is none. RFC
-// 5322 section 3.6 allows one of each, and RFC 6376 section 8.15 lets a verifier
-// take no signature that leaves another one out. A copy that reads the same as one
-// that is signed (in relaxed form) tells nobody anything else and does not count.
+// partlySigned returns the name of a shown field of which the signature covers some
+// copies and leaves others out; empty when there is none. names is the value of h=.
+// RFC 5322 section 3.6 allows one copy of each, and RFC 6376 section 8.15 lets a
+// verifier refuse such a signature. A copy with the same text as a signed one, in
+// relaxed form, does not count: nobody sees a difference.
 func partlySigned(fields *header.Fields, names []string) string {
 	for _, f := range shownFields {
 		id := fields.NameID([]byte(f.lower))

@@ -37,10 +37,9 @@ const (
 	// strict is RFC 6376 section 3.2 to the letter, as the public ARC suite
 	// wants ARC fields read.
 	strict grammar = false
-	// tolerant reads two things besides that most verifiers read, as what a
-	// signature covers does not depend on them: a tag-spec with nothing in it
-	// (";;"), and a tag-name with punctuation that is not "_" ("x-id"). Such a
-	// name is unknown, and unknown tags are ignored.
+	// tolerant takes two more spellings, as most verifiers do: an empty tag-spec
+	// (";;"), and a tag-name with punctuation other than "_" ("x-id"), which is
+	// ignored like any unknown tag. Neither changes what a signature covers.
 	tolerant grammar = true
 )
 
