@@ -17,6 +17,7 @@ type session struct {
 	conn   *milter.Conn
 
 	client  evidence.Client
+	scratch judge.Scratch
 	message *message // nil between messages
 }
 
@@ -58,7 +59,7 @@ func (s *session) Mail(m milter.Mail) {
 		MailArgs:         m.Args,
 		LeadingSpaceLost: !s.conn.LeadingSpace(),
 	}
-	msg.marks = msg.settings.NewMarks(msg.envelope.MTA)
+	msg.marks = msg.settings.NewMarks(msg.envelope.MTA, &s.scratch)
 	msg.envelope.Unchecked = msg.exempt()
 	msg.check = verify.Begin(s.conn.Context(), s.filter.lookup, &msg.settings.Verify, msg.envelope)
 }

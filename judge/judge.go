@@ -28,11 +28,11 @@ type Content interface {
 }
 
 // Judge completes the evidence with what needs the site's secret, and decides. m
-// are the marks of the message's header, w what is known of earlier tries; nil for
-// none. It notes the outcome in w.
+// are the marks of the message's header. w is what is known of earlier tries, nil for
+// none; the outcome is noted in it.
 func (s *Settings) Judge(ev *evidence.Message, c Content, m *Marks, w *Waits) Judgement {
 	if c.Checked() {
-		ev.Key = s.keyOf(ev, c.Fields(), c.BodyHash())
+		ev.Key = s.keyOf(ev, c.Fields(), c.BodyHash(), &m.scratch.keys)
 		ev.Sample = messageKey(ev.Key).sample()
 		if w != nil {
 			ev.FirstSeen, ev.Deferrals = w.of(ev.Key, ev)

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
-	"hash"
 	"os"
 	"strings"
 	"sync"
@@ -21,41 +20,26 @@ import (
 // host (client, envelope, Received), and without the secret a sender cannot choose it.
 type messageKey [sha256.Size]byte
 
-// keyMaker is what making a key needs, kept for the next one.
-type keyMaker struct {
-	mac       hash.Hash
-	text, sum []byte
-}
-
 // keyFields are the fields of which the key holds all, in order.
 var keyFields = [...]string{"From", "Date", "Message-ID", "Subject", "Content-Type", "Content-Transfer-Encoding"}
 
-func (s *Settings) keyOf(ev *evidence.Message, fields *header.Fields, body [sha256.Size]byte) messageKey {
-	m, _ := s.keyMakers.Get().(*keyMaker)
-	if m == nil {
-		m = &keyMaker{mac: hmac.New(sha256.New, s.SamplingSecret)}
-	}
-	part := func(p []byte) { // length first, so that parts cannot run together
-		m.text = append(binary.BigEndian.AppendUint32(m.text, uint32(len(p))), p...)
-	}
-	m.text = m.text[:0]
-	part([]byte(strings.Join(ev.From.Domains, ",")))
-	for _, name := range keyFields {
-		var one [1]int
-		for _, i := range fields.AppendNamed(one[:0], name) {
-			part(fields.At(i).Value())
+func (s *Settings) keyOf(ev *evidence.Message, fields *header.Fields, body [sha256.Size]byte, keys *keyMaker) messageKey {
+	return keys.of(s.SamplingSecret, func(text []byte) []byte {
+		text = appendPart(text, []byte(strings.Join(ev.From.Domains, ",")))
+		for _, name := range keyFields {
+			var one [1]int
+			for _, i := range fields.AppendNamed(one[:0], name) {
+				text = appendPart(text, fields.At(i).Value())
+			}
+			text = appendPart(text, nil)
 		}
-		part(nil)
-	}
-	part(body[:])
-	m.mac.Reset()
-	m.mac.Write(m.text)
-	m.sum = m.mac.Sum(m.sum[:0])
-	key := messageKey(m.sum)
-	if cap(m.text) <= 4<<10 { // a long header does not stay in memory
-		s.keyMakers.Put(m)
-	}
-	return key
+		return appendPart(text, body[:])
+	})
+}
+
+// appendPart writes the length first, so that parts cannot run together.
+func appendPart(text, part []byte) []byte {
+	return append(binary.BigEndian.AppendUint32(text, uint32(len(part))), part...)
 }
 
 // sample is the message's place in 0-99 for pct (RFC 7489 section 6.6.4) and

@@ -14,6 +14,7 @@ import (
 type Marks struct {
 	own     authres.Own
 	s       *Settings
+	scratch *Scratch
 	results numbered // Authentication-Results
 	tag     numbered // our disposition field
 	spf     numbered // Received-SPF
@@ -27,12 +28,14 @@ type numbered struct {
 	deleted []int
 }
 
-// NewMarks is for a message that came through an MTA named mta.
-func (s *Settings) NewMarks(mta string) *Marks { return &Marks{own: s.own(mta), s: s} }
+// NewMarks is for a message that came through an MTA named mta. c is its connection's.
+func (s *Settings) NewMarks(mta string, c *Scratch) *Marks {
+	return &Marks{own: c.own.of(s, mta), s: s, scratch: c}
+}
 
 // MarksOf are the marks of a whole header.
 func (s *Settings) MarksOf(mta string, fields *header.Fields) *Marks {
-	m := s.NewMarks(mta)
+	m := s.NewMarks(mta, new(Scratch))
 	for i := range fields.Len() {
 		f := fields.At(i)
 		m.Note(f.Name(), f.Value())

@@ -5,8 +5,6 @@ package judge
 
 import (
 	"cmp"
-	"sync"
-	"sync/atomic"
 
 	"alignd/authres"
 	"alignd/policy"
@@ -49,15 +47,6 @@ type Settings struct {
 	MaxForged int
 	// SamplingSecret keys the sample of pct and rollout percentages.
 	SamplingSecret []byte
-
-	lastOwn   atomic.Pointer[ownOf]
-	keyMakers sync.Pool // of *keyMaker, for SamplingSecret
-}
-
-// ownOf is what own returned for an MTA.
-type ownOf struct {
-	mta string
-	ids authres.Own
 }
 
 // servID is the authserv-id for an MTA that calls itself mta. It is never empty,
@@ -66,17 +55,11 @@ func (s *Settings) servID(mta string) string {
 	return cmp.Or(s.AuthservID, mta, authres.Unnamed)
 }
 
-// own is the set of ids whose fields are stripped for an MTA named mta. The
-// last one is kept, as a site seldom has two.
+// own is the set of ids whose fields are stripped for an MTA named mta.
 func (s *Settings) own(mta string) authres.Own {
-	if last := s.lastOwn.Load(); last != nil && last.mta == mta {
-		return last.ids
-	}
 	names := []string{s.servID(mta), mta}
 	if !s.OwnNameOnly {
 		names = []string{authres.Site(s.servID(mta)), authres.Site(mta)}
 	}
-	ids := authres.NewOwn(append(names, s.OwnIDs...)...)
-	s.lastOwn.Store(&ownOf{mta, ids})
-	return ids
+	return authres.NewOwn(append(names, s.OwnIDs...)...)
 }

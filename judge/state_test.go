@@ -28,9 +28,10 @@ func TestTheKeyOfAMessageIsTheSameOnEachTry(t *testing.T) {
 		fields[slices.Index(fields, name)+1] = value
 		return fields
 	}
+	maker := new(keyMaker) // as on one connection, over reloads
 	keyOf := func(secret, body string, ev *evidence.Message, fields []string) messageKey {
 		ev.From = evidence.From{Domains: []string{"example.com"}}
-		return (&Settings{SamplingSecret: []byte(secret)}).keyOf(ev, fieldsOf(fields...), sha256.Sum256([]byte(body)))
+		return (&Settings{SamplingSecret: []byte(secret)}).keyOf(ev, fieldsOf(fields...), sha256.Sum256([]byte(body)), maker)
 	}
 	want := keyOf("secret", "text", new(evidence.Message), first)
 	for _, row := range []struct {
@@ -67,7 +68,7 @@ func TestSamplesAreSpreadEvenly(t *testing.T) {
 	const messages = 10_000
 	below := 0
 	for i := range messages {
-		key := (&Settings{SamplingSecret: []byte("s")}).keyOf(&evidence.Message{}, fieldsOf("Message-ID", time.Unix(int64(i), 0).String()), [sha256.Size]byte{})
+		key := (&Settings{SamplingSecret: []byte("s")}).keyOf(&evidence.Message{}, fieldsOf("Message-ID", time.Unix(int64(i), 0).String()), [sha256.Size]byte{}, new(keyMaker))
 		s := key.sample()
 		if s < 0 || s > 99 {
 			t.Fatalf("sample %d", s)
@@ -94,7 +95,7 @@ func TestAnMTAWithoutNameLetsNoForgedFieldThrough(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := new(Settings)
-			m := s.NewMarks(row.mta)
+			m := s.NewMarks(row.mta, new(Scratch))
 			m.Note([]byte(authres.FieldName), []byte(row.value))
 			if got := len(m.results.deleted) > 0; got != row.deleted {
 				t.Errorf("%q beside ours of %q: deleted %t, want %t", row.value, s.servID(row.mta), got, row.deleted)
@@ -130,7 +131,7 @@ func TestIdsOfTheSiteAreOurs(t *testing.T) {
 			if s == nil {
 				s = new(Settings)
 			}
-			m := s.NewMarks(row.mta)
+			m := s.NewMarks(row.mta, new(Scratch))
 			m.Note([]byte(authres.FieldName), []byte(row.value))
 			if got := len(m.results.deleted) > 0; got != row.deleted {
 				t.Errorf("%q at %q: deleted %t, want %t", row.value, row.mta, got, row.deleted)
@@ -139,10 +140,44 @@ func TestIdsOfTheSiteAreOurs(t *testing.T) {
 	}
 }
 
+// A reload may change each of what the ids are made of, also while a connection lasts.
+func TestOwnIDsFollowTheSettings(t *testing.T) {
+	first := Settings{AuthservID: "mx.here.test", OwnIDs: []string{"old.test"}}
+	changed := func(change func(*Settings)) *Settings {
+		s := first
+		change(&s)
+		return &s
+	}
+	var c Scratch
+	for _, row := range []struct {
+		name  string
+		s     *Settings
+		mta   string
+		value string
+		want  bool
+	}{
+		{name: "nothing yet", s: &first, value: " mx.here.test; none", want: true},
+		{name: "another MTA", s: &first, mta: "mx.there.test", value: " mx.there.test; none", want: true},
+		{name: "no MTA again", s: &first, value: " mx.there.test; none"},
+		{name: "another authserv-id", s: changed(func(s *Settings) { s.AuthservID = "mx.new.test" }), value: " mx.new.test; none", want: true},
+		{name: "a sibling is ours", s: &first, value: " mx2.here.test; none", want: true},
+		{name: "and not where only the name is", s: changed(func(s *Settings) { s.OwnNameOnly = true }), value: " mx2.here.test; none"},
+		{name: "a further id", s: changed(func(s *Settings) { s.OwnIDs = []string{"new.test"} }), value: " new.test; none", want: true},
+		{name: "the first ones again", s: &first, value: " new.test; none"},
+		{name: "empty ones", s: new(Settings), value: " localhost; none", want: true},
+	} {
+		m := row.s.NewMarks(row.mta, &c)
+		m.Note([]byte(authres.FieldName), []byte(row.value))
+		if got := len(m.results.deleted) > 0; got != row.want {
+			t.Errorf("%s: %q is ours: %t, want %t", row.name, row.value, got, row.want)
+		}
+	}
+}
+
 // RFC 5322 section 4.5: white space before the colon is no part of the name.
 func TestABlankBeforeTheColonHidesNoField(t *testing.T) {
 	s := &Settings{TagName: "X-Mark"}
-	m := s.NewMarks("mx.here.test")
+	m := s.NewMarks("mx.here.test", new(Scratch))
 	for _, f := range [][2]string{
 		{"Authentication-Results", " mx.example.com; none"}, {"Authentication-Results ", " mx.here.test; dmarc=pass"},
 		{"authentication-results\t ", " mx.here.test; spf=pass"}, {"X-Mark ", " quarantine"},
