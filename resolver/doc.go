@@ -32,10 +32,9 @@
 //
 // Questions go out over UDP with EDNS (RFC 6891, 1232 octets), over TCP when
 // the answer is truncated, without EDNS when a server does not know it. Each
-// has a random ID; its source port is that of a socket that serves a few
-// questions, one at a time, for a few seconds, and was drawn by the kernel (RFC
-// 5452 section 9). A datagram that differs in ID, opcode or question is ignored
-// and the real one awaited; the socket is then not used again.
+// has a random ID and a socket of its own, whose port the kernel draws (RFC 5452
+// section 9). A datagram that differs in ID, opcode or question is ignored and the
+// real one awaited.
 //
 // A server that reports an error is not asked again for that question; one
 // that is silent is, and goes to the end of the list for 30 seconds. Its socket is

@@ -32,14 +32,9 @@ var udpBuffers = sync.Pool{New: func() any { return new([udpBuffer]byte) }}
 
 // server is one recursive resolver.
 type server struct {
-	addr    netip.AddrPort
-	sockets sockets
-	late    atomic.Int64 // asked last until then; Unix nanoseconds
-	told    atomic.Int64 // when the log last said that it is silent; 0 once it answers
-}
-
-func newServer(addr netip.AddrPort) *server {
-	return &server{addr: addr, sockets: sockets{to: *net.UDPAddrFromAddrPort(addr)}}
+	addr netip.AddrPort
+	late atomic.Int64 // asked last until then; Unix nanoseconds
+	told atomic.Int64 // when the log last said that it is silent; 0 once it answers
 }
 
 // query is one question in wire form. The ID, its first two octets, is set
@@ -219,12 +214,13 @@ func silence(err error) error {
 // records that came whole (RFC 2181 section 9).
 func truncated(msg []byte) bool { return msg[2]&0x02 != 0 }
 
-// udp sends q and waits for the response to it, whatever else comes in until
-// deadline. Something else may be somebody's guess, so that socket is not used
-// again, nor is one that was given up on, to which the answer may yet come: l
-// listens for that.
+// udp sends q from a socket of its own and waits for the response to it, whatever else
+// comes in until deadline. Who cannot see the traffic has to guess the port, which
+// the kernel draws anew for each socket, next to the ID (RFC 5452 section 9.2). It is
+// connected, so that datagrams from elsewhere do not reach it. To one that was given
+// up on the answer may yet come: l listens for that.
 func (r *Resolver) udp(ctx context.Context, s *server, q *query, buf []byte, deadline time.Time, l *late) ([]byte, error) {
-	conn, err := s.sockets.take()
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(s.addr))
 	if err != nil {
 		return nil, err
 	}
@@ -233,13 +229,6 @@ func (r *Resolver) udp(ctx context.Context, s *server, q *query, buf []byte, dea
 	msg, strays, err := q.converse(conn, buf)
 	r.strays.Add(strays)
 	undisturbed := stop()
-	if undisturbed && err == nil && strays == 0 {
-		s.sockets.put(conn)
-		return msg, nil
-	}
-	if err != nil && conn.asked > 1 {
-		s.sockets.discard()
-	}
 	if silent := errors.Is(err, os.ErrDeadlineExceeded); !silent || !undisturbed || !l.keep(conn, s, q) {
 		conn.Close()
 	}

@@ -3,6 +3,7 @@ package resolver
 import (
 	"bytes"
 	"context"
+	"net"
 	"sync"
 	"time"
 
@@ -53,7 +54,7 @@ func (r *Resolver) newLate(ctx context.Context, slots chan struct{}) *late {
 // keep reads on from conn, on which q was sent to s. It is false where there are
 // too many; each takes one of the slots of questions, as it takes a socket, and at
 // most half of them.
-func (l *late) keep(conn *socket, s *server, q *query) bool {
+func (l *late) keep(conn *net.UDPConn, s *server, q *query) bool {
 	if l == nil || l.kept == maxLate || 2*(len(l.slots)+1) > cap(l.slots) {
 		return false
 	}
@@ -75,7 +76,7 @@ func (l *late) keep(conn *socket, s *server, q *query) bool {
 }
 
 // listen waits for the answer to q.
-func (l *late) listen(conn *socket, s *server, q *query) {
+func (l *late) listen(conn *net.UDPConn, s *server, q *query) {
 	h := heard{from: s, err: errTimeout}
 	defer func() {
 		conn.Close()

@@ -101,7 +101,7 @@ func (o *Options) complete() ([]*server, error) {
 		if err != nil {
 			return nil, err
 		}
-		servers = append(servers, newServer(addr))
+		servers = append(servers, &server{addr: addr})
 	}
 	if len(servers) == 0 {
 		return nil, errors.New("no DNS server of the system can be used")

@@ -105,9 +105,6 @@ func (r *Resolver) Close() {
 	r.mu.Unlock()
 	r.cancel()
 	r.wg.Wait()
-	for _, s := range *r.servers.Load() {
-		s.sockets.close()
-	}
 }
 
 // Stats counts since New. Metrics show them.

@@ -1,8 +1,6 @@
 package resolver_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net"
 	"sync"
@@ -90,26 +88,25 @@ func again(t *testing.T, check func(scale time.Duration) error) {
 	t.Error(err)
 }
 
-func TestQuestionsShareASocketForAWhile(t *testing.T) {
+// RFC 5452 section 9.2: who forges answers must find no port to aim at. The kernel
+// draws one of its range (ip_local_port_range, 28,232 by default) for each question, so
+// that of 2,000 some 70 have had their port before.
+func TestEachQuestionHasAPortOfItsOwn(t *testing.T) {
 	again(t, func(time.Duration) error {
+		const n = 2000
 		p := newPorts(t, func(req *dns.Msg) [][]byte { return pack(textAnswer(req)) })
 		r := newResolver(t, resolver.Options{Servers: []string{p.addr}})
-		start := time.Now()
-		p.ask(t, r, 100)
-		uses := map[string]int{}
-		for _, port := range p.seen() {
-			uses[port]++
-		}
-		if len(uses) < 4 {
-			return fmt.Errorf("100 questions came from %d ports, want at most 32 from each", len(uses))
-		}
-		for port, n := range uses {
-			if n > 32 {
-				return fmt.Errorf("%d questions came from %s", n, port)
+		p.ask(t, r, n)
+		seen, distinct := p.seen(), map[string]bool{}
+		same := 0
+		for i, port := range seen {
+			distinct[port] = true
+			if i > 0 && port == seen[i-1] {
+				same++
 			}
 		}
-		if most := 8 + int(time.Since(start).Seconds()); len(uses) > most { // sockets grow old
-			return fmt.Errorf("100 questions came from %d ports: sockets are not used again", len(uses))
+		if len(distinct) < n*9/10 || same > 2 {
+			return fmt.Errorf("%d questions came from %d ports, %d from that of the one before", n, len(distinct), same)
 		}
 		return nil
 	})
@@ -143,68 +140,27 @@ func TestQuestionsAtOnceHaveASocketEach(t *testing.T) {
 	}
 }
 
-// TestASocketThatWasGuessedAtIsNotUsedAgain: a datagram that answers another
-// question may be an attempt to forge.
-func TestASocketThatWasGuessedAtIsNotUsedAgain(t *testing.T) {
-	again(t, func(time.Duration) error {
-		p := newPorts(t, func(req *dns.Msg) [][]byte {
-			forged := textAnswer(req)
-			forged.Id++
-			return pack(forged, textAnswer(req))
-		})
-		r := newResolver(t, resolver.Options{Servers: []string{p.addr}})
-		p.ask(t, r, 5)
-		if got := r.Stats().Strays; got != 5 {
-			t.Errorf("Strays = %d, want 5", got)
-		}
-		distinct := map[string]bool{}
-		for _, port := range p.seen() {
-			distinct[port] = true
-		}
-		if len(distinct) != 5 {
-			return fmt.Errorf("5 questions came from %d ports, want one each", len(distinct))
-		}
-		return nil
+func TestAGuessIsPassedOver(t *testing.T) {
+	p := newPorts(t, func(req *dns.Msg) [][]byte {
+		forged := textAnswer(req)
+		forged.Id++
+		return pack(forged, textAnswer(req))
 	})
+	r := newResolver(t, resolver.Options{Servers: []string{p.addr}})
+	p.ask(t, r, 5)
+	if got := r.Stats().Strays; got != 5 {
+		t.Errorf("Strays = %d, want 5", got)
+	}
 }
 
-// TestASocketThatWasGivenUpIsNotUsedAgain: the answer may still come.
-func TestASocketThatWasGivenUpIsNotUsedAgain(t *testing.T) {
-	again(t, func(time.Duration) error {
-		ctx, giveUp := context.WithCancel(t.Context())
-		p := newPorts(t, func(req *dns.Msg) [][]byte {
-			if ctx.Err() == nil { // the first question has come
-				giveUp()
-				return nil
-			}
-			return pack(textAnswer(req))
-		})
-		r := newResolver(t, resolver.Options{Servers: []string{p.addr}})
-		if _, err := r.Lookup(ctx, "late.example", dns.TypeTXT); !errors.Is(err, resolver.ErrTemporary) {
-			t.Fatalf("error is %v, want a temporary one", err)
-		}
-		p.ask(t, r, 1)
-		if seen := p.seen(); len(seen) != 2 || seen[0] == seen[1] {
-			return fmt.Errorf("questions came from %v, want two ports", seen)
-		}
-		return nil
-	})
-}
-
-func TestCloseLeavesNoSocketOpen(t *testing.T) {
+func TestAnAnsweredQuestionLeavesNoSocketOpen(t *testing.T) {
 	again(t, func(time.Duration) error {
 		p := newPorts(t, func(req *dns.Msg) [][]byte { return pack(textAnswer(req)) })
 		r := newResolver(t, resolver.Options{Servers: []string{p.addr}})
 		p.ask(t, r, 1)
-		port := p.seen()[0]
-		if conn, err := net.ListenPacket("udp", port); err == nil {
-			conn.Close()
-			return fmt.Errorf("%s is free although its socket waits for questions", port)
-		}
-		r.Close()
-		conn, err := net.ListenPacket("udp", port) // somebody else may have drawn it
+		conn, err := net.ListenPacket("udp", p.seen()[0]) // somebody else may have drawn it
 		if err != nil {
-			return fmt.Errorf("port of a socket after Close: %w", err)
+			return fmt.Errorf("port of a question that was answered: %w", err)
 		}
 		return conn.Close()
 	})

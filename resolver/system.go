@@ -77,16 +77,12 @@ func (r *Resolver) replace(servers []*server) {
 	for i, s := range servers {
 		if known := byAddr[s.addr]; known != nil {
 			servers[i] = known
-			delete(byAddr, s.addr)
 		}
 	}
 	if slices.Equal(servers, old) {
 		return
 	}
 	r.servers.Store(&servers)
-	for _, s := range byAddr {
-		s.sockets.close()
-	}
 	r.opts.Logger.Info("the system's DNS servers have changed", "servers", r.Servers())
 }
 

@@ -12,7 +12,7 @@ const (
 	// policies and for all else separately, each with a socket.
 	questionsWanted = 1024
 	// otherDescriptors are for what is neither a connection nor a question under
-	// way: standard streams, listeners, files of a reload, waiting DNS sockets.
+	// way: standard streams, listeners, files of a reload.
 	otherDescriptors = 72
 )
 
