@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"alignd/evidence"
@@ -247,8 +248,10 @@ func (w *jsonWriter) text(s string) {
 			out = append(out, `\t`...)
 		case c < ' ':
 			out = append(out, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
-		case r == '\u2028' || r == '\u2029': // which JavaScript takes for line ends
-			out = append(append(out, `\u202`...), digits[r&15])
+		case r >= 0x7f && !strconv.IsPrint(r): // a terminal may obey it, JavaScript take it for the end of a line
+			for _, unit := range utf16.AppendRune(nil, r) {
+				out = append(out, '\\', 'u', digits[unit>>12], digits[unit>>8&15], digits[unit>>4&15], digits[unit&15])
+			}
 		default:
 			out = append(out, s[i:i+n]...)
 		}
