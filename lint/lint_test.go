@@ -147,3 +147,31 @@ func TestTreesWithoutEndAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// Whatever stands in DNS, a report is safe to be shown, and is JSON.
+func FuzzReports(f *testing.F) {
+	f.Add("v=spf1 include:a.test a mx exists:%{i}.b.test -all", "v=DMARC1; p=reject rua=mailto:a@b.test", "v=DKIM1; p=")
+	f.Add("v=spf1;\x1b[2J", "v=DMARC1: p=\u202e", "k=rsa; p=\xff; v=DKIM1")
+	f.Fuzz(func(t *testing.T, spf, dmarc, key string) {
+		dns := lookup(func(name string, qtype uint16) *resolver.Answer {
+			text := map[bool]string{true: dmarc, false: spf}[strings.HasPrefix(name, "_dmarc")]
+			if strings.Contains(name, "_domainkey") {
+				text = key
+			}
+			return &resolver.Answer{Name: name, Type: qtype, NameExists: true, TXT: []string{text}}
+		})
+		for _, r := range []report{
+			CheckSPF(t.Context(), dns, "example.test"), CheckDMARC(t.Context(), dns, "example.test", true), CheckDKIM(t.Context(), dns, "s._domainkey.example.test"),
+		} {
+			var out bytes.Buffer
+			if err := JSON(&out, r); err != nil || !json.Valid(out.Bytes()) {
+				t.Fatalf("%v: %s", err, out.Bytes())
+			}
+			for _, c := range out.String() + text(t, r) {
+				if c != '\n' && !unicode.IsPrint(c) {
+					t.Fatalf("%T shows %U", r, c)
+				}
+			}
+		}
+	})
+}

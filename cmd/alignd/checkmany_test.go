@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 )
 
 // inMaildir writes files below a new folder.
@@ -70,6 +71,32 @@ deliver   none       pass      none    none  none       other.test              
 		}
 		if !slices.Equal(sources, []string{row.first, row.last}) {
 			t.Errorf("%s: got the sources %q", row.name, sources)
+		}
+	}
+}
+
+// What was left out is said of a mailbox too: once, with the number of messages.
+func TestCheckCountsWhatWasLeftOut(t *testing.T) {
+	got := alignd(t, fromLine+plainMessage+"\n"+fromLine+plainMessage, "check", "--zone", write(t, "zone", plainZone), "--helo", "h.example", "-")
+	for _, want := range []string{"       2  note: no --ip\n", "       2  note: no --mail-from\n"} {
+		if !strings.Contains(got.stdout, want) {
+			t.Errorf("want %q in %+v", want, got)
+		}
+	}
+}
+
+// What a record holds does not reach a terminal as it is, in JSON neither.
+func TestCheckShowsHostileRecordsSafely(t *testing.T) {
+	zone := write(t, "zone", "_dmarc.example.com TXT \"v=DMARC1: p=reject\\027[2J\\194\\155\\226\\128\\174\"\nexample.com TXT \"v=spf1;\\226\\128\\143\\255\"\n")
+	for _, format := range []string{"--json", "--json=false"} {
+		got := alignd(t, plainMessage, "check", format, "--zone", zone, "--ip", "192.0.2.1", "--mail-from", "a@example.com", "-")
+		for _, c := range got.stdout {
+			if c != '\n' && c != '\t' && !unicode.IsPrint(c) {
+				t.Errorf("%s: %U in %s", format, c, got.stdout)
+			}
+		}
+		if !strings.Contains(got.stdout, "v=DMARC1: p=reject") {
+			t.Errorf("%+v", got)
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"alignd/judge"
 	"alignd/policy"
@@ -100,6 +101,9 @@ func (t *checkTable) add(c *checked) error {
 	}
 	r := resultsOf(&c.by[0].j)
 	t.sums.count("delivery "+r.delivery, "dmarc="+r.dmarc, "spf="+r.spf)
+	for _, n := range c.notes {
+		t.sums.count(kindOfNote(n))
+	}
 	_, err := fmt.Fprintf(t.out, checkColumns, r.delivery, r.requested, r.spf, r.dkim, r.arc, r.dmarc, printable(shortened(r.author, 60)), printable(c.name))
 	return err
 }
@@ -107,6 +111,16 @@ func (t *checkTable) add(c *checked) error {
 func (t *checkTable) end() error {
 	fmt.Fprintf(t.out, "\n%d messages\n", t.messages)
 	return t.sums.print(t.out)
+}
+
+// kindOfNote is a note without what is of its message alone, as a sum.
+func kindOfNote(note string) string {
+	for _, kind := range []string{"no --ip", "no --helo", "no --mail-from", "byte order mark", "nothing was taken"} {
+		if strings.Contains(note, kind) {
+			return "note: " + kind
+		}
+	}
+	return "note: others"
 }
 
 // checkResults are the words of one line.

@@ -33,7 +33,7 @@ func (s sums) print(out io.Writer) error {
 // kindOf is what stands before the value of a word.
 func kindOf(word string) string {
 	for i := range len(word) {
-		if word[i] == '=' || word[i] == ' ' {
+		if word[i] == '=' || word[i] == ' ' || word[i] == ':' {
 			return word[:i]
 		}
 	}

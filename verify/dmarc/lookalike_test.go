@@ -82,3 +82,16 @@ _dmarc.none.test TXT "p=reject"
 		}
 	}
 }
+
+// What is told is no record, and short.
+func FuzzLookalike(f *testing.F) {
+	for _, txt := range []string{"v=DMARC1: p=reject", " v=DMARC1", "p=none", "v=dmarc1\xff"} {
+		f.Add(txt)
+	}
+	f.Fuzz(func(t *testing.T, txt string) {
+		why := Lookalike(txt)
+		if _, err := ParseRecord(txt); why != "" && err == nil || len(why) > 400 {
+			t.Fatalf("%q: %q", txt, why)
+		}
+	})
+}

@@ -72,3 +72,15 @@ both.test TXT "spf2.0/pra +all"
 		}
 	}
 }
+
+// What is told is no record, and short.
+func FuzzLookalike(f *testing.F) {
+	for _, txt := range []string{"v=spf1;-all", " v=spf1", "include:a.test", "spf2.0/pra", "v=spf1\xff"} {
+		f.Add(txt)
+	}
+	f.Fuzz(func(t *testing.T, txt string) {
+		if why := Lookalike(txt); why != "" && isRecord(txt) || len(why) > 200 {
+			t.Fatalf("%q: %q", txt, why)
+		}
+	})
+}
