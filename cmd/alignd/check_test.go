@@ -204,15 +204,15 @@ func TestCheckNamesTheIdentity(t *testing.T) {
 		name, want string
 		args       []string
 	}{
-		{"no --mail-from", "pass helo mail.example.com aligned", ip},
-		{"an empty one", "pass helo mail.example.com aligned", append(ip, "--mail-from", "")},
-		{"the null reverse-path", "pass helo mail.example.com aligned", append(ip, "--mail-from", "<>")},
-		{"an address", "pass mailfrom example.com aligned", append(ip, "--mail-from", "a@example.com")},
-		{"a quoted local part with @", "pass mailfrom example.com aligned", append(ip, "--mail-from", `"a@b"@EXAMPLE.com.`)},
-		{"a pass of HELO beside a MAIL FROM aligns nothing", "none mailfrom other.example", append(ip, "--mail-from", "a@other.example")},
-		{"an address without domain", "none mailfrom ", append(ip, "--mail-from", "root")},
-		{"no --ip", "none mailfrom example.com", []string{"--mail-from", "a@example.com"}},
-		{"nothing", "none helo ", nil},
+		{name: "no --mail-from", want: "pass helo mail.example.com aligned", args: ip},
+		{name: "an empty one", want: "pass helo mail.example.com aligned", args: append(ip, "--mail-from", "")},
+		{name: "the null reverse-path", want: "pass helo mail.example.com aligned", args: append(ip, "--mail-from", "<>")},
+		{name: "an address", want: "pass mailfrom example.com aligned", args: append(ip, "--mail-from", "a@example.com")},
+		{name: "a quoted local part with @", want: "pass mailfrom example.com aligned", args: append(ip, "--mail-from", `"a@b"@EXAMPLE.com.`)},
+		{name: "a pass of HELO beside a MAIL FROM aligns nothing", want: "none mailfrom other.example", args: append(ip, "--mail-from", "a@other.example")},
+		{name: "an address without domain", want: "none mailfrom ", args: append(ip, "--mail-from", "root")},
+		{name: "no --ip", want: "none mailfrom example.com", args: []string{"--mail-from", "a@example.com"}},
+		{name: "nothing", want: "none helo "},
 	} {
 		got := alignd(t, "", append([]string{"check", "--json", "--zone", zone, message}, row.args...)...)
 		var r struct {
@@ -268,23 +268,26 @@ func TestCheckExitStatus(t *testing.T) {
 		status int
 		stderr string // what standard error must say
 	}{
-		{"a refused message is a verdict", []string{"--zone", zone, message}, 0, ""},
-		{"a message without From is a verdict", []string{"--zone", zone, "-"}, 0, ""},
-		{"no message", []string{"--zone", zone}, 2, "name a message file, a folder of them, or - for standard input"},
-		{"two messages", []string{"--zone", zone, message, message}, 0, ""},
-		{"a message that does not exist", []string{"--zone", zone, message + "x"}, 2, "no such file"},
-		{"a folder without messages", []string{"--zone", zone, t.TempDir()}, 2, "no message was found"},
-		{"a quoting that is none", []string{"--zone", zone, "--mbox", "mmdf", message}, 2, `"mmdf"`},
-		{"a second configuration that does not exist", []string{"--zone", zone, "--diff", zone + "x", message}, 2, "no such file"},
-		{"a zone that does not exist", []string{"--zone", zone + "x", message}, 2, "no such file"},
-		{"a faulty zone is told with its line", []string{"--zone", write(t, "zone", "example.com A 1.2\n"), message}, 2, "line: 1"},
-		{"a zone and a server", []string{"--zone", zone, "--dns", "127.0.0.1:53", message}, 2, "[dns zone]"},
-		{"a server that is none", []string{"--dns", "nowhere", message}, 2, `"nowhere"`},
-		{"an address that is none", []string{"--zone", zone, "--ip", "192.0.2", message}, 2, "--ip"},
-		{"a time that is none", []string{"--zone", zone, "--now", "today", message}, 2, `"today"`},
-		{"an unknown flag", []string{"--zone", zone, "--verbose", message}, 2, "--verbose"},
-		{"a configuration that does not exist", []string{"--zone", zone, "--config", zone + "x", message}, 2, "no such file"},
-		{"a faulty configuration is told with its place", []string{"--zone", zone, "--config", bad, message}, 2, "bad.yaml:1:1"},
+		{name: "a refused message is a verdict", args: []string{"--zone", zone, message}},
+		{name: "a message without From is a verdict", args: []string{"--zone", zone, "-"}},
+		{name: "no message", args: []string{"--zone", zone}, status: 2, stderr: "name a message file, a folder of them, or - for standard input"},
+		{name: "two messages", args: []string{"--zone", zone, message, message}},
+		{name: "a message that does not exist", args: []string{"--zone", zone, message + "x"}, status: 2, stderr: "no such file"},
+		{name: "a folder without messages", args: []string{"--zone", zone, t.TempDir()}, status: 2, stderr: "no message was found"},
+		{name: "a quoting that is none", args: []string{"--zone", zone, "--mbox", "mmdf", message}, status: 2, stderr: `"mmdf"`},
+		{name: "a second configuration that does not exist", args: []string{"--zone", zone, "--diff", zone + "x", message}, status: 2,
+			stderr: "no such file"},
+		{name: "a zone that does not exist", args: []string{"--zone", zone + "x", message}, status: 2, stderr: "no such file"},
+		{name: "a faulty zone is told with its line", args: []string{"--zone", write(t, "zone", "example.com A 1.2\n"), message},
+			status: 2, stderr: "line: 1"},
+		{name: "a zone and a server", args: []string{"--zone", zone, "--dns", "127.0.0.1:53", message}, status: 2, stderr: "[dns zone]"},
+		{name: "a server that is none", args: []string{"--dns", "nowhere", message}, status: 2, stderr: `"nowhere"`},
+		{name: "an address that is none", args: []string{"--zone", zone, "--ip", "192.0.2", message}, status: 2, stderr: "--ip"},
+		{name: "a time that is none", args: []string{"--zone", zone, "--now", "today", message}, status: 2, stderr: `"today"`},
+		{name: "an unknown flag", args: []string{"--zone", zone, "--verbose", message}, status: 2, stderr: "--verbose"},
+		{name: "a configuration that does not exist", args: []string{"--zone", zone, "--config", zone + "x", message}, status: 2, stderr: "no such file"},
+		{name: "a faulty configuration is told with its place", args: []string{"--zone", zone, "--config", bad, message}, status: 2,
+			stderr: "bad.yaml:1:1"},
 	} {
 		for _, format := range []string{"--json", "--json=false"} {
 			got := alignd(t, "", append([]string{"check", format}, row.args...)...)

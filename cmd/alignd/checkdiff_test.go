@@ -28,7 +28,7 @@ func TestCheckShowsWhatAnotherConfigurationWouldDo(t *testing.T) {
 	if err := json.Unmarshal([]byte(object.stdout), &got); err != nil {
 		t.Fatal(err, object)
 	}
-	if !got.Differs || got.Changes[0] != (change{"/disposition/delivery", "refuse", "deliver"}) || got.Before.Disposition.Delivery != "refuse" || got.After.Disposition.Delivery != "deliver" {
+	if !got.Differs || got.Changes[0] != (change{Path: "/disposition/delivery", Before: "refuse", After: "deliver"}) || got.Before.Disposition.Delivery != "refuse" || got.After.Disposition.Delivery != "deliver" {
 		t.Errorf("got %+v", got)
 	}
 	mbox := fromLine + plainMessage + "\n" + fromLine + "From: a@other.test\n\nx\n"

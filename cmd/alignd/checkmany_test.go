@@ -57,7 +57,7 @@ deliver   none       pass      none    none  none       other.test              
 		{name: "a Maildir", files: []string{maildir}, first: filepath.Join(maildir, "cur/1"), last: filepath.Join(maildir, "new/2")},
 	} {
 		want := strings.NewReplacer("ONE", row.first, "TWO", row.last).Replace(table)
-		if got := alignd(t, "", append(args, row.files...)...); got != (outcome{0, want, ""}) {
+		if got := alignd(t, "", append(args, row.files...)...); got != (outcome{stdout: want}) {
 			t.Errorf("%s: got %+v\nwant %s", row.name, got, want)
 		}
 		got := alignd(t, "", append(append(args, "--json"), row.files...)...)

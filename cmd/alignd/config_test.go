@@ -37,7 +37,7 @@ func TestConfigCheckAndTheDaemonJudgeAlike(t *testing.T) {
 		t.Fatalf("%d bad and %d good files, %v", len(bad), len(good), err)
 	}
 	for _, file := range append(bad, good...) {
-		want := outcome{0, file + ": ok\n", ""}
+		want := outcome{stdout: file + ": ok\n"}
 		d, err := newDaemon(file, nil)
 		if err == nil {
 			d.lines.Close()
@@ -45,7 +45,7 @@ func TestConfigCheckAndTheDaemonJudgeAlike(t *testing.T) {
 				want.stderr += fmt.Sprintf("warning: %v\n", w)
 			}
 		} else {
-			want = outcome{2, "", fmt.Sprintf("alignd: %v\n", err)}
+			want = outcome{status: 2, stderr: fmt.Sprintf("alignd: %v\n", err)}
 		}
 		got := alignd(t, "", "config", "check", file)
 		if got != want {
@@ -64,12 +64,16 @@ func TestConfigCheckOfStandardInput(t *testing.T) {
 		args       []string
 		want       outcome
 	}{
-		{name: "a good one", text: "mode: monitor\n", want: outcome{0, "<stdin>: ok\n", ""}},
-		{name: "a faulty one", text: "mode: x\nstrip: y\n", want: outcome{2, "", "alignd: <stdin>:1:7: mode: \"x\" is not allowed; allowed: enforce, monitor\n<stdin>:2:8: strip: \"y\" is not allowed; allowed: own, all, none\n"}},
-		{name: "one that names a file", text: "exceptions: [{file: vendors.yaml}]\n", want: outcome{2, "", "alignd: <stdin>:1:21: file: open vendors.yaml: no such file or directory\n"}},
-		{name: "with the folder of the file", text: "exceptions: [{file: vendors.yaml}]\n", args: []string{"--base-dir", dir}, want: outcome{0, "<stdin>: ok\n", ""}},
+		{name: "a good one", text: "mode: monitor\n", want: outcome{stdout: "<stdin>: ok\n"}},
+		{name: "a faulty one", text: "mode: x\nstrip: y\n", want: outcome{status: 2,
+			stderr: "alignd: <stdin>:1:7: mode: \"x\" is not allowed; allowed: enforce, monitor\n<stdin>:2:8: strip: \"y\" is not allowed; allowed: own, all, none\n"}},
+		{name: "one that names a file", text: "exceptions: [{file: vendors.yaml}]\n", want: outcome{status: 2,
+			stderr: "alignd: <stdin>:1:21: file: open vendors.yaml: no such file or directory\n"}},
+		{name: "with the folder of the file", text: "exceptions: [{file: vendors.yaml}]\n", args: []string{"--base-dir", dir}, want: outcome{
+			stdout: "<stdin>: ok\n"}},
 		{name: "conf.d is in that folder, too", text: "strip: own\n", args: []string{"--base-dir", dir},
-			want: outcome{2, "", "alignd: " + dir + "/conf.d/a.yaml:1:8: strip: is set at <stdin>:1:8 already; one of the two has to go\n"}},
+			want: outcome{status: 2,
+				stderr: "alignd: " + dir + "/conf.d/a.yaml:1:8: strip: is set at <stdin>:1:8 already; one of the two has to go\n"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if got := alignd(t, row.text, append([]string{"config", "check", "-"}, row.args...)...); got != row.want {
@@ -86,7 +90,7 @@ func TestConfigCheckOfAFileThatWillStandElsewhere(t *testing.T) {
 	if got := alignd(t, "", "config", "check", made); got.status != 2 {
 		t.Errorf("without --base-dir: %+v", got)
 	}
-	if got := alignd(t, "", "config", "check", "--base-dir", dir, made); got != (outcome{0, made + ": ok\n", ""}) {
+	if got := alignd(t, "", "config", "check", "--base-dir", dir, made); got != (outcome{stdout: made + ": ok\n"}) {
 		t.Errorf("with --base-dir: %+v", got)
 	}
 }
@@ -109,10 +113,12 @@ func TestConfigShowTellsOriginsAndNoSecret(t *testing.T) {
 func TestConfigDiff(t *testing.T) {
 	a := write(t, "a.yaml", "mode: monitor\nsampling_secret: aaaaaaaaaaaaaaaa\n")
 	b := write(t, "b.yaml", "# as decided\nsampling_secret: bbbbbbbbbbbbbbbb\nhonor: {quarantine: reject}\nmode: enforce\n")
-	if got := alignd(t, "", "config", "diff", a, b); got != (outcome{0, "mode: monitor -> enforce\nsampling_secret: changed\nhonor.quarantine: quarantine -> reject\n", ""}) {
+	if got := alignd(t, "", "config", "diff", a, b); got != (outcome{
+		stdout: "mode: monitor -> enforce\nsampling_secret: changed\nhonor.quarantine: quarantine -> reject\n"}) {
 		t.Errorf("%+v", got)
 	}
-	if got := alignd(t, "mode: monitor\npct: honor\nsampling_secret: aaaaaaaaaaaaaaaa\n", "config", "diff", a, "-"); got != (outcome{0, "", "no difference in effect\n"}) {
+	if got := alignd(t, "mode: monitor\npct: honor\nsampling_secret: aaaaaaaaaaaaaaaa\n", "config", "diff", a, "-"); got != (outcome{
+		stderr: "no difference in effect\n"}) {
 		t.Errorf("%+v", got)
 	}
 	if got := alignd(t, "mode: x\n", "config", "diff", a, "-"); got.status != 2 || !strings.Contains(got.stderr, "<stdin>:1:7") {

@@ -19,14 +19,14 @@ func TestDescriptorsSufficeForWhatIsServed(t *testing.T) {
 		connections int
 		want        descriptors
 	}{
-		{"enough for all", 4120, 2000, descriptors{2000, 1024}},
-		{"no limit", 1<<64 - 1, 2000, descriptors{2000, 1024}},
-		{"one too few", 4119, 2000, descriptors{2000, 1011}},
-		{"many connections wanted", 65536, 100_000, descriptors{32732, 1024}},
-		{"few connections wanted", 1024, 100, descriptors{100, 238}},
-		{"the usual soft limit", 1024, 2000, descriptors{476, 238}},
-		{"hardly any", 80, 2000, descriptors{4, 2}},
-		{"none", 10, 2000, descriptors{1, 1}},
+		{name: "enough for all", limit: 4120, connections: 2000, want: descriptors{2000, 1024}},
+		{name: "no limit", limit: 1<<64 - 1, connections: 2000, want: descriptors{2000, 1024}},
+		{name: "one too few", limit: 4119, connections: 2000, want: descriptors{2000, 1011}},
+		{name: "many connections wanted", limit: 65536, connections: 100_000, want: descriptors{32732, 1024}},
+		{name: "few connections wanted", limit: 1024, connections: 100, want: descriptors{100, 238}},
+		{name: "the usual soft limit", limit: 1024, connections: 2000, want: descriptors{476, 238}},
+		{name: "hardly any", limit: 80, connections: 2000, want: descriptors{4, 2}},
+		{name: "none", limit: 10, connections: 2000, want: descriptors{1, 1}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			got := divide(row.limit, row.connections)

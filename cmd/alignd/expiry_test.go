@@ -29,12 +29,12 @@ func TestEachExpiryIsToldOnce(t *testing.T) {
 		want  string
 		sleep time.Duration
 	}{
-		{"what had expired before the start is told at load only", time.Second, "", 59 * time.Second},
-		{"an entry is told at its date", time.Minute, "soon", recheck},
-		{"and not again", 2 * time.Minute, "", recheck},
-		{"shortly before the next one the timer is set to it", 24*time.Hour - time.Minute, "", time.Minute},
-		{"the next one", 24 * time.Hour, "in a day", recheck},
-		{"an entry without date is never told", 10000 * time.Hour, "", recheck},
+		{name: "what had expired before the start is told at load only", after: time.Second, sleep: 59 * time.Second},
+		{name: "an entry is told at its date", after: time.Minute, want: "soon", sleep: recheck},
+		{name: "and not again", after: 2 * time.Minute, sleep: recheck},
+		{name: "shortly before the next one the timer is set to it", after: 24*time.Hour - time.Minute, sleep: time.Minute},
+		{name: "the next one", after: 24 * time.Hour, want: "in a day", sleep: recheck},
+		{name: "an entry without date is never told", after: 10000 * time.Hour, sleep: recheck},
 	} {
 		now := start.Add(row.after)
 		got := ""

@@ -22,14 +22,14 @@ func TestTheLogHasTimesUnlessTheJournalKeepsThem(t *testing.T) {
 		stream  func(*syscall.Stat_t) string
 		journal bool
 	}{
-		{"not under systemd", func(*syscall.Stat_t) string { return "" }, false},
-		{"standard error is the journal's", func(st *syscall.Stat_t) string {
+		{name: "not under systemd", stream: func(*syscall.Stat_t) string { return "" }},
+		{name: "standard error is the journal's", stream: func(st *syscall.Stat_t) string {
 			return fmt.Sprintf("%d:%d", st.Dev, st.Ino)
-		}, true},
-		{"standard error is another file", func(st *syscall.Stat_t) string {
+		}, journal: true},
+		{name: "standard error is another file", stream: func(st *syscall.Stat_t) string {
 			return fmt.Sprintf("%d:%d", st.Dev, st.Ino+1)
-		}, false},
-		{"it names no stream", func(*syscall.Stat_t) string { return "1" }, false},
+		}},
+		{name: "it names no stream", stream: func(*syscall.Stat_t) string { return "1" }},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "log")

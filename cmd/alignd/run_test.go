@@ -56,7 +56,7 @@ func alignd(t *testing.T, stdin string, args ...string) outcome {
 	}
 	var stdout, stderr bytes.Buffer
 	status := run(args, strings.NewReader(stdin), &stdout, &stderr)
-	return outcome{status, stdout.String(), stderr.String()}
+	return outcome{status: status, stdout: stdout.String(), stderr: stderr.String()}
 }
 
 // TestProcess: what the other tests see of run is what a shell sees of main.
@@ -75,7 +75,7 @@ func TestProcess(t *testing.T) {
 		if exit := new(exec.ExitError); err != nil && !errors.As(err, &exit) {
 			t.Fatal(err)
 		}
-		got := outcome{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+		got := outcome{status: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
 		if want := alignd(t, plainMessage, args...); got != want {
 			t.Errorf("%q: got %+v, want %+v", args, got, want)
 		}

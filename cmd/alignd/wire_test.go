@@ -15,8 +15,8 @@ func TestAnOptionOfZeroIsNotItsDefault(t *testing.T) {
 		skew       time.Duration
 		voids      int
 	}{
-		{"nothing said is the default", "", dkim.DefaultSkew, spf.DefaultLimits.Voids},
-		{"zero means none", "{dkim: {clock_skew: 0s}, spf: {max_void_lookups: 0}}", -1, -1},
+		{name: "nothing said is the default", skew: dkim.DefaultSkew, voids: spf.DefaultLimits.Voids},
+		{name: "zero means none", text: "{dkim: {clock_skew: 0s}, spf: {max_void_lookups: 0}}", skew: -1, voids: -1},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			cfg, err := config.Parse([]byte(row.text), "alignd.yaml", time.Now())

@@ -9,8 +9,8 @@ import (
 )
 
 func TestEveryColumnIsCompared(t *testing.T) {
-	want := []row{{"spoofed", "pass", "none", "fail", "refuse", "550 5.7.26 *DMARC*"}}
-	got := row{"", "pass", "none", "fail", "refuse", "550 5.7.26 rejected per DMARC policy"}
+	want := []row{{title: "spoofed", spf: "pass", dkim: "none", dmarc: "fail", delivery: "refuse", reply: "550 5.7.26 *DMARC*"}}
+	got := row{spf: "pass", dkim: "none", dmarc: "fail", delivery: "refuse", reply: "550 5.7.26 rejected per DMARC policy"}
 	if err := compare(want, []row{got}); err != nil {
 		t.Fatal(err)
 	}

@@ -379,9 +379,9 @@ func BenchmarkEvaluate(b *testing.B) {
 		name, author string
 		ids          Identifiers
 	}{
-		{"equal", "example.com", Identifiers{SPF: spf("pass", "example.com"), DKIM: sigs("pass example.com")}},
-		{"child", "news.example.com", Identifiers{SPF: spf("pass", "bounce.example.com"), DKIM: sigs("pass example.com")}},
-		{"unrelated", "example.com", Identifiers{SPF: spf("pass", "x.net"), DKIM: sigs("pass y.org")}},
+		{name: "equal", author: "example.com", ids: Identifiers{SPF: spf("pass", "example.com"), DKIM: sigs("pass example.com")}},
+		{name: "child", author: "news.example.com", ids: Identifiers{SPF: spf("pass", "bounce.example.com"), DKIM: sigs("pass example.com")}},
+		{name: "unrelated", author: "example.com", ids: Identifiers{SPF: spf("pass", "x.net"), DKIM: sigs("pass y.org")}},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()

@@ -9,15 +9,19 @@ import (
 // The names of RFC 9989 section 4.10, from the examples of its appendix.
 func TestWalkNames(t *testing.T) {
 	tests := []struct{ start, want string }{
-		{"com", "com"},
-		{"localhost", "localhost"},
-		{"example.com", "example.com com"},
-		{"a.mail.example.com", "a.mail.example.com mail.example.com example.com com"},
-		{"a.b.c.d.e.example.com", "a.b.c.d.e.example.com b.c.d.e.example.com c.d.e.example.com d.e.example.com e.example.com example.com com"},
-		{"a.b.c.d.e.f.example.com", "a.b.c.d.e.f.example.com b.c.d.e.f.example.com c.d.e.f.example.com d.e.f.example.com e.f.example.com f.example.com example.com com"},
-		{"a.b.c.d.e.f.g.example.com", "a.b.c.d.e.f.g.example.com c.d.e.f.g.example.com d.e.f.g.example.com e.f.g.example.com f.g.example.com g.example.com example.com com"},
-		{"a.b.c.d.e.f.g.h.i.j.mail.example.com", "a.b.c.d.e.f.g.h.i.j.mail.example.com g.h.i.j.mail.example.com h.i.j.mail.example.com i.j.mail.example.com j.mail.example.com mail.example.com example.com com"},
-		{"mail.a.b.c.d.e.f.g.example.com", "mail.a.b.c.d.e.f.g.example.com c.d.e.f.g.example.com d.e.f.g.example.com e.f.g.example.com f.g.example.com g.example.com example.com com"},
+		{start: "com", want: "com"},
+		{start: "localhost", want: "localhost"},
+		{start: "example.com", want: "example.com com"},
+		{start: "a.mail.example.com", want: "a.mail.example.com mail.example.com example.com com"},
+		{start: "a.b.c.d.e.example.com", want: "a.b.c.d.e.example.com b.c.d.e.example.com c.d.e.example.com d.e.example.com e.example.com example.com com"},
+		{start: "a.b.c.d.e.f.example.com",
+			want: "a.b.c.d.e.f.example.com b.c.d.e.f.example.com c.d.e.f.example.com d.e.f.example.com e.f.example.com f.example.com example.com com"},
+		{start: "a.b.c.d.e.f.g.example.com",
+			want: "a.b.c.d.e.f.g.example.com c.d.e.f.g.example.com d.e.f.g.example.com e.f.g.example.com f.g.example.com g.example.com example.com com"},
+		{start: "a.b.c.d.e.f.g.h.i.j.mail.example.com",
+			want: "a.b.c.d.e.f.g.h.i.j.mail.example.com g.h.i.j.mail.example.com h.i.j.mail.example.com i.j.mail.example.com j.mail.example.com mail.example.com example.com com"},
+		{start: "mail.a.b.c.d.e.f.g.example.com",
+			want: "mail.a.b.c.d.e.f.g.example.com c.d.e.f.g.example.com d.e.f.g.example.com e.f.g.example.com f.g.example.com g.example.com example.com com"},
 	}
 	for _, tt := range tests {
 		dns := zone()
@@ -126,14 +130,19 @@ func TestSuffixListDiscovery(t *testing.T) {
 		zone               []string
 		org, policy, asked string
 	}{
-		{"own record", "a.example.com", []string{"a.example.com" + p}, "example.com", "a.example.com", "a.example.com"},
-		{"record of the Organizational Domain", "a.b.example.com", []string{"b.example.com" + p, "example.com" + p}, "example.com", "example.com", "a.b.example.com example.com"},
-		{"several records end it", "a.example.com", []string{"a.example.com" + p, "a.example.com" + p, "example.com" + p}, "example.com", "", "a.example.com"},
-		{"psd has no effect", "a.b.example.com", []string{"b.example.com" + p + "; psd=n"}, "example.com", "", "a.b.example.com example.com"},
-		{"a long suffix", "a.example.co.uk", nil, "example.co.uk", "", "a.example.co.uk example.co.uk"},
-		{"a suffix is its own Organizational Domain", "co.uk", nil, "co.uk", "", "co.uk"},
-		{"a single label", "localhost", nil, "localhost", "", "localhost"},
-		{"the private section counts", "x.foo.github.io", nil, "foo.github.io", "", "x.foo.github.io foo.github.io"},
+		{name: "own record", author: "a.example.com", zone: []string{"a.example.com" + p}, org: "example.com", policy: "a.example.com",
+			asked: "a.example.com"},
+		{name: "record of the Organizational Domain", author: "a.b.example.com", zone: []string{"b.example.com" + p, "example.com" + p},
+			org: "example.com", policy: "example.com", asked: "a.b.example.com example.com"},
+		{name: "several records end it", author: "a.example.com",
+			zone: []string{"a.example.com" + p, "a.example.com" + p, "example.com" + p}, org: "example.com",
+			asked: "a.example.com"},
+		{name: "psd has no effect", author: "a.b.example.com", zone: []string{"b.example.com" + p + "; psd=n"}, org: "example.com",
+			asked: "a.b.example.com example.com"},
+		{name: "a long suffix", author: "a.example.co.uk", org: "example.co.uk", asked: "a.example.co.uk example.co.uk"},
+		{name: "a suffix is its own Organizational Domain", author: "co.uk", org: "co.uk", asked: "co.uk"},
+		{name: "a single label", author: "localhost", org: "localhost", asked: "localhost"},
+		{name: "the private section counts", author: "x.foo.github.io", org: "foo.github.io", asked: "x.foo.github.io foo.github.io"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -148,16 +157,16 @@ func TestSuffixListDiscovery(t *testing.T) {
 
 func TestCommonSuffix(t *testing.T) {
 	tests := []struct{ a, b, want string }{
-		{"example.com", "example.com", "example.com"},
-		{"a.example.com", "example.com", "example.com"},
-		{"example.com", "a.example.com", "example.com"},
-		{"a.example.com", "b.example.com", "example.com"},
-		{"badexample.com", "example.com", "com"},
-		{"example.com", "badexample.com", "com"},
-		{"example.com", "example.net", ""},
-		{"com", "example.com", "com"},
-		{"xcom", "com", ""},
-		{"a.b", "c", ""},
+		{a: "example.com", b: "example.com", want: "example.com"},
+		{a: "a.example.com", b: "example.com", want: "example.com"},
+		{a: "example.com", b: "a.example.com", want: "example.com"},
+		{a: "a.example.com", b: "b.example.com", want: "example.com"},
+		{a: "badexample.com", b: "example.com", want: "com"},
+		{a: "example.com", b: "badexample.com", want: "com"},
+		{a: "example.com", b: "example.net"},
+		{a: "com", b: "example.com", want: "com"},
+		{a: "xcom", b: "com"},
+		{a: "a.b", b: "c"},
 	}
 	for _, tt := range tests {
 		if got := commonSuffix(tt.a, tt.b); got != tt.want {

@@ -48,11 +48,12 @@ func BenchmarkMailFrom(b *testing.B) {
 		zone   []string
 		sender string
 	}{
-		{"ip4", []string{"example.com TXT v=spf1 ip4:198.51.100.0/24 ip4:192.0.2.1 -all"}, "user@example.com"},
-		{"includes=10", includes, "user@example.com"},
-		{"mx", []string{"example.com TXT v=spf1 mx -all", "example.com MX mx.example.com", "mx.example.com A 192.0.2.1"}, "user@example.com"},
-		{"macro", []string{"example.com TXT v=spf1 exists:%{ir}.%{v}.%{l1r+-}.%{d2} -all"}, "user+tag@example.com"},
-		{"hostile macros", []string{"example.com TXT " + hostileMacros()}, long},
+		{name: "ip4", zone: []string{"example.com TXT v=spf1 ip4:198.51.100.0/24 ip4:192.0.2.1 -all"}, sender: "user@example.com"},
+		{name: "includes=10", zone: includes, sender: "user@example.com"},
+		{name: "mx", zone: []string{"example.com TXT v=spf1 mx -all", "example.com MX mx.example.com", "mx.example.com A 192.0.2.1"},
+			sender: "user@example.com"},
+		{name: "macro", zone: []string{"example.com TXT v=spf1 exists:%{ir}.%{v}.%{l1r+-}.%{d2} -all"}, sender: "user+tag@example.com"},
+		{name: "hostile macros", zone: []string{"example.com TXT " + hostileMacros()}, sender: long},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			c := Check{IP: netip.MustParseAddr("192.0.2.1"), HELO: "mx.example.com", MailFrom: bb.sender}
@@ -69,8 +70,8 @@ func BenchmarkMailFrom(b *testing.B) {
 
 func BenchmarkParseRecord(b *testing.B) {
 	for _, bb := range []struct{ name, txt string }{
-		{"usual", "v=spf1 include:_spf.example.net ip4:192.0.2.0/24 ip6:2001:db8::/32 a mx ~all"},
-		{"longest", ("v=spf1 " + strings.Repeat("a:%{d}/24 ", maxPublished))[:maxPublished]},
+		{name: "usual", txt: "v=spf1 include:_spf.example.net ip4:192.0.2.0/24 ip6:2001:db8::/32 a mx ~all"},
+		{name: "longest", txt: ("v=spf1 " + strings.Repeat("a:%{d}/24 ", maxPublished))[:maxPublished]},
 	} {
 		b.Run(bb.name, func(b *testing.B) {
 			b.ReportAllocs()

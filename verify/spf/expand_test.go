@@ -23,33 +23,34 @@ func exampleEvaluation(ip string, lk resolver.Lookuper) *evaluation {
 func TestExpandedNames(t *testing.T) {
 	long := strings.Repeat("a.", 126) + "b"
 	for _, tt := range []struct{ name, ip, spec, want string }{
-		{"s", "192.0.2.3", "%{s}", "strong-bad@email.example.com"},
-		{"o", "192.0.2.3", "%{o}", "email.example.com"},
-		{"d", "192.0.2.3", "%{d}", "email.example.com"},
-		{"d keeps four of three parts", "192.0.2.3", "%{d4}", "email.example.com"},
-		{"d3", "192.0.2.3", "%{d3}", "email.example.com"},
-		{"d2", "192.0.2.3", "%{d2}", "example.com"},
-		{"d1", "192.0.2.3", "%{d1}", "com"},
-		{"dr", "192.0.2.3", "%{dr}", "com.example.email"},
-		{"d2r", "192.0.2.3", "%{d2r}", "example.email"},
-		{"l", "192.0.2.3", "%{l}", "strong-bad"},
-		{"l-", "192.0.2.3", "%{l-}", "strong.bad"},
-		{"lr", "192.0.2.3", "%{lr}", "strong-bad"},
-		{"lr-", "192.0.2.3", "%{lr-}", "bad.strong"},
-		{"l1r-", "192.0.2.3", "%{l1r-}", "strong"},
-		{"a DNS block list query", "192.0.2.3", "%{ir}.%{v}._spf.%{d2}", "3.2.0.192.in-addr._spf.example.com"},
-		{"the local part before it", "192.0.2.3", "%{lr-}.lp._spf.%{d2}", "bad.strong.lp._spf.example.com"},
-		{"local part and address", "192.0.2.3", "%{lr-}.lp.%{ir}.%{v}._spf.%{d2}", "bad.strong.lp.3.2.0.192.in-addr._spf.example.com"},
-		{"address and one part", "192.0.2.3", "%{ir}.%{v}.%{l1r-}.lp._spf.%{d2}", "3.2.0.192.in-addr.strong.lp._spf.example.com"},
-		{"a trusted-domains query", "192.0.2.3", "%{d2}.trusted-domains.example.net", "example.com.trusted-domains.example.net"},
-		{"an IPv6 client", "2001:db8::cb01", "%{ir}.%{v}._spf.%{d2}",
-			"1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com"},
-		{"h", "192.0.2.3", "%{h}", "mx.example.org"},
-		{"percent, space and escaped space", "192.0.2.3", "a%%b%_c%-d.example.com", "a%b c%20d.example.com"},
-		{"an upper case letter escapes its value", "192.0.2.3", "%{S}.example.com", "strong-bad%40email.example.com.example.com"},
-		{"one trailing dot goes", "192.0.2.3", "%{d1}.example.com.", "com.example.com"},
-		{"labels go from the left until 253 octets are left", "192.0.2.3", "%{d}." + long + ".example.com",
-			long[len(long)-241:] + ".example.com"},
+		{name: "s", ip: "192.0.2.3", spec: "%{s}", want: "strong-bad@email.example.com"},
+		{name: "o", ip: "192.0.2.3", spec: "%{o}", want: "email.example.com"},
+		{name: "d", ip: "192.0.2.3", spec: "%{d}", want: "email.example.com"},
+		{name: "d keeps four of three parts", ip: "192.0.2.3", spec: "%{d4}", want: "email.example.com"},
+		{name: "d3", ip: "192.0.2.3", spec: "%{d3}", want: "email.example.com"},
+		{name: "d2", ip: "192.0.2.3", spec: "%{d2}", want: "example.com"},
+		{name: "d1", ip: "192.0.2.3", spec: "%{d1}", want: "com"},
+		{name: "dr", ip: "192.0.2.3", spec: "%{dr}", want: "com.example.email"},
+		{name: "d2r", ip: "192.0.2.3", spec: "%{d2r}", want: "example.email"},
+		{name: "l", ip: "192.0.2.3", spec: "%{l}", want: "strong-bad"},
+		{name: "l-", ip: "192.0.2.3", spec: "%{l-}", want: "strong.bad"},
+		{name: "lr", ip: "192.0.2.3", spec: "%{lr}", want: "strong-bad"},
+		{name: "lr-", ip: "192.0.2.3", spec: "%{lr-}", want: "bad.strong"},
+		{name: "l1r-", ip: "192.0.2.3", spec: "%{l1r-}", want: "strong"},
+		{name: "a DNS block list query", ip: "192.0.2.3", spec: "%{ir}.%{v}._spf.%{d2}", want: "3.2.0.192.in-addr._spf.example.com"},
+		{name: "the local part before it", ip: "192.0.2.3", spec: "%{lr-}.lp._spf.%{d2}", want: "bad.strong.lp._spf.example.com"},
+		{name: "local part and address", ip: "192.0.2.3", spec: "%{lr-}.lp.%{ir}.%{v}._spf.%{d2}",
+			want: "bad.strong.lp.3.2.0.192.in-addr._spf.example.com"},
+		{name: "address and one part", ip: "192.0.2.3", spec: "%{ir}.%{v}.%{l1r-}.lp._spf.%{d2}", want: "3.2.0.192.in-addr.strong.lp._spf.example.com"},
+		{name: "a trusted-domains query", ip: "192.0.2.3", spec: "%{d2}.trusted-domains.example.net", want: "example.com.trusted-domains.example.net"},
+		{name: "an IPv6 client", ip: "2001:db8::cb01", spec: "%{ir}.%{v}._spf.%{d2}",
+			want: "1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6._spf.example.com"},
+		{name: "h", ip: "192.0.2.3", spec: "%{h}", want: "mx.example.org"},
+		{name: "percent, space and escaped space", ip: "192.0.2.3", spec: "a%%b%_c%-d.example.com", want: "a%b c%20d.example.com"},
+		{name: "an upper case letter escapes its value", ip: "192.0.2.3", spec: "%{S}.example.com", want: "strong-bad%40email.example.com.example.com"},
+		{name: "one trailing dot goes", ip: "192.0.2.3", spec: "%{d1}.example.com.", want: "com.example.com"},
+		{name: "labels go from the left until 253 octets are left", ip: "192.0.2.3", spec: "%{d}." + long + ".example.com",
+			want: long[len(long)-241:] + ".example.com"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			spec, why := parseDomainSpec(tt.spec)
@@ -66,13 +67,13 @@ func TestExpandedNames(t *testing.T) {
 
 func TestExpandedParts(t *testing.T) {
 	for _, tt := range []struct{ name, macro, value, want string }{
-		{"consecutive delimiters leave empty parts", "%{l}", "a..b", "a..b"},
-		{"empty parts are reversed too", "%{lr}", ".a..b", "b..a."},
-		{"empty parts are counted", "%{l2}", "a..", "."},
-		{"reversal comes before the count", "%{l2r}", "a.b.c", "b.a"},
-		{"any of the delimiters parts", "%{l+-_=,/.}", "a+b-c_d=e,f/g.h", "a.b.c.d.e.f.g.h"},
-		{"with other delimiters a dot is a character", "%{l1-}", "a.b-c.d", "c.d"},
-		{"an empty value is empty", "%{l3r}", "", ""},
+		{name: "consecutive delimiters leave empty parts", macro: "%{l}", value: "a..b", want: "a..b"},
+		{name: "empty parts are reversed too", macro: "%{lr}", value: ".a..b", want: "b..a."},
+		{name: "empty parts are counted", macro: "%{l2}", value: "a..", want: "."},
+		{name: "reversal comes before the count", macro: "%{l2r}", value: "a.b.c", want: "b.a"},
+		{name: "any of the delimiters parts", macro: "%{l+-_=,/.}", value: "a+b-c_d=e,f/g.h", want: "a.b.c.d.e.f.g.h"},
+		{name: "with other delimiters a dot is a character", macro: "%{l1-}", value: "a.b-c.d", want: "c.d"},
+		{name: "an empty value is empty", macro: "%{l3r}"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			pieces, why := parseMacroString(tt.macro, inName)
@@ -89,12 +90,12 @@ func TestExpandedParts(t *testing.T) {
 func TestExplanationText(t *testing.T) {
 	e := exampleEvaluation("2001:db8::cb01", zone())
 	for _, tt := range []struct{ name, source, want string }{
-		{"c, r and t are for explanations (7.2)", "%{c} %{r} %{t}", "2001:db8::cb01 mx.receiver.example 1234567890"},
-		{"spaces and the last dot are kept", " a  b. ", " a  b. "},
-		{"p without PTR records is unknown (7.3)", "%{p}", "unknown"},
-		{"a syntax error drops it all (6.2)", "good %{x}", ""},
-		{"an octet above 0x7F drops it all (6.2)", "caf\xc3\xa9", ""},
-		{"a control character drops it all (6.2)", "a\r\nb", ""},
+		{name: "c, r and t are for explanations (7.2)", source: "%{c} %{r} %{t}", want: "2001:db8::cb01 mx.receiver.example 1234567890"},
+		{name: "spaces and the last dot are kept", source: " a  b. ", want: " a  b. "},
+		{name: "p without PTR records is unknown (7.3)", source: "%{p}", want: "unknown"},
+		{name: "a syntax error drops it all (6.2)", source: "good %{x}"},
+		{name: "an octet above 0x7F drops it all (6.2)", source: "caf\xc3\xa9"},
+		{name: "a control character drops it all (6.2)", source: "a\r\nb"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, stop := e.explanation(tt.source, "email.example.com")

@@ -18,14 +18,14 @@ import (
 
 func TestDomain(t *testing.T) {
 	for _, tt := range []struct{ name, address, want string }{
-		{"what follows the @", "user@example.com", "example.com"},
-		{"the last @ outside quotes counts", `"a@b"@example.com`, "example.com"},
-		{"an escaped quote does not end the quotes", `"a\"@b"@example.com`, "example.com"},
-		{"without quotes the last @ counts", "a@b@example.com", "example.com"},
-		{"an unbalanced quote hides nothing", `"a@example.com`, "example.com"},
-		{"a local part alone has no domain", "postmaster", ""},
-		{"the null reverse-path has no domain", "", ""},
-		{"an @ inside quotes is no separator", `"a@b"`, ""},
+		{name: "what follows the @", address: "user@example.com", want: "example.com"},
+		{name: "the last @ outside quotes counts", address: `"a@b"@example.com`, want: "example.com"},
+		{name: "an escaped quote does not end the quotes", address: `"a\"@b"@example.com`, want: "example.com"},
+		{name: "without quotes the last @ counts", address: "a@b@example.com", want: "example.com"},
+		{name: "an unbalanced quote hides nothing", address: `"a@example.com`, want: "example.com"},
+		{name: "a local part alone has no domain", address: "postmaster"},
+		{name: "the null reverse-path has no domain"},
+		{name: "an @ inside quotes is no separator", address: `"a@b"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Domain(tt.address); got != tt.want {
@@ -218,19 +218,19 @@ func TestAppendixA(t *testing.T) {
 		record, sender string
 		pass, fail     string // space-separated clients
 	}{
-		{"v=spf1 +all", "", "192.0.2.129 10.0.0.4 2001:db8::1", ""},
-		{"v=spf1 a -all", "", "192.0.2.10 192.0.2.11", "192.0.2.65"},
-		{"v=spf1 a:example.org -all", "", "", "192.0.2.10 192.0.2.140"},
-		{"v=spf1 mx -all", "", "192.0.2.129 192.0.2.130", "192.0.2.10"},
-		{"v=spf1 mx:example.org -all", "", "192.0.2.140", "192.0.2.129"},
-		{"v=spf1 mx mx:example.org -all", "", "192.0.2.129 192.0.2.130 192.0.2.140", "192.0.2.10"},
-		{"v=spf1 mx/30 mx:example.org/30 -all", "", "192.0.2.131 192.0.2.143", "192.0.2.132"},
-		{"v=spf1 ptr -all", "", "192.0.2.10 192.0.2.65 192.0.2.129", "192.0.2.140 10.0.0.4"},
-		{"v=spf1 ip4:192.0.2.128/28 -all", "", "192.0.2.129 192.0.2.143", "192.0.2.65"},
-		{"v=spf1 exists:%{l1r+}.mobile-users._spf.%{d} -all", "mary+tag@example.com", "10.0.0.4", ""},
-		{"v=spf1 exists:%{l1r+}.mobile-users._spf.%{d} -all", "fred@example.com", "", "10.0.0.4"},
-		{"v=spf1 exists:%{ir}.%{l1r+-}.remote-users._spf.%{d} -all", "joel-x@example.com", "192.168.15.15", "192.168.15.16"},
-		{"v=spf1 exists:%{ir}.%{v}._spf.%{d2} -all", "", "192.168.15.15", "192.168.15.14"},
+		{record: "v=spf1 +all", pass: "192.0.2.129 10.0.0.4 2001:db8::1"},
+		{record: "v=spf1 a -all", pass: "192.0.2.10 192.0.2.11", fail: "192.0.2.65"},
+		{record: "v=spf1 a:example.org -all", fail: "192.0.2.10 192.0.2.140"},
+		{record: "v=spf1 mx -all", pass: "192.0.2.129 192.0.2.130", fail: "192.0.2.10"},
+		{record: "v=spf1 mx:example.org -all", pass: "192.0.2.140", fail: "192.0.2.129"},
+		{record: "v=spf1 mx mx:example.org -all", pass: "192.0.2.129 192.0.2.130 192.0.2.140", fail: "192.0.2.10"},
+		{record: "v=spf1 mx/30 mx:example.org/30 -all", pass: "192.0.2.131 192.0.2.143", fail: "192.0.2.132"},
+		{record: "v=spf1 ptr -all", pass: "192.0.2.10 192.0.2.65 192.0.2.129", fail: "192.0.2.140 10.0.0.4"},
+		{record: "v=spf1 ip4:192.0.2.128/28 -all", pass: "192.0.2.129 192.0.2.143", fail: "192.0.2.65"},
+		{record: "v=spf1 exists:%{l1r+}.mobile-users._spf.%{d} -all", sender: "mary+tag@example.com", pass: "10.0.0.4"},
+		{record: "v=spf1 exists:%{l1r+}.mobile-users._spf.%{d} -all", sender: "fred@example.com", fail: "10.0.0.4"},
+		{record: "v=spf1 exists:%{ir}.%{l1r+-}.remote-users._spf.%{d} -all", sender: "joel-x@example.com", pass: "192.168.15.15", fail: "192.168.15.16"},
+		{record: "v=spf1 exists:%{ir}.%{v}._spf.%{d2} -all", pass: "192.168.15.15", fail: "192.168.15.14"},
 	} {
 		lk := zone(append(base[:len(base):len(base)], "example.com TXT "+tt.record)...)
 		if tt.sender == "" {
@@ -277,14 +277,17 @@ func TestHELO(t *testing.T) {
 		name, helo string
 		want       evidence.SPFCheck
 	}{
-		{"the sender is postmaster at the HELO name (2.4)", "mx.example.com",
-			evidence.SPFCheck{Domain: "mx.example.com", Result: evidence.Pass, Mechanism: "exists:%{l}.%{o}.%{h}", MechanismDomain: "mx.example.com", Lookups: 1}},
-		{"a trailing dot is no part of the name", "mx.example.com.",
-			evidence.SPFCheck{Domain: "mx.example.com", Result: evidence.Pass, Mechanism: "exists:%{l}.%{o}.%{h}", MechanismDomain: "mx.example.com", Lookups: 1}},
-		{"an address literal has no policy (2.3)", "[192.0.2.1]", evidence.SPFCheck{Domain: "[192.0.2.1]", Reason: "an address literal has no policy"}},
-		{"a single label has no policy (2.3)", "LOCALHOST", evidence.SPFCheck{Domain: "localhost", Reason: "not a multi-label domain name"}},
-		{"a name with spaces has no policy (2.3)", "my pc.example.com", evidence.SPFCheck{Domain: "my pc.example.com", Reason: "character not allowed in a domain name"}},
-		{"no name has no policy (2.3)", "", evidence.SPFCheck{Reason: "no domain name"}},
+		{name: "the sender is postmaster at the HELO name (2.4)", helo: "mx.example.com",
+			want: evidence.SPFCheck{Domain: "mx.example.com", Result: evidence.Pass, Mechanism: "exists:%{l}.%{o}.%{h}", MechanismDomain: "mx.example.com", Lookups: 1}},
+		{name: "a trailing dot is no part of the name", helo: "mx.example.com.",
+			want: evidence.SPFCheck{Domain: "mx.example.com", Result: evidence.Pass, Mechanism: "exists:%{l}.%{o}.%{h}", MechanismDomain: "mx.example.com", Lookups: 1}},
+		{name: "an address literal has no policy (2.3)", helo: "[192.0.2.1]",
+			want: evidence.SPFCheck{Domain: "[192.0.2.1]", Reason: "an address literal has no policy"}},
+		{name: "a single label has no policy (2.3)", helo: "LOCALHOST",
+			want: evidence.SPFCheck{Domain: "localhost", Reason: "not a multi-label domain name"}},
+		{name: "a name with spaces has no policy (2.3)", helo: "my pc.example.com",
+			want: evidence.SPFCheck{Domain: "my pc.example.com", Reason: "character not allowed in a domain name"}},
+		{name: "no name has no policy (2.3)", want: evidence.SPFCheck{Reason: "no domain name"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			want := tt.want
@@ -360,20 +363,20 @@ func TestQuestions(t *testing.T) {
 		ip   string
 		want []question
 	}{
-		{"an IPv4 client asks for A only", []string{"example.com TXT v=spf1 a -all"}, "192.0.2.1",
-			[]question{{"example.com", dns.TypeTXT}, {"example.com", dns.TypeA}}},
-		{"an IPv6 client asks for AAAA only", []string{"example.com TXT v=spf1 a -all"}, "2001:db8::1",
-			[]question{{"example.com", dns.TypeTXT}, {"example.com", dns.TypeAAAA}}},
-		{"nothing behind the match is asked", []string{"example.com TXT v=spf1 ip4:192.0.2.1 a mx include:x.example -all"}, "192.0.2.1",
-			[]question{{"example.com", dns.TypeTXT}}},
-		{"a broken record asks nothing", []string{"example.com TXT v=spf1 a mx -all oops"}, "192.0.2.1",
-			[]question{{"example.com", dns.TypeTXT}}},
-		{"PTR names elsewhere are not validated", []string{"example.com TXT v=spf1 ptr ptr -all", "1.2.0.192.in-addr.arpa PTR mx.example.net"}, "192.0.2.1",
-			[]question{{"example.com", dns.TypeTXT}, {"1.2.0.192.in-addr.arpa", dns.TypePTR}}},
-		{"an address of the first matching exchanger is enough", []string{"example.com TXT v=spf1 mx -all", "example.com MX a.example.com", "example.com MX b.example.com", "a.example.com A 192.0.2.1"}, "192.0.2.1",
-			[]question{{"example.com", dns.TypeTXT}, {"example.com", dns.TypeMX}, {"a.example.com", dns.TypeA}}},
-		{"an IPv6 client's PTR records are at its nibbles", []string{"example.com TXT v=spf1 ptr -all"}, "2001:db8::cb01",
-			[]question{{"example.com", dns.TypeTXT}, {"1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", dns.TypePTR}}},
+		{name: "an IPv4 client asks for A only", zone: []string{"example.com TXT v=spf1 a -all"}, ip: "192.0.2.1",
+			want: []question{{"example.com", dns.TypeTXT}, {"example.com", dns.TypeA}}},
+		{name: "an IPv6 client asks for AAAA only", zone: []string{"example.com TXT v=spf1 a -all"}, ip: "2001:db8::1",
+			want: []question{{"example.com", dns.TypeTXT}, {"example.com", dns.TypeAAAA}}},
+		{name: "nothing behind the match is asked", zone: []string{"example.com TXT v=spf1 ip4:192.0.2.1 a mx include:x.example -all"}, ip: "192.0.2.1",
+			want: []question{{"example.com", dns.TypeTXT}}},
+		{name: "a broken record asks nothing", zone: []string{"example.com TXT v=spf1 a mx -all oops"}, ip: "192.0.2.1",
+			want: []question{{"example.com", dns.TypeTXT}}},
+		{name: "PTR names elsewhere are not validated", zone: []string{"example.com TXT v=spf1 ptr ptr -all", "1.2.0.192.in-addr.arpa PTR mx.example.net"}, ip: "192.0.2.1",
+			want: []question{{"example.com", dns.TypeTXT}, {"1.2.0.192.in-addr.arpa", dns.TypePTR}}},
+		{name: "an address of the first matching exchanger is enough", zone: []string{"example.com TXT v=spf1 mx -all", "example.com MX a.example.com", "example.com MX b.example.com", "a.example.com A 192.0.2.1"}, ip: "192.0.2.1",
+			want: []question{{"example.com", dns.TypeTXT}, {"example.com", dns.TypeMX}, {"a.example.com", dns.TypeA}}},
+		{name: "an IPv6 client's PTR records are at its nibbles", zone: []string{"example.com TXT v=spf1 ptr -all"}, ip: "2001:db8::cb01",
+			want: []question{{"example.com", dns.TypeTXT}, {"1.0.b.c.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2.ip6.arpa", dns.TypePTR}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			lk := zone(tt.zone...)
@@ -391,11 +394,11 @@ func TestASenderWithoutAtSign(t *testing.T) {
 		sender, domain string
 		want           evidence.Result
 	}{
-		{"Example.COM", "example.com", evidence.Pass}, // a domain without local part (4.3)
-		{"joe", "", evidence.None},
-		{`"a b.example.com"`, "", evidence.None},
-		{"a b.example.com", "", evidence.None},
-		{"@example.com", "example.com", evidence.Pass},
+		{sender: "Example.COM", domain: "example.com", want: evidence.Pass}, // a domain without local part (4.3)
+		{sender: "joe", want: evidence.None},
+		{sender: `"a b.example.com"`, want: evidence.None},
+		{sender: "a b.example.com", want: evidence.None},
+		{sender: "@example.com", domain: "example.com", want: evidence.Pass},
 	} {
 		got := MailFrom(context.Background(), lk, Check{IP: netip.MustParseAddr("192.0.2.1"), HELO: "h.test", MailFrom: tt.sender})
 		if got.Result != tt.want || got.Domain != tt.domain {
