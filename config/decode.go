@@ -216,7 +216,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 		return
 	}
 	fields := fieldsOf(v.Type())
-	seen := map[string]bool{}
+	seen := map[string]int{} // the line
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		k, val := n.Content[i], n.Content[i+1]
 		name := k.Value
@@ -224,11 +224,11 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 			if name = d.unknown(k, v.Type(), key); name == "" || hasKey(n, name) {
 				continue
 			}
-		} else if seen[name] {
-			d.problem(k, "key %q stands twice%s", name, within(key))
+		} else if line := seen[name]; line > 0 {
+			d.problem(k, "key %q stands twice%s, first in line %d", name, within(key), line)
 			continue
 		}
-		seen[name] = true
+		seen[name] = k.Line
 		path := join(key, name)
 		if val.Kind != yaml.ScalarNode && val.Style&yaml.FlowStyle == 0 {
 			d.note(path, k)

@@ -82,7 +82,7 @@ func (s *source) recover(err error) *yaml.Node {
 	root := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: 1, Column: 1}
 	s.split(root, nil, 0, len(s.lines))
 	if len(s.problems) == before { // each part is YAML, the whole is not
-		s.explain(err, len(s.lines))
+		s.explain(err, lineRange{0, len(s.lines)})
 	}
 	if s.full() {
 		return nil // what is not known may be what the rest hangs on
@@ -136,10 +136,69 @@ func (s *source) part(into *yaml.Node, above []int, part lineRange) {
 			return
 		}
 	}
-	if !s.isAnchorElsewhere(err) {
-		s.explain(err, part.before)
+	short := s.trimmed(part) // a quote that is not closed may end in a comment
+	if _, _, again := s.loadPart(above, short); again != nil {
+		err = again
+	}
+	if !s.isAnchorElsewhere(err) && !s.locate(part) {
+		s.explain(err, short)
 	}
 	s.lose(into, above, part)
+}
+
+// locate explains the faults of a part that cannot be read by the lines that are faulty
+// by themselves: what follows an open bracket or quote is not to blame. It reports
+// whether there are any.
+func (s *source) locate(part lineRange) (found bool) {
+	keys := s.keysIn(part)
+	if len(keys) < 2 {
+		return false
+	}
+	for _, key := range keys {
+		if _, _, err := s.loadPart(nil, key); err != nil && !s.isAnchorElsewhere(err) {
+			if found = true; !s.locate(key) {
+				s.explain(err, key)
+			}
+		}
+	}
+	return found
+}
+
+// keysIn are the first line of an entry or section, and each key below it.
+func (s *source) keysIn(part lineRange) []lineRange {
+	part = s.trimmed(part)
+	line := s.lines[part.from]
+	indent := -1
+	if item, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "-"); ok {
+		indent = len(line) - len(strings.TrimLeft(item, " "))
+	}
+	keys := []lineRange{part}
+	for i := part.from + 1; i < part.before; i++ {
+		if line := s.lines[i]; keyLine.MatchString(line) {
+			at := len(line) - len(strings.TrimLeft(line, " "))
+			if indent < 0 {
+				indent = at
+			}
+			if at == indent {
+				keys[len(keys)-1].before = i
+				keys = append(keys, lineRange{i, part.before})
+			}
+		}
+	}
+	for i := range keys {
+		keys[i] = s.trimmed(keys[i])
+	}
+	return keys
+}
+
+// trimmed is a part without empty lines and comments at its end.
+func (s *source) trimmed(part lineRange) lineRange {
+	for ; part.before > part.from+1; part.before-- {
+		if rest := strings.TrimLeft(s.lines[part.before-1], " \r"); rest != "" && rest[0] != '#' {
+			break
+		}
+	}
+	return part
 }
 
 // lose puts a mark where what could not be read would stand.

@@ -21,7 +21,7 @@ func (s *source) characters(data []byte) []byte {
 	}
 	clean := true
 	for _, b := range data {
-		clean = clean && (b < utf8.RuneSelf && (b >= ' ' && b != 0x7f || b == '\n' || b == '\t' || b == '\r'))
+		clean = clean && (b < utf8.RuneSelf && (b >= ' ' && b != 0x7f || b == '\n' || b == '\t'))
 	}
 	if clean {
 		return data
@@ -52,6 +52,9 @@ func (s *source) characters(data []byte) []byte {
 			data = data[size:]
 			continue
 		}
+		if r == '\r' && !bytes.HasPrefix(data[size:], []byte("\n")) {
+			r = '\n' // as old Macs end lines
+		}
 		if len(s.problems) == maxSyntaxProblems {
 			s.problem(line, column, "more than %d such faults, further ones are not told", maxSyntaxProblems)
 		}
@@ -74,16 +77,18 @@ func isUTF16(data []byte) bool {
 // isYAMLChar is c-printable of YAML 1.2 section 5.1 as the library has it.
 func isYAMLChar(r rune) bool {
 	switch {
-	case r == '\n', r == '\t', r == '\r', r == 0x85:
+	case r == '\n', r == '\t', r == '\r':
 		return true
+	case r == 0x2028, r == 0x2029: // ends of lines for YAML, and for no editor
+		return false
 	case r == 0xfeff, r == 0xfffe, r == 0xffff:
 		return false
 	}
 	return r >= ' ' && r <= '~' || r >= 0xa0
 }
 
-// explain tells where and why a part that ends before a line is not YAML.
-func (s *source) explain(err error, before int) {
+// explain tells where and why a part is not YAML.
+func (s *source) explain(err error, part lineRange) {
 	var e *yaml.LoadError
 	if !errors.As(err, &e) {
 		s.problem(1, 1, "not YAML: %v", err)
@@ -97,7 +102,7 @@ func (s *source) explain(err error, before int) {
 		column = tab
 	}
 	text := ""
-	if l, c := s.openBracket(before); line > before && l > 0 {
+	if l, c := s.openBracket(part); line > part.before && l > 0 {
 		line, column, text = l, c, fmt.Sprintf("this %c is not closed", s.char(l, c))
 	} else {
 		text = s.words(e, line, column)
@@ -114,10 +119,10 @@ func (s *source) explain(err error, before int) {
 // noKeyHere is what the library says of a colon with a blank where no key can stand.
 const noKeyHere = "mapping values are not allowed in this context"
 
-// openBracket is the place of the last bracket in front of a line: the one that is
-// still open when the text ends there.
-func (s *source) openBracket(before int) (line, column int) {
-	for line = min(before, len(s.lines)); line > 0; line-- {
+// openBracket is the place of the last bracket of a part: the one that is still open
+// when the text ends there.
+func (s *source) openBracket(part lineRange) (line, column int) {
+	for line = min(part.before, len(s.lines)); line > part.from; line-- {
 		text := s.line(line)
 		if at := strings.LastIndexAny(text, "[{"); at >= 0 {
 			return line, utf8.RuneCountInString(text[:at]) + 1
@@ -174,7 +179,7 @@ func (s *source) words(e *yaml.LoadError, line, column int) string {
 		return fmt.Sprintf("this %c closes nothing", at)
 	case msg == "did not find expected key" && strings.ContainsAny(strings.TrimSpace(s.head(line, column)), `"'`):
 		return "nothing can follow the closing quote; a quote inside is written twice ('it''s') or as \\\""
-	case msg == "did not find expected key":
+	case msg == "did not find expected key", msg == "did not find expected <document start>":
 		return "the line is indented like none of those above it"
 	case msg == "did not find expected '-' indicator":
 		return "an entry of the list is wanted, which begins with a dash and a blank at the indentation of the others"

@@ -8,6 +8,9 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+
+	"alignd/domain"
 )
 
 // measure is a value with a unit that can be held against bounds.
@@ -209,8 +212,14 @@ func socketPath(place, path string) error {
 		return fmt.Errorf("%q: it names a directory; the path ends with the name of the socket", place)
 	case len(path) > maxSocketPath:
 		return fmt.Errorf("%q: the path of a socket has at most %d octets, this one has %d", place, maxSocketPath, len(path))
-	case strings.ContainsFunc(path, func(r rune) bool { return r < ' ' || r == 0x7f }):
-		return fmt.Errorf("%q: a control character cannot stand in the path of a socket", place)
+	}
+	for _, r := range path {
+		switch {
+		case r < ' ' || r == 0x7f || r == unicode.ReplacementChar:
+			return fmt.Errorf("%q: a control character cannot stand in the path of a socket", place)
+		case r == '"' || r == '\'' || r > 0x7f && !unicode.In(r, unicode.L, unicode.M, unicode.N):
+			return fmt.Errorf("%q: %w", place, &domain.CharacterError{Char: r})
+		}
 	}
 	return nil
 }

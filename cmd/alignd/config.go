@@ -175,3 +175,13 @@ func reloadChanges(before, after *config.Config) []string {
 	}
 	return told
 }
+
+// firstLines are the first faults of a configuration, for a line of the log.
+func firstLines(faults string) string {
+	const most = 30
+	lines := strings.Split(faults, "\n")
+	if len(lines) <= most {
+		return faults
+	}
+	return strings.Join(lines[:most], "\n") + fmt.Sprintf("\nand %d more; alignd config check tells all", len(lines)-most)
+}

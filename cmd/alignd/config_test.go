@@ -145,6 +145,15 @@ func TestTheChangesOfAReloadAreBounded(t *testing.T) {
 	}
 }
 
+func TestTheFaultsOfAReloadAreBounded(t *testing.T) {
+	for n, want := range map[int]string{1: "a fault", 30: "a fault", 31: "and 1 more; alignd config check tells all", 1000: "and 970 more; alignd config check tells all"} {
+		got := strings.Split(firstLines(strings.TrimSuffix(strings.Repeat("a fault\n", n), "\n")), "\n")
+		if len(got) != min(n, 31) || got[len(got)-1] != want {
+			t.Errorf("%d faults: %d lines, the last is %q", n, len(got), got[len(got)-1])
+		}
+	}
+}
+
 // Files and commands of docs/configuration.md, one after the other. A line "..." of
 // what a command prints stands for any, and "..." at the end of one for the rest of it.
 func TestThePageOnTheConfigurationIsTrue(t *testing.T) {

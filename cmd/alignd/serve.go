@@ -205,8 +205,9 @@ func (d *daemon) reload() {
 	before := d.cfg
 	if err := d.reconfigure(); err != nil {
 		const said = "configuration not reloaded, the old one stays"
-		d.log.Error(said, "err", err)
-		d.tell(reloadOutcome{Said: said, Error: err.Error()})
+		why := firstLines(err.Error())
+		d.log.Error(said, "err", why)
+		d.tell(reloadOutcome{Said: said, Error: why})
 		return
 	}
 	d.warnSpaceless()
