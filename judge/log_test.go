@@ -250,6 +250,7 @@ func TestLocalPartsStayOut(t *testing.T) {
 		c := ev.SPF.MailFrom
 		c.Result, c.Reason = evidence.TempError, `looking up TXT "ann.secret._spf.bank.test": temporary failure; SPF record of Secret.Ann.bank.test: x; bank.test includes "secret.ann": y; includes "secret-ann": z`
 		c.Explanation = "secret.ann is not welcome"
+		c.Lookalikes = []string{`secret.ann._spf.bank.test "v=spf1;-all": x`}
 		c.Path = []evidence.SPFTerm{{Domain: "bank.test", Number: 1, Term: "include:%{l}._spf.bank.test"}, {Domain: "secret.ann._spf.bank.test", Number: 1, Term: "a"}}
 		ev.Failed = []evidence.FailedQuestion{{Name: "ann.secret._spf.bank.test", Type: "TXT", RCode: "SERVFAIL"}, {Name: "x-secret-y.bank.test", Type: "A", Why: "silence"}, {Name: "s1._domainkey.bank.test", Type: "TXT", RCode: "SERVFAIL"},
 			{Name: "secret._domainkey.bank.test", Type: "A", Why: "silence"}, {Name: "_dmarc.secret.bank.test", Type: "A", Why: "silence"}, {Name: "secret.in-addr.arpa", Type: "A", Why: "silence"}}
@@ -262,7 +263,7 @@ func TestLocalPartsStayOut(t *testing.T) {
 	for _, want := range []string{
 		`failed_questions="*.*._spf.bank.test TXT SERVFAIL, *.bank.test A silence, s1._domainkey.bank.test TXT SERVFAIL, *._domainkey.bank.test A silence, _dmarc.*.bank.test A silence, *.in-addr.arpa A silence"`,
 		`spf_reason="looking up TXT \"*.*._spf.bank.test\": temporary failure; SPF record of *.*.bank.test: x; bank.test includes \"*.*\": y; includes \"*\": z"`,
-		`spf_path="bank.test:1 *.*._spf.bank.test:1"`, `helo=*@pc`, `permerror(\"*@bank.test\" \"*@s\": d= is no domain)`,
+		`spf_path="bank.test:1 *.*._spf.bank.test:1"`, `helo=*@pc`, `spf_lookalikes="*.*._spf.bank.test \"v=spf1;-all\": x"`, `permerror(\"*@bank.test\" \"*@s\": d= is no domain)`,
 	} {
 		if !strings.Contains(line, want) {
 			t.Errorf("no %s in %s", want, line)

@@ -4,6 +4,9 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+
+	"alignd/resolver"
+	"alignd/resolver/dnsserver"
 )
 
 const publishedZone = `
@@ -80,5 +83,23 @@ func TestDomainCommandsPrintJSON(t *testing.T) {
 				t.Errorf("%s: %d keys, want %d: %s", row.command, len(object), n, line)
 			}
 		}
+	}
+}
+
+// What DNS says and what a zone file says is shown alike.
+func TestDomainCommandsAskTheServer(t *testing.T) {
+	const text = "good.test CNAME a.test\na.test TXT \"v=spf1 a -all\"\na.test A 192.0.2.1\n"
+	zone, err := resolver.ParseZone(strings.NewReader(text), "zone")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dns, err := dnsserver.ServeZone(zone, "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dns.Close()
+	want := alignd(t, "", "spf", "--zone", write(t, "zone", text), "good.test")
+	if got := alignd(t, "", "spf", "--dns", dns.Addr(), "good.test"); got != want || !strings.Contains(got.stdout, "alias (CNAME) of a.test") {
+		t.Errorf("got %+v\nwant %+v", got, want)
 	}
 }
