@@ -2,7 +2,10 @@ package docs
 
 import (
 	"maps"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -116,6 +119,9 @@ func TestPolicyEvidenceAndRecordDoNoIO(t *testing.T) {
 				t.Errorf("%s imports %s", p.room, i)
 			}
 		}
+		if what := clockIn(t, p.room); what != "" {
+			t.Errorf("%s reads the clock: %s", p.room, what)
+		}
 		for _, d := range p.deps {
 			first, _, _ := strings.Cut(d, "/")
 			if standard := first != "alignd" && !strings.Contains(first, "."); standard || ours[d] {
@@ -126,6 +132,25 @@ func TestPolicyEvidenceAndRecordDoNoIO(t *testing.T) {
 			}
 		}
 	}
+}
+
+// clock finds calls that ask what time it is, or wait: times are values there.
+var clock = regexp.MustCompile(`\btime\.(Now|Since|Until|Sleep|After|AfterFunc|Tick|NewTimer|NewTicker)\(`)
+
+func clockIn(t *testing.T, room string) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join("..", room, "*.go"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: no files, %v", room, err)
+	}
+	for _, f := range files {
+		if text, err := os.ReadFile(f); err != nil {
+			t.Fatal(err)
+		} else if !strings.HasSuffix(f, "_test.go") && clock.Match(text) {
+			return filepath.Base(f) + ": " + string(clock.Find(text))
+		}
+	}
+	return ""
 }
 
 // Some subjects have one room, and nobody below hears of them.
