@@ -138,52 +138,29 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, from *share
 	held := false   // a slot
 	waited := false // for what another lane leaves
 	for {
-		ended := ctx.Err() != nil
-		b.mu.Lock()
-		i, later := b.entry(k, from, waited, ended)
-		if later != nil {
-			b.mu.Unlock()
+		t := b.turn(k, from, waited, held, ctx.Err() != nil)
+		held = false
+		switch {
+		case t.over:
+			return t.answer, t.err
+		case t.run:
+			return b.run(ctx, t.i, k, from)
+		case t.later != nil:
+			waited = true
 			select {
-			case <-later:
+			case <-t.later:
 			case <-ctx.Done():
 			}
-			waited = true
-			continue
-		}
-		if i < 0 {
-			b.mu.Unlock()
-			return nil, &Error{Name: name, Type: qtype, Err: ErrBudget}
-		}
-		q := &b.asked[i]
-		// A free slot is taken even when ctx has ended, as what is cached is
-		// answered in any case.
-		if q.state == idle && (held || from.free()) {
-			q.state = busy
-			b.mu.Unlock()
-			return b.run(ctx, i, k, from)
-		}
-		if held { // while it was waited for, another share asked
-			<-from.slots
-			held = false
-		}
-		if q.state == done {
-			a, err := q.answer, q.err
-			b.mu.Unlock()
-			return a, err
-		}
-		if q.state == idle { // and stays so: another share with a free slot may ask it
-			b.mu.Unlock()
-			if held = from.wait(ctx); !held {
-				return nil, b.gaveUp(ctx, i, "gave up waiting behind other questions of the message: ")
+		case t.answered != nil:
+			select {
+			case <-t.answered:
+			case <-ctx.Done():
+				return nil, temporary(k, "gave up waiting: "+context.Cause(ctx).Error())
 			}
-			continue
-		}
-		answered := q.whenAnswered()
-		b.mu.Unlock()
-		select {
-		case <-answered:
-		case <-ctx.Done():
-			return nil, temporary(k, "gave up waiting: "+context.Cause(ctx).Error())
+		default:
+			if held = from.wait(ctx); !held {
+				return nil, b.gaveUp(ctx, t.i, "gave up waiting behind other questions of the message: ")
+			}
 		}
 	}
 }
@@ -296,7 +273,7 @@ func (b *Budget) run(ctx context.Context, i int, k key, from *share) (a *Answer,
 	}
 	defer func() {
 		if a == nil && err == nil { // a panic on its way up
-			err = temporary(k, "internal error")
+			err = temporary(k, internalError)
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()

@@ -458,6 +458,9 @@ func TestAPanicAroundAnAnswerLeavesNobodyWaiting(t *testing.T) {
 			if got := show(r.Lookup(t.Context(), "mx.example.com", dns.TypeA)); got != "NOERROR exists 192.0.2.1" {
 				t.Errorf("the next question: %s", got)
 			}
+			if got := show(r.Lookup(t.Context(), "example.com", dns.TypeTXT)); got != `NOERROR exists "v=spf1 -all"` {
+				t.Errorf("the same question again: %s", got) // the panic is not kept as an answer
+			}
 			r.Close()
 			if !strings.Contains(log.String(), tt.log) {
 				t.Errorf("log: got %s, want %q", log.String(), tt.log)

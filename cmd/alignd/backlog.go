@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"io"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -37,7 +38,8 @@ type backlog struct {
 	// write hands entries on, in order, and returns how many of them were lost.
 	// One goroutine calls it.
 	write   func([]entry) (lost int)
-	notice  func(lost int) entry // says so
+	notice  func(lost int) entry            // says so
+	fault   func(p any, stack []byte) entry // tells of a panic in the above
 	entries chan entry
 	wake    chan struct{} // holds a token when entries were lost
 	lost    atomic.Int64
@@ -45,8 +47,8 @@ type backlog struct {
 	ended   chan struct{}
 }
 
-func newBacklog(write func([]entry) int, notice func(lost int) entry) *backlog {
-	b := &backlog{write: write, notice: notice, entries: make(chan entry, maxBacklog), wake: make(chan struct{}, 1),
+func newBacklog(write func([]entry) int, notice func(lost int) entry, fault func(any, []byte) entry) *backlog {
+	b := &backlog{write: write, notice: notice, fault: fault, entries: make(chan entry, maxBacklog), wake: make(chan struct{}, 1),
 		end: make(chan struct{}), ended: make(chan struct{})}
 	go b.run()
 	return b
@@ -63,6 +65,10 @@ func (b *backlog) put(e entry) {
 		}
 	}
 	b.lost.Add(1)
+	b.wakeUp()
+}
+
+func (b *backlog) wakeUp() {
 	select {
 	case b.wake <- struct{}{}:
 	default:
@@ -72,41 +78,60 @@ func (b *backlog) put(e entry) {
 // run hands entries on until Close.
 func (b *backlog) run() {
 	defer close(b.ended)
-	var last time.Time
-	batch := make([]entry, 0, 256)
-	for more := true; more; {
-		batch = batch[:0]
-		select {
-		case e := <-b.entries:
-			batch = append(batch, e)
-			more = b.pause(gather - time.Since(last))
-		case <-b.wake:
-		case <-b.end:
-			more = false
-		}
-		b.flush(batch)
-		last = time.Now()
+	r := round{batch: make([]entry, 0, 256)}
+	for b.next(&r) {
 	}
 }
 
-// flush writes batch and all that waits behind it, then says what was lost.
-func (b *backlog) flush(batch []entry) {
+// round is what run keeps from one write to the next.
+type round struct {
+	batch []entry
+	last  time.Time
+}
+
+// next hands on what has come, and is false when Close ends it. A panic costs the lines
+// that were under way: mail goes on without them, and the log says so.
+func (b *backlog) next(r *round) (more bool) {
+	more = true
+	defer func() {
+		if p := recover(); p != nil {
+			b.put(b.fault(p, debug.Stack()))
+			b.lost.Add(int64(len(r.batch)))
+			b.wakeUp()
+		}
+		r.batch = r.batch[:0]
+	}()
+	select {
+	case e := <-b.entries:
+		r.batch = append(r.batch, e)
+		more = b.pause(gather - time.Since(r.last))
+	case <-b.wake:
+	case <-b.end:
+		more = false
+	}
+	b.flush(r)
+	r.last = time.Now()
+	return more
+}
+
+// flush writes the batch of r and all that waits behind it, then says what was lost.
+func (b *backlog) flush(r *round) {
 	for {
-		for len(batch) < cap(batch) {
+		for len(r.batch) < cap(r.batch) {
 			select {
 			case e := <-b.entries:
-				batch = append(batch, e)
+				r.batch = append(r.batch, e)
 				continue
 			default:
 			}
 			break
 		}
-		if len(batch) == 0 {
+		if len(r.batch) == 0 {
 			break
 		}
-		b.lost.Add(int64(b.write(batch)))
-		clear(batch)
-		batch = batch[:0]
+		b.lost.Add(int64(b.write(r.batch)))
+		clear(r.batch)
+		r.batch = r.batch[:0]
 	}
 	if n := b.lost.Load(); n > 0 && b.write([]entry{b.notice(int(n))}) == 0 {
 		b.lost.Add(-n)

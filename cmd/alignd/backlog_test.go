@@ -28,7 +28,9 @@ func (r *reader) Write(p []byte) (int, error) {
 
 func missing(n int) entry { return entry{line: fmt.Appendf(nil, "%d missing\n", n)} }
 
-func lines(w io.Writer) *backlog { return newBacklog((&lineWriter{w: w}).write, missing) }
+func failed(p any, _ []byte) entry { return entry{line: fmt.Appendf(nil, "%v\n", p)} }
+
+func lines(w io.Writer) *backlog { return newBacklog((&lineWriter{w: w}).write, missing, failed) }
 
 func (b *backlog) line(text string) { b.put(entry{line: []byte(text)}) }
 
@@ -134,6 +136,29 @@ func TestWhatAFullDiskDoesNotTakeIsCounted(t *testing.T) {
 		b.Close()
 		if want := "line 0\nlin\n4 missing\nline 5\n"; d.text.String() != want {
 			t.Errorf("got %q, want %q", d.text.String(), want)
+		}
+	})
+}
+
+// A panic while lines are written costs these, and the log goes on.
+func TestAPanicCostsTheLinesUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newReader()
+		writer := &lineWriter{w: r}
+		left := 1
+		b := newBacklog(func(batch []entry) int {
+			if left--; left == 0 {
+				panic("boom")
+			}
+			return writer.write(batch)
+		}, missing, failed)
+		b.line("first\n")
+		synctest.Wait()
+		time.Sleep(2 * gather)
+		b.line("second\n")
+		b.Close()
+		if got, want := r.text.String(), "boom\n1 missing\nsecond\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	})
 }

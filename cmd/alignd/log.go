@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -35,11 +36,14 @@ func newDaemonLogger(w io.Writer, level slog.Leveler, format logFormat) (*slog.L
 		write = toJournal
 	}
 	h := newLogHandler(level, format, nil)
+	var own entry // of the backlog
+	ownLog := slog.New(newLogHandler(level, format, func(got entry) { own = got }))
 	b := newBacklog(write, func(lost int) entry {
-		var e entry
-		slog.New(newLogHandler(level, format, func(got entry) { e = got })).
-			Warn("lines of the log are missing, they could not be written", "lines", lost)
-		return e
+		ownLog.Warn("lines of the log are missing, they could not be written", "lines", lost)
+		return own
+	}, func(p any, stack []byte) entry {
+		ownLog.Error("panic while the log is written", "panic", fmt.Sprint(p), "stack", string(stack))
+		return own
 	})
 	h.put = b.put
 	log := slog.New(h)

@@ -8,13 +8,15 @@ import (
 	"io"
 	"net"
 	"sync/atomic"
+	"time"
 
 	protocol "github.com/emersion/go-milter"
 )
 
 // accepting is what is known of the loop that accepts from one listener.
 type accepting struct {
-	taken atomic.Int64 // connections
+	taken atomic.Int64  // connections
+	pause time.Duration // before the next try, after one that failed
 
 	// As Alive saw it last.
 	seen    int64

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime/debug"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -192,26 +193,45 @@ func (s *Server) Serve(ln net.Listener) error {
 		return ErrServerClosed
 	}
 	defer s.unlisten(ln)
-	var pause time.Duration
-	for s.waitForRoom() {
-		nc, err := ln.Accept()
-		var temporary interface{ Temporary() bool }
-		switch {
-		case err == nil:
-			pause = 0
-			state.taken.Add(1)
-			s.start(nc)
-		case s.stopping():
-			return ErrServerClosed
-		case errors.As(err, &temporary) && temporary.Temporary(): // out of descriptors, mostly
-			pause = min(max(2*pause, 5*time.Millisecond), time.Second)
-			s.log.Error("cannot accept a connection", "err", err, "pause_ms", pause.Milliseconds())
-			time.Sleep(pause)
-		default:
-			return fmt.Errorf("accepting connections on %s: %w", ln.Addr(), err)
+	for {
+		if err := s.acceptFrom(ln, state); err != nil {
+			return err
 		}
 	}
-	return ErrServerClosed
+}
+
+// acceptFrom serves one connection more, or waits a while where none is to be had. Its
+// error ends Serve. A panic costs that connection.
+func (s *Server) acceptFrom(ln net.Listener, state *accepting) error {
+	var nc net.Conn
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic while a connection is accepted", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			if nc != nil {
+				nc.Close()
+			}
+		}
+	}()
+	if !s.waitForRoom() {
+		return ErrServerClosed
+	}
+	nc, err := ln.Accept()
+	var temporary interface{ Temporary() bool }
+	switch {
+	case err == nil:
+		state.pause = 0
+		state.taken.Add(1)
+		s.start(nc)
+	case s.stopping():
+		return ErrServerClosed
+	case errors.As(err, &temporary) && temporary.Temporary(): // out of descriptors, mostly
+		state.pause = min(max(2*state.pause, 5*time.Millisecond), time.Second)
+		s.log.Error("cannot accept a connection", "err", err, "pause_ms", state.pause.Milliseconds())
+		time.Sleep(state.pause)
+	default:
+		return fmt.Errorf("accepting connections on %s: %w", ln.Addr(), err)
+	}
+	return nil
 }
 
 func (s *Server) listen(ln net.Listener, state *accepting) bool {
