@@ -17,7 +17,7 @@ GOBUILD = -trimpath -ldflags '-X main.version=$(VERSION)'
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test unit scores lint cross fmt e2e fuzz bench install uninstall clean
+.PHONY: help build demo test faults unit scores lint cross fmt e2e fuzz bench install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,22 @@ e2e:
 		if [ "$$(cat build/$$name.status)" != 0 ]; then echo "e2e: $$pkg failed"; exit 1; fi; \
 		echo "e2e: $$pkg passed, nothing left out"; \
 	done
+
+# Built as the caller and run as root, as in e2e. A test whose name begins with
+# TestFault also runs in make test, with fewer repetitions or, where it takes a
+# daemon built for it, not at all.
+faults: ## each fault under load, with what became of the mail: restarts, kill -9, DNS, log, clock, panics
+	e2e/install mta
+	go build $(GOBUILD) -o build/ ./cmd/alignd
+	go run ./e2e/faulty build/faulty
+	go test -c -o build/e2e.test ./e2e
+	@rm -f build/faults.md
+	@(cd e2e && $(ROOT) env ALIGND_E2E=1 ALIGND_FAULTS=1 ALIGND_FAULT_TABLE=$(CURDIR)/build/faults.md \
+		ALIGND_FAULTY=$(CURDIR)/build/faulty ALIGND_BINARY=$(CURDIR)/build/alignd \
+		$(CURDIR)/build/e2e.test -test.v -test.run '^TestFault[A-Z]' -test.timeout 30m; echo $$? > $(CURDIR)/build/faults.status) | \
+		grep --line-buffered -v '^=== '; \
+	if [ "$$(cat build/faults.status)" != 0 ]; then echo "faults: failed"; exit 1; fi
+	@echo; cat build/faults.md
 
 fmt: ## gofmt all files
 	gofmt -w .

@@ -101,6 +101,15 @@ func (f *flood) end() {
 	f.workers.Wait()
 }
 
+// run sends about n messages.
+func (f *flood) run(n int) tally {
+	f.t.Helper()
+	f.begin()
+	f.await(n)
+	f.end()
+	return f.settle()
+}
+
 // await waits until n more messages have their answer.
 func (f *flood) await(n int) {
 	start, begun := f.count(), time.Now()

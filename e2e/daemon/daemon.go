@@ -169,6 +169,13 @@ func (d *Daemon) Kill() error {
 	return err
 }
 
+// Abort ends it as a watchdog does: the stacks of its goroutines are in the log.
+func (d *Daemon) Abort() {
+	d.cmd.Process.Signal(syscall.SIGABRT)
+	<-d.done
+	d.cmd = nil
+}
+
 // Ended reports whether the process has ended by itself.
 func (d *Daemon) Ended() bool {
 	select {

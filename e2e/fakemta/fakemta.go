@@ -27,6 +27,8 @@ type Options struct {
 	// Old offers neither no-reply bits nor the leading-space bit, like
 	// Postfix with milter_protocol=2.
 	Old bool
+	// Timeout is how long it waits for an answer; 0 is a minute.
+	Timeout time.Duration
 }
 
 // Session is one SMTP session. Not safe for concurrent use.
@@ -59,8 +61,12 @@ func Dial(opt Options, peer mta.Peer) *Session {
 	if opt.Old {
 		mask = 0
 	}
+	patience := opt.Timeout
+	if patience == 0 {
+		patience = time.Minute
+	}
 	client := milter.NewClientWithOptions(opt.Network, opt.Address, milter.ClientOptions{
-		ActionMask: allActions, ProtocolMask: mask, ReadTimeout: time.Minute, WriteTimeout: time.Minute,
+		ActionMask: allActions, ProtocolMask: mask, ReadTimeout: patience, WriteTimeout: patience,
 	})
 	var err error
 	if s.milter, err = client.Session(); err != nil {

@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -57,19 +59,37 @@ func sum(log, key string) (n int) {
 	return n
 }
 
-// TestRestartsUnderLoad restarts alignd again and again while mail comes in. systemd
+// install puts a binary in place of the one that may be running, as an update does.
+func install(t *testing.T, name string) {
+	t.Helper()
+	copyFile(t, binary(t), name+".new")
+	if err := os.Chmod(name+".new", 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(name+".new", name); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestFaultRestarts restarts alignd again and again while mail comes in. systemd
 // holds its socket: new sessions wait there, messages in progress finish, and nothing
-// is put off but the next message of a session that was closed between two.
-func TestRestartsUnderLoad(t *testing.T) {
+// is put off but the next message of a session that was closed between two. Every second
+// time there is another binary.
+func TestFaultRestarts(t *testing.T) {
 	p := realMTA(t)
 	restarts := many(10, 50)
-	d := activated(t, binary(t), spoofZone, "")
+	installed := filepath.Join(t.TempDir(), "alignd")
+	install(t, installed)
+	d := activated(t, installed, spoofZone, "")
 	f := newFlood(t, p, "")
 	f.Idle, f.Slow = 2, 2
 	f.begin()
 	var longest time.Duration
-	for range restarts {
+	for i := range restarts {
 		f.await(20)
+		if i%2 == 1 {
+			install(t, installed)
+		}
 		begun := time.Now()
 		if err := d.Stop(); err != nil {
 			t.Fatal(err)
@@ -96,13 +116,13 @@ func TestRestartsUnderLoad(t *testing.T) {
 	if missing > 0 || strings.Contains(d.Log(), "level=WARN") || strings.Contains(d.Log(), "level=ERROR") {
 		t.Errorf("%d accepted messages have no line, or there is a warning", missing)
 	}
-	row(t, fmt.Sprintf("%d restarts (SIGTERM) under load, socket held by systemd", restarts),
+	row(t, fmt.Sprintf("%d restarts (SIGTERM) under load, every second one an update, socket held by systemd", restarts),
 		fmt.Sprintf("%s; %d sessions closed between messages", sums.saw(), idle), sums.got())
 }
 
-// TestRestartsWithoutSystemd is the same where alignd opens its socket by itself: new
+// TestFaultRestartsWithoutSystemd is the same where alignd opens its socket by itself: new
 // sessions find nobody meanwhile, and Postfix puts their mail off.
-func TestRestartsWithoutSystemd(t *testing.T) {
+func TestFaultRestartsWithoutSystemd(t *testing.T) {
 	p := realMTA(t)
 	restarts := many(3, 50)
 	d := serve(t, binary(t), behind(""), spoofZone, "")
@@ -128,8 +148,8 @@ func TestRestartsWithoutSystemd(t *testing.T) {
 	row(t, fmt.Sprintf("%d restarts (SIGTERM) under load, without `alignd.socket`", restarts), sums.saw(), sums.got())
 }
 
-// TestKillsUnderLoad ends alignd as kill -9 does, in the middle of messages.
-func TestKillsUnderLoad(t *testing.T) {
+// TestFaultKills ends alignd as kill -9 does, in the middle of messages.
+func TestFaultKills(t *testing.T) {
 	p := realMTA(t)
 	kills := many(5, 50)
 	d := activated(t, binary(t), spoofZone, "")
