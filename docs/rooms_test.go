@@ -16,7 +16,7 @@ import (
 // ground. A room imports what stands on lower floors, or within itself.
 var floors = [][]string{
 	{"cmd"},
-	{"config", "filter", "journal", "metrics", "replay", "report", "web"},
+	{"config", "doctor", "filter", "journal", "metrics", "replay", "report", "web"},
 	{"judge", "lint"},
 	{"record"},
 	{"policy", "verify"},

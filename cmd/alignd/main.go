@@ -9,10 +9,11 @@
 //	alignd config show [FILE]  print what is in force, with the origin of each value
 //	alignd config diff A B   tell what differs in effect between two configurations
 //	alignd report show FILE  show the DMARC reports that others send
+//	alignd doctor            say what is wrong around alignd, and the line that cures it
 //	alignd config defaults   print the whole default configuration, annotated
 //
 // Exit status: 0 done; 1 the daemon failed at its work; 2 wrong usage,
-// unreadable input or a faulty configuration.
+// unreadable input or a faulty configuration. doctor has its own.
 package main
 
 import (
@@ -53,7 +54,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintf(stderr, "alignd: %v\n", err)
+	end := ended{}
+	if !errors.As(err, &end) || end.err != nil {
+		fmt.Fprintf(stderr, "alignd: %v\n", err)
+	}
+	if end.status != 0 {
+		return end.status
+	}
 	if f := (failure{}); errors.As(err, &f) {
 		return exitFailure
 	}
@@ -69,12 +76,13 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: serve, reload, check, dmarc, spf, dkim, report or config (see alignd --help)")
+			return errors.New("say what to do: serve, reload, check, dmarc, spf, dkim, report, doctor or config (see alignd --help)")
 		},
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand())
+	root.AddCommand(serveCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
+		doctorCommand())
 	root.AddCommand(domainCommands()...)
 	return root
 }
