@@ -9,11 +9,12 @@
 //	alignd config show [FILE]  print what is in force, with the origin of each value
 //	alignd config diff A B   tell what differs in effect between two configurations
 //	alignd report show FILE  show the DMARC reports that others send
+//	alignd probe [ADDRESS]   send a message through the running filter, for monitoring
 //	alignd doctor            say what is wrong around alignd, and the line that cures it
 //	alignd config defaults   print the whole default configuration, annotated
 //
 // Exit status: 0 done; 1 the daemon failed at its work; 2 wrong usage,
-// unreadable input or a faulty configuration. doctor has its own.
+// unreadable input or a faulty configuration. probe and doctor have their own.
 package main
 
 import (
@@ -76,13 +77,13 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: serve, reload, check, dmarc, spf, dkim, report, doctor or config (see alignd --help)")
+			return errors.New("say what to do: serve, reload, check, dmarc, spf, dkim, report, probe, doctor or config (see alignd --help)")
 		},
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serveCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
-		doctorCommand())
+		probeCommand(), doctorCommand())
 	root.AddCommand(domainCommands()...)
 	return root
 }

@@ -16,7 +16,7 @@ func TestUsage(t *testing.T) {
 		status         int
 		stdout, stderr string // what they must contain
 	}{
-		{"nothing to do", nil, 2, "", "say what to do: serve, reload, check, dmarc, spf, dkim, report, doctor or config"},
+		{"nothing to do", nil, 2, "", "say what to do: serve, reload, check, dmarc, spf, dkim, report, probe, doctor or config"},
 		{"an unknown command", []string{"verify"}, 2, "", `unknown command "verify"`},
 		{"the version", []string{"--version"}, 0, "alignd " + version, ""},
 		{"help", []string{"--help"}, 0, "alignd [command]", ""},
