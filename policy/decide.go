@@ -75,9 +75,11 @@ func (d *decision) author(dm *evidence.DMARC, s *standing) {
 		}
 	}
 	s.policy = s.outcome
-	if dm != nil && dm.Result != evidence.Pass {
+	if dm != nil && dm.Result != evidence.Pass && len(d.rules.sealers) > 0 {
 		d.weigh(s, d.trustedSealer(dm, s)) // step 4
-		d.weigh(s, d.unverified(dm, s))    // step 7
+	}
+	if dm != nil && dm.Result == evidence.Fail && s.outcome == refused {
+		d.weigh(s, d.unverified(dm, s)) // step 7
 	}
 	d.weigh(s, d.exception(dm, s)) // step 3
 }
