@@ -191,6 +191,29 @@ func TestZoneErrors(t *testing.T) {
 	}
 }
 
+// wordless is a private type whose data, if any, are of no interest.
+type wordless struct{ dns.PrivateRdata }
+
+func (wordless) Parse([]string) error { return errors.New("a reason") }
+
+// The day that this fails, ParseZone can leave the pseudo-types to dns.PrivateHandle:
+// see docs/decisions/resolver.md.
+func TestPrivateTypesOfTheLibraryCannotBePseudoTypes(t *testing.T) {
+	const private = 0xFFA2
+	dns.PrivateHandle("WORDLESS", private, func() dns.PrivateRdata { return wordless{} })
+	defer dns.PrivateHandleRemove(private)
+	for _, row := range []struct{ name, src, lost string }{
+		{name: "without data they are not read", src: "x.example. WORDLESS\n", lost: "a reason"},
+		{name: "the text of an error is lost", src: "x.example. WORDLESS x\n", lost: "a reason"},
+	} {
+		p := dns.NewZoneParser(strings.NewReader(row.src), ".", "zone")
+		p.SetDefaultTTL(defaultTTL)
+		if _, ok := p.Next(); ok || p.Err() == nil || strings.Contains(p.Err().Error(), row.lost) {
+			t.Errorf("%s: not any more, %v", row.name, p.Err())
+		}
+	}
+}
+
 func TestZoneAnswersKeepTheirMemo(t *testing.T) {
 	z := mustZone(t, "example.com TXT x\n")
 	parsed := 0

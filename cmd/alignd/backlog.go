@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"io"
 	"runtime/debug"
 	"sync/atomic"
@@ -14,10 +13,6 @@ const (
 	// maxBacklog is how many entries wait for a reader that has stopped to read.
 	// Further ones are dropped and counted.
 	maxBacklog = 2048
-	// gather is how long entries wait after a write, to be written together, as
-	// that saves CPU on a busy server; on an idle one none waits. It is also what
-	// the log of a busy server may lack after kill -9.
-	gather = 5 * time.Millisecond
 	// flushTime is how long the end of the process waits for the reader.
 	flushTime = time.Second
 )
@@ -35,9 +30,8 @@ type entry struct {
 // for that, nor the end of the process. Where entries are missing it is told how
 // many. Its methods are safe for concurrent use.
 type backlog struct {
-	// write hands entries on, in order, and returns how many of them were lost.
-	// One goroutine calls it.
-	write   func([]entry) (lost int)
+	// write hands an entry on, and is false where it was lost. One goroutine calls it.
+	write   func(entry) bool
 	notice  func(lost int) entry            // says so
 	fault   func(p any, stack []byte) entry // tells of a panic in the above
 	entries chan entry
@@ -47,7 +41,7 @@ type backlog struct {
 	ended   chan struct{}
 }
 
-func newBacklog(write func([]entry) int, notice func(lost int) entry, fault func(any, []byte) entry) *backlog {
+func newBacklog(write func(entry) bool, notice func(lost int) entry, fault func(any, []byte) entry) *backlog {
 	b := &backlog{write: write, notice: notice, fault: fault, entries: make(chan entry, maxBacklog), wake: make(chan struct{}, 1),
 		end: make(chan struct{}), ended: make(chan struct{})}
 	go b.run()
@@ -65,90 +59,62 @@ func (b *backlog) put(e entry) {
 		}
 	}
 	b.lost.Add(1)
-	b.wakeUp()
-}
-
-func (b *backlog) wakeUp() {
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
 }
 
-// run hands entries on until Close.
+// run hands entries on until Close, and then those that wait.
 func (b *backlog) run() {
 	defer close(b.ended)
-	r := round{batch: make([]entry, 0, 256)}
-	for b.next(&r) {
-	}
-}
-
-// round is what run keeps from one write to the next.
-type round struct {
-	batch []entry
-	last  time.Time
-}
-
-// next hands on what has come, and is false when Close ends it. A panic costs the lines
-// that were under way: mail goes on without them, and the log says so.
-func (b *backlog) next(r *round) (more bool) {
-	more = true
-	defer func() {
-		if p := recover(); p != nil {
-			b.put(b.fault(p, debug.Stack()))
-			b.lost.Add(int64(len(r.batch)))
-			b.wakeUp()
-		}
-		r.batch = r.batch[:0]
-	}()
-	select {
-	case e := <-b.entries:
-		r.batch = append(r.batch, e)
-		more = b.pause(gather - time.Since(r.last))
-	case <-b.wake:
-	case <-b.end:
-		more = false
-	}
-	b.flush(r)
-	r.last = time.Now()
-	return more
-}
-
-// flush writes the batch of r and all that waits behind it, then says what was lost.
-func (b *backlog) flush(r *round) {
 	for {
-		for len(r.batch) < cap(r.batch) {
-			select {
-			case e := <-b.entries:
-				r.batch = append(r.batch, e)
-				continue
-			default:
-			}
-			break
+		select {
+		case e := <-b.entries:
+			b.hand(e)
+		case <-b.wake:
+			b.rest()
+		case <-b.end:
+			b.rest()
+			return
 		}
-		if len(r.batch) == 0 {
-			break
-		}
-		b.lost.Add(int64(b.write(r.batch)))
-		clear(r.batch)
-		r.batch = r.batch[:0]
 	}
-	if n := b.lost.Load(); n > 0 && b.write([]entry{b.notice(int(n))}) == 0 {
+}
+
+func (b *backlog) hand(e entry) {
+	if !b.guarded(func() bool { return b.write(e) }) {
+		b.lost.Add(1)
+	}
+	if len(b.entries) == 0 {
+		b.tell()
+	}
+}
+
+// rest hands on what waits, then says what was lost.
+func (b *backlog) rest() {
+	for len(b.entries) > 0 {
+		b.hand(<-b.entries)
+	}
+	b.tell()
+}
+
+// tell says what was lost, once all that came before it is written.
+func (b *backlog) tell() {
+	n := b.lost.Load()
+	if n > 0 && b.guarded(func() bool { return b.write(b.notice(int(n))) }) {
 		b.lost.Add(-n)
 	}
 }
 
-// pause is false when the end comes first.
-func (b *backlog) pause(d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	select {
-	case <-b.end:
-		return false
-	case <-time.After(d):
-		return true
-	}
+// guarded reports whether an entry was handed on. A panic costs that one: mail goes on
+// without it, and the log says so where nothing else is missing.
+func (b *backlog) guarded(write func() bool) (ok bool) {
+	defer func() {
+		if p := recover(); p != nil && b.lost.Load() == 0 {
+			b.put(b.fault(p, debug.Stack()))
+		}
+	}()
+	return write()
 }
 
 // Close returns when all entries are written, or the reader has not read for
@@ -161,32 +127,24 @@ func (b *backlog) Close() {
 	}
 }
 
-// lineWriter writes the lines of entries to w, those of a batch in one write.
+// lineWriter writes the lines of entries to w, each in one write.
 type lineWriter struct {
 	w    io.Writer
-	buf  []byte
-	torn bool // the last line written was cut off, as on a full disk
+	torn bool // the line before was cut off, as on a full disk
 }
 
-func (l *lineWriter) write(batch []entry) (lost int) {
-	l.buf = l.buf[:0]
+func (l *lineWriter) write(e entry) bool {
+	line := e.line
 	if l.torn {
-		l.buf = append(l.buf, '\n')
+		line = append([]byte("\n"), line...)
 	}
-	for i := range batch {
-		l.buf = append(l.buf, batch[i].line...)
-	}
-	n, err := l.w.Write(l.buf)
+	n, err := l.w.Write(line)
 	if err == nil {
 		l.torn = false
-		return 0
+		return true
 	}
-	lost = bytes.Count(l.buf[n:], []byte("\n"))
-	switch {
-	case n > 0:
-		l.torn = l.buf[n-1] != '\n'
-	case l.torn: // the LF that would have ended the line cut off
-		lost--
+	if n > 0 {
+		l.torn = line[n-1] != '\n'
 	}
-	return lost
+	return n == len(line)
 }

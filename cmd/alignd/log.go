@@ -169,13 +169,7 @@ func journalFields(r *slog.Record) map[string]string {
 	return fields
 }
 
-// toJournal sends entries in the journal's own protocol.
-func toJournal(batch []entry) (lost int) {
-	for i := range batch {
-		message := strings.TrimSuffix(string(batch[i].line), "\n")
-		if sdjournal.Send(message, batch[i].priority, batch[i].fields) != nil {
-			lost++
-		}
-	}
-	return lost
+// toJournal sends an entry in the journal's own protocol.
+func toJournal(e entry) bool {
+	return sdjournal.Send(strings.TrimSuffix(string(e.line), "\n"), e.priority, e.fields) == nil
 }
