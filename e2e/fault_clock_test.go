@@ -41,8 +41,11 @@ func TestFaultClockIsSet(t *testing.T) {
 	steps := []struct {
 		to   time.Duration
 		dkim string
-	}{{0, "dkim=pass"}, {time.Hour, "dkim=pass"}, {36 * time.Hour, "expired"}, {3650 * day, "expired"}, {0, "dkim=pass"},
-		{-time.Minute, "dkim=pass"}, {-36 * time.Hour, "dkim="}, {-3650 * day, "dkim="}, {0, "dkim=pass"}}
+	}{
+		{to: 0, dkim: "dkim=pass"}, {to: time.Hour, dkim: "dkim=pass"},
+		{to: 36 * time.Hour, dkim: "expired"}, {to: 3650 * day, dkim: "expired"}, {to: 0, dkim: "dkim=pass"},
+		{to: -time.Minute, dkim: "dkim=pass"}, {to: -36 * time.Hour, dkim: "dkim="}, {to: -3650 * day, dkim: "dkim="}, {to: 0, dkim: "dkim=pass"},
+	}
 	for _, step := range steps {
 		board.SetClock(step.to)
 		f.await(many(20, 60))

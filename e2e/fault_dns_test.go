@@ -155,6 +155,7 @@ func TestFaultDNS(t *testing.T) {
 				"limits: {message_timeout: 3s}\ndns: {timeout: 500ms, attempts: 2, servers: [\""+server.conn.LocalAddr().String()+"\"]}\n")}
 			startDaemon(t, d)
 			f := newFlood(t, p, "")
+			f.PerSession = many(1, 4)
 			f.Fault = func(r mta.Reply) bool { return !fault.right && r.Code == 250 }
 			sums := f.run(many(8, 100))
 			kinds := map[string]int{}

@@ -1,3 +1,7 @@
+//go:build linux
+
+// The limits of a process and the size of a pipe are set as on Linux.
+
 package e2e
 
 import (
