@@ -73,6 +73,8 @@ type Config struct {
 	DNS    DNS    `yaml:"dns"`
 	Limits Limits `yaml:"limits"`
 
+	Metrics Metrics `yaml:"metrics" json:",omitzero"`
+
 	// Warnings are findings that do not stop alignd, such as expired entries.
 	Warnings Problems `yaml:"-"`
 	// Files are what it was read from.
@@ -297,6 +299,15 @@ type Limits struct {
 	Recipients     int      `yaml:"recipients" min:"1" max:"1000000"`
 	MessageSize    Size     `yaml:"message_size" min:"0" max:"1TiB"`
 }
+
+// Metrics says where Prometheus finds alignd.
+type Metrics struct {
+	Listen      []string `yaml:"listen" is:"listen"`
+	AllowRemote bool     `yaml:"allow_remote"`
+}
+
+// IsZero leaves what is off out of Hash.
+func (m Metrics) IsZero() bool { return len(m.Listen) == 0 && !m.AllowRemote }
 
 // Duration is a time span with its unit, such as 30s or 4h.
 type Duration struct{ time.Duration }

@@ -22,6 +22,8 @@ func TestTheHashTellsConfigurationsApartAndNoSecret(t *testing.T) {
 		{name: "comments", text: "# nothing\n", same: true},
 		{name: "a default written down", text: "mode: enforce\n", same: true},
 		{name: "a secret", text: "sampling_secret: 0123456789abcdef0123456789abcdef\n", same: true},
+		{name: "metrics that are off", text: "metrics: {listen: []}\n", same: true},
+		{name: "metrics", text: "metrics: {listen: inet:127.0.0.1:9890}\n"},
 		{name: "an option", text: "mode: monitor\n"},
 		{name: "a network", text: "not_judged: {networks: [192.0.2.0/24]}\n"},
 		{name: "an entry", text: "own_domains: [{domains: [here.test], action: reject}]\n"},

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"os/user"
 	"slices"
@@ -73,6 +74,7 @@ func (k *checker) validate(now time.Time) {
 	}
 	k.places()
 	k.openSealers()
+	k.metricsPlaces()
 	k.expiry(now)
 }
 
@@ -99,6 +101,31 @@ func (k *checker) places() {
 // maxDrain is how long Postfix waits for a filter that does not answer
 // (milter_command_timeout); the unit waits for some more.
 const maxDrain = 30 * time.Second
+
+// metricsPlaces keeps the counts of a site from the net: they tell who writes to whom,
+// and whoever asks often costs time.
+func (k *checker) metricsPlaces() {
+	m := &k.cfg.Metrics
+	for i, place := range m.Listen {
+		at := item("metrics.listen", i)
+		switch addr, tcp := strings.CutPrefix(place, "inet:"); {
+		case slices.Contains(k.cfg.Listen, place):
+			k.fault(at, "metrics.listen: %s is where the MTA finds alignd (listen); choose another place", place)
+		case tcp && !m.AllowRemote && !isLoopback(addr):
+			k.fault(at, "metrics.listen: %s is no loopback address, so others could read the metrics; name 127.0.0.1, ::1 or localhost, or set metrics.allow_remote: true", place)
+		}
+	}
+	if m.AllowRemote && len(m.Listen) == 0 {
+		k.fault("metrics.allow_remote", "metrics.allow_remote has no effect while metrics.listen is empty; name a place there or leave it out")
+	}
+}
+
+// isLoopback is for HOST:PORT. A name other than localhost may be any address.
+func isLoopback(hostPort string) bool {
+	host, _, _ := net.SplitHostPort(hostPort)
+	ip, err := netip.ParseAddr(host)
+	return err == nil && ip.Unmap().IsLoopback() || strings.EqualFold(host, "localhost")
+}
 
 // openSealers warns of trusted Sealers whose sealed messages hold from anywhere:
 // whoever gets one can send it again as often and to whom he likes (RFC 8617

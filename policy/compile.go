@@ -84,6 +84,20 @@ func (r *Rules) Expired(now time.Time) []Exception {
 	return out
 }
 
+// Expiries counts the exceptions that no longer match at now, and those that still do
+// and will not at a later time.
+func (r *Rules) Expiries(now, later time.Time) (expired, expiring int) {
+	for i := range r.entries {
+		switch e := &r.entries[i]; {
+		case e.expired(now):
+			expired++
+		case e.expired(later):
+			expiring++
+		}
+	}
+	return expired, expiring
+}
+
 // NextExpiry is the first instant after now at which an exception stops to
 // match; ok is false when none will.
 func (r *Rules) NextExpiry(now time.Time) (next time.Time, ok bool) {

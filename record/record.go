@@ -99,3 +99,13 @@ type Options struct {
 type Sink interface {
 	Take(*Record)
 }
+
+// Sinks is a Sink that hands each record on to all of its own, in order.
+type Sinks []Sink
+
+// Take implements Sink.
+func (s Sinks) Take(r *Record) {
+	for _, sink := range s {
+		sink.Take(r)
+	}
+}

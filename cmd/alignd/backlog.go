@@ -37,6 +37,7 @@ type backlog struct {
 	entries chan entry
 	wake    chan struct{} // holds a token when entries were lost
 	lost    atomic.Int64
+	total   atomic.Int64 // lost since the start, told or not
 	end     chan struct{}
 	ended   chan struct{}
 }
@@ -58,12 +59,20 @@ func (b *backlog) put(e entry) {
 		default:
 		}
 	}
-	b.lost.Add(1)
+	b.lose(1)
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
 }
+
+func (b *backlog) lose(n int64) {
+	b.lost.Add(n)
+	b.total.Add(n)
+}
+
+// Lost is how many entries were lost since the start.
+func (b *backlog) Lost() int64 { return b.total.Load() }
 
 // run hands entries on until Close, and then those that wait.
 func (b *backlog) run() {
@@ -83,7 +92,7 @@ func (b *backlog) run() {
 
 func (b *backlog) hand(e entry) {
 	if !b.guarded(func() bool { return b.write(e) }) {
-		b.lost.Add(1)
+		b.lose(1)
 	}
 	if len(b.entries) == 0 {
 		b.tell()

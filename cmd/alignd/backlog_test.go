@@ -74,6 +74,9 @@ func TestLinesThatNobodyReadsAreBoundedAndCounted(t *testing.T) {
 		if got := r.text.String(); got != want {
 			t.Errorf("got %d octets that end with %q, want %d", len(got), got[max(0, len(got)-60):], len(want))
 		}
+		if got := b.Lost(); got != 2*maxBacklog+1 {
+			t.Errorf("%d are counted", got)
+		}
 	})
 }
 
@@ -125,6 +128,9 @@ func TestWhatAFullDiskDoesNotTakeIsCounted(t *testing.T) {
 		b.Close()
 		if want := "line 0\nlin\n4 missing\nline 5\n"; d.text.String() != want {
 			t.Errorf("got %q, want %q", d.text.String(), want)
+		}
+		if got := b.Lost(); got != 4 {
+			t.Errorf("%d are counted", got)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"syscall"
 
 	"alignd/config"
+	"alignd/metrics"
 )
 
 const (
@@ -44,7 +45,11 @@ func divideDescriptors(cfg *config.Config, log *slog.Logger) descriptors {
 		log.Warn("limit of file descriptors is unknown", "err", err)
 		return descriptors{cfg.Limits.Connections, questionsWanted}
 	}
-	share := divide(uint64(limit.Cur), cfg.Limits.Connections)
+	room := uint64(limit.Cur)
+	if n := uint64(len(cfg.Metrics.Listen)); n > 0 {
+		room -= min(room, n*(1+metrics.MaxConns)) // a listener each, and its clients
+	}
+	share := divide(room, cfg.Limits.Connections)
 	if share.connections < cfg.Limits.Connections || share.questions < questionsWanted {
 		log.Warn("this process may open few files, so it serves less at a time: raise its limit (ulimit -n, LimitNOFILE)",
 			"limit", limit.Cur, "connections", share.connections, "dns_questions", 2*share.questions)

@@ -77,6 +77,8 @@ type daemon struct {
 	places []string
 	expiry *expiryWatch
 
+	telemetry *telemetry // nil without metrics
+
 	reloads int // failed ones included
 }
 
@@ -109,16 +111,17 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 // assemble makes the parts that log.
 func (d *daemon) assemble() (err error) {
 	files := divideDescriptors(d.cfg, d.log)
+	d.watch()
 	dns := resolverOptions(d.cfg, d.log)
-	dns.MaxInFlight = files.questions
+	dns.MaxInFlight, dns.Observe = files.questions, d.telemetry.observe()
 	if d.dns, err = resolver.New(dns); err != nil {
 		return failure{fmt.Errorf("setting up DNS: %w", err)}
 	}
 	d.messages = judge.NewLog(d.log.Handler())
 	d.messages.ShowAddresses(d.cfg.LogAddresses)
-	d.filter = filter.New(d.dns, d.log, d.messages, settings(d.cfg))
+	d.filter = filter.New(d.dns, d.log, d.telemetry.sink(d.messages), settings(d.cfg))
 	server := milterOptions(d.cfg, d.filter.Session, d.log)
-	server.MaxConns = files.connections
+	server.MaxConns, server.Answered = files.connections, d.telemetry.answered()
 	if d.server, err = milter.New(server); err != nil {
 		return failure{err}
 	}
@@ -141,10 +144,15 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 		debug.SetGCPercent(gcPercent)
 	}
 
+	if err := d.telemetry.listen(d.cfg); err != nil {
+		return failure{err}
+	}
+	defer d.telemetry.close()
 	failed := make(chan error, len(d.passed)+len(d.places))
 	if err := d.listen(failed); err != nil {
 		return failure{err}
 	}
+	d.telemetry.serve(d.log)
 	d.warn(d.cfg)
 	d.expiry = newExpiryWatch(d.cfg.Rules, time.Now())
 	d.log.Info("alignd started", append([]any{"version", version, "listen", d.places, "passed", placesOf(d.passed), "mode", d.cfg.Mode,
@@ -207,12 +215,14 @@ func (d *daemon) reload() {
 		const said = "configuration not reloaded, the old one stays"
 		why := firstLines(err.Error())
 		d.log.Error(said, "err", why)
+		d.telemetry.reloaded(nil, nil, err)
 		d.tell(reloadOutcome{Said: said, Error: why})
 		return
 	}
 	d.warnSpaceless()
 	said := "configuration reloaded"
 	what := needsRestart(d.begun, d.cfg)
+	d.telemetry.reloaded(d.cfg, what, nil)
 	d.warn(d.cfg)
 	if len(what) > 0 {
 		d.log.Warn("changed options need a restart", "options", what)

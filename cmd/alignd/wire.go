@@ -160,6 +160,7 @@ func needsRestart(old, new *config.Config) []string {
 		{"log_format", old.LogFormat, new.LogFormat},
 		{"dns", old.DNS, new.DNS},
 		{"limits", oldLimits, newLimits},
+		{"metrics", old.Metrics, new.Metrics},
 	} {
 		if !reflect.DeepEqual(o.old, o.new) {
 			names = append(names, o.name)

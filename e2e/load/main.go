@@ -39,6 +39,7 @@ func main() {
 	tcp := flag.Bool("tcp", false, "TCP instead of a unix socket")
 	delay := flag.Duration("delay", 0, "time the DNS server takes to answer")
 	sizes := flag.String("sizes", "", "table over message sizes in octets instead of the mix, such as 1e3,1e5,1e7")
+	settings := flag.String("settings", "", "more of the configuration, such as 'metrics: {listen: inet:127.0.0.1:9890}'")
 	through := flag.String("through", "", "postfix or sendmail: instead, how long messages of one session take through it, by socket; wants root")
 	flag.Parse()
 	if *through != "" {
@@ -47,12 +48,12 @@ func main() {
 		}
 		return
 	}
-	if err := measure(*binary, l, *tcp, *delay, *sizes); err != nil {
+	if err := measure(*binary, *settings, l, *tcp, *delay, *sizes); err != nil {
 		log.Fatal(err)
 	}
 }
 
-func measure(binary string, l loadgen.Load, tcp bool, delay time.Duration, sizes string) error {
+func measure(binary, settings string, l loadgen.Load, tcp bool, delay time.Duration, sizes string) error {
 	mail, err := loadgen.NewMail(1)
 	if err != nil {
 		return err
@@ -68,7 +69,7 @@ func measure(binary string, l loadgen.Load, tcp bool, delay time.Duration, sizes
 	}
 	defer os.RemoveAll(dir)
 	config := filepath.Join(dir, "alignd.yaml")
-	if err := os.WriteFile(config, fmt.Appendf(nil, "mode: monitor\ndns:\n  servers: [%q]\n", dns.Addr()), 0o644); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, "mode: monitor\ndns:\n  servers: [%q]\n%s\n", dns.Addr(), settings), 0o644); err != nil {
 		return err
 	}
 	d := &daemon.Daemon{Binary: binary, Config: config, Listen: "unix:" + filepath.Join(dir, "socket")}

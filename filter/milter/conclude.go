@@ -2,6 +2,7 @@ package milter
 
 import (
 	"fmt"
+	"time"
 
 	protocol "github.com/emersion/go-milter"
 )
@@ -58,6 +59,7 @@ func (d *dialogue) without(end End) (reply Reply) {
 // conclude answers the message and ends it. The Session hears the outcome before
 // the MTA does, so that what it keeps of the message is kept first.
 func (d *dialogue) conclude(response Response, o Outcome) error {
+	begun := time.Now()
 	o.Reply = response.Reply
 	out, err := d.appendResponse(d.out[:0], response)
 	if err != nil {
@@ -70,6 +72,9 @@ func (d *dialogue) conclude(response Response, o Outcome) error {
 	d.current = 0 // from here on a panic is ours, and a second reply would be one too many
 	if err := d.write(out); err != nil {
 		return err
+	}
+	if told := d.srv.opt.Answered; told != nil {
+		told(time.Since(begun))
 	}
 	if d.out = out; cap(out) > smallBuffer {
 		d.out = nil

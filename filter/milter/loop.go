@@ -90,6 +90,9 @@ func (d *dialogue) connect(data []byte) error {
 	d.conn.macros.begin(macroConnect)
 	d.client, d.connected = client, true
 	d.helo, d.greeted = "", false
+	if d.nc.LocalAddr().Network() != "pipe" { // else Alive
+		d.srv.sessions.Add(1)
+	}
 	d.open()
 	return nil
 }

@@ -50,6 +50,10 @@ type Options struct {
 
 	// Replies are what messages get that no Session judges.
 	Replies
+
+	// Answered is told, of each message, how long it took from the verdict until edits
+	// and reply were written. It is called from many goroutines and returns soon.
+	Answered func(time.Duration)
 }
 
 // Replies answer messages that no Session judges. Server.SetReplies replaces them.
@@ -129,8 +133,10 @@ type Server struct {
 	opt    Options
 	log    *slog.Logger
 	lastID atomic.Uint64
-	ctx    context.Context // of all connections; ended when they are cut off
-	cut    context.CancelFunc
+	// accepted and sessions count what MTAs began; see Stats.
+	accepted, sessions atomic.Uint64
+	ctx      context.Context // of all connections; ended when they are cut off
+	cut      context.CancelFunc
 
 	replies atomic.Pointer[Replies] // in place of those in opt
 
@@ -221,6 +227,7 @@ func (s *Server) acceptFrom(ln net.Listener, state *accepting) error {
 	case err == nil:
 		state.pause = 0
 		state.taken.Add(1)
+		s.accepted.Add(1)
 		s.start(nc)
 	case s.stopping():
 		return ErrServerClosed
