@@ -135,8 +135,8 @@ type Server struct {
 	lastID atomic.Uint64
 	// accepted and sessions count what MTAs began; see Stats.
 	accepted, sessions atomic.Uint64
-	ctx      context.Context // of all connections; ended when they are cut off
-	cut      context.CancelFunc
+	ctx                context.Context // of all connections; ended when they are cut off
+	cut                context.CancelFunc
 
 	replies atomic.Pointer[Replies] // in place of those in opt
 
