@@ -7,7 +7,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -65,15 +65,15 @@ type flood struct {
 
 	mu       sync.Mutex
 	tries    int
-	messages int            // that have a final answer
-	accepted map[string]int // queue id to number
+	messages int         // that have a final answer
+	accepted map[int]int // number to how often; Postfix uses queue ids again
 	refused  int
 	later    map[string]int // replies 4xx by the command that they answered
 	slowest  time.Duration  // from MAIL to the answer at the end
 }
 
 func newFlood(t *testing.T, p *mta.Postfix, line string) *flood {
-	return &flood{t: t, p: p, line: line, stop: make(chan struct{}), accepted: map[string]int{}, later: map[string]int{}}
+	return &flood{t: t, p: p, line: line, stop: make(chan struct{}), accepted: map[int]int{}, later: map[string]int{}}
 }
 
 // begin sends until end is called.
@@ -233,7 +233,7 @@ func (f *flood) text(n int) string {
 		from = "alice@example.com"
 	}
 	return fmt.Sprintf("Authentication-Results: mx.here.test; dmarc=pass header.from=forged.example\nFrom: %s\nTo: bob@here.test\nSubject: number %d\n"+
-		"Date: Mon, 01 Dec 2025 09:00:00 +0100\nMessage-ID: <%d@%s>\n\nText of message %d.\n", from, n, n, strings.ToLower(f.t.Name()), n)
+		"Date: Mon, 01 Dec 2025 09:00:00 +0100\nMessage-ID: %s\n\nText of message %d.\n", from, n, f.messageID(n), n)
 }
 
 // message sends one and notes its answer.
@@ -255,7 +255,7 @@ func (f *flood) message(c *mta.Client, n int, p pace) error {
 	switch {
 	case err == nil && reply.Code == 250:
 		f.mu.Lock()
-		f.accepted[reply.QueueID()] = n
+		f.accepted[n]++
 		f.mu.Unlock()
 	case err == nil && reply.Code == 550:
 		f.mu.Lock()
@@ -308,39 +308,67 @@ func (t tally) got() string {
 func (f *flood) settle() tally {
 	f.t.Helper()
 	sum := tally{messages: f.messages, tries: f.tries, putOff: f.putOffs(), refused: f.refused}
-	mine := []byte("@" + strings.ToLower(f.t.Name()) + ">")
-	got := map[string]int{}
-	for queueID := range f.accepted {
-		d, err := waitDelivery(f.t, f.p.Sink(), queueID)
-		if err != nil {
-			sum.lost++
-			f.t.Error(err)
-			continue
-		}
-		sum.delivered++
-		got[queueID]++
-		if !judgedTruly(d.Data) {
-			sum.none++
-			f.t.Errorf("delivered without true results:\n%s", d.Data)
-		}
-	}
-	time.Sleep(100 * time.Millisecond)
-	for _, d := range f.p.Sink().Take() {
-		if bytes.Contains(d.Data, mine) {
+	got := f.deliveries()
+	for n, times := range f.accepted {
+		if times > 1 {
 			sum.twice++
-			f.t.Errorf("delivered though no answer said so, or twice:\n%s", d.Data)
+			f.t.Errorf("message %d was accepted %d times", n, times)
+		}
+		if len(got[n]) == 0 {
+			sum.lost++
+			f.t.Errorf("message %d was accepted and not delivered", n)
 		}
 	}
-	numbers := make([]int, 0, len(f.accepted))
-	for _, n := range f.accepted {
-		numbers = append(numbers, n)
-	}
-	slices.Sort(numbers)
-	if once := slices.Compact(slices.Clone(numbers)); len(once) != len(numbers) {
-		sum.twice += len(numbers) - len(once)
-		f.t.Errorf("%d messages were accepted more than once", len(numbers)-len(once))
+	for n, list := range got {
+		sum.delivered++
+		if f.accepted[n] == 0 || len(list) > 1 {
+			sum.twice++
+			f.t.Errorf("message %d was accepted %d times and delivered %d times", n, f.accepted[n], len(list))
+		}
+		for _, d := range list {
+			if !judgedTruly(d.Data) {
+				sum.none++
+				f.t.Errorf("delivered without true results:\n%s", d.Data)
+			}
+		}
 	}
 	return sum
+}
+
+// deliveries are those of the flood, by number. It waits for those of accepted
+// messages, and a little for others.
+func (f *flood) deliveries() map[int][]*mta.Delivery {
+	got := map[int][]*mta.Delivery{}
+	complete := func() bool {
+		for n := range f.accepted {
+			if len(got[n]) == 0 {
+				return false
+			}
+		}
+		return true
+	}
+	for begun, last := time.Now(), false; !last && time.Since(begun) < 20*time.Second; {
+		last = complete()
+		time.Sleep(100 * time.Millisecond)
+		for _, d := range f.p.Sink().Take() {
+			if n, ok := f.number(d.Data); ok {
+				got[n] = append(got[n], d)
+			}
+		}
+	}
+	return got
+}
+
+func (f *flood) messageID(n int) string {
+	return fmt.Sprintf("<%d@%s>", n, strings.ToLower(f.t.Name()))
+}
+
+// number is that of a delivered message.
+func (f *flood) number(data []byte) (n int, ok bool) {
+	_, rest, _ := bytes.Cut(data, []byte("\r\nMessage-ID: <"))
+	id, _, _ := bytes.Cut(rest, []byte("@"))
+	n, err := strconv.Atoi(string(id))
+	return n, err == nil && bytes.HasPrefix(rest, []byte(f.messageID(n)[1:]))
 }
 
 // judgedTruly reports whether the only field with our id is on top and says what is
@@ -358,11 +386,11 @@ func (f *flood) lines(d *daemon.Daemon) (told, missing int) {
 	of := map[string]int{}
 	for _, kv := range d.Judged() {
 		if kv["delivery"] == "deliver" || kv["delivery"] == "tag" {
-			of[kv["queue_id"]]++
+			of[kv["message_id"]]++
 		}
 	}
-	for queueID := range f.accepted {
-		switch of[queueID] {
+	for n := range f.accepted {
+		switch of[f.messageID(n)] {
 		case 0:
 			missing++
 		default:
