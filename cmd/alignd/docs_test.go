@@ -17,7 +17,7 @@ import (
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	all := map[string]string{}
-	for _, pattern := range []string{"../../README.md", "../../docs/*.md", "../../docs/decisions/*.md", "../../testdata/cases/README.md"} {
+	for _, pattern := range []string{"../../README.md", "../../docs/*.md", "../../docs/decisions/*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
@@ -45,6 +45,9 @@ func TestCallsInTheDocsCanBeTyped(t *testing.T) {
 	seen := 0
 	for path, text := range pages(t) {
 		for _, m := range typed.FindAllStringSubmatch(text, -1) {
+			if strings.HasPrefix(m[1], "stopped ") { // the log's own words
+				continue
+			}
 			seen++
 			if err := parses(words(m[1])); err != nil {
 				t.Errorf("%s: alignd %s: %v", filepath.Base(path), m[1], err)
@@ -93,7 +96,8 @@ func parses(args []string) error {
 
 var yamlBlock = regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$")
 
-// Each configuration in the docs is one that alignd takes.
+// Each configuration in the docs is one that alignd takes. One that shows faults is set
+// as "yaml faulty".
 func TestConfigurationsInTheDocsAreTaken(t *testing.T) {
 	seen := 0
 	for path, text := range pages(t) {
