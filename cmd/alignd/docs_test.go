@@ -38,7 +38,7 @@ func pages(t *testing.T) map[string]string {
 
 // typed finds calls of alignd in what is set as code: a line by itself, or in
 // backquotes.
-var typed = regexp.MustCompile("(?m)(?:^    (?:.*[|;&] *)?|`)(?:sudo )?alignd ([a-z][^`\n]*)")
+var typed = regexp.MustCompile("(?m)(?:^(?:    |\\$ )(?:.*[|;&] *)?|`)(?:sudo )?alignd ([a-z][^`\n]*)")
 
 // Each call of alignd in the docs has a command and flags that exist.
 func TestCallsInTheDocsCanBeTyped(t *testing.T) {
