@@ -174,7 +174,7 @@ func TestThePageOnTheConfigurationIsTrue(t *testing.T) {
 			if n := len(lines); n > 0 && strings.HasPrefix(lines[n-1], "`/etc/alignd/") {
 				file = here(strings.Trim(lines[n-1], "`:"))
 			}
-		case kind == "yaml":
+		case kind == "yaml" || kind == "yaml faulty":
 			if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 				t.Fatal(err)
 			}
