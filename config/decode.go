@@ -244,7 +244,7 @@ func (d *decoder) unknown(k *yaml.Node, typ reflect.Type, key string) (meant str
 	allowed := keysOf(fieldsOf(typ))
 	var guess []string
 	place := ""
-	if meant = nearest(k.Value, allowed); meant != "" {
+	if meant = Nearest(k.Value, allowed); meant != "" {
 		guess = []string{meant}
 	} else {
 		guess = elsewhere(typ, k.Value)

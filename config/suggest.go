@@ -8,8 +8,9 @@ import (
 	"sync"
 )
 
-// nearest is the word of allowed that s is a slip of; empty when none is near.
-func nearest(s string, allowed []string) string {
+// Nearest is the word of allowed, in the spelling of options, that s is a slip of;
+// empty when none is near.
+func Nearest(s string, allowed []string) string {
 	const longest = 40 // no word of ours is
 	if s == "" || len(s) > longest {
 		return ""
@@ -98,7 +99,7 @@ func alternatives(words []string, place string) string {
 // notAllowed is the fault of a word that is none of those allowed.
 func notAllowed(s string, words []string) error {
 	var guess []string
-	if near := nearest(s, words); near != "" {
+	if near := Nearest(s, words); near != "" {
 		guess = append(guess, near)
 	}
 	text := fmt.Sprintf("%q is not allowed", s)

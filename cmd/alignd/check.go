@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -55,9 +54,9 @@ which may be followed by the record types that fail.
 
 Exit status 0 means that a verdict was reached on each message, whatever it is; 2
 means wrong usage or unreadable input.`,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("name a message file, a folder of them, or - for standard input")
+				return fmt.Errorf("name a message file, a folder of them, or - for standard input (%s)", help(c))
 			}
 			return nil
 		},
@@ -80,7 +79,7 @@ means wrong usage or unreadable input.`,
 	flags.BoolVar(&f.fromTrace, "from-trace", false, "take --ip, --helo and --mail-from from the Received field of this host and from Return-Path")
 	flags.StringVar(&f.diff, "diff", "", "judge with this configuration too, and show what differs")
 	flags.StringVar(&f.mbox, "mbox", string(mailbox.MboxRD), "how an mbox file quotes lines: "+strings.Join(mailbox.Quotings(), ", "))
-	c.MarkFlagsMutuallyExclusive("dns", "zone")
+	notBoth(c, "dns", "zone")
 	return c
 }
 
@@ -153,7 +152,7 @@ func (f *checkFlags) envelope() (verify.Envelope, error) {
 	}
 	ip, err := verify.ClientIP(f.ip)
 	if err != nil {
-		return env, fmt.Errorf("--ip: %w", err)
+		return env, fmt.Errorf("--ip %q is no IP address", f.ip)
 	}
 	env.Client.Peer = ip
 	return env, nil

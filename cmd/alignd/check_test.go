@@ -280,7 +280,7 @@ func TestCheckExitStatus(t *testing.T) {
 		{name: "a zone that does not exist", args: []string{"--zone", zone + "x", message}, status: 2, stderr: "no such file"},
 		{name: "a faulty zone is told with its line", args: []string{"--zone", write(t, "zone", "example.com A 1.2\n"), message},
 			status: 2, stderr: "line: 1"},
-		{name: "a zone and a server", args: []string{"--zone", zone, "--dns", "127.0.0.1:53", message}, status: 2, stderr: "[dns zone]"},
+		{name: "a zone and a server", args: []string{"--zone", zone, "--dns", "127.0.0.1:53", message}, status: 2, stderr: "--dns and --zone exclude each other"},
 		{name: "a server that is none", args: []string{"--dns", "nowhere", message}, status: 2, stderr: `"nowhere"`},
 		{name: "an address that is none", args: []string{"--zone", zone, "--ip", "192.0.2", message}, status: 2, stderr: "--ip"},
 		{name: "a time that is none", args: []string{"--zone", zone, "--now", "today", message}, status: 2, stderr: `"today"`},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"alignd/config"
@@ -61,7 +62,7 @@ func newChecker(f *checkFlags) (*checker, error) {
 		return nil, err
 	}
 	if !slices.Contains(mailbox.Quotings(), f.mbox) {
-		return nil, fmt.Errorf("--mbox %q: one of %v", f.mbox, mailbox.Quotings())
+		return nil, fmt.Errorf("--mbox %q is none of %s", f.mbox, strings.Join(mailbox.Quotings(), ", "))
 	}
 	if _, err := f.envelope(); err != nil {
 		return nil, err

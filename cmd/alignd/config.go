@@ -31,7 +31,7 @@ func configCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
 		Short: "Check, show or compare configurations, or print the default one",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return fmt.Errorf("say which: config check [FILE], config show [FILE], config diff A B or config defaults")
 		},
@@ -39,7 +39,7 @@ func configCommand() *cobra.Command {
 	c.AddCommand(configCheckCommand(), configShowCommand(), configDiffCommand(), &cobra.Command{
 		Use:   "defaults",
 		Short: "Print every option with its default and what it does",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			_, err := c.OutOrStdout().Write(config.DefaultText())
 			return err
@@ -74,7 +74,7 @@ func configCheckCommand() *cobra.Command {
 		Long: `Tell every fault of a configuration with its line.
 
 ` + whichFile,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne,
 	}
 	base := baseDir(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -108,7 +108,7 @@ default, or file and line. Secrets are not printed. What is printed is a
 configuration that can be read.
 
 ` + whichFile,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne,
 	}
 	base := baseDir(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -129,7 +129,12 @@ func configDiffCommand() *cobra.Command {
 in A, value in B. Comments, order of options, files and defaults that are
 written down do not count. Of secrets only the change is told. Exit status is 0
 whether they differ or not. One of A and B may be -, standard input.`,
-		Args: cobra.ExactArgs(2),
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 2 {
+				return fmt.Errorf("name two configurations, A and B, not %d (%s)", len(args), help(c))
+			}
+			return nil
+		},
 	}
 	base := baseDir(c)
 	c.RunE = func(c *cobra.Command, args []string) error {

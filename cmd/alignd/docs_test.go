@@ -8,8 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/spf13/cobra"
-
 	"alignd/config"
 )
 
@@ -83,7 +81,7 @@ func parses(args []string) error {
 	}
 	c.SetOut(io.Discard)
 	if c == root || !c.Runnable() && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
-		return cobra.NoArgs(c, rest)
+		return noArgs(c, rest)
 	}
 	var plain []string
 	for _, word := range rest {

@@ -40,7 +40,7 @@ master.cf of every Postfix instance (through postconf), in sendmail.cf, in the
 unit, with resolver and clock. Nothing is changed.
 
 Exit status 0: no warning and no error; 1: warnings; 2: errors; 3: wrong usage.`,
-		Args: unknownArgs(cobra.NoArgs),
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			return runDoctor(c.Context(), &f, c.OutOrStdout())
 		},
@@ -57,8 +57,7 @@ Exit status 0: no warning and no error; 1: warnings; 2: errors; 3: wrong usage.`
 	flags.BoolVar(&f.all, "all", false, "also say what is fine")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object instead")
 	flags.BoolVar(&f.listIDs, "list", false, "print the ids of all checks, and look at nothing")
-	c.MarkFlagsMutuallyExclusive("dns", "offline")
-	c.SetFlagErrorFunc(unknownFlags)
+	notBoth(c, "dns", "offline")
 	return c
 }
 

@@ -53,8 +53,8 @@ func TestDoctorJSON(t *testing.T) {
 
 func TestDoctorWithWrongUsageIsUnknown(t *testing.T) {
 	for _, c := range []struct{ name, want, arg string }{
-		{name: "an unknown flag", arg: "--compare-with", want: "unknown flag"},
-		{name: "an argument", arg: "x", want: "unknown command"},
+		{name: "an unknown flag", arg: "--compare-with", want: "doctor has no flag --compare-with"},
+		{name: "an argument", arg: "x", want: "doctor takes no argument"},
 		{name: "an id that no check has", arg: "--ignore=orders", want: `no check "orders"`},
 		{name: "no place", arg: "--listen=x", want: "--listen"},
 	} {

@@ -72,9 +72,9 @@ func (d domainCommand) command() *cobra.Command {
 
 Exit status 0 when DNS told what there is, whatever that is; 1 when it did not answer,
 or with --strict when something is wrong; 2 for wrong usage.`,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("name a domain")
+				return fmt.Errorf("name a domain (%s)", help(c))
 			}
 			return nil
 		},
@@ -92,7 +92,7 @@ or with --strict when something is wrong; 2 for wrong usage.`,
 	flags.StringVar(&f.config, "config", "", "configuration file, for the DNS servers and psl_guard")
 	flags.StringVar(&f.dns, "dns", "", "DNS server to ask, HOST:PORT")
 	flags.StringVar(&f.zone, "zone", "", "zone file to answer from instead of DNS")
-	c.MarkFlagsMutuallyExclusive("dns", "zone")
+	notBoth(c, "dns", "zone")
 	return c
 }
 

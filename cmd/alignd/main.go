@@ -12,6 +12,7 @@
 //	alignd probe [ADDRESS]   send a message through the running filter, for monitoring
 //	alignd doctor            say what is wrong around alignd, and the line that cures it
 //	alignd config defaults   print the whole default configuration, annotated
+//	alignd completion SHELL  print what makes a shell complete calls of alignd
 //
 // Exit status: 0 done; 1 the daemon failed at its work; 2 wrong usage,
 // unreadable input or a faulty configuration. probe and doctor have their own.
@@ -75,7 +76,7 @@ func command() *cobra.Command {
 		Version:       versionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
+		Args:          noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return errors.New("say what to do: serve, reload, check, dmarc, spf, dkim, report, probe, doctor or config (see alignd --help)")
 		},
@@ -85,6 +86,7 @@ func command() *cobra.Command {
 	root.AddCommand(serveCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
 		probeCommand(), doctorCommand())
 	root.AddCommand(domainCommands()...)
+	plainUsage(root)
 	return root
 }
 

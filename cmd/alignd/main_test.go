@@ -17,12 +17,12 @@ func TestUsage(t *testing.T) {
 		stdout, stderr string // what they must contain
 	}{
 		{"nothing to do", nil, 2, "", "say what to do: serve, reload, check, dmarc, spf, dkim, report, probe, doctor or config"},
-		{"an unknown command", []string{"verify"}, 2, "", `unknown command "verify"`},
+		{"an unknown command", []string{"verify"}, 2, "", `alignd has no command "verify"`},
 		{"the version", []string{"--version"}, 0, "alignd " + version, ""},
 		{"help", []string{"--help"}, 0, "alignd [command]", ""},
 		{"help of check", []string{"check", "--help"}, 0, "--mail-from", ""},
 		{"config alone", []string{"config"}, 2, "", "config diff A B or config defaults"},
-		{"config check of two files", []string{"config", "check", "a", "b"}, 2, "", "accepts at most 1 arg"},
+		{"config check of two files", []string{"config", "check", "a", "b"}, 2, "", `config check takes one argument, but behind "a" there is "b"`},
 	} {
 		got := alignd(t, "", row.args...)
 		if got.status != row.status || !strings.Contains(got.stdout, row.stdout) || !strings.Contains(got.stderr, row.stderr) {

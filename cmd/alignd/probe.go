@@ -47,7 +47,7 @@ listen. Exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 The message comes from ` + probe.Address + `, a name that exists nowhere, and from
 ` + probe.Client.String() + `, an address for documentation. Nothing is delivered. The
 filter logs it like any message, with a queue_id that begins with "probe-".`,
-		Args: unknownArgs(cobra.MaximumNArgs(1)),
+		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
 			return runProbe(c.Context(), &f, args, c.OutOrStdout())
 		},
@@ -60,7 +60,6 @@ filter logs it like any message, with a queue_id that begins with "probe-".`,
 	flags.DurationVar(&f.critical, "critical", 20*time.Second, "CRITICAL when it takes longer")
 	flags.BoolVar(&f.refusedOK, "refused-ok", false, "that the message is refused for good is OK, as under unauthenticated: reject")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object instead")
-	c.SetFlagErrorFunc(unknownFlags)
 	return c
 }
 

@@ -80,7 +80,7 @@ it: exit status 0 when it is in force, 1 when the old one stays, with the reason
 
 Without PID it is the filter that systemd runs. Only root and the filter's own
 user may.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
 			before, err := readOutcome()
 			if err != nil {

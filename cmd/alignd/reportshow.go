@@ -18,7 +18,7 @@ func reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report",
 		Short: "Read DMARC reports",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return errors.New("say what to do: report show")
 		},
@@ -40,9 +40,9 @@ files (a Maildir, say). What it is is told by its content. Aggregate reports (RF
 9990, RFC 7489) are added up; failure reports (RFC 9991, RFC 6591) are listed.
 
 Exit status 0 when every file gave a report, 1 when one gave none.`,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 {
-				return errors.New("name a file, a directory, or - for standard input")
+				return fmt.Errorf("name a file, a directory, or - for standard input (%s)", help(c))
 			}
 			return nil
 		},

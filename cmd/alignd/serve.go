@@ -36,7 +36,7 @@ func serveCommand() *cobra.Command {
 SIGTERM and SIGINT drain: messages in progress are finished, then idle sessions
 are closed, within the option drain. A second one cuts off what is left at once.
 SIGHUP reads the configuration again.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			// First of all: a SIGHUP while the daemon starts must not end it.
 			// Each has a channel of its own: many SIGHUPs must not crowd SIGTERM out.
