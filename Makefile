@@ -5,6 +5,7 @@ PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR    ?= $(SYSCONFDIR)/systemd/system
 DESTDIR    ?=
+BUILT      ?= build/alignd
 FUZZTIME   ?= 30s
 BENCH      ?= .
 
@@ -12,6 +13,10 @@ VERSION    := 0.1.0-dev$(shell git describe --always --dirty --exclude '*' --abb
 
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
+# Where each shell looks for the completion of a command.
+BASHDIR = $(PREFIX)/share/bash-completion/completions
+ZSHDIR  = $(PREFIX)/share/zsh/site-functions
+FISHDIR = $(PREFIX)/share/fish/vendor_completions.d
 GOBUILD = -trimpath -ldflags '-X main.version=$(VERSION)'
 # Root is needed to start a private Postfix; nothing else runs as root.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -106,9 +111,9 @@ bench: ## benchmarks, the daemon under load, messages through real MTAs; BENCH=r
 	$(ROOT) build/load -through postfix -n 200
 	$(ROOT) build/load -through sendmail -n 200
 
-install: ## what make built: binary, units, man pages, a first configuration, the user alignd
-	@test -x build/alignd || { echo "nothing built yet: run make, then make install"; exit 1; }
-	install -D -m 0755 build/alignd $(DESTDIR)$(BINDIR)/alignd
+install: ## what make built: binary, units, man pages, completion, a first configuration, the user alignd
+	@test -x $(BUILT) || { echo "nothing built yet: run make, then make install"; exit 1; }
+	install -D -m 0755 $(BUILT) $(DESTDIR)$(BINDIR)/alignd
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/alignd
 	sed 's|@BINDIR@|$(BINDIR)|g' systemd/alignd.service > $(DESTDIR)$(UNITDIR)/alignd.service
 	chmod 0644 $(DESTDIR)$(UNITDIR)/alignd.service
@@ -116,9 +121,13 @@ install: ## what make built: binary, units, man pages, a first configuration, th
 	@for page in $(wildcard docs/man/*.[1-8]); do \
 		install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
 	done
+	install -d $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	$(BUILT) completion bash > $(DESTDIR)$(BASHDIR)/alignd
+	$(BUILT) completion zsh > $(DESTDIR)$(ZSHDIR)/_alignd
+	$(BUILT) completion fish > $(DESTDIR)$(FISHDIR)/alignd.fish
+	chmod 0644 $(DESTDIR)$(BASHDIR)/alignd $(DESTDIR)$(ZSHDIR)/_alignd $(DESTDIR)$(FISHDIR)/alignd.fish
 	@conf=$(DESTDIR)$(SYSCONFDIR)/alignd/alignd.yaml; if [ -e $$conf ]; then echo "kept $$conf"; else \
-		echo "# What differs from the defaults; 'alignd config defaults' prints every option." > $$conf; \
-		chmod 0644 $$conf; echo "wrote $$conf"; fi
+		install -m 0644 packaging/alignd.yaml $$conf; echo "wrote $$conf, with mode: monitor, which refuses nothing"; fi
 	@if [ -z "$(DESTDIR)" ] && ! getent passwd alignd >/dev/null; then \
 		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin alignd && \
 		echo "created the user alignd"; fi
@@ -128,9 +137,11 @@ install: ## what make built: binary, units, man pages, a first configuration, th
 	@echo "                     smtpd_milters = inet:127.0.0.1:8890 ..."
 	@echo "and, to let mail wait while alignd is away rather than pass unverified:"
 	@echo "                     milter_default_action = tempfail"
+	@echo "It refuses nothing until you take 'mode: monitor' out of $(SYSCONFDIR)/alignd/alignd.yaml."
 
 uninstall: ## removes what install put in place; keeps configuration and user
 	rm -f $(DESTDIR)$(BINDIR)/alignd $(DESTDIR)$(UNITDIR)/alignd.service $(DESTDIR)$(UNITDIR)/alignd.socket
+	rm -f $(DESTDIR)$(BASHDIR)/alignd $(DESTDIR)$(ZSHDIR)/_alignd $(DESTDIR)$(FISHDIR)/alignd.fish
 	@for page in $(wildcard docs/man/*.[1-8]); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 
 clean: ## removes build/
