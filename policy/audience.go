@@ -10,15 +10,16 @@ import (
 type audience struct {
 	profile   int32 // index into Rules.profiles, or -1
 	recipient string
+	missing   facts // without which no Profile can be found
 }
 
-// audiencesOf appends the distinct Profiles of the recipients to list. Without
-// recipients, or for those without a Profile, it is profile -1. missing is the fact
-// without which none can be found.
-func (d *decision) audiencesOf(list []audience) (all []audience, missing facts) {
+// audiences appends the distinct Profiles of the recipients to list. Without
+// recipients, or for those without a Profile, it is profile -1.
+func (d decision) audiences(list []audience) []audience {
+	none := audience{profile: -1}
 	if len(d.rules.profiles) > 0 {
 		if len(d.ev.Recipients) == 0 {
-			missing = noRecipients
+			none.missing = noRecipients
 		}
 		for i := range d.ev.Recipients {
 			to := d.ev.Recipients[i].Address
@@ -27,13 +28,13 @@ func (d *decision) audiencesOf(list []audience) (all []audience, missing facts) 
 		}
 	}
 	if len(list) == 0 {
-		list = append(list, audience{profile: -1})
+		list = append(list, none)
 	}
-	return list, missing
+	return list
 }
 
 // profileOf is the first Profile that lists an address, or -1.
-func (d *decision) profileOf(address string) int32 {
+func (d decision) profileOf(address string) int32 {
 	found := int32(-1)
 	for p := range addressKeys(address, d.rules.delimiters) {
 		if i, ok := d.rules.profileOf[p]; ok && (found < 0 || i < found) {
@@ -47,13 +48,13 @@ func addAudience(list []audience, profile int32, recipient string) []audience {
 	if slices.ContainsFunc(list, func(a audience) bool { return a.profile == profile }) {
 		return list
 	}
-	return append(list, audience{profile, recipient})
+	return append(list, audience{profile: profile, recipient: recipient})
 }
 
 // addHostAudiences adds every Profile that lists the local part of a recipient
 // at an address literal, or a whole domain. They stand beside the recipient's own, and
 // the strictest outcome holds, so they never soften it.
-func (d *decision) addHostAudiences(list []audience, address string) []audience {
+func (d decision) addHostAudiences(list []audience, address string) []audience {
 	for p := range hostKeys(address, d.rules.delimiters) {
 		for _, i := range d.rules.hostProfiles[p] {
 			list = addAudience(list, i, address)
@@ -71,7 +72,7 @@ type setting struct {
 }
 
 // setting merges the global Handling, the Author Domain's and the recipient's.
-func (d *decision) setting(rule *DomainRule, a audience) setting {
+func (d decision) setting(rule *DomainRule, a audience) setting {
 	var s setting
 	if a.profile >= 0 {
 		s.profile, s.to = &d.rules.profiles[a.profile], a.recipient
@@ -88,7 +89,7 @@ func (d *decision) setting(rule *DomainRule, a audience) setting {
 // domainRules returns the entry for the Author Domain, the most specific one, and
 // the one that holds besides where that is stricter: where no entry but "*" is
 // for the domain, the nearest "org:" entry above it. See strictAuthorKeys.
-func (d *decision) domainRules(dm *evidence.DMARC) (rule, stricter *DomainRule, missing facts) {
+func (d decision) domainRules(dm *evidence.DMARC) (rule, stricter *DomainRule, missing facts) {
 	if dm == nil || len(d.rules.domains) == 0 {
 		return nil, nil, noFacts
 	}

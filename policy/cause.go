@@ -9,7 +9,7 @@ import (
 // cause says in few words why a message is not authenticated as its Author Domain's,
 // for the sender: what became of the signatures that would count, and of SPF. It
 // tells nothing of our rules.
-func (d *decision) cause(dm *evidence.DMARC) string {
+func (d decision) cause(dm *evidence.DMARC) string {
 	why := d.signatureCause(dm)
 	if spf := d.spfCause(dm); spf != "" {
 		why += "; " + spf
@@ -18,7 +18,7 @@ func (d *decision) cause(dm *evidence.DMARC) string {
 }
 
 // signatureCause is about the first signature of the Author Domain's family.
-func (d *decision) signatureCause(dm *evidence.DMARC) string {
+func (d decision) signatureCause(dm *evidence.DMARC) string {
 	for i := range d.ev.DKIM {
 		if s := &d.ev.DKIM[i]; s.Result != evidence.Pass && family(s.Domain, dm) {
 			return brokenText(s)
@@ -59,7 +59,7 @@ func brokenText(s *evidence.Signature) string {
 
 // spfCause is about the identity that counts, where it is of the Author Domain's
 // family; empty where it says nothing about the Author Domain.
-func (d *decision) spfCause(dm *evidence.DMARC) string {
+func (d decision) spfCause(dm *evidence.DMARC) string {
 	c := d.ev.ReportedSPF()
 	if c == nil || !family(c.Domain, dm) {
 		return ""

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"errors"
-	"iter"
 	"strings"
 
 	"alignd/evidence"
@@ -19,24 +18,24 @@ type condition struct {
 	parse func(c *compiler, text string) (pattern, error)
 	// wider adds what a Block entry takes besides.
 	wider func(set)
-	// values are those that the message has for it.
-	values observed
+	// value gives what the message has for it.
+	value observed
 	// every: an Allow entry wants each value of the message to be listed, not one.
 	every bool
 	// unknown is what it needs and what was not looked up. Nil: nothing.
-	unknown func(d *decision, dm *evidence.DMARC) facts
+	unknown func(d decision, dm *evidence.DMARC) facts
 	// wanted is what an Allow entry with s needs besides.
-	wanted func(d *decision, s set, dm *evidence.DMARC) facts
+	wanted func(d decision, s set, dm *evidence.DMARC) facts
 	// any reports whether the value is taken to be whichever one is wanted.
-	any func(d *decision) bool
+	any func(d decision) bool
 	// needs are facts that cost DNS questions of their own.
 	needs evidence.Needs
 }
 
-// observed yields, for each value that the message has for a condition, the patterns
-// that this value matches. A Block entry takes more than an Allow entry where the
+// observed returns value number i, from 0, that the message has for a condition; ok is
+// false where there are no more. A Block entry gets values that match more, where the
 // sender chooses the spelling.
-type observed func(d *decision, kind Kind, dm *evidence.DMARC, yield func(iter.Seq[pattern]) bool)
+type observed func(d decision, kind Kind, dm *evidence.DMARC, i int) (v value, ok bool)
 
 // proof reports whether it is what a sender cannot choose.
 func (c *condition) proof() bool { return strings.HasPrefix(c.key, "proof.") }
@@ -50,56 +49,56 @@ var conditions = []condition{
 		key:    "scope.author_domains",
 		list:   func(x *Exception) []string { return x.Scope.AuthorDomains },
 		parse:  plainly(parseDomain),
-		values: authorValues,
-		wanted: (*decision).orgWanted,
+		value:  authorValue,
+		wanted: decision.orgWanted,
 	}, {
 		key:     "proof.clients",
-		unknown: func(d *decision, _ *evidence.DMARC) facts { return d.clientUnknown() },
+		unknown: func(d decision, _ *evidence.DMARC) facts { return d.clientUnknown() },
 	}, {
 		key:     "proof.dkim",
 		list:    func(x *Exception) []string { return x.Proof.DKIM },
 		parse:   plainly(parseProof),
-		values:  dkimValues,
+		value:   dkimValue,
 		unknown: missingUnless(noDKIM, func(ev *evidence.Message) bool { return ev.Has(evidence.SectionDKIM) }),
 	}, {
 		key:     "proof.spf",
 		list:    func(x *Exception) []string { return x.Proof.SPF },
 		parse:   plainly(parseProof),
-		values:  spfValues,
+		value:   spfValue,
 		unknown: missingUnless(noSPF, func(ev *evidence.Message) bool { return ev.SPF.MailFrom != nil || ev.MailFrom == "" }),
 	}, {
 		key:     "proof.ptr",
 		list:    func(x *Exception) []string { return x.Proof.PTR },
 		parse:   plainly(parseProof),
-		values:  nameValues,
+		value:   nameValue,
 		unknown: missingUnless(noIPRev, func(ev *evidence.Message) bool { return ev.IPRev.Result != evidence.NotChecked }),
-		any:     (*decision).anyName,
+		any:     decision.anyName,
 		needs:   evidence.Needs{IPRev: true},
 	}, {
-		key:    "scope.mail_from",
-		list:   func(x *Exception) []string { return x.Scope.MailFrom },
-		parse:  plainly(parseAddress),
-		values: mailFromValues,
+		key:   "scope.mail_from",
+		list:  func(x *Exception) []string { return x.Scope.MailFrom },
+		parse: plainly(parseAddress),
+		value: mailFromValue,
 	}, {
 		key:     "scope.recipients",
 		list:    func(x *Exception) []string { return x.Scope.Recipients },
 		parse:   plainly(parseAddress),
 		wider:   addHostPatterns,
-		values:  recipientValues,
+		value:   recipientValue,
 		every:   true,
 		unknown: recipientsUnknown,
 	}, {
 		key:     "scope.list_ids",
 		list:    func(x *Exception) []string { return x.Scope.ListIDs },
 		parse:   plainly(parseList),
-		values:  listValues,
+		value:   listValue,
 		unknown: missingUnless(noTraces, func(ev *evidence.Message) bool { return ev.Has(evidence.SectionTraces) }),
 	}, {
 		key:     "proof.sealers",
 		list:    func(x *Exception) []string { return x.Proof.Sealers },
 		parse:   parseSealer,
-		values:  sealerValues,
-		unknown: func(d *decision, dm *evidence.DMARC) facts { _, missing := d.newestSealer(dm); return missing },
+		value:   sealerValue,
+		unknown: func(d decision, dm *evidence.DMARC) facts { _, missing := d.newestSealer(dm); return missing },
 	},
 }
 
@@ -119,8 +118,8 @@ func parseSealer(c *compiler, id string) (pattern, error) {
 	return pattern{}, errNoSealer
 }
 
-func missingUnless(fact facts, known func(*evidence.Message) bool) func(*decision, *evidence.DMARC) facts {
-	return func(d *decision, _ *evidence.DMARC) facts {
+func missingUnless(fact facts, known func(*evidence.Message) bool) func(decision, *evidence.DMARC) facts {
+	return func(d decision, _ *evidence.DMARC) facts {
 		if known(d.ev) {
 			return noFacts
 		}
@@ -128,69 +127,77 @@ func missingUnless(fact facts, known func(*evidence.Message) bool) func(*decisio
 	}
 }
 
-func recipientsUnknown(d *decision, _ *evidence.DMARC) facts {
+func recipientsUnknown(d decision, _ *evidence.DMARC) facts {
 	if len(d.ev.Recipients) == 0 {
 		return noRecipients
 	}
 	return noFacts
 }
 
-func authorValues(_ *decision, kind Kind, dm *evidence.DMARC, yield func(iter.Seq[pattern]) bool) {
-	switch {
-	case dm == nil:
-	case kind == Block || dm.OrgDomain == "": // see orgWanted
-		yield(strictAuthorKeys(dm.AuthorDomain, dm.OrgDomain))
-	default:
-		yield(authorKeys(dm.AuthorDomain, dm.OrgDomain))
+func authorValue(_ decision, kind Kind, dm *evidence.DMARC, i int) (v value, ok bool) {
+	if i > 0 || dm == nil {
+		return value{}, false
 	}
-}
-
-func mailFromValues(d *decision, _ Kind, _ *evidence.DMARC, yield func(iter.Seq[pattern]) bool) {
-	yield(addressKeys(d.mailFrom(), ""))
-}
-
-func recipientValues(d *decision, kind Kind, _ *evidence.DMARC, yield func(iter.Seq[pattern]) bool) {
-	for i := range d.ev.Recipients {
-		to := d.ev.Recipients[i].Address
-		if !yield(addressKeys(to, d.rules.delimiters)) {
-			return
-		}
-		if kind == Block && !yield(hostKeys(to, d.rules.delimiters)) {
-			return
-		}
+	v = value{is: anAuthor, text: dm.AuthorDomain, org: dm.OrgDomain}
+	if kind == Block || dm.OrgDomain == "" { // see orgWanted
+		v.is = aStrictAuthor
 	}
+	return v, true
 }
 
-func listValues(d *decision, _ Kind, _ *evidence.DMARC, yield func(iter.Seq[pattern]) bool) {
-	yield(listKeys(d.ev.Traces.ListID))
-}
-
-func nameValues(d *decision, _ Kind, _ *evidence.DMARC, yield func(iter.Seq[pattern]) bool) {
-	for _, name := range d.ev.IPRev.Names {
-		if d.ev.IPRev.Result == evidence.Pass && !yield(domainKeys(name)) {
-			return
-		}
+func mailFromValue(d decision, _ Kind, _ *evidence.DMARC, i int) (v value, ok bool) {
+	if i > 0 {
+		return value{}, false
 	}
+	return value{is: anAddress, text: d.mailFrom()}, true
 }
 
-func dkimValues(d *decision, _ Kind, _ *evidence.DMARC, yield func(iter.Seq[pattern]) bool) {
-	for i := range d.ev.DKIM {
-		if d.proven(d.ev.DKIM[i].Result) && !yield(domainKeys(d.ev.DKIM[i].Domain)) {
-			return
-		}
+func recipientValue(d decision, kind Kind, _ *evidence.DMARC, i int) (v value, ok bool) {
+	if i >= len(d.ev.Recipients) {
+		return value{}, false
 	}
+	v = value{is: anAddress, text: d.ev.Recipients[i].Address, delimiters: d.rules.delimiters}
+	if kind == Block {
+		v.is = aBlockedRecipient
+	}
+	return v, true
 }
 
-// spfValues: a wide match proves nothing for an entry that lets in; for one that
+func listValue(d decision, _ Kind, _ *evidence.DMARC, i int) (v value, ok bool) {
+	return value{is: aList, text: d.ev.Traces.ListID}, i == 0
+}
+
+func nameValue(d decision, _ Kind, _ *evidence.DMARC, i int) (v value, ok bool) {
+	if i >= len(d.ev.IPRev.Names) || d.ev.IPRev.Result != evidence.Pass {
+		return value{}, false
+	}
+	return value{is: aDomain, text: d.ev.IPRev.Names[i]}, true
+}
+
+func dkimValue(d decision, _ Kind, _ *evidence.DMARC, i int) (v value, ok bool) {
+	if i >= len(d.ev.DKIM) {
+		return value{}, false
+	}
+	if s := &d.ev.DKIM[i]; d.proven(s.Result) {
+		v = value{is: aDomain, text: s.Domain}
+	}
+	return v, true
+}
+
+// spfValue: a wide match proves nothing for an entry that lets in; for one that
 // keeps out it is as good as any.
-func spfValues(d *decision, kind Kind, _ *evidence.DMARC, yield func(iter.Seq[pattern]) bool) {
-	if s := d.ev.SPF.MailFrom; s != nil && d.proven(s.Result) && (kind == Block || !d.ignored(s)) {
-		yield(domainKeys(s.Domain))
+func spfValue(d decision, kind Kind, _ *evidence.DMARC, i int) (v value, ok bool) {
+	s := d.ev.SPF.MailFrom
+	if i > 0 || s == nil || !d.proven(s.Result) || kind != Block && d.ignored(s) {
+		return value{}, false
 	}
+	return value{is: aDomain, text: s.Domain}, true
 }
 
-func sealerValues(d *decision, _ Kind, dm *evidence.DMARC, yield func(iter.Seq[pattern]) bool) {
-	if id, _ := d.newestSealer(dm); id != "" {
-		yield(func(yield func(pattern) bool) { yield(pattern{exactDomain, id}) })
+func sealerValue(d decision, _ Kind, dm *evidence.DMARC, i int) (v value, ok bool) {
+	if i > 0 {
+		return value{}, false
 	}
+	id, _ := d.newestSealer(dm)
+	return value{is: aWord, text: id}, id != ""
 }

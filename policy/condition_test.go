@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"alignd/evidence"
 )
 
 // snake is a Go name as an option: AuthorDomains is author_domains, ListIDs list_ids.
@@ -48,5 +50,34 @@ func TestEachFieldOfScopeAndProofIsACondition(t *testing.T) {
 	}
 	for key := range rows {
 		t.Errorf("the row of %s has no field", key)
+	}
+}
+
+func TestEachConditionHasAsManyValuesAsTheMessage(t *testing.T) {
+	ev := message(failing("reject"))
+	ev.Recipients = []evidence.Recipient{{Address: "a@here.example"}, {Address: "b@here.example"}}
+	ev.DKIM = []evidence.Signature{{Result: evidence.Pass, Domain: "a.example"}, {Result: evidence.Fail, Domain: "b.example"}}
+	ev.IPRev = evidence.IPRev{Result: evidence.Pass, Names: []string{"a.example", "b.example"}}
+	ev.SPF.MailFrom.Result = evidence.Pass
+	sealed("pass", seal(1, "lists.example", "dmarc=pass"))(ev)
+	d := decision{ev: ev, rules: rulesOf(t, Spec{Sealers: []Sealer{{ID: "lists", Domains: []string{"lists.example"}}}})}
+	want := map[string]int{"scope.recipients": 2, "proof.dkim": 2, "proof.ptr": 2} // of others one
+	for i := range conditions {
+		row := &conditions[i]
+		if row.value == nil {
+			continue // networks
+		}
+		for _, kind := range []Kind{Allow, Block} {
+			n := 0
+			for n < 10 {
+				if _, ok := row.value(d, kind, &ev.DMARC[0], n); !ok {
+					break
+				}
+				n++
+			}
+			if n != max(1, want[row.key]) {
+				t.Errorf("%s has %d values for a %s entry, want %d", row.key, n, kind, max(1, want[row.key]))
+			}
+		}
 	}
 }

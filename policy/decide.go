@@ -6,14 +6,11 @@ import (
 	"alignd/evidence"
 )
 
-// decision is one message and the rules that judge it. The steps only read it.
+// decision is one message and the rules that judge it. It is handed on as a value, which
+// costs no memory and shows that the steps change nothing of it.
 type decision struct {
-	ev        *evidence.Message
-	rules     *Rules
-	audiences []audience
-	few       [4]audience // where audiences begin, which saves an allocation
-	// noProfile is the fact without which no Profile can be found.
-	noProfile facts
+	ev    *evidence.Message
+	rules *Rules
 	// hopeful: what a temporary error left open counts as proven.
 	hopeful bool
 }
@@ -22,15 +19,16 @@ type decision struct {
 // It is pure and safe for concurrent use.
 func Decide(ev *evidence.Message, rules *Rules) Verdict {
 	d := decision{ev: ev, rules: rules}
-	d.audiences, d.noProfile = d.audiencesOf(d.few[:0])
+	var few [4]audience // most messages have no more
+	to := d.audiences(few[:0])
 
 	client := d.notJudged() // step 1
 	if client.outcome != open {
-		return d.letThrough(client)
+		return d.letThrough(client, to)
 	}
 	var from, worst standing
-	d.weigh(&from, d.unusableFrom())    // step 2
-	authors := d.authors(&from, &worst) // steps 3 to 7
+	d.weigh(&from, d.unusableFrom())        // step 2
+	authors := d.authors(to, &from, &worst) // steps 3 to 7
 	if from.outcome == refused {
 		from.requested, from.evaluation, from.expired = RequestedNone, d.worstEvaluation(), worst.expired
 		worst = from
@@ -45,16 +43,16 @@ func Decide(ev *evidence.Message, rules *Rules) Verdict {
 
 // authors is what holds for each Author Domain alone; worst becomes the worst of them.
 // from is the least that is done for the whole message.
-func (d *decision) authors(from, worst *standing) []AuthorOutcome {
+func (d decision) authors(to []audience, from, worst *standing) []AuthorOutcome {
 	if len(d.ev.DMARC) == 0 {
-		d.author(nil, worst)
+		d.author(nil, to, worst)
 		return nil
 	}
 	list := make([]AuthorOutcome, len(d.ev.DMARC))
 	for i := range d.ev.DMARC {
 		dm := &d.ev.DMARC[i]
 		var s standing
-		d.author(dm, &s)
+		d.author(dm, to, &s)
 		s.bound, s.ties, s.evaluation, s.rank = atLeast, false, i+1, d.rank(dm)
 		worst.join(&s.proposal)
 		s.join(&from.proposal)
@@ -66,8 +64,8 @@ func (d *decision) authors(from, worst *standing) []AuthorOutcome {
 // author takes one Author Domain through steps 3 to 7, and s from nothing to what they
 // come to. A later step is asked before an earlier one, which sees what that came to
 // and has the last word. dm is nil when there is no evaluation.
-func (d *decision) author(dm *evidence.DMARC, s *standing) {
-	d.strictest(dm, s) // steps 5 to 7, for each Profile
+func (d decision) author(dm *evidence.DMARC, to []audience, s *standing) {
+	d.strictest(dm, to, s) // steps 5 to 7, for each Profile
 	if dm != nil && d.ev.From.Behind(dm.AuthorDomain) != nil {
 		d.weigh(s, d.inFront(dm, s))
 		if d.sameAuthor(dm) {
@@ -86,10 +84,10 @@ func (d *decision) author(dm *evidence.DMARC, s *standing) {
 
 // strictest is the policy of an Author Domain under the strictest Profile among the
 // recipients.
-func (d *decision) strictest(dm *evidence.DMARC, s *standing) {
+func (d decision) strictest(dm *evidence.DMARC, to []audience, s *standing) {
 	rule, stricter, missing := d.domainRules(dm)
 	s.missing = missing
-	for _, a := range d.audiences {
+	for _, a := range to {
 		d.weigh(s, d.policy(dm, rule, a))
 		if stricter != nil {
 			p := d.policy(dm, stricter, a)
@@ -100,7 +98,7 @@ func (d *decision) strictest(dm *evidence.DMARC, s *standing) {
 }
 
 // policy is steps 5 to 7 for one Author Domain and one audience.
-func (d *decision) policy(dm *evidence.DMARC, rule *DomainRule, a audience) (p proposal) {
+func (d decision) policy(dm *evidence.DMARC, rule *DomainRule, a audience) (p proposal) {
 	if dm == nil {
 		return proposal{outcome: delivered, step: StepPolicy, requested: RequestedNone,
 			reason: "There is no Author Domain to judge.", missing: d.nothingToJudge()}
@@ -123,7 +121,7 @@ func (d *decision) policy(dm *evidence.DMARC, rule *DomainRule, a audience) (p p
 		p.reason = "DMARC was not evaluated for " + dm.AuthorDomain + "."
 		p.missing = noDMARC
 	}
-	p.missing |= d.noProfile
+	p.missing |= a.missing
 	return p
 }
 
@@ -134,7 +132,7 @@ func about(dm *evidence.DMARC) proposal {
 }
 
 // passes is what is done with mail that passes DMARC.
-func (d *decision) passes(dm *evidence.DMARC) (p proposal) {
+func (d decision) passes(dm *evidence.DMARC) (p proposal) {
 	p = about(dm)
 	p.reason = dm.AuthorDomain + " passes DMARC."
 	if d.ev.From.Sole {
@@ -144,7 +142,7 @@ func (d *decision) passes(dm *evidence.DMARC) (p proposal) {
 }
 
 // nothingToJudge are the facts that are missing where there is no evaluation.
-func (d *decision) nothingToJudge() facts {
+func (d decision) nothingToJudge() facts {
 	var missing facts
 	if d.ev.From.Problem == evidence.FromOK || len(d.ev.From.Domains) > 0 {
 		missing |= noDMARC
@@ -159,7 +157,7 @@ func (d *decision) nothingToJudge() facts {
 // strictest policy among those that fail): a fail by its policy, then
 // temperror, permerror, none, pass. A domain that only some readers take for the
 // author counts only if it fails, or may fail.
-func (d *decision) rank(dm *evidence.DMARC) int {
+func (d decision) rank(dm *evidence.DMARC) int {
 	weak := slices.Contains(d.ev.From.Partial, dm.AuthorDomain) || d.ev.From.Behind(dm.AuthorDomain) != nil
 	if weak && dm.Result != evidence.Fail && dm.Result != evidence.TempError || d.sameAuthor(dm) {
 		return 0
@@ -184,7 +182,7 @@ func (d *decision) rank(dm *evidence.DMARC) int {
 }
 
 // worstEvaluation is the number of the worst evaluation, 0 without any.
-func (d *decision) worstEvaluation() int {
+func (d decision) worstEvaluation() int {
 	worst := 0
 	for i := range d.ev.DMARC {
 		if worst == 0 || d.rank(&d.ev.DMARC[i]) > d.rank(&d.ev.DMARC[worst-1]) {

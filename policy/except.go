@@ -5,7 +5,7 @@ import "alignd/evidence"
 // exception is step 3. A block entry raises the outcome to at least its action; an
 // allow entry lowers it to at most its action. An entry that changes nothing decides
 // nothing; a block entry that keeps an allow entry from the same outcome does.
-func (d *decision) exception(dm *evidence.DMARC, s *standing) (p proposal) {
+func (d decision) exception(dm *evidence.DMARC, s *standing) (p proposal) {
 	x, missing := d.rules.block.find(d, dm)
 	if s.outcome == refused {
 		missing = noFacts
@@ -33,7 +33,7 @@ func (d *decision) exception(dm *evidence.DMARC, s *standing) (p proposal) {
 }
 
 // wantedBy is what an exception wants.
-func (d *decision) wantedBy(x *exception, dm *evidence.DMARC, s *standing) proposal {
+func (d decision) wantedBy(x *exception, dm *evidence.DMARC, s *standing) proposal {
 	p := proposal{outcome: x.Action.outcome(d.rules.handling.QuarantineAs), step: StepException, rule: x.ID, at: x.Source}
 	p.reason = "Exception " + x.ID
 	if x.Exception.Reason != "" {
@@ -48,7 +48,7 @@ func (d *decision) wantedBy(x *exception, dm *evidence.DMARC, s *standing) propo
 }
 
 // spared reports whether an allow entry would have held, had no block entry.
-func (d *decision) spared(dm *evidence.DMARC, s *standing) bool {
+func (d decision) spared(dm *evidence.DMARC, s *standing) bool {
 	x, _ := d.rules.allow.find(d, dm)
 	if x == nil {
 		return false

@@ -13,7 +13,7 @@ func (r *Rules) NotJudged(ev *evidence.Message) bool {
 // notJudged is step 1: it lets through clients that are not judged, and wants nothing
 // for others. It is about who is connected. A trusted relay is never exempt; what it
 // brings is judged, but for mail that began in an own network behind it.
-func (d *decision) notJudged() proposal {
+func (d decision) notJudged() proposal {
 	r, c := d.rules, &d.ev.Client
 	if d.ev.Authenticated() && !r.notJudged.JudgeAuthenticated {
 		return exempt("authenticated", Source{})
@@ -44,12 +44,12 @@ func exempt(id string, at Source) proposal {
 
 // letThrough accepts a message of a client that is not judged. What the Domain
 // Owner asked for stays in the verdict.
-func (d *decision) letThrough(p proposal) Verdict {
+func (d decision) letThrough(p proposal, to []audience) Verdict {
 	p.reason = "The client is not judged (" + p.rule + ")."
 	p.evaluation = d.worstEvaluation()
 	if p.evaluation > 0 {
 		var s standing
-		d.strictest(&d.ev.DMARC[p.evaluation-1], &s)
+		d.strictest(&d.ev.DMARC[p.evaluation-1], to, &s)
 		p.requested, p.missing = s.requested, s.missing&noSample // no more is looked at
 	}
 	v := d.carriedOut(&p)

@@ -100,7 +100,7 @@ func existenceUnknown(dm *evidence.DMARC) facts {
 // clientUnknown is the fact that is missing where a rule looks at the client's address
 // and it is not known. Behind a trusted relay whose fields were not read that is the
 // Received chain.
-func (d *decision) clientUnknown() facts {
+func (d decision) clientUnknown() facts {
 	c := &d.ev.Client
 	switch {
 	case c.Original.IsValid():
@@ -114,14 +114,14 @@ func (d *decision) clientUnknown() facts {
 }
 
 // chainUnread reports whether the way behind a trusted relay was not looked at.
-func (d *decision) chainUnread() bool {
+func (d decision) chainUnread() bool {
 	c := &d.ev.Client
 	return c.Relay != "" && c.Hops == 0 && c.RelayProblem == "" && !d.ev.Has(evidence.SectionReceived)
 }
 
 // beginningUnknown is the fact that is missing where it is not known at which host mail
 // of a trusted relay began.
-func (d *decision) beginningUnknown() facts {
+func (d decision) beginningUnknown() facts {
 	c := &d.ev.Client
 	switch {
 	case c.Original.IsValid():

@@ -8,7 +8,7 @@ import (
 
 // verdict carries out what the steps came to. authors is what holds for each Author
 // Domain alone.
-func (d *decision) verdict(p *proposal, authors []AuthorOutcome) (v Verdict) {
+func (d decision) verdict(p *proposal, authors []AuthorOutcome) (v Verdict) {
 	p = d.watched(p)
 	v = d.carriedOut(p)
 	v.Authors = authors
@@ -20,7 +20,7 @@ func (d *decision) verdict(p *proposal, authors []AuthorOutcome) (v Verdict) {
 }
 
 // watched delivers everything in monitor mode, and notes what would have been done.
-func (d *decision) watched(p *proposal) *proposal {
+func (d decision) watched(p *proposal) *proposal {
 	if d.rules.mode != Monitor {
 		return p
 	}
@@ -31,7 +31,7 @@ func (d *decision) watched(p *proposal) *proposal {
 }
 
 // carriedOut is the verdict of a proposal, with what delivering it needs.
-func (d *decision) carriedOut(p *proposal) Verdict {
+func (d decision) carriedOut(p *proposal) Verdict {
 	v := Verdict{
 		Disposition: p.outcome.disposition(), Delivery: p.outcome.delivery(), Requested: p.requested,
 		Step: p.step, Rule: p.rule, File: p.at.File, Line: p.at.Line, Reason: p.reason,
@@ -50,7 +50,7 @@ func (d *decision) carriedOut(p *proposal) Verdict {
 
 // reply renders the reply for an outcome, with a template of its class. What is
 // delivered has none.
-func (d *decision) reply(p *proposal, o outcome) Reply {
+func (d decision) reply(p *proposal, o outcome) Reply {
 	if o < putOff {
 		return Reply{}
 	}

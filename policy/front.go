@@ -10,7 +10,7 @@ import (
 // programs show as the author and which honest ticket systems and forms write. A
 // fail of its domain marks the message at most, unless the domain is one of ours. Any
 // other result has no consequences.
-func (d *decision) inFront(dm *evidence.DMARC, s *standing) proposal {
+func (d decision) inFront(dm *evidence.DMARC, s *standing) proposal {
 	switch {
 	case d.sameAuthor(dm):
 		return innocent(dm.AuthorDomain + " stands in front of an address of the same Organizational Domain.")
@@ -26,7 +26,7 @@ func (d *decision) inFront(dm *evidence.DMARC, s *standing) proposal {
 
 // sameAuthor reports whether dm is of an address that stands in front of angle
 // addresses only, all of its own Organizational Domain. Those are judged instead.
-func (d *decision) sameAuthor(dm *evidence.DMARC) bool {
+func (d decision) sameAuthor(dm *evidence.DMARC) bool {
 	behind := d.ev.From.Behind(dm.AuthorDomain)
 	return behind != nil && !slices.ContainsFunc(behind, func(a string) bool { return !slices.Contains(dm.AlignedAuthors, a) })
 }
@@ -54,6 +54,6 @@ func atMostTag(p proposal) proposal {
 
 // soleAuthorPasses reports whether the only domain that any reader can show of an
 // unreadable From passes. One slip then costs nothing.
-func (d *decision) soleAuthorPasses() bool {
+func (d decision) soleAuthorPasses() bool {
 	return d.ev.From.Sole && len(d.ev.DMARC) == 1 && d.ev.DMARC[0].Result == evidence.Pass
 }

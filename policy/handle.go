@@ -3,7 +3,7 @@ package policy
 import "alignd/evidence"
 
 // honoured is step 6 for a message that fails: what is done where req is asked for.
-func (d *decision) honoured(dm *evidence.DMARC, s *setting, req request) (p proposal) {
+func (d decision) honoured(dm *evidence.DMARC, s *setting, req request) (p proposal) {
 	p = about(dm)
 	p.requested, p.stepped, p.missing = req.what, req.stepped, req.missing
 	a := s.action(req.what)
@@ -39,7 +39,7 @@ func (d *decision) honoured(dm *evidence.DMARC, s *setting, req request) (p prop
 }
 
 // ignoredPass says that SPF would have authenticated the Author Domain.
-func (d *decision) ignoredPass(dm *evidence.DMARC) string {
+func (d decision) ignoredPass(dm *evidence.DMARC) string {
 	s := d.ev.ReportedSPF()
 	if s == nil || s.Result != evidence.Pass || !d.ignored(s) || !family(s.Domain, dm) {
 		return ""
@@ -48,7 +48,7 @@ func (d *decision) ignoredPass(dm *evidence.DMARC) string {
 }
 
 // unusableRecord is what is done where the DMARC record cannot be used.
-func (d *decision) unusableRecord(dm *evidence.DMARC, s *setting) (p proposal) {
+func (d decision) unusableRecord(dm *evidence.DMARC, s *setting) (p proposal) {
 	p = about(dm)
 	p.outcome = d.rules.permError.outcome(s.QuarantineAs)
 	p.reason = "The DMARC record for " + dm.AuthorDomain + " cannot be used."
@@ -62,7 +62,7 @@ func (d *decision) unusableRecord(dm *evidence.DMARC, s *setting) (p proposal) {
 }
 
 // ownDomain returns the entry that makes the Author Domain one of ours.
-func (d *decision) ownDomain(dm *evidence.DMARC) *OwnDomains {
+func (d decision) ownDomain(dm *evidence.DMARC) *OwnDomains {
 	if len(d.rules.own) == 0 {
 		return nil
 	}
@@ -75,7 +75,7 @@ func (d *decision) ownDomain(dm *evidence.DMARC) *OwnDomains {
 }
 
 // protect raises a proposal in the making to what is wanted for our own domains.
-func (d *decision) protect(p *proposal, dm *evidence.DMARC, s *setting) {
+func (d decision) protect(p *proposal, dm *evidence.DMARC, s *setting) {
 	own := d.ownDomain(dm)
 	if own == nil || own.Action.outcome(s.QuarantineAs) <= p.outcome {
 		return
@@ -87,7 +87,7 @@ func (d *decision) protect(p *proposal, dm *evidence.DMARC, s *setting) {
 }
 
 // limit holds a proposal in the making back to what the rollout stage allows.
-func (s *setting) limit(p *proposal, d *decision) {
+func (s *setting) limit(p *proposal, d decision) {
 	if s.Rollout == nil {
 		return
 	}

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"iter"
 	"net/netip"
 
 	"alignd/evidence"
@@ -10,7 +9,7 @@ import (
 // find returns the first entry that matches the message for the Author Domain
 // of dm (nil when there is none). missing are the observations that entries need
 // and that were not made.
-func (x *exceptions) find(d *decision, dm *evidence.DMARC) (found *exception, missing facts) {
+func (x *exceptions) find(d decision, dm *evidence.DMARC) (found *exception, missing facts) {
 	if len(x.list) == 0 {
 		return nil, noFacts
 	}
@@ -44,12 +43,15 @@ func (x *exceptions) find(d *decision, dm *evidence.DMARC) (found *exception, mi
 				try(list)
 			}
 		default:
-			of.values(d, x.kind, dm, func(keys iter.Seq[pattern]) bool {
-				for p := range keys {
+			for i := 0; ; i++ {
+				v, more := of.value(d, x.kind, dm, i)
+				if !more {
+					break
+				}
+				for p := range v.each {
 					try(x.byKey[k][p])
 				}
-				return true
-			})
+			}
 		}
 	}
 	if best == int32(len(x.list)) {
@@ -60,7 +62,7 @@ func (x *exceptions) find(d *decision, dm *evidence.DMARC) (found *exception, mi
 
 // findSlowly is find where entries are filed under something that is not known: it
 // looks at each, so that all that is missing is told.
-func (x *exceptions) findSlowly(d *decision, dm *evidence.DMARC) (found *exception, missing facts) {
+func (x *exceptions) findSlowly(d decision, dm *evidence.DMARC) (found *exception, missing facts) {
 	for i := range x.list {
 		ok, unknown := d.matches(&x.list[i], dm)
 		if ok {
@@ -72,7 +74,7 @@ func (x *exceptions) findSlowly(d *decision, dm *evidence.DMARC) (found *excepti
 }
 
 // missing is what a condition needs of the message and that was not looked up.
-func (c *condition) missing(d *decision, dm *evidence.DMARC) facts {
+func (c *condition) missing(d decision, dm *evidence.DMARC) facts {
 	if c.unknown == nil {
 		return noFacts
 	}
@@ -81,7 +83,7 @@ func (c *condition) missing(d *decision, dm *evidence.DMARC) facts {
 
 // matches reports whether all conditions of x hold. missing is set when only
 // observations that were not made stand in the way.
-func (d *decision) matches(x *exception, dm *evidence.DMARC) (ok bool, missing facts) {
+func (d decision) matches(x *exception, dm *evidence.DMARC) (ok bool, missing facts) {
 	if x.expired(d.ev.Time) {
 		return false, noFacts
 	}
@@ -113,7 +115,7 @@ func (d *decision) matches(x *exception, dm *evidence.DMARC) (ok bool, missing f
 // orgWanted is the missing fact where only the Organizational Domain could tell
 // whether s holds for the Author Domain, and it is not known. A hopeful decision takes
 // one that was not answered for the one that is wanted.
-func (d *decision) orgWanted(s set, dm *evidence.DMARC) facts {
+func (d decision) orgWanted(s set, dm *evidence.DMARC) facts {
 	unknown := orgUnknown(dm)
 	if unknown == noFacts || d.hopeful && unknown == unansweredOrg ||
 		s.hasAny(authorKeys(dm.AuthorDomain, "")) || !s.hasAny(namesAbove(dm.AuthorDomain)) {
@@ -124,50 +126,58 @@ func (d *decision) orgWanted(s set, dm *evidence.DMARC) facts {
 
 // meets reports whether the message meets one condition. An allow entry wants
 // every recipient in its scope, everything else one value.
-func (d *decision) meets(of *condition, s set, kind Kind, dm *evidence.DMARC) bool {
+func (d decision) meets(of *condition, s set, kind Kind, dm *evidence.DMARC) bool {
 	switch {
 	case of.any != nil && of.any(d):
 		return true
 	case of.every && kind == Allow:
-		return d.every(s, kind, dm, of.values)
+		return d.every(s, kind, dm, of.value)
 	}
-	return d.some(s, kind, dm, of.values)
+	return d.some(s, kind, dm, of.value)
 }
 
 // some reports whether one of the message's values is in s.
-func (d *decision) some(s set, kind Kind, dm *evidence.DMARC, of observed) (found bool) {
-	of(d, kind, dm, func(keys iter.Seq[pattern]) bool {
-		found = s.hasAny(keys)
-		return !found
-	})
-	return found
+func (d decision) some(s set, kind Kind, dm *evidence.DMARC, of observed) bool {
+	for i := 0; ; i++ {
+		v, more := of(d, kind, dm, i)
+		if !more {
+			return false
+		}
+		if s.has(v) {
+			return true
+		}
+	}
 }
 
 // every reports whether the message has values and all of them are in s.
-func (d *decision) every(s set, kind Kind, dm *evidence.DMARC, of observed) (all bool) {
-	of(d, kind, dm, func(keys iter.Seq[pattern]) bool {
-		all = s.hasAny(keys)
-		return all
-	})
-	return all
+func (d decision) every(s set, kind Kind, dm *evidence.DMARC, of observed) bool {
+	for i := 0; ; i++ {
+		v, more := of(d, kind, dm, i)
+		if !more {
+			return i > 0
+		}
+		if !s.has(v) {
+			return false
+		}
+	}
 }
 
 // anyName reports whether the client's reverse name, which was not answered, is taken
 // for the one that is wanted.
-func (d *decision) anyName() bool { return d.hopeful && d.ev.IPRev.Result == evidence.TempError }
+func (d decision) anyName() bool { return d.hopeful && d.ev.IPRev.Result == evidence.TempError }
 
 // proven reports whether a check passed, or may yet.
-func (d *decision) proven(r evidence.Result) bool {
+func (d decision) proven(r evidence.Result) bool {
 	return r == evidence.Pass || d.hopeful && r == evidence.TempError
 }
 
 // ignored reports whether an SPF pass is too wide to count here.
-func (d *decision) ignored(s *evidence.SPFCheck) bool {
+func (d decision) ignored(s *evidence.SPFCheck) bool {
 	return s.Wide && d.rules.wideSPF == WideIgnore
 }
 
 // mailFrom is the reverse-path with its domain normalized.
-func (d *decision) mailFrom() string {
+func (d decision) mailFrom() string {
 	local, domain, ok := cutAddress(d.ev.MailFrom)
 	if !ok || d.ev.MailFromDomain == "" || domain == d.ev.MailFromDomain {
 		return d.ev.MailFrom

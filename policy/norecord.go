@@ -3,7 +3,7 @@ package policy
 import "alignd/evidence"
 
 // unpublished is local policy for an Author Domain without a DMARC record.
-func (d *decision) unpublished(dm *evidence.DMARC, s *setting) (p proposal) {
+func (d decision) unpublished(dm *evidence.DMARC, s *setting) (p proposal) {
 	p = about(dm)
 	p.reason = dm.AuthorDomain + " publishes no DMARC policy."
 	no := &d.rules.noRecord
@@ -32,7 +32,7 @@ func (d *decision) unpublished(dm *evidence.DMARC, s *setting) (p proposal) {
 
 // spfFails is what receivers that check SPF only do (RFC 7208 section 8.4; the
 // reply is RFC 7372 section 3.2).
-func (d *decision) spfFails(p *proposal, to outcome) {
+func (d decision) spfFails(p *proposal, to outcome) {
 	check := d.ev.SPF.MailFrom
 	if check == nil && d.ev.MailFrom == "" {
 		check = d.ev.SPF.HELO
@@ -52,7 +52,7 @@ func (d *decision) spfFails(p *proposal, to outcome) {
 
 // authenticated reports whether a passing identifier belongs to the Author
 // Domain's family, for domains whose alignment was not computed.
-func (d *decision) authenticated(dm *evidence.DMARC) (yes bool, missing facts) {
+func (d decision) authenticated(dm *evidence.DMARC) (yes bool, missing facts) {
 	if dm.SPFAligned || dm.DKIMAligned {
 		return true, noFacts
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // authorOutcome is what holds for one Author Domain alone.
-func (d *decision) authorOutcome(dm *evidence.DMARC, p *proposal) AuthorOutcome {
+func (d decision) authorOutcome(dm *evidence.DMARC, p *proposal) AuthorOutcome {
 	p = d.watched(p)
 	o := AuthorOutcome{AuthorDomain: dm.AuthorDomain, Disposition: p.outcome.disposition(), Delivery: p.outcome.delivery(),
 		Requested: p.requested, Step: p.step, Rule: p.rule}
@@ -22,7 +22,7 @@ const maxReasons = 6
 
 // reasons are why the outcome is not what is published, that of the last step
 // first (RFC 9990 section 3.1.1.9). A message that is deferred is not reported.
-func (d *decision) reasons(p *proposal) (list [maxReasons]OverrideReason, n int) {
+func (d decision) reasons(p *proposal) (list [maxReasons]OverrideReason, n int) {
 	got, asked := p.outcome.disposition(), p.requested.disposition()
 	if got == DispositionTempfail {
 		return list, 0

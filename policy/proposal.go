@@ -78,7 +78,7 @@ type standing struct {
 
 // weigh joins a proposal to what stands, once it is what can be done behind a trusted
 // relay. Every proposal of a step goes through it.
-func (d *decision) weigh(s *standing, p proposal) {
+func (d decision) weigh(s *standing, p proposal) {
 	if to := d.behindRelay(p.outcome); to != p.outcome {
 		p.outcome, p.relayed = to, true
 		p.reason += " Behind the trusted relay " + d.ev.Client.Relay + " it is handled otherwise, as the relay would have to keep or bounce it."
@@ -87,7 +87,7 @@ func (d *decision) weigh(s *standing, p proposal) {
 }
 
 // behindRelay replaces what a trusted relay would have to turn into a bounce.
-func (d *decision) behindRelay(o outcome) outcome {
+func (d decision) behindRelay(o outcome) outcome {
 	id := d.ev.Client.Relay
 	if id == "" || o < putOff {
 		return o

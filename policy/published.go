@@ -14,7 +14,7 @@ type request struct {
 }
 
 // published is step 5: the effective policy, after t (already in Policy) and pct.
-func (d *decision) published(dm *evidence.DMARC, mode PctMode) request {
+func (d decision) published(dm *evidence.DMARC, mode PctMode) request {
 	rec := &dm.Published
 	req := Requested(dm.Policy)
 	if req != RequestedReject && req != RequestedQuarantine {

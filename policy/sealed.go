@@ -216,7 +216,7 @@ func (s *sealer) writes(servID, domain string) bool {
 
 // disbelief says why no Sealer vouches although one that is listed sealed the
 // message; empty when none did, or the results speak for themselves.
-func (d *decision) disbelief(dm *evidence.DMARC) string {
+func (d decision) disbelief(dm *evidence.DMARC) string {
 	arc := &d.ev.ARC
 	at := -1
 	for i := range arc.Sets {
@@ -256,7 +256,7 @@ func (d *decision) disbelief(dm *evidence.DMARC) string {
 }
 
 // listed returns the first Sealer that lists the domain of a seal, or nil.
-func (d *decision) listed(set *evidence.ARCSet) *sealer {
+func (d decision) listed(set *evidence.ARCSet) *sealer {
 	best := int32(-1)
 	for p := range domainKeys(set.SealDomain) {
 		if l := d.rules.sealerIndex[p]; len(l) > 0 && (best < 0 || l[0] < best) {
@@ -270,7 +270,7 @@ func (d *decision) listed(set *evidence.ARCSet) *sealer {
 }
 
 // untrusted says why trust ends at the ARC Set at position at.
-func (d *decision) untrusted(at int, dm *evidence.DMARC) string {
+func (d decision) untrusted(at int, dm *evidence.DMARC) string {
 	set := &d.ev.ARC.Sets[at]
 	who := fmt.Sprintf(" The seal i=%d of %s", at+1, clean(set.SealDomain, 80))
 	s := d.listed(set)

@@ -53,7 +53,7 @@ func (c *compiler) trustedSealers(spec *Spec) {
 // trusted returns the first Sealer that covers the ARC Set at position at
 // (from 0), or nil and what is not known of those that might. d= of the seal and
 // of the message signature are both looked at.
-func (d *decision) trusted(at int, dm *evidence.DMARC) (by *sealer, missing facts) {
+func (d decision) trusted(at int, dm *evidence.DMARC) (by *sealer, missing facts) {
 	arc := &d.ev.ARC
 	set := &arc.Sets[at]
 	best := int32(-1)
@@ -79,7 +79,7 @@ func (d *decision) trusted(at int, dm *evidence.DMARC) (by *sealer, missing fact
 // uncovered says what keeps a Sealer's entry from covering an ARC Set that its
 // domain sealed; empty when nothing does. missing is set when only observations
 // that were not made do.
-func (d *decision) uncovered(s *sealer, set *evidence.ARCSet, newest bool, dm *evidence.DMARC) (why string, missing facts) {
+func (d decision) uncovered(s *sealer, set *evidence.ARCSet, newest bool, dm *evidence.DMARC) (why string, missing facts) {
 	if newest && len(s.Clients) > 0 {
 		missing |= d.clientUnknown()
 	}
@@ -96,7 +96,7 @@ func (d *decision) uncovered(s *sealer, set *evidence.ARCSet, newest bool, dm *e
 }
 
 // outside is the part of uncovered that needs none of the missing facts.
-func (d *decision) outside(s *sealer, set *evidence.ARCSet, newest bool, dm *evidence.DMARC, missing facts) string {
+func (d decision) outside(s *sealer, set *evidence.ARCSet, newest bool, dm *evidence.DMARC, missing facts) string {
 	switch {
 	case !s.domains.hasAny(domainKeys(set.MessageDomain)):
 		return "its ARC-Message-Signature is of another domain"
@@ -104,9 +104,9 @@ func (d *decision) outside(s *sealer, set *evidence.ARCSet, newest bool, dm *evi
 		return "its selector is not listed"
 	case newest && len(s.Clients) > 0 && missing&(noClient|noReceived) == 0 && !holds(s.Clients, d.ev.Client.IP()):
 		return "the client is not one of its clients"
-	case s.authors != nil && missing&(noOrg|unansweredOrg) == 0 && (dm == nil || !d.some(s.authors, Allow, dm, authorValues)):
+	case s.authors != nil && missing&(noOrg|unansweredOrg) == 0 && (dm == nil || !d.some(s.authors, Allow, dm, authorValue)):
 		return "the Author Domain is not one of its author_domains"
-	case s.recipients != nil && missing&noRecipients == 0 && !d.every(s.recipients, Allow, dm, recipientValues):
+	case s.recipients != nil && missing&noRecipients == 0 && !d.every(s.recipients, Allow, dm, recipientValue):
 		return "a recipient is not one of its recipients"
 	}
 	return ""
@@ -129,7 +129,7 @@ func complete(arc *evidence.ARC) bool {
 
 // newestSealer is the id of the trusted Sealer that sealed the message last,
 // in a chain that passes; "" when there is none, and what is not known of it.
-func (d *decision) newestSealer(dm *evidence.DMARC) (id string, missing facts) {
+func (d decision) newestSealer(dm *evidence.DMARC) (id string, missing facts) {
 	arc := &d.ev.ARC
 	if arc.Result == evidence.NotChecked {
 		return "", noARC
@@ -158,7 +158,7 @@ type voucher struct {
 // an untrusted Sealer above could have invented what lies below. Of the sets so
 // reached the oldest that speaks about the Author Domain counts.
 // missing is what keeps a Sealer from vouching that was not looked up.
-func (d *decision) vouch(dm *evidence.DMARC) (v voucher, ok bool, missing facts) {
+func (d decision) vouch(dm *evidence.DMARC) (v voucher, ok bool, missing facts) {
 	arc := &d.ev.ARC
 	passed := arc.Result == evidence.Pass
 	switch {
@@ -193,7 +193,7 @@ func (d *decision) vouch(dm *evidence.DMARC) (v voucher, ok bool, missing facts)
 // trustedFrom is the position of the oldest ARC Set that trust reaches from the
 // newest one down; the number of sets when the newest is not trusted. missing is
 // what is not known of the Sealer below it.
-func (d *decision) trustedFrom(dm *evidence.DMARC) (low int, missing facts) {
+func (d decision) trustedFrom(dm *evidence.DMARC) (low int, missing facts) {
 	for low = len(d.ev.ARC.Sets); low > 0; low-- {
 		var s *sealer
 		if s, missing = d.trusted(low-1, dm); s == nil {

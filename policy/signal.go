@@ -5,7 +5,7 @@ import "alignd/evidence"
 // corroborate returns the signals, out of wanted, that speak for a rejection
 // beside the policy (RFC 9989 section 7.4). What is not known matters only where
 // none does.
-func (d *decision) corroborate(dm *evidence.DMARC, wanted []Signal) (fired []Signal, missing facts) {
+func (d decision) corroborate(dm *evidence.DMARC, wanted []Signal) (fired []Signal, missing facts) {
 	for _, s := range wanted {
 		yes, unknown := d.fires(dm, s)
 		if yes && unknown == noFacts {
@@ -21,7 +21,7 @@ func (d *decision) corroborate(dm *evidence.DMARC, wanted []Signal) (fired []Sig
 
 // fires reports whether a signal is there. What says that something is not there
 // has to have been looked for.
-func (d *decision) fires(dm *evidence.DMARC, s Signal) (yes bool, missing facts) {
+func (d decision) fires(dm *evidence.DMARC, s Signal) (yes bool, missing facts) {
 	ev := d.ev
 	switch s {
 	case SignalDirect:
@@ -56,7 +56,7 @@ func (d *decision) fires(dm *evidence.DMARC, s Signal) (yes bool, missing facts)
 
 // noBrokenSignature reports whether no signature of the Author Domain's family was
 // broken on the way, or may have been.
-func (d *decision) noBrokenSignature(dm *evidence.DMARC) (yes bool, missing facts) {
+func (d decision) noBrokenSignature(dm *evidence.DMARC) (yes bool, missing facts) {
 	if !d.ev.Has(evidence.SectionDKIM) {
 		return false, noDKIM
 	}

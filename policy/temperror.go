@@ -11,7 +11,7 @@ const lookupFailed = "a DNS lookup failed temporarily"
 
 // temporary is step 7: a temporary error is never a fail (RFC 9989 sections
 // 5.3.6 and 7.2, RFC 7489 section 6.6.2).
-func (d *decision) temporary(dm *evidence.DMARC, s *setting) (p proposal) {
+func (d decision) temporary(dm *evidence.DMARC, s *setting) (p proposal) {
 	p = about(dm)
 	p.step, p.reply, p.why = StepTempError, replyTempError, lookupFailed
 	known := dm.IdentifierTemporary || !dm.PolicyTemporary && dm.Policy != evidence.PolicyAbsent
@@ -49,14 +49,14 @@ func (d *decision) temporary(dm *evidence.DMARC, s *setting) (p proposal) {
 // wouldAct reports whether a failing message would be treated worse than
 // accepted, so that its unresolved identifier matters. Signals say how, and not
 // whether, so that only the sample can be missing.
-func (d *decision) wouldAct(dm *evidence.DMARC, s *setting) (yes bool, missing facts) {
+func (d decision) wouldAct(dm *evidence.DMARC, s *setting) (yes bool, missing facts) {
 	p := d.honoured(dm, s, d.published(dm, s.Pct))
 	return p.outcome != delivered, p.missing & noSample
 }
 
 // tryLater gives a proposal in the making an action for temporary errors, and
 // TempErrors.Expired to a message that has been deferred for long enough.
-func (d *decision) tryLater(p *proposal, a Action) {
+func (d decision) tryLater(p *proposal, a Action) {
 	served := d.waited() && d.ev.Deferrals >= retries
 	if a == Tempfail && served {
 		a, p.expired = d.rules.tempErrors.Expired, true
@@ -78,13 +78,13 @@ const retries = 2
 
 // waited reports whether the message was first deferred long enough ago. It is then no
 // longer put off for a proof. To be let in it must have been tried again, too: retries.
-func (d *decision) waited() bool {
+func (d decision) waited() bool {
 	first := d.ev.FirstSeen
 	return !first.IsZero() && d.ev.Time.Sub(first) >= d.rules.tempErrors.For
 }
 
 // puttingOff reports whether a message is put off in the hope for a proof.
-func (d *decision) puttingOff() bool {
+func (d decision) puttingOff() bool {
 	return !d.waited() && d.rules.tempErrors.Unresolved == Tempfail
 }
 
@@ -93,13 +93,13 @@ func (d *decision) puttingOff() bool {
 // message was deferred long enough, as a client can let its own reverse zone fail.
 // Many reverse zones fail, so an entry by reverse name counts here only if it has a
 // scope.
-func (d *decision) unproven(dm *evidence.DMARC, s *standing) proposal {
+func (d decision) unproven(dm *evidence.DMARC, s *standing) proposal {
 	if s.outcome != refused || !d.unresolvedProof(dm) || !d.puttingOff() {
 		return proposal{}
 	}
-	hoping := *d
+	hoping := d
 	hoping.hopeful = true
-	x, _ := d.rules.allow.find(&hoping, dm)
+	x, _ := d.rules.allow.find(hoping, dm)
 	if x == nil {
 		return proposal{}
 	}
@@ -112,7 +112,7 @@ func (d *decision) unproven(dm *evidence.DMARC, s *standing) proposal {
 
 // unresolvedProof reports whether something that can be a proof met a
 // temporary error.
-func (d *decision) unresolvedProof(dm *evidence.DMARC) bool {
+func (d decision) unresolvedProof(dm *evidence.DMARC) bool {
 	ev := d.ev
 	return orgUnknown(dm) == unansweredOrg || ev.IPRev.Result == evidence.TempError || ev.ARC.Temporary ||
 		ev.SPF.MailFrom != nil && ev.SPF.MailFrom.Result == evidence.TempError ||
@@ -123,7 +123,7 @@ func (d *decision) unresolvedProof(dm *evidence.DMARC) bool {
 // be aligned could not be verified, as the MTA did not hand on what it covers:
 // while the message waits, the admin can set that right. Anybody can write such
 // a signature, so once the message waited the policy holds as published.
-func (d *decision) unverified(dm *evidence.DMARC, s *standing) proposal {
+func (d decision) unverified(dm *evidence.DMARC, s *standing) proposal {
 	if s.step != StepPolicy && s.step != StepHandling || !d.puttingOff() {
 		return proposal{}
 	}

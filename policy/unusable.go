@@ -25,7 +25,7 @@ func fromWhy(from *evidence.From) string {
 
 // unusableFrom is step 2: the least that is done. A refusal settles the outcome;
 // otherwise the domains that there are get judged.
-func (d *decision) unusableFrom() proposal {
+func (d decision) unusableFrom() proposal {
 	a, option := d.rules.from.Unparsable, "from.unparsable"
 	switch d.ev.From.Problem {
 	case evidence.FromOK:

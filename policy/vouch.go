@@ -4,7 +4,7 @@ import "alignd/evidence"
 
 // trustedSealer is step 4: a trusted Sealer that vouches for the Author Domain lowers
 // the outcome to acceptance.
-func (d *decision) trustedSealer(dm *evidence.DMARC, s *standing) proposal {
+func (d decision) trustedSealer(dm *evidence.DMARC, s *standing) proposal {
 	v, ok, missing := d.vouch(dm)
 	switch {
 	case !ok:
@@ -34,7 +34,7 @@ func (d *decision) trustedSealer(dm *evidence.DMARC, s *standing) proposal {
 // seal under a selector whose key is never answered, so it gains time and nothing
 // else: once the message waited, and where nothing is put off, the outcome is the
 // one without that Sealer.
-func (d *decision) unvalidated(v voucher, s *standing) proposal {
+func (d decision) unvalidated(v voucher, s *standing) proposal {
 	why := "The chain of the trusted ARC sealer " + d.ev.ARC.Sets[v.at].SealDomain + " could not be validated"
 	switch {
 	case s.outcome == delivered || s.outcome == putOff:
