@@ -68,28 +68,86 @@ func deliver(t *testing.T, addr, message string) []byte {
 	return r.Delivered
 }
 
-// sieve runs the example script over a message and returns what it would do.
-// Dovecot refuses to work as root, so root becomes nobody.
-func sieve(t *testing.T, message []byte) string {
+// TestDovecotFilesMarkedMailForEverybody has Dovecot's own delivery take the
+// configuration of the cookbook, and shows that it is the plug-in that does it.
+func TestDovecotFilesMarkedMailForEverybody(t *testing.T) {
+	const lda = "/usr/lib/dovecot/dovecot-lda"
+	if os.Getenv("ALIGND_E2E") == "" {
+		t.Skip("left out: the delivery by Dovecot (make test runs it; it sets ALIGND_E2E=1)")
+	}
+	if out, err := exec.Command("/usr/sbin/dovecot", "--version").Output(); err != nil || !strings.HasPrefix(string(out), "2.3.") {
+		t.Skipf("left out: the delivery by Dovecot (needs 2.3, here is %q, %v)", out, err)
+	}
+	text := string(readFile(t, "../testdata/sieve/99-alignd.conf"))
+	for _, c := range []struct{ name, text, mark, folder string }{
+		{name: "marked mail goes to Junk", text: text, mark: "quarantine", folder: "mail/.Junk/new"},
+		{name: "other mail goes to INBOX", text: text, mark: "none", folder: "mail/new"},
+		{name: "without the plug-in all mail goes to INBOX", text: strings.ReplaceAll(text, "mail_plugins sieve", "mail_plugins"),
+			mark: "quarantine", folder: "mail/new"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			dir, attr := nobodys(t)
+			before := filepath.Join(dir, "before")
+			if err := os.Mkdir(before, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			copyFile(t, sieveScript, filepath.Join(before, "junk.sieve"))
+			if out, err := exec.Command("sievec", filepath.Join(before, "junk.sieve")).CombinedOutput(); err != nil {
+				t.Fatalf("sievec: %v\n%s", err, out)
+			}
+			config := strings.ReplaceAll(c.text, "/etc/dovecot/sieve-before.d", before)
+			config += "mail_location = maildir:" + dir + "/mail\nlog_path = /dev/stderr\nbase_dir = " + dir + "/run\n"
+			message := "X-Alignd-Disposition: " + c.mark + "\nFrom: a@example.com\n\nx\n"
+			for name, text := range map[string]string{"dovecot.conf": config, "message": message} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			cmd := exec.Command(lda, "-c", filepath.Join(dir, "dovecot.conf"), "-e", "-p", filepath.Join(dir, "message"))
+			cmd.Env, cmd.SysProcAttr = append(os.Environ(), "HOME="+dir, "USER=nobody"), attr
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("dovecot-lda: %v\n%s", err, out)
+			}
+			if found, _ := filepath.Glob(filepath.Join(dir, c.folder, "*")); len(found) != 1 {
+				t.Errorf("no message in %s", c.folder)
+			}
+		})
+	}
+}
+
+// nobodys is a folder, and what makes a process of root one of nobody, for whom it is:
+// Dovecot refuses to work as root.
+func nobodys(t *testing.T) (string, *syscall.SysProcAttr) {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "alignd-sieve-")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	attr := &syscall.SysProcAttr{}
+	if os.Getuid() == 0 {
+		attr.Credential = &syscall.Credential{Uid: nobody, Gid: nobody}
+	}
+	return dir, attr
+}
+
+const nobody = 65534
+
+// sieve runs the example script over a message and returns what it would do.
+func sieve(t *testing.T, message []byte) string {
+	t.Helper()
+	dir, attr := nobodys(t)
 	script, mail := filepath.Join(dir, "junk.sieve"), filepath.Join(dir, "message")
 	copyFile(t, sieveScript, script)
 	if err := os.WriteFile(mail, bytes.ReplaceAll(message, []byte("\r\n"), []byte("\n")), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	uid, gid := os.Getuid(), os.Getgid()
-	attr := &syscall.SysProcAttr{}
-	if uid == 0 {
-		uid, gid = 65534, 65534
-		attr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}
-	}
-	if err := os.Chmod(dir, 0o777); err != nil {
-		t.Fatal(err)
+	if attr.Credential != nil {
+		uid, gid = nobody, nobody
 	}
 	cmd := exec.Command("sieve-test", "-c", "/dev/null",
 		"-o", fmt.Sprintf("mail_uid=%d", uid), "-o", fmt.Sprintf("mail_gid=%d", gid), "-o", "first_valid_uid=1",
