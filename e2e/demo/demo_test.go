@@ -9,8 +9,8 @@ import (
 )
 
 func TestEveryColumnIsCompared(t *testing.T) {
-	want := []row{{title: "spoofed", spf: "pass", dkim: "none", dmarc: "fail", delivery: "refuse", reply: "550 5.7.26 *DMARC*"}}
-	got := row{spf: "pass", dkim: "none", dmarc: "fail", delivery: "refuse", reply: "550 5.7.26 rejected per DMARC policy"}
+	want := []row{{title: "spoofed", spf: "pass", dkim: "none", arc: "none", dmarc: "fail", policy: "reject", delivery: "refuse", reply: "550 5.7.26 *DMARC*"}}
+	got := row{spf: "pass", dkim: "none", arc: "none", dmarc: "fail", policy: "reject", delivery: "refuse", reply: "550 5.7.26 rejected per DMARC policy"}
 	if err := compare(want, []row{got}); err != nil {
 		t.Fatal(err)
 	}
@@ -20,6 +20,8 @@ func TestEveryColumnIsCompared(t *testing.T) {
 	}{
 		{"SPF", func(r *row) { r.spf = "fail" }},
 		{"DKIM", func(r *row) { r.dkim = "pass(a.example)" }},
+		{"ARC", func(r *row) { r.arc = "pass(a.example)" }},
+		{"policy", func(r *row) { r.policy = "none" }},
 		{"DMARC", func(r *row) { r.dmarc = "none" }},
 		{"delivery", func(r *row) { r.delivery = "deliver" }},
 		{"SMTP reply", func(r *row) { r.reply = "250 2.0.0 Ok" }},

@@ -177,7 +177,7 @@ func (s *setup) start() error {
 	if err := s.alignd.Start(); err != nil {
 		return err
 	}
-	fmt.Println("alignd    ", addr, "alignd serve, on its defaults")
+	fmt.Println("alignd    ", addr, "alignd serve, with one trusted list and the defaults")
 
 	s.mta, err = mta.Start([]mta.Line{{Name: "demo", Milter: "inet:" + addr}})
 	if err != nil {

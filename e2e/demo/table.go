@@ -12,14 +12,14 @@ import (
 
 // row is one message: what is wanted of it, or what came.
 type row struct {
-	title                             string // of a wanted row only
-	spf, dkim, dmarc, delivery, reply string
+	title                                          string // of a wanted row only
+	spf, dkim, arc, dmarc, policy, delivery, reply string
 }
 
-var headings = row{"message", "SPF", "DKIM", "DMARC", "delivery", "SMTP reply"}
+var headings = row{title: "message", spf: "SPF", dkim: "DKIM", arc: "ARC", dmarc: "DMARC", policy: "policy", delivery: "delivery", reply: "SMTP reply"}
 
 func (r row) cells() []string {
-	return []string{r.title, r.spf, r.dkim, r.dmarc, r.delivery, r.reply}
+	return []string{r.title, r.spf, r.dkim, r.arc, r.dmarc, r.policy, r.delivery, r.reply}
 }
 
 // parseExpectations reads the file of wanted rows. name is for errors.
@@ -32,13 +32,14 @@ func parseExpectations(text, name string) ([]row, error) {
 			continue
 		}
 		cells := strings.Split(line, "|")
-		if len(cells) != 6 {
-			return nil, fmt.Errorf("%s:%d: %d columns, want 6", name, n, len(cells))
+		if len(cells) != len(headings.cells()) {
+			return nil, fmt.Errorf("%s:%d: %d columns, want %d", name, n, len(cells), len(headings.cells()))
 		}
 		for i := range cells {
 			cells[i] = strings.TrimSpace(cells[i])
 		}
-		rows = append(rows, row{cells[0], cells[1], cells[2], cells[3], cells[4], cells[5]})
+		rows = append(rows, row{title: cells[0], spf: cells[1], dkim: cells[2], arc: cells[3],
+			dmarc: cells[4], policy: cells[5], delivery: cells[6], reply: cells[7]})
 	}
 	return rows, nil
 }
@@ -51,11 +52,24 @@ func table(outcomes []play.Outcome, judged []map[string]string) []row {
 		r := row{reply: o.Reply.String()}
 		if i < len(judged) {
 			j := judged[i]
-			r.spf, r.dkim, r.dmarc, r.delivery = j["spf"], j["dkim"], j["dmarc"], j["delivery"]
+			r.spf, r.dkim, r.arc, r.dmarc = j["spf"], j["dkim"], sealed(j), j["dmarc"]
+			r.policy, r.delivery = j["policy"], j["delivery"]
 		}
 		rows = append(rows, r)
 	}
 	return rows
+}
+
+// sealed is the result of ARC with the newest Sealer, and whether the site trusts it.
+func sealed(j map[string]string) string {
+	text := j["arc"]
+	if sealer := j["arc_sealer"]; sealer != "" {
+		text += "(" + sealer + ")"
+	}
+	if j["trusted_sealer"] != "" {
+		text += " trusted"
+	}
+	return text
 }
 
 // compare returns an error that names each difference.
