@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"iter"
 	"net/netip"
 	"slices"
 	"time"
@@ -224,18 +225,27 @@ func (c *compiler) clients(spec *Spec) {
 	}
 }
 
+// patterns yields the patterns of a list that parse, each with its place there.
+func (c *compiler) patterns(e entryRef, key string, list []string, parse func(string) (pattern, error)) iter.Seq2[int, pattern] {
+	return func(yield func(int, pattern) bool) {
+		for i, text := range list {
+			p, err := parse(text)
+			if err != nil {
+				c.fault(e, item(key, i), "%q %v", text, err)
+			} else if !yield(i, p) {
+				return
+			}
+		}
+	}
+}
+
 // domainSet parses patterns with parse; the result is nil without patterns.
 func (c *compiler) domainSet(e entryRef, key string, list []string, parse func(string) (pattern, error)) set {
 	if len(list) == 0 {
 		return nil
 	}
 	s := make(set, len(list))
-	for i, text := range list {
-		p, err := parse(text)
-		if err != nil {
-			c.fault(e, item(key, i), "%q %v", text, err)
-			continue
-		}
+	for _, p := range c.patterns(e, key, list, parse) {
 		s[p] = struct{}{}
 	}
 	return s
@@ -250,13 +260,10 @@ func (c *compiler) needsOrg(s set) {
 }
 
 // index files value under each pattern; the first entry to name one keeps it.
-// Where twice is not nil it is called for a pattern that is filed already.
-func index(to map[pattern]int32, s set, value int32, twice func(pattern)) {
+func index(to map[pattern]int32, s set, value int32) {
 	for p := range s {
 		if _, ok := to[p]; !ok {
 			to[p] = value
-		} else if twice != nil {
-			twice(p)
 		}
 	}
 }
@@ -275,11 +282,14 @@ func (c *compiler) overrides(spec *Spec) {
 			fill(&d.ID, d.AuthorDomains[0])
 		}
 		c.handling(e, &d.Handling)
-		s := c.domainSet(e, "author_domains", d.AuthorDomains, parseDomain)
-		c.needsOrg(s)
-		index(r.domainIndex, s, int32(i), func(p pattern) {
-			c.fault(e, "author_domains", "%q stands in domain rule %q already", p, r.domains[r.domainIndex[p]].ID)
-		})
+		for at, p := range c.patterns(e, "author_domains", d.AuthorDomains, parseDomain) {
+			c.needsOrg(set{p: {}})
+			if first, ok := r.domainIndex[p]; !ok {
+				r.domainIndex[p] = int32(i)
+			} else if first != int32(i) {
+				c.fault(e, item("author_domains", at), "%q stands in domain rule %q already", p, r.domains[first].ID)
+			}
+		}
 	}
 	r.profiles = slices.Clone(spec.Profiles)
 	r.profileOf, r.hostProfiles = map[pattern]int32{}, map[pattern][]int32{}
@@ -293,7 +303,7 @@ func (c *compiler) overrides(spec *Spec) {
 		}
 		c.handling(e, &p.Handling)
 		s := c.domainSet(e, "recipients", p.Recipients, parseAddress)
-		index(r.profileOf, s, int32(i), nil)
+		index(r.profileOf, s, int32(i))
 		for h := range hostPatterns(s) {
 			if at := r.hostProfiles[h]; len(at) == 0 || at[len(at)-1] != int32(i) {
 				r.hostProfiles[h] = append(at, int32(i))
@@ -319,7 +329,7 @@ func (c *compiler) ownDomains(spec *Spec) {
 		if _, ok := s[pattern{kind: anyDomain}]; ok {
 			c.fault(e, "domains", `"*" would make every sender one of ours`)
 		}
-		index(r.ownIndex, s, int32(i), nil)
+		index(r.ownIndex, s, int32(i))
 	}
 }
 

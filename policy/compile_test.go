@@ -32,7 +32,7 @@ func TestCompileRefuses(t *testing.T) {
 		{name: "a network that is everybody", spec: Spec{NotJudged: NotJudged{Networks: []Network{{ID: "all", Prefix: netip.MustParsePrefix("0.0.0.0/0")}}}}, want: `not_judged "all": 0.0.0.0/0 is every client`},
 		{name: "a domain rule without domain", spec: Spec{Domains: []DomainRule{{ID: "r"}}}, want: `domain rule "r": author_domains: is missing`},
 		{name: "a domain in two rules", spec: Spec{Domains: []DomainRule{{ID: "a", AuthorDomains: []string{"x.example"}}, {ID: "b", AuthorDomains: []string{"X.example."}}}},
-			want: `domain rule "b": author_domains: "x.example" stands in domain rule "a" already`},
+			want: `domain rule "b": author_domains[0]: "x.example" stands in domain rule "a" already`},
 		{name: "a U-label", spec: Spec{Domains: []DomainRule{{ID: "r", AuthorDomains: []string{"bücher.example"}}}}, want: `is not a domain in lower-case A-labels`},
 		{name: "an address as domain", spec: Spec{Domains: []DomainRule{{ID: "r", AuthorDomains: []string{"a@x.example"}}}}, want: `"a@x.example" is an address where a domain is wanted`},
 		{name: "own domains that are everybody's", spec: Spec{Own: []OwnDomains{{Domains: []string{"*"}}}}, want: `would make every sender one of ours`},
@@ -183,5 +183,24 @@ func TestRulesNeedOnlyWhatTheyList(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, row.want)
 			}
 		})
+	}
+}
+
+func TestFaultsComeInTheOrderInWhichTheirPatternsAreWritten(t *testing.T) {
+	spec := Spec{Domains: []DomainRule{
+		{ID: "a", AuthorDomains: []string{"w.example", "x.example"}},
+		{ID: "b", AuthorDomains: []string{"y.example", ".y.example", "org:y.example"}},
+		{ID: "c", AuthorDomains: []string{"org:y.example", "x.example", "new.example", "new.example", "a@x.example", "y.example", "w.example", ".y.example"}},
+	}}
+	want := `domain rule "c": author_domains[0]: "org:y.example" stands in domain rule "b" already
+domain rule "c": author_domains[1]: "x.example" stands in domain rule "a" already
+domain rule "c": author_domains[4]: "a@x.example" is an address where a domain is wanted
+domain rule "c": author_domains[5]: "y.example" stands in domain rule "b" already
+domain rule "c": author_domains[6]: "w.example" stands in domain rule "a" already
+domain rule "c": author_domains[7]: ".y.example" stands in domain rule "b" already`
+	for range 5 {
+		if _, err := Compile(spec); err == nil || err.Error() != want {
+			t.Fatalf("got\n%v\nwant\n%s", err, want)
+		}
 	}
 }
