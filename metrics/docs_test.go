@@ -69,12 +69,12 @@ func TestClosedSetsAreWhole(t *testing.T) {
 		folder, kind string
 		set          []string
 	}{
-		{"../policy", "Disposition", dispositions},
-		{"../policy", "Delivery", deliveries},
-		{"../policy", "Step", steps},
-		{"../policy", "Fact", facts},
-		{"../record", "End", ends},
-		{"../resolver", "Outcome", outcomes()[len(outcomes())-7:]}, // those that are no RCODE
+		{folder: "../policy", kind: "Disposition", set: dispositions},
+		{folder: "../policy", kind: "Delivery", set: deliveries},
+		{folder: "../policy", kind: "Step", set: steps},
+		{folder: "../policy", kind: "Fact", set: facts},
+		{folder: "../record", kind: "End", set: ends},
+		{folder: "../resolver", kind: "Outcome", set: outcomes()[len(outcomes())-7:]}, // those that are no RCODE
 	} {
 		var got []string
 		for _, v := range constants(t, row.folder, row.kind) {

@@ -54,13 +54,13 @@ func TestWhatTheServerAnswers(t *testing.T) {
 		status int
 		has    string
 	}{
-		{"/metrics", 200, "alignd_build_info{"},
-		{"/metrics", 200, "\ngo_goroutines "},
-		{"/healthz", 200, "alive"},
-		{"/readyz", 200, "ready"},
-		{"/", 404, ""},
-		{"/debug/pprof/", 404, ""},
-		{"/metrics/", 404, ""},
+		{path: "/metrics", status: 200, has: "alignd_build_info{"},
+		{path: "/metrics", status: 200, has: "\ngo_goroutines "},
+		{path: "/healthz", status: 200, has: "alive"},
+		{path: "/readyz", status: 200, has: "ready"},
+		{path: "/", status: 404},
+		{path: "/debug/pprof/", status: 404},
+		{path: "/metrics/", status: 404},
 	} {
 		if status, body := get(t, addr, row.path); status != row.status || !strings.Contains(body, row.has) {
 			t.Errorf("%s: %d %.200s", row.path, status, body)

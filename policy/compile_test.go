@@ -85,7 +85,7 @@ func TestCompileRefuses(t *testing.T) {
 func TestCompileReportsEveryFaultWithItsPlace(t *testing.T) {
 	_, err := Compile(Spec{Mode: "x", Exceptions: []Exception{entry(Accept, Scope{}, Proof{})}})
 	var all Errors
-	if !errors.As(err, &all) || len(all) != 2 || all[1].Source != (Source{"x.yaml", 12}) || all[1].Option != "exceptions[0].proof" {
+	if !errors.As(err, &all) || len(all) != 2 || all[1].Source != (Source{File: "x.yaml", Line: 12}) || all[1].Option != "exceptions[0].proof" {
 		t.Errorf("got %v", err)
 	}
 }

@@ -20,7 +20,7 @@ func nets(list ...string) []netip.Prefix {
 
 // entry is an exception with the id x that never expires.
 func entry(a Action, scope Scope, proof Proof) Exception {
-	return Exception{ID: "x", Action: a, Scope: scope, Proof: proof, NeverExpires: true, Reason: "known", Source: Source{"x.yaml", 12}}
+	return Exception{ID: "x", Action: a, Scope: scope, Proof: proof, NeverExpires: true, Reason: "known", Source: Source{File: "x.yaml", Line: 12}}
 }
 
 func TestExceptionConditions(t *testing.T) {

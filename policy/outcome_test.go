@@ -23,9 +23,11 @@ func TestReasonsOfAnOutcome(t *testing.T) {
 	allow := Spec{Exceptions: []Exception{entry(Accept, Scope{}, client)}}
 	block := Spec{Exceptions: []Exception{entry(Reject, Scope{}, client)}}
 	rollout := Spec{Handling: Handling{Rollout: []Stage{{Name: StageMonitor}}}}
-	local := func(comment string) OverrideReason { return OverrideReason{OverrideLocalPolicy, comment} }
-	test, other := OverrideReason{Type: OverrideTestMode}, OverrideReason{OverrideOther, "sampled_out pct=20"}
-	late := OverrideReason{OverrideOther, "temperror"}
+	local := func(comment string) OverrideReason {
+		return OverrideReason{Type: OverrideLocalPolicy, Comment: comment}
+	}
+	test, other := OverrideReason{Type: OverrideTestMode}, OverrideReason{Type: OverrideOther, Comment: "sampled_out pct=20"}
+	late := OverrideReason{Type: OverrideOther, Comment: "temperror"}
 	relay := func(m *evidence.Message) { m.Client.Relay, m.Client.Original = "gw", m.Client.Peer }
 	for _, row := range []struct {
 		name        string
@@ -77,7 +79,7 @@ func TestReasonsOfAnOutcome(t *testing.T) {
 			if got.Disposition != v.Disposition || got.Delivery != v.Delivery || got.Step != v.Step || got.Rule != v.Rule {
 				t.Errorf("the only Author Domain has %+v, and the message %+v", got, v)
 			}
-			if first := append(row.want, OverrideReason{})[0]; (OverrideReason{v.Override, v.OverrideComment}) != first {
+			if first := append(row.want, OverrideReason{})[0]; (OverrideReason{Type: v.Override, Comment: v.OverrideComment}) != first {
 				t.Errorf("the verdict says %s (%s), want %+v", v.Override, v.OverrideComment, first)
 			}
 		})

@@ -13,7 +13,7 @@ func TestNotJudged(t *testing.T) {
 		return func(m *evidence.Message) { m.Client.Peer = netip.MustParseAddr(ip) }
 	}
 	own := Spec{NotJudged: NotJudged{Networks: []Network{
-		{ID: "office", Prefix: netip.MustParsePrefix("198.51.100.0/24"), Source: Source{"a.yaml", 7}},
+		{ID: "office", Prefix: netip.MustParsePrefix("198.51.100.0/24"), Source: Source{File: "a.yaml", Line: 7}},
 		{Prefix: netip.MustParsePrefix("2001:db8::/32")},
 	}}}
 	for _, row := range []struct {
@@ -161,7 +161,7 @@ func TestSeveralAuthorDomainsAreJudgedByTheWorst(t *testing.T) {
 func TestHandling(t *testing.T) {
 	day := func(n int) time.Time { return now.AddDate(0, 0, n) }
 	domain := func(h Handling, patterns ...string) []DomainRule {
-		return []DomainRule{{ID: "rule", AuthorDomains: patterns, Handling: h, Source: Source{"d.yaml", 3}}}
+		return []DomainRule{{ID: "rule", AuthorDomains: patterns, Handling: h, Source: Source{File: "d.yaml", Line: 3}}}
 	}
 	sub := func(p evidence.DMARCPolicy) evidence.DMARC {
 		return with(failing(p), func(d *evidence.DMARC) { d.AuthorDomain = "news.bank.example" })
@@ -250,7 +250,7 @@ func TestHandling(t *testing.T) {
 }
 
 func TestTheRuleSaysWhereItStands(t *testing.T) {
-	at := func(line int) Source { return Source{"alignd.yaml", line} }
+	at := func(line int) Source { return Source{File: "alignd.yaml", Line: line} }
 	spec := Spec{
 		Handling:   Handling{Reject: Quarantine, QuarantineAs: Hold, RejectMode: Corroborated},
 		TempErrors: TempErrors{PolicyUnknown: Tag},
@@ -346,7 +346,7 @@ func TestRecipientProfiles(t *testing.T) {
 		Handling:            Handling{Reject: Tag, Quarantine: Tag},
 		ExtensionDelimiters: "+",
 		Profiles: []Profile{
-			{ID: "executives", Recipients: []string{"ceo@here.example", ".vip.example"}, Handling: Handling{Reject: Reject}, Source: Source{"p.yaml", 9}},
+			{ID: "executives", Recipients: []string{"ceo@here.example", ".vip.example"}, Handling: Handling{Reject: Reject}, Source: Source{File: "p.yaml", Line: 9}},
 			{ID: "postmaster", Recipients: []string{"postmaster@here.example"}, Handling: Handling{Reject: Accept}},
 		},
 	}

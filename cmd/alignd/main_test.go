@@ -16,13 +16,15 @@ func TestUsage(t *testing.T) {
 		status         int
 		stdout, stderr string // what they must contain
 	}{
-		{"nothing to do", nil, 2, "", "say what to do: serve, reload, check, dmarc, spf, dkim, report, probe, doctor or config"},
-		{"an unknown command", []string{"verify"}, 2, "", `alignd has no command "verify"`},
-		{"the version", []string{"--version"}, 0, "alignd " + version, ""},
-		{"help", []string{"--help"}, 0, "alignd [command]", ""},
-		{"help of check", []string{"check", "--help"}, 0, "--mail-from", ""},
-		{"config alone", []string{"config"}, 2, "", "config diff A B or config defaults"},
-		{"config check of two files", []string{"config", "check", "a", "b"}, 2, "", `config check takes one argument, but behind "a" there is "b"`},
+		{name: "nothing to do", status: 2,
+			stderr: "say what to do: serve, reload, check, dmarc, spf, dkim, report, probe, doctor or config"},
+		{name: "an unknown command", args: []string{"verify"}, status: 2, stderr: `alignd has no command "verify"`},
+		{name: "the version", args: []string{"--version"}, stdout: "alignd " + version},
+		{name: "help", args: []string{"--help"}, stdout: "alignd [command]"},
+		{name: "help of check", args: []string{"check", "--help"}, stdout: "--mail-from"},
+		{name: "config alone", args: []string{"config"}, status: 2, stderr: "config diff A B or config defaults"},
+		{name: "config check of two files", args: []string{"config", "check", "a", "b"}, status: 2,
+			stderr: `config check takes one argument, but behind "a" there is "b"`},
 	} {
 		got := alignd(t, "", row.args...)
 		if got.status != row.status || !strings.Contains(got.stdout, row.stdout) || !strings.Contains(got.stderr, row.stderr) {
@@ -33,7 +35,7 @@ func TestUsage(t *testing.T) {
 
 func TestConfigCheck(t *testing.T) {
 	good := write(t, "good.yaml", "discovery: psl\n")
-	if got := alignd(t, "", "config", "check", good); got != (outcome{0, good + ": ok\n", ""}) {
+	if got := alignd(t, "", "config", "check", good); got != (outcome{stdout: good + ": ok\n"}) {
 		t.Errorf("a good file: %+v", got)
 	}
 	bad := write(t, "bad.yaml", "discovery: guess\nlisten: [8890]\n")
@@ -51,7 +53,7 @@ func TestConfigCheckTakesTheDefaultFile(t *testing.T) {
 	if config.FileOf("") != "" {
 		t.Skipf("left out: this machine has %s", config.DefaultFile)
 	}
-	if got := alignd(t, "", "config", "check"); got != (outcome{0, config.DefaultFile + " is absent, the defaults: ok\n", ""}) {
+	if got := alignd(t, "", "config", "check"); got != (outcome{stdout: config.DefaultFile + " is absent, the defaults: ok\n"}) {
 		t.Errorf("%+v", got)
 	}
 }
@@ -82,14 +84,17 @@ func TestServeFailsAtItsStart(t *testing.T) {
 		status int
 		stderr string
 	}{
-		{"a port that is taken", []string{"--config", empty, "--listen", "inet:" + taken.Addr().String()}, 1, "address already in use"},
-		{"a folder that does not exist", []string{"--config", empty, "--listen", "unix:" + filepath.Join(t.TempDir(), "no", "socket")}, 1, "no such file"},
-		{"a file that is no socket", []string{"--config", empty, "--listen", "unix:" + empty}, 1, "alignd.yaml"},
-		{"no place to listen", []string{"--config", empty, "--listen", "8890"}, 2, `"8890" is not a place to listen`},
-		{"a port that is none", []string{"--config", empty, "--listen", "inet:127.0.0.1:99999"}, 2, "99999"},
-		{"a configuration that does not exist", []string{"--config", empty + "x"}, 2, "no such file"},
-		{"a faulty configuration", []string{"--config", write(t, "bad.yaml", "mode: dry\n")}, 2, "bad.yaml:1:"},
-		{"an argument", []string{"now"}, 2, "now"},
+		{name: "a port that is taken", args: []string{"--config", empty, "--listen", "inet:" + taken.Addr().String()}, status: 1,
+			stderr: "address already in use"},
+		{name: "a folder that does not exist",
+			args: []string{"--config", empty, "--listen", "unix:" + filepath.Join(t.TempDir(), "no", "socket")}, status: 1,
+			stderr: "no such file"},
+		{name: "a file that is no socket", args: []string{"--config", empty, "--listen", "unix:" + empty}, status: 1, stderr: "alignd.yaml"},
+		{name: "no place to listen", args: []string{"--config", empty, "--listen", "8890"}, status: 2, stderr: `"8890" is not a place to listen`},
+		{name: "a port that is none", args: []string{"--config", empty, "--listen", "inet:127.0.0.1:99999"}, status: 2, stderr: "99999"},
+		{name: "a configuration that does not exist", args: []string{"--config", empty + "x"}, status: 2, stderr: "no such file"},
+		{name: "a faulty configuration", args: []string{"--config", write(t, "bad.yaml", "mode: dry\n")}, status: 2, stderr: "bad.yaml:1:"},
+		{name: "an argument", args: []string{"now"}, status: 2, stderr: "now"},
 	} {
 		got := alignd(t, "", append([]string{"serve"}, row.args...)...)
 		if got.status != row.status || got.stdout != "" || !strings.Contains(got.stderr, row.stderr) {

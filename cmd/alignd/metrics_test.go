@@ -264,8 +264,8 @@ func TestMetricsAreOffByDefaultAndAFaultyPlaceIsTold(t *testing.T) {
 		status  int
 		want    string
 	}{
-		{"inet:" + taken.Addr().String(), 1, "metrics.listen: listen tcp4"},
-		{"inet:0.0.0.0:1", 2, "is no loopback address"},
+		{metrics: "inet:" + taken.Addr().String(), status: 1, want: "metrics.listen: listen tcp4"},
+		{metrics: "inet:0.0.0.0:1", status: 2, want: "is no loopback address"},
 	} {
 		got := alignd(t, "", "serve", "--listen", "unix:"+socket, "--config", write(t, "alignd.yaml", fmt.Sprintf("metrics: {listen: %q}\n", row.metrics)))
 		if got.status != row.status || !strings.Contains(got.stderr, row.want) {
