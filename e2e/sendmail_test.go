@@ -3,6 +3,9 @@ package e2e
 import (
 	"bytes"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -127,5 +130,84 @@ func compareDelivery(t *testing.T, s *sendmail.Sendmail, id, sent string, want [
 	}
 	if diff := cases.CompareLines(want, got); diff != nil {
 		t.Errorf("%s\n%s", strings.Join(diff, "\n"), d.Data)
+	}
+}
+
+// The lines of docs/sendmail.md make a sendmail.cf in which doctor finds nothing wrong.
+func TestThePageOnSendmailIsTrue(t *testing.T) {
+	if os.Getenv("ALIGND_E2E") == "" {
+		t.Skip("left out: the lines of docs/sendmail.md (make test runs it; it sets ALIGND_E2E=1)")
+	}
+	page := string(readFile(t, "../docs/sendmail.md"))
+	_, block, _ := strings.Cut(page, "\n```m4\n")
+	block, _, ok := strings.Cut(block, "\n```\n")
+	if !ok {
+		t.Fatal("the page has no block of sendmail.mc")
+	}
+	dir := t.TempDir()
+	mc, cf, config := filepath.Join(dir, "sendmail.mc"), filepath.Join(dir, "sendmail.cf"), filepath.Join(dir, "alignd.yaml")
+	for name, text := range map[string]string{
+		mc:     "divert(0)dnl\nOSTYPE(`linux')dnl\n" + block + "\nMAILER(`smtp')dnl\n",
+		config: "listen: unix:/run/alignd.sock\n",
+	} {
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made, err := sendmail.Configuration("../build/sendmail", mc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(cf, made, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"\nXalignd, S=unix:/run/alignd.sock, F=T, T=S:10s;R:30s;E:5m\n",
+		"\nO InputMailFilters=alignd, clamav\n",
+		"\nO DaemonPortOptions=Name=MSA, Port=submission, M=Ea, InputMailFilters=opendkim\n",
+	} {
+		if !strings.Contains(string(made), line) {
+			t.Errorf("sendmail.cf has no line %q", line)
+		}
+	}
+	out, _ := exec.Command(binary(t), "doctor", "--all", "--config", config, "--sendmail", cf, "--postfix", dir, "--offline").CombinedOutput()
+	for _, id := range []string{"not-attached", "order", "flags", "timeouts", "submission", "macros"} {
+		found := regexp.MustCompile(`(?m)^(\w+) .*\[sendmail-` + id + `\]`).FindStringSubmatch(string(out))
+		if found == nil || found[1] != "ok" {
+			t.Errorf("doctor, sendmail-%s: %q\n%s", id, found, out)
+		}
+	}
+}
+
+// A message that alignd holds is in the queue with the reason, and the command of
+// docs/sendmail.md lets it go.
+func TestSendmailHoldsOverAUnixSocket(t *testing.T) {
+	if os.Getenv("ALIGND_E2E") == "" {
+		t.Skip("left out: the real Sendmail (make test runs it; it sets ALIGND_E2E=1)")
+	}
+	socket := filepath.Join(t.TempDir(), "alignd.sock")
+	s, err := sendmail.Start("../build/sendmail", "unix:"+socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Stop() })
+	serve(t, raceBinary(t), "unix:"+socket, "_dmarc.example.net TXT \"v=DMARC1; p=quarantine\"\n",
+		"not_judged: {loopback: false}\nquarantine_as: hold\nsocket_mode: 0600")
+	reply := transaction(t, sendmailClient(t, s), "alice@example.net", strings.NewReader("From: alice@example.net\n\nx\n"))
+	if reply.Code != 250 {
+		t.Fatalf("got %s\n%s", reply, s.Log())
+	}
+	id := reply.QueueID()
+	if out, err := s.Run("-bp", "-qQ"); err != nil || !strings.Contains(out, id) || !strings.Contains(out, "example.net") {
+		t.Errorf("mailq -qQ: %v\n%s", err, out)
+	}
+	if out, err := s.Run("-qQ", "-Q", "-qI"+id); err != nil {
+		t.Errorf("letting it go: %v\n%s", err, out)
+	}
+	if out, err := s.Run("-q", "-v"); err != nil {
+		t.Errorf("running the queue: %v\n%s", err, out)
+	}
+	if _, err := waitDelivery(t, s.Sink(), id); err != nil {
+		t.Error(err)
 	}
 }

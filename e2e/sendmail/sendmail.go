@@ -121,11 +121,9 @@ func (s *Sendmail) layout(milter, delivery string) error {
 			return err
 		}
 	}
-	cf := filepath.Join(s.root, "usr/share/sendmail/cf") + "/"
-	m4 := exec.Command("m4", "-D_CF_DIR_="+cf, "-I", cf, filepath.Join(cf, "m4/cf.m4"), s.path("sm.mc"))
-	text, err := m4.Output()
+	text, err := Configuration(s.root, s.path("sm.mc"))
 	if err != nil {
-		return fmt.Errorf("m4: %w", err)
+		return err
 	}
 	if err := os.WriteFile(s.path("sm.cf"), text, 0o644); err != nil {
 		return err
@@ -139,20 +137,24 @@ func (s *Sendmail) layout(milter, delivery string) error {
 	return os.WriteFile(s.path("sendmail"), program, 0o755)
 }
 
+// Configuration is the sendmail.cf that m4 makes of an .mc file.
+func Configuration(root, mc string) ([]byte, error) {
+	cf := filepath.Join(root, "usr/share/sendmail/cf") + "/"
+	text, err := exec.Command("m4", "-D_CF_DIR_="+cf, "-I", cf, filepath.Join(cf, "m4/cf.m4"), mc).Output()
+	if err != nil {
+		return nil, fmt.Errorf("m4: %w", err)
+	}
+	return text, nil
+}
+
 // launch runs Sendmail in the foreground, with a host name and a hosts file of
 // its own.
 func (s *Sendmail) launch() error {
-	libs, err := filepath.Glob(filepath.Join(s.root, "usr/lib/*-linux-gnu*"))
-	if err != nil {
-		return err
-	}
+	var err error
 	if s.out, err = os.Create(s.path("log")); err != nil {
 		return err
 	}
-	s.cmd = exec.Command("unshare", "-u", "-m", "sh", "-c",
-		`hostname "$1" && mount --bind "$2/hosts" /etc/hosts && exec "$2/sendmail" -C "$2/sm.cf" -bD`,
-		"sh", Hostname, s.dir)
-	s.cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(libs, ":"))
+	s.cmd = s.program("-bD")
 	s.cmd.Stdout, s.cmd.Stderr = s.out, s.out
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.cmd.Start(); err != nil {
@@ -161,6 +163,23 @@ func (s *Sendmail) launch() error {
 	s.done = make(chan error, 1)
 	go func() { s.done <- s.cmd.Wait() }()
 	return s.waitUntilReady()
+}
+
+// program is a call of Sendmail with this instance's configuration.
+func (s *Sendmail) program(args ...string) *exec.Cmd {
+	libs, _ := filepath.Glob(filepath.Join(s.root, "usr/lib/*-linux-gnu*"))
+	cmd := exec.Command("unshare", append([]string{"-u", "-m", "sh", "-c",
+		`hostname "$1" && mount --bind "$2/hosts" /etc/hosts && dir=$2 && shift 2 && exec "$dir/sendmail" -C "$dir/sm.cf" "$@"`,
+		"sh", Hostname, s.dir}, args...)...)
+	cmd.Env = append(os.Environ(), "LD_LIBRARY_PATH="+strings.Join(libs, ":"))
+	return cmd
+}
+
+// Run calls Sendmail beside the daemon, to look at the queue say, and returns what
+// it prints.
+func (s *Sendmail) Run(args ...string) (string, error) {
+	out, err := s.program(args...).CombinedOutput()
+	return string(out), err
 }
 
 func (s *Sendmail) waitUntilReady() error {
