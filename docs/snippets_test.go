@@ -1,0 +1,134 @@
+package docs
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// commands are those that the pages have people type; each is a word that begins a
+// line of code. A new one is put here after it was tried.
+var commands = []string{"alignd", "dig", "doveconf", "grep", "ip", "install", "journalctl", "build/load", "make", "postconf", "sievec", "systemctl"}
+
+// shellLines are the lines of a page that are typed into a shell, without what stands
+// behind three blanks, where the pages explain.
+func shellLines(text string) []string {
+	var lines []string
+	for line := range strings.Lines(text) {
+		code, ok := strings.CutPrefix(line, "    ")
+		if !ok || strings.HasPrefix(code, " ") {
+			continue
+		}
+		code, _, _ = strings.Cut(strings.TrimSpace(strings.TrimPrefix(code, "$ ")), "   ")
+		word, _, _ := strings.Cut(strings.TrimPrefix(code, "sudo "), " ")
+		if slices.Contains(commands, word) || strings.HasPrefix(code, "sudo ") {
+			lines = append(lines, code)
+		}
+	}
+	return lines
+}
+
+// A shell reads each line, and each program in it is a known one.
+func TestShellLinesCanBeTyped(t *testing.T) {
+	sh, err := exec.LookPath("sh")
+	if err != nil {
+		t.Skip("left out: the shell lines of the docs (needs sh)")
+	}
+	seen := 0
+	for path, text := range pages(t) {
+		for _, line := range shellLines(text) {
+			seen++
+			if out, err := exec.Command(sh, "-n", "-c", line).CombinedOutput(); err != nil {
+				t.Errorf("%s: %s: %s", path, line, out)
+			}
+			word, _, _ := strings.Cut(strings.TrimPrefix(line, "sudo "), " ")
+			if !slices.Contains(commands, word) {
+				t.Errorf("%s: %s: %q is none of the known commands", path, line, word)
+			}
+		}
+	}
+	if seen < 40 {
+		t.Errorf("only %d lines were found", seen)
+	}
+}
+
+var (
+	setting    = regexp.MustCompile(`(?m)^    ([a-z_]+ = .*)$`)
+	setByE     = regexp.MustCompile(`(?m)postconf -e ('[^\n']+'(?: '[^\n']+')*)`)
+	quotedWord = regexp.MustCompile(`'([^']+)'`)
+	ofAPort    = regexp.MustCompile(`-o ([a-z_]+=[^\s` + "`" + `]*)`)
+)
+
+// Each setting of Postfix in the docs is one that it knows. postconf looks up names and
+// may take a second, so all are tried at once; the same one again goes into a file of
+// its own.
+func TestPostfixKnowsEachSetting(t *testing.T) {
+	postconf, err := exec.LookPath("postconf")
+	if err != nil {
+		t.Skip("left out: the settings of Postfix in the docs (needs postconf; make test installs it)")
+	}
+	var files []map[string]string
+	master, port := "", 10000
+	for _, text := range pages(t) {
+		var lines []string
+		for _, m := range setting.FindAllStringSubmatch(text, -1) {
+			lines = append(lines, m[1])
+		}
+		for _, m := range setByE.FindAllStringSubmatch(text, -1) {
+			for _, word := range quotedWord.FindAllStringSubmatch(m[1], -1) {
+				lines = append(lines, word[1])
+			}
+		}
+		for _, line := range lines {
+			name, _, _ := strings.Cut(line, " ")
+			at := slices.IndexFunc(files, func(f map[string]string) bool { return f[name] == "" || f[name] == line })
+			if at < 0 {
+				files, at = append(files, map[string]string{}), len(files)
+			}
+			files[at][name] = line
+		}
+		for _, m := range ofAPort.FindAllStringSubmatch(text, -1) {
+			port++
+			master += fmt.Sprintf("%d inet n - y - - smtpd -o %s\n", port, m[1])
+		}
+	}
+	seen := port - 10000
+	for _, lines := range files {
+		seen += len(lines)
+		main := strings.Join(slices.Collect(maps.Values(lines)), "\n") + "\n"
+		if said := postfixSays(t, postconf, main, master); said != "" {
+			t.Errorf("%s\nof main.cf\n%smaster.cf\n%s", said, main, master)
+		}
+	}
+	if seen < 8 {
+		t.Errorf("only %d settings were found", seen)
+	}
+	if said := postfixSays(t, postconf, "smtpd_miltres = x\n", "smtp inet n - y - - smtpd -o smtpd_miltres=x\n"); strings.Count(said, "smtpd_miltres") < 2 {
+		t.Errorf("a slip was not noticed: %q", said)
+	}
+}
+
+// postfixSays is what postconf warns of in a configuration.
+func postfixSays(t *testing.T, postconf, main, master string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"main.cf": "compatibility_level = 3.6\nmyhostname = mx.here.test\nmydomain = here.test\n" + main, "master.cf": master} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var said bytes.Buffer
+	cmd := exec.Command(postconf, "-c", dir, "-n") // warns of master.cf, too
+	cmd.Stderr = &said
+	if err := cmd.Run(); err != nil {
+		said.WriteString(err.Error())
+	}
+	return said.String()
+}
