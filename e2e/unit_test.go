@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,22 +21,16 @@ func TestSystemdUnits(t *testing.T) {
 	if os.Getenv("ALIGND_E2E") == "" {
 		t.Skip("left out: the unit files as systemd reads them (make test runs it; it sets ALIGND_E2E=1)")
 	}
-	dir := t.TempDir()
-	for _, name := range []string{"alignd.service", "alignd.socket"} {
-		text := string(readFile(t, "../systemd/"+name))
-		text = strings.ReplaceAll(text, "@BINDIR@/alignd", binary(t))
-		text = strings.ReplaceAll(text, "Documentation=man:alignd(8)\n", "") // not installed here
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	unit := filepath.Join(dir, "alignd.service")
 	// Other units of the machine may draw warnings of their own.
-	out, err := exec.Command("systemd-analyze", "verify", unit, filepath.Join(dir, "alignd.socket")).CombinedOutput()
-	if err != nil || strings.Contains(string(out), "alignd.") {
-		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
+	if said := systemdSays(t, map[string]string{}); said != "" {
+		t.Errorf("systemd-analyze verify: %s", said)
 	}
-	out, err = exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+strconv.Itoa(exposure), unit).CombinedOutput()
+	text := strings.ReplaceAll(string(readFile(t, "../systemd/alignd.service")), "@BINDIR@/alignd", binary(t))
+	unit := filepath.Join(t.TempDir(), "alignd.service")
+	if err := os.WriteFile(unit, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	out, err := exec.Command("systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold="+strconv.Itoa(exposure), unit).CombinedOutput()
 	if err != nil {
 		t.Errorf("systemd-analyze security: %v\n%s", err, out)
 	}
@@ -43,6 +39,64 @@ func TestSystemdUnits(t *testing.T) {
 			t.Log(strings.TrimSpace(line))
 		}
 	}
+}
+
+// TestDropInsOfTheDocs has systemd read each drop-in that the docs show, beside the unit
+// that it is for.
+func TestDropInsOfTheDocs(t *testing.T) {
+	if os.Getenv("ALIGND_E2E") == "" {
+		t.Skip("left out: the drop-ins of the docs as systemd reads them (make test runs it; it sets ALIGND_E2E=1)")
+	}
+	pages, err := filepath.Glob("../docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := 0
+	for _, page := range pages {
+		for _, m := range dropIn.FindAllStringSubmatch(string(readFile(t, page)), -1) {
+			seen++
+			text, unit := strings.ReplaceAll(m[0], "\n    ", "\n")[1:], "alignd.service"
+			if m[1] == "Socket" {
+				unit = "alignd.socket"
+			}
+			if said := systemdSays(t, map[string]string{unit + ".d/docs.conf": text}); said != "" {
+				t.Errorf("%s: %s\n%s", page, text, said)
+			}
+		}
+	}
+	if seen < 3 {
+		t.Errorf("only %d drop-ins were found", seen)
+	}
+	if said := systemdSays(t, map[string]string{"alignd.socket.d/docs.conf": "[Socket]\nSocketMod=0600\n"}); !strings.Contains(said, "SocketMod") {
+		t.Errorf("a slip was not noticed: %q", said)
+	}
+}
+
+// dropIn is a block of the docs that begins with a section of a unit.
+var dropIn = regexp.MustCompile(`\n    \[(Unit|Service|Socket)\](?:\n    .+)+`)
+
+// systemdSays is what systemd says of alignd's units with further files beside them.
+func systemdSays(t *testing.T, beside map[string]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, name := range []string{"alignd.service", "alignd.socket"} {
+		text := strings.ReplaceAll(string(readFile(t, "../systemd/"+name)), "@BINDIR@/alignd", binary(t))
+		beside[name] = strings.ReplaceAll(text, "Documentation=man:alignd(8)\n", "") // not installed here
+	}
+	for name, text := range beside {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	out, err := exec.Command("systemd-analyze", "verify", filepath.Join(dir, "alignd.service"), filepath.Join(dir, "alignd.socket")).CombinedOutput()
+	if err != nil || strings.Contains(string(out), "alignd.") {
+		return fmt.Sprintf("%s(%v)", out, err)
+	}
+	return ""
 }
 
 // TestUnitSaysWhatItMust: what systemd takes in any case, but mail needs.
