@@ -13,11 +13,11 @@ import (
 
 // Done hands on the record of a message, whatever became of it. One that the MTA
 // gave up before the end of its header leaves none.
-func (s *session) Done(o milter.Outcome) {
+func (s *session) Done(o milter.Outcome) (sent func(written bool)) {
 	defer s.drop()
 	msg := s.current()
 	if o.End == milter.Aborted && !o.HeaderEnded {
-		return
+		return nil
 	}
 	r := s.record(msg, o.End)
 	r.Basis = msg.settings.Basis
@@ -30,7 +30,7 @@ func (s *session) Done(o milter.Outcome) {
 		}
 	}
 	r.Outcome.Receiving, r.Outcome.Checking = msg.times(time.Now())
-	s.filter.sink.Take(r)
+	return s.filter.sink.Take(r)
 }
 
 // current is the message in progress. One whose MAIL failed is made up.

@@ -19,7 +19,10 @@ import (
 // kept is a record.Sink.
 type kept struct{ records []*record.Record }
 
-func (k *kept) Take(r *record.Record) { k.records = append(k.records, r) }
+func (k *kept) Take(r *record.Record) func(bool) {
+	k.records = append(k.records, r)
+	return nil
+}
 
 // zoneText is a zone file.
 type zoneText string

@@ -30,10 +30,10 @@ func NewLog(h slog.Handler) *Log { return &Log{handler: h} }
 func (l *Log) ShowAddresses(yes bool) { l.addresses.Store(yes) }
 
 // Take implements record.Sink.
-func (l *Log) Take(r *record.Record) {
+func (l *Log) Take(r *record.Record) (sent func(written bool)) {
 	ctx := context.Background()
 	if !l.handler.Enabled(ctx, slog.LevelInfo) {
-		return
+		return nil
 	}
 	w, _ := l.lines.Get().(*logLine)
 	if w == nil {
@@ -46,6 +46,7 @@ func (l *Log) Take(r *record.Record) {
 	_ = l.handler.Handle(ctx, line) // there is no place left to complain
 	clear(w.attrs)
 	l.lines.Put(w)
+	return nil
 }
 
 // logMessages name the line by how the message ended.

@@ -95,17 +95,32 @@ type Options struct {
 
 // Sink takes records. Take is called from many goroutines at once, before the
 // MTA is answered; it returns soon, does not change the record, and tells
-// failures itself, as mail neither waits nor fails for them.
+// failures itself, as mail neither waits nor fails for them. What Take returns, if
+// anything, is called when the reply to the MTA was written, or could not be.
 type Sink interface {
-	Take(*Record)
+	Take(*Record) (sent func(written bool))
 }
 
 // Sinks is a Sink that hands each record on to all of its own, in order.
 type Sinks []Sink
 
 // Take implements Sink.
-func (s Sinks) Take(r *Record) {
+func (s Sinks) Take(r *Record) (sent func(written bool)) {
+	var hear []func(bool)
 	for _, sink := range s {
-		sink.Take(r)
+		if f := sink.Take(r); f != nil {
+			hear = append(hear, f)
+		}
+	}
+	switch len(hear) {
+	case 0:
+		return nil
+	case 1:
+		return hear[0]
+	}
+	return func(written bool) {
+		for _, f := range hear {
+			f(written)
+		}
 	}
 }

@@ -32,7 +32,7 @@ func (s *stub) EndOfHeader()                                     {}
 func (s *stub) Body([]byte)                                      {}
 func (s *stub) Abort()                                           {}
 func (s *stub) Close()                                           {}
-func (s *stub) Done(milter.Outcome)                              {}
+func (s *stub) Done(milter.Outcome) func(bool)                   { return nil }
 func (s *stub) EndOfMessage(ctx context.Context) milter.Response { return s.answer(ctx) }
 
 // answering starts such a filter and returns its place.

@@ -68,9 +68,11 @@ func (d *dialogue) conclude(response Response, o Outcome) error {
 			"err", err, "reply", o.Reply.String())
 		out = o.Reply.append(d.out[:0])
 	}
-	d.tell(o)
+	sent := d.tell(o)
 	d.current = 0 // from here on a panic is ours, and a second reply would be one too many
-	if err := d.write(out); err != nil {
+	err = d.write(out)
+	sent(err == nil)
+	if err != nil {
 		return err
 	}
 	if told := d.srv.opt.Answered; told != nil {
@@ -102,28 +104,35 @@ func (d *dialogue) forget() error {
 		return nil
 	}
 	d.abort()
-	d.tell(Outcome{End: Aborted, Problem: "the MTA gave the message up"})
+	d.tell(Outcome{End: Aborted, Problem: "the MTA gave the message up"})(true)
 	return d.endMessage()
 }
 
-// tell ends the message for the Session that it began with.
-func (d *dialogue) tell(o Outcome) {
+// tell ends the message for the Session that it began with. What it returns is to be
+// called when the reply was written, or could not be.
+func (d *dialogue) tell(o Outcome) (sent func(written bool)) {
+	sent = func(bool) {}
 	session := d.msg.owner
 	if session == nil {
-		return
+		return sent
 	}
 	d.msg.owner = nil
 	o.HeaderEnded = d.msg.part == partBody
 	if o.End == Aborted {
 		o.Problem += d.msg.before()
 	}
-	ok := d.shielded("done", func() { session.Done(o) })
+	ok := d.shielded("done", func() {
+		if hear := session.Done(o); hear != nil {
+			sent = func(written bool) { d.shielded("sent", func() { hear(written) }) }
+		}
+	})
 	switch {
 	case session != d.session: // it panicked, and waited for this
 		d.shielded("close", session.Close)
 	case !ok:
 		d.closeSession()
 	}
+	return sent
 }
 
 // abort tells the Session that its message is over, unless it knows that.

@@ -152,7 +152,7 @@ func (d *dialogue) finish() {
 	d.endProgress()
 	d.cancel()
 	d.abort()
-	d.tell(Outcome{End: Aborted, Problem: "the connection to the MTA ended"})
+	d.tell(Outcome{End: Aborted, Problem: "the connection to the MTA ended"})(true)
 	d.closeSession()
 	d.in.close()
 }

@@ -45,8 +45,9 @@ type Session interface {
 	Abort()
 	// Done tells what became of the message, once for each Mail. It is called when
 	// the reply is composed and before it is sent; so it may also come when Mail or
-	// another method has panicked.
-	Done(Outcome)
+	// another method has panicked. What it returns, if anything, is called once the
+	// reply was written, or could not be; where there is none, it is as if written.
+	Done(Outcome) (sent func(written bool))
 	// Close ends the session. It is the last call.
 	Close()
 }

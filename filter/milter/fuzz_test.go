@@ -74,7 +74,7 @@ func (o *orderly) EndOfMessage(context.Context) Response {
 	return Response{[]Edit{InsertHeader(0, "A", "1")}, Accept}
 }
 func (o *orderly) Abort() { o.step("aborted", "mail", "header", "body") }
-func (o *orderly) Done(got Outcome) {
+func (o *orderly) Done(got Outcome) func(bool) {
 	switch o.state {
 	case "judged":
 		if got.End != Answered && got.End != Aborted { // cut off before the answer
@@ -86,9 +86,10 @@ func (o *orderly) Done(got Outcome) {
 		}
 	case "panicked":
 		o.step("dead", "panicked")
-		return
+		return nil
 	}
 	o.step("idle", "judged", "aborted")
+	return nil
 }
 func (o *orderly) Close() { o.step("closed", "idle", "dead") }
 

@@ -29,6 +29,7 @@ type recorder struct {
 	mu       sync.Mutex
 	events   []string
 	outcomes []Outcome
+	sent     []bool // what the functions that Done returned have heard
 	conn     *Conn
 
 	judge   func(context.Context) Response // nil accepts
@@ -72,12 +73,17 @@ func (r *recorder) EndOfHeader()      { r.note("end of header") }
 func (r *recorder) Body(chunk []byte) { r.note("body %d", len(chunk)) }
 func (r *recorder) Abort()            { r.note("abort") }
 func (r *recorder) Close()            { r.note("close") }
-func (r *recorder) Done(o Outcome) {
+func (r *recorder) Done(o Outcome) func(bool) {
 	r.mu.Lock()
 	r.outcomes = append(r.outcomes, o)
 	r.mu.Unlock()
 	if r.panicAt != nil && r.panicAt("done") {
 		panic("told to, at done")
+	}
+	return func(written bool) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.sent = append(r.sent, written)
 	}
 }
 func (r *recorder) EndOfMessage(ctx context.Context) Response {

@@ -146,7 +146,7 @@ func (d *dialogue) mail(data []byte) error {
 		}
 	} else {
 		d.abort()
-		d.tell(Outcome{End: Aborted, Problem: "a new MAIL"})
+		d.tell(Outcome{End: Aborted, Problem: "a new MAIL"})(true)
 	}
 	d.msg = message{part: partEnvelope}
 	d.conn.macros.begin(macroMail)

@@ -67,16 +67,16 @@ func memoryInUse() int {
 // quiet is a Session that does nothing.
 type quiet struct{}
 
-func (quiet) Connect(Connect)    {}
-func (quiet) Helo(string)        {}
-func (quiet) Mail(Mail)          {}
-func (quiet) Rcpt(Rcpt)          {}
-func (quiet) Header(_, _ []byte) {}
-func (quiet) EndOfHeader()       {}
-func (quiet) Body([]byte)        {}
-func (quiet) Abort()             {}
-func (quiet) Done(Outcome)       {}
-func (quiet) Close()             {}
+func (quiet) Connect(Connect)         {}
+func (quiet) Helo(string)             {}
+func (quiet) Mail(Mail)               {}
+func (quiet) Rcpt(Rcpt)               {}
+func (quiet) Header(_, _ []byte)      {}
+func (quiet) EndOfHeader()            {}
+func (quiet) Body([]byte)             {}
+func (quiet) Abort()                  {}
+func (quiet) Done(Outcome) func(bool) { return nil }
+func (quiet) Close()                  {}
 func (quiet) EndOfMessage(context.Context) Response {
 	return Response{Reply: Accept}
 }
