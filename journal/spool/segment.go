@@ -1,0 +1,148 @@
+package spool
+
+import (
+	"cmp"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// ID names a spool: random octets made with it.
+type ID [16]byte
+
+func (id ID) String() string { return hex.EncodeToString(id[:]) }
+
+// A segment begins with
+//
+//	octets  what
+//	8       "alignds1"
+//	16      id of the spool
+//	8       number of its first frame
+//	4       CRC-32C of the above
+const (
+	segmentMagic  = "alignds1"
+	segmentHeader = 8 + 16 + 8 + 4
+	segmentSuffix = ".seg"
+	idFile        = "id"
+)
+
+// segment is one file of the log.
+type segment struct {
+	path  string
+	first Number
+	size  int64 // octets, as of the last look
+	// What only the writer knows: the last number that the segment may hold, and when
+	// it ended, by the monotonic clock; one of an earlier run, when this one began.
+	last  Number
+	ended time.Time
+}
+
+func segmentName(first Number) string { return fmt.Sprintf("%016x%s", uint64(first), segmentSuffix) }
+
+// segments lists the files of the log, oldest first.
+func segments(dir string) ([]segment, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var list []segment
+	for _, e := range entries {
+		digits, ok := strings.CutSuffix(e.Name(), segmentSuffix)
+		if !ok {
+			continue
+		}
+		n, err := strconv.ParseUint(digits, 16, 64)
+		if err != nil || n == 0 || len(digits) != 16 {
+			continue
+		}
+		info, err := e.Info()
+		if errors.Is(err, os.ErrNotExist) { // removed meanwhile
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, segment{path: filepath.Join(dir, e.Name()), first: Number(n), size: info.Size()})
+	}
+	slices.SortFunc(list, func(a, b segment) int { return cmp.Compare(a.first, b.first) })
+	return list, nil
+}
+
+func appendSegmentHeader(dst []byte, id ID, first Number) []byte {
+	start := len(dst)
+	dst = append(dst, segmentMagic...)
+	dst = append(dst, id[:]...)
+	dst = binary.BigEndian.AppendUint64(dst, uint64(first))
+	return binary.BigEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+}
+
+// checkSegmentHeader says what is wrong with the begin of a segment. errShort: it was
+// not written to its end.
+func checkSegmentHeader(b []byte, id ID, first Number) error {
+	want := appendSegmentHeader(nil, id, first)
+	n := min(len(b), len(want))
+	switch {
+	case string(b[:n]) == string(want[:n]) && n < len(want):
+		return errShort
+	case string(b[:n]) == string(want):
+		return nil
+	case n < segmentHeader || string(b[:8]) != segmentMagic:
+		return errors.New("it is no segment of this version")
+	}
+	return fmt.Errorf("it is of another spool, id %x", b[8:24])
+}
+
+// ReadID reads the id of the spool in dir. It is os.ErrNotExist where there is none.
+func ReadID(dir string) (id ID, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, idFile))
+	if err != nil {
+		return ID{}, err
+	}
+	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(b) != len(id) {
+		return ID{}, fmt.Errorf("%s: no id of a spool: %.40q", filepath.Join(dir, idFile), text)
+	}
+	return ID(b), nil
+}
+
+// makeID gives a directory without segments a new id. It is whole or absent, also
+// after a power cut.
+func makeID(dir string) (id ID, err error) {
+	_, _ = rand.Read(id[:]) // never fails
+	path := filepath.Join(dir, idFile)
+	if err := os.Remove(path + ".new"); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return ID{}, err
+	}
+	f, err := create(path + ".new")
+	if err != nil {
+		return ID{}, err
+	}
+	_, err = io.WriteString(f, id.String()+"\n")
+	err = errors.Join(err, f.Sync(), f.Close())
+	if err == nil {
+		err = os.Rename(path+".new", path)
+	}
+	if err != nil {
+		return ID{}, err
+	}
+	return id, syncDir(dir)
+}
+
+// syncDir makes names in dir last.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}

@@ -1,0 +1,324 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+// Options say where a spool is and how much it may take. The zero value of all but Dir
+// is a default.
+type Options struct {
+	// Dir is made if it is absent. Nothing else may lie in it.
+	Dir string
+	// Max bounds the octets of all segments; 0 is DefaultMax.
+	Max int64
+	// KeepFree is the share of the file system that stays free, from 0 to 1; 0 is
+	// DefaultKeepFree.
+	KeepFree float64
+	// Keep is how long segments stay that every store has taken, so that a store that
+	// falls back behind what it took can take it again; 0 is DefaultKeep.
+	Keep time.Duration
+	// Patience is how long Append waits; 0 is DefaultPatience.
+	Patience time.Duration
+	// SegmentSize is when a segment ends, in octets; 0 is DefaultSegmentSize.
+	SegmentSize int64
+	// Log hears what an admin should know; nil for nobody.
+	Log *slog.Logger
+
+	// disk stands for the file system in tests.
+	disk disk
+}
+
+// The defaults. All numbers are ours.
+const (
+	DefaultMax         = 1 << 30
+	DefaultKeepFree    = 0.05
+	DefaultKeep        = time.Hour
+	DefaultPatience    = 100 * time.Millisecond
+	DefaultSegmentSize = 16 << 20
+	// maxQueue bounds the octets that wait to be written.
+	maxQueue = 32 << 20
+	// syncEvery is how much a power cut may cost.
+	syncEvery = time.Second
+)
+
+const (
+	fileMode = 0o640
+	dirMode  = 0o750
+	lockFile = "lock"
+)
+
+func (o Options) withDefaults() Options {
+	if o.Max <= 0 {
+		o.Max = DefaultMax
+	}
+	if o.KeepFree <= 0 {
+		o.KeepFree = DefaultKeepFree
+	}
+	if o.Keep <= 0 {
+		o.Keep = DefaultKeep
+	}
+	if o.Patience <= 0 {
+		o.Patience = DefaultPatience
+	}
+	if o.SegmentSize <= 0 {
+		o.SegmentSize = min(DefaultSegmentSize, o.Max/8)
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.disk == nil {
+		o.disk = realDisk{}
+	}
+	return o
+}
+
+// What Open and Append say.
+var (
+	// ErrLocked: another process writes to this spool.
+	ErrLocked = errors.New("another process uses this spool")
+	// ErrLate: the frame waits to be written and will follow.
+	ErrLate = errors.New("the spool is slow, the record follows")
+	// ErrDropped: the frame is not kept, as there is no room or the disk fails.
+	ErrDropped = errors.New("the spool has no room, the record is dropped")
+	errClosed  = errors.New("the spool is closed")
+)
+
+// Counts is what became of records since Open, and what lies on disk.
+type Counts struct {
+	Written, Late, Dropped uint64 // records; a late one that was written is in both
+	Octets                 int64  // of all segments
+	Segments               int
+	// Evicted are segments that were removed before Options.Keep was over, for want of
+	// room.
+	Evicted uint64
+	// Err is why the last write failed; nil if it did not.
+	Err error
+}
+
+// Spool is the writing end. Its methods are safe for concurrent use.
+type Spool struct {
+	opt  Options
+	id   ID
+	lock *os.File
+
+	mu     sync.Mutex
+	work   *sync.Cond // something is queued, or closing
+	queue  []*entry
+	octets int // of payloads in the queue
+	last   Number
+	flying map[Number]bool // records whose answer is not known yet
+	record Number          // the last one
+	marked Number          // Answered of the last frame that was queued
+	taken  Number          // all stores have what is up to here
+	counts Counts
+	// lateTold is when tellLate last did.
+	lateTold time.Time
+	closing  bool
+	written  chan struct{} // closed when all that was queued is written
+	synced   sync.WaitGroup
+
+	syncer syncer
+	w      writer
+}
+
+// entry is a frame on its way to disk.
+type entry struct {
+	frame   Frame
+	written chan error // has room for one
+}
+
+// Open locks the spool in Options.Dir, making it if needed, and begins a new run.
+func Open(opt Options) (*Spool, error) {
+	opt = opt.withDefaults()
+	s := &Spool{opt: opt, flying: map[Number]bool{}, written: make(chan struct{})}
+	s.work = sync.NewCond(&s.mu)
+	if err := s.open(); err != nil {
+		if s.lock != nil {
+			s.lock.Close()
+		}
+		return nil, fmt.Errorf("spool %s: %w", opt.Dir, err)
+	}
+	go s.write()
+	s.synced.Go(s.keepSynced)
+	return s, nil
+}
+
+func (s *Spool) open() (err error) {
+	dir := s.opt.Dir
+	if err := makeDir(dir); err != nil {
+		return err
+	}
+	if s.lock, err = lockDir(filepath.Join(dir, lockFile)); err != nil {
+		return err
+	}
+	list, err := segments(dir)
+	if err != nil {
+		return err
+	}
+	s.id, err = ReadID(dir)
+	if errors.Is(err, os.ErrNotExist) && len(list) == 0 {
+		s.id, err = makeID(dir)
+	}
+	if err != nil {
+		return err
+	}
+	var run uint64
+	for _, old := range list {
+		run = max(run, old.first.Run())
+	}
+	s.last = firstOf(run+1) - 1
+	s.w = writer{spool: s, segments: list}
+	for i := range list {
+		s.w.octets += list[i].size
+		list[i].ended, list[i].last = time.Now(), s.last
+		if i+1 < len(list) {
+			list[i].last = list[i+1].first - 1
+		}
+	}
+	s.counts.Segments, s.counts.Octets = len(list), s.w.octets
+	// The run is on disk before any number of it is given away.
+	start := Frame{Kind: KindStart, Number: s.last + 1, Answered: s.last + 1}
+	s.last++
+	if err := s.w.put([]*entry{{frame: start}}); err != nil {
+		return err
+	}
+	if err := s.syncer.sync(); err != nil {
+		return err
+	}
+	return syncDir(dir)
+}
+
+// ID is the name of the spool.
+func (s *Spool) ID() ID { return s.id }
+
+// Append writes a record and returns its number, which Answered or Lost is to be told
+// once the MTA has been answered, whatever the error. With ErrLate the record is on its
+// way; with any other error it is not kept.
+func (s *Spool) Append(payload []byte) (Number, error) {
+	if len(payload) > MaxPayload {
+		return 0, fmt.Errorf("%w: %d octets", ErrDropped, len(payload))
+	}
+	e := &entry{frame: Frame{Kind: KindRecord, Payload: payload}, written: make(chan error, 1)}
+	s.mu.Lock()
+	if s.closing || s.octets+len(payload) > maxQueue {
+		s.counts.Dropped++
+		s.mu.Unlock()
+		return 0, ErrDropped
+	}
+	s.enqueue(e)
+	s.flying[e.frame.Number] = true
+	s.mu.Unlock()
+
+	timer := time.NewTimer(s.opt.Patience)
+	defer timer.Stop()
+	select {
+	case err := <-e.written:
+		return e.frame.Number, err
+	case <-timer.C:
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	select {
+	case err := <-e.written: // just now
+		return e.frame.Number, err
+	default:
+		s.counts.Late++
+		s.tellLate()
+		return e.frame.Number, ErrLate
+	}
+}
+
+// tellLate says at most once a minute that the disk is slow; mu is held.
+func (s *Spool) tellLate() {
+	if now := time.Now(); s.lateTold.IsZero() || now.Sub(s.lateTold) > time.Minute {
+		s.lateTold = now
+		s.opt.Log.Warn("the disk of the journal's spool is slow, records follow their answers", "late", s.counts.Late)
+	}
+}
+
+// enqueue gives e its number; mu is held.
+func (s *Spool) enqueue(e *entry) {
+	e.frame.Answered = s.answered()
+	s.marked = e.frame.Answered
+	s.last++
+	e.frame.Number = s.last
+	if e.frame.Kind == KindRecord {
+		s.record = s.last
+	}
+	s.queue = append(s.queue, e)
+	s.octets += len(e.frame.Payload)
+	s.work.Signal()
+}
+
+// answered is the lowest record without an answer, or the next number; mu is held.
+func (s *Spool) answered() Number {
+	low := s.last + 1
+	for n := range s.flying {
+		low = min(low, n)
+	}
+	return low
+}
+
+// mark adds a frame that tells what no frame tells yet: that the last records are
+// answered. mu is held.
+func (s *Spool) mark() {
+	if s.record >= s.marked && s.answered() > s.marked {
+		s.enqueue(&entry{frame: Frame{Kind: KindMark}})
+	}
+}
+
+// Answered says that the answer to record n was written.
+func (s *Spool) Answered(n Number) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.flying, n)
+}
+
+// Lost says that the answer to record n could not be written. It does not wait.
+func (s *Spool) Lost(n Number) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n == 0 || s.closing {
+		return
+	}
+	e := &entry{frame: Frame{Kind: KindLost, Payload: lostPayload(n)}}
+	s.enqueue(e) // with n still flying: no earlier frame may say that it is answered
+	delete(s.flying, n)
+}
+
+// Taken says that every store has what is up to and with n. Segments that hold nothing
+// later may go.
+func (s *Spool) Taken(n Number) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken = max(s.taken, n)
+}
+
+// Counts tells how it is going.
+func (s *Spool) Counts() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts
+}
+
+// Close writes what waits, syncs it, and lets go of the spool.
+func (s *Spool) Close() error {
+	s.mu.Lock()
+	if s.closing {
+		s.mu.Unlock()
+		<-s.written
+		return errClosed
+	}
+	s.closing = true
+	s.work.Signal()
+	s.mu.Unlock()
+	<-s.written
+	s.synced.Wait()
+	return errors.Join(s.syncer.close(), s.lock.Close())
+}

@@ -1,0 +1,464 @@
+package spool
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// open opens a spool that the test closes.
+func open(t *testing.T, opt Options) *Spool {
+	t.Helper()
+	s, err := Open(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func add(t *testing.T, s *Spool, payload string) Number {
+	t.Helper()
+	n, err := s.Append([]byte(payload))
+	if err != nil {
+		t.Fatalf("Append(%.40q): %v", payload, err)
+	}
+	return n
+}
+
+// story is what a reader finds, in words.
+func story(t *testing.T, dir string, from Number) (frames []string, damages []Damage, gaps []Gap) {
+	t.Helper()
+	r, err := NewReader(dir, from)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	r.Damaged = func(d Damage) { damages = append(damages, d) }
+	r.Missing = func(g Gap) { gaps = append(gaps, g) }
+	for {
+		f, err := r.Next()
+		if err == io.EOF {
+			return frames, damages, gaps
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, tell(f))
+	}
+}
+
+func tell(f Frame) string {
+	text := fmt.Sprintf("%d.%d %c", f.Number.Run(), f.Number.Place(), f.Kind)
+	switch f.Kind {
+	case KindRecord:
+		text += " " + string(f.Payload)
+	case KindLost:
+		text += fmt.Sprintf(" %d", f.Lost().Place())
+	}
+	return text + fmt.Sprintf(" <%d", f.Answered.Place())
+}
+
+func wantStory(t *testing.T, dir string, from Number, want ...string) {
+	t.Helper()
+	got, damages, gaps := story(t, dir, from)
+	if !slices.Equal(got, want) || len(damages) > 0 || len(gaps) > 0 {
+		t.Errorf("got\n%s\ndamage %v, gaps %v, want\n%s", strings.Join(got, "\n"), damages, gaps, strings.Join(want, "\n"))
+	}
+}
+
+func TestWhatIsWrittenIsRead(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	one, two := add(t, s, "one"), add(t, s, "two")
+	s.Answered(one)
+	three := add(t, s, "three")
+	s.Lost(two)
+	s.Answered(three)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	// two is not answered before the frame that says that it was lost.
+	wantStory(t, dir, 0, "1.1 S <1", "1.2 R one <2", "1.3 R two <2", "1.4 R three <3", "1.5 L 3 <3", "1.6 M <6")
+
+	s = open(t, Options{Dir: dir})
+	add(t, s, "four")
+	s.Close() // it was not answered
+	wantStory(t, dir, three, "1.4 R three <3", "1.5 L 3 <3", "1.6 M <6", "2.1 S <1", "2.2 R four <2")
+}
+
+func TestAReaderFollows(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir, SegmentSize: 400})
+	r, err := NewReader(dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if f, err := r.Next(); err != nil || f.Kind != KindStart {
+		t.Fatalf("got %v, %v", f, err)
+	}
+	for i := range 200 {
+		if f, err := r.Next(); err != io.EOF {
+			t.Fatalf("before record %d: got %v, %v", i, f, err)
+		}
+		want := fmt.Sprint("record ", i)
+		s.Answered(add(t, s, want))
+		f, err := r.Next()
+		if err != nil || string(f.Payload) != want {
+			t.Fatalf("got %q, %v; want %q", f.Payload, err, want)
+		}
+	}
+	if n := s.Counts().Segments; n < 10 {
+		t.Errorf("%d segments, the test wants to see the reader pass from one to the next", n)
+	}
+}
+
+func TestOneProcessWrites(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	if _, err := Open(Options{Dir: dir}); !errors.Is(err, ErrLocked) {
+		t.Errorf("a second writer: got %v, want %v", err, ErrLocked)
+	}
+	s.Close()
+	open(t, Options{Dir: dir})
+}
+
+// A kill leaves any part of the last write. All before it is read, the part is named,
+// and the next run goes on.
+func TestTheTailIsCutAtEveryOffset(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	for i := range 3 {
+		s.Answered(add(t, s, fmt.Sprint("record ", i)))
+	}
+	s.Close()
+	list, err := segments(dir)
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	whole, err := os.ReadFile(list[0].path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _, _ := story(t, dir, 0)
+	for size := segmentHeader; size < len(whole); size++ {
+		dir := t.TempDir()
+		copyFile(t, dir, idFile, []byte(s.ID().String()))
+		copyFile(t, dir, filepath.Base(list[0].path), whole[:size])
+		fits := 0
+		for at := segmentHeader; at < size; {
+			_, n, err := s.id.cutFrame(whole[at:size])
+			if err != nil {
+				break
+			}
+			at += n
+			fits++
+		}
+		next := open(t, Options{Dir: dir})
+		next.Answered(add(t, next, "after"))
+		next.Close()
+		got, damages, gaps := story(t, dir, 0)
+		want := append(slices.Clone(all[:fits]), "2.1 S <1", "2.2 R after <2", "2.3 M <3")
+		if !slices.Equal(got, want) || len(gaps) > 0 {
+			t.Fatalf("cut at %d: got %q, gaps %v, want %q", size, got, gaps, want)
+		}
+		torn := size > segmentHeader && !endsFrame(s, whole, size)
+		if torn != (len(damages) == 1) || torn && (!damages[0].Torn || damages[0].Path == "" || damages[0].Octets <= 0) {
+			t.Fatalf("cut at %d: torn %t, told %v", size, torn, damages)
+		}
+	}
+}
+
+func endsFrame(s *Spool, whole []byte, size int) bool {
+	at := segmentHeader
+	for at < size {
+		_, n, err := s.id.cutFrame(whole[at:])
+		if err != nil {
+			return false
+		}
+		at += n
+	}
+	return at == size
+}
+
+// Each octet of a segment is damaged in turn: no frame is made up, those that are not
+// hit are read, and the damage is named.
+func TestDamageCostsTheFrameThatItHits(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	s.Answered(add(t, s, "one"))
+	// What a message may bring: octets that would be a frame of a spool without id.
+	forged := (&ID{}).appendFrame(nil, &Frame{Kind: KindRecord, Number: 9, Payload: []byte("forged")})
+	s.Answered(add(t, s, string(forged)))
+	s.Answered(add(t, s, "three"))
+	s.Close()
+	open(t, Options{Dir: dir}).Close() // a later segment, so that the first is over
+	list, _ := segments(dir)
+	whole, err := os.ReadFile(list[0].path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, _, _ := story(t, dir, 0)
+	for at := segmentHeader; at < len(whole); at++ {
+		hurt := bytes.Clone(whole)
+		hurt[at] ^= 0x55
+		if err := os.WriteFile(list[0].path, hurt, fileMode); err != nil {
+			t.Fatal(err)
+		}
+		got, damages, _ := story(t, dir, 0)
+		if len(got) != len(all)-1 || len(damages) != 1 {
+			t.Fatalf("octet %d: got %q, damage %v", at, got, damages)
+		}
+		for _, f := range got {
+			if !slices.Contains(all, f) {
+				t.Fatalf("octet %d: %q was never written", at, f)
+			}
+		}
+	}
+}
+
+func TestASegmentOfAnotherSpoolIsNotRead(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	open(t, Options{Dir: dir}).Close()
+	s := open(t, Options{Dir: other})
+	add(t, s, "theirs")
+	s.Close()
+	list, _ := segments(other)
+	mine, _ := segments(dir)
+	b, _ := os.ReadFile(list[0].path)
+	if err := os.WriteFile(mine[0].path, b, fileMode); err != nil {
+		t.Fatal(err)
+	}
+	r, err := NewReader(dir, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if _, err := r.Next(); err == nil || !strings.Contains(err.Error(), "of another spool") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func copyFile(t *testing.T, dir, name string, b []byte) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), b, fileMode); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Segments that are taken go after Keep, or earlier for want of room; those that are
+// not taken never do: new records are dropped.
+func TestBounds(t *testing.T) {
+	payload := strings.Repeat("x", 1000)
+	t.Run("what is not taken stays", func(t *testing.T) {
+		dir := t.TempDir()
+		s := open(t, Options{Dir: dir, Max: 20_000, SegmentSize: 2000})
+		dropped := 0
+		for range 40 {
+			n, err := s.Append([]byte(payload))
+			if errors.Is(err, ErrDropped) {
+				dropped++
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			s.Answered(n)
+		}
+		c := s.Counts()
+		if dropped == 0 || c.Dropped != uint64(dropped) || c.Written+c.Dropped != 40 || c.Octets > 20_000 || c.Evicted != 0 || c.Err == nil {
+			t.Errorf("%d dropped, counted %+v", dropped, c)
+		}
+		s.Taken(s.last)
+		n := add(t, s, payload)
+		s.Answered(n)
+		if c := s.Counts(); c.Evicted == 0 || c.Err != nil {
+			t.Errorf("counted %+v", c)
+		}
+	})
+	t.Run("what is taken goes after its time", func(t *testing.T) {
+		s := open(t, Options{Dir: t.TempDir(), Keep: time.Nanosecond, SegmentSize: 2000})
+		for range 40 {
+			n := add(t, s, payload)
+			s.Answered(n)
+			s.Taken(n)
+		}
+		if c := s.Counts(); c.Segments > 3 || c.Evicted != 0 {
+			t.Errorf("counted %+v", c)
+		}
+	})
+	t.Run("a share of the disk stays free", func(t *testing.T) {
+		d := &sickDisk{free: 100_000, all: 1_000_000}
+		s := open(t, Options{Dir: t.TempDir(), disk: d})
+		add(t, s, payload)
+		d.set(func() { d.free = 50_500 })
+		if _, err := s.Append([]byte(payload)); !errors.Is(err, ErrDropped) {
+			t.Errorf("got %v, want %v", err, ErrDropped)
+		}
+		d.set(func() { d.free = 60_000 })
+		add(t, s, payload)
+	})
+}
+
+// sickDisk fails as it is told.
+type sickDisk struct {
+	realDisk
+	mu        sync.Mutex
+	free, all int64
+	room      int  // octets that can be written if full
+	full      bool // then ENOSPC
+	slow      chan struct{}
+}
+
+func (d *sickDisk) set(f func()) { d.mu.Lock(); defer d.mu.Unlock(); f() }
+
+func (d *sickDisk) Free(string) (int64, int64, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.free, d.all, nil
+}
+
+func (d *sickDisk) Create(path string) (file, error) {
+	f, err := d.realDisk.Create(path)
+	return &sickFile{file: f, d: d}, err
+}
+
+type sickFile struct {
+	file
+	d *sickDisk
+}
+
+func (f *sickFile) Write(p []byte) (int, error) {
+	f.d.mu.Lock()
+	room, full, slow := f.d.room, f.d.full, f.d.slow
+	f.d.mu.Unlock()
+	if slow != nil {
+		<-slow
+	}
+	if full {
+		n, err := f.file.Write(p[:min(room, len(p))])
+		return n, errors.Join(err, syscall.ENOSPC)
+	}
+	return f.file.Write(p)
+}
+
+func TestAFullDiskDropsAndRecovers(t *testing.T) {
+	dir := t.TempDir()
+	d := &sickDisk{free: 1 << 40, all: 1 << 40}
+	s := open(t, Options{Dir: dir, disk: d})
+	s.Answered(add(t, s, "one"))
+	for room := range 40 {
+		d.set(func() { d.full, d.room = true, room })
+		n, err := s.Append([]byte("lost"))
+		if !errors.Is(err, ErrDropped) || !errors.Is(err, syscall.ENOSPC) {
+			t.Fatalf("got %v", err)
+		}
+		s.Answered(n)
+	}
+	d.set(func() { d.full = false })
+	s.Answered(add(t, s, "two"))
+	s.Close()
+	got, damages, gaps := story(t, dir, 0)
+	want := []string{"1.1 S <1", "1.2 R one <2", "1.43 R two <43", "1.44 M <44"}
+	if !slices.Equal(got, want) || len(damages) > 0 || len(gaps) != 1 {
+		t.Errorf("got %q, damage %v, gaps %v, want %q and one gap", got, damages, gaps, want)
+	}
+	if c := s.Counts(); c.Dropped != 40 || c.Written != 2 {
+		t.Errorf("counted %+v", c)
+	}
+}
+
+func TestASlowDiskDelaysNoAnswerForLong(t *testing.T) {
+	dir := t.TempDir()
+	d := &sickDisk{free: 1 << 40, all: 1 << 40}
+	s := open(t, Options{Dir: dir, disk: d, Patience: 10 * time.Millisecond})
+	slow := make(chan struct{})
+	d.set(func() { d.slow = slow })
+	for range 5 {
+		n, err := s.Append([]byte("late"))
+		if !errors.Is(err, ErrLate) {
+			t.Fatalf("got %v, want %v", err, ErrLate)
+		}
+		s.Answered(n)
+	}
+	d.set(func() { d.slow = nil })
+	close(slow)
+	s.Answered(add(t, s, "in time"))
+	s.Close()
+	if c := s.Counts(); c.Late != 5 || c.Written != 6 || c.Dropped != 0 {
+		t.Errorf("counted %+v", c)
+	}
+	if got, _, _ := story(t, dir, 0); len(got) != 8 {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestManyAtOnce(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir, SegmentSize: 10_000})
+	const each, all = 200, 8
+	var wg sync.WaitGroup
+	for g := range all {
+		wg.Go(func() {
+			for i := range each {
+				n, err := s.Append(fmt.Appendf(nil, "%d/%d", g, i))
+				if err != nil && !errors.Is(err, ErrLate) {
+					t.Error(err)
+				}
+				if i%10 == 0 {
+					s.Lost(n)
+				} else {
+					s.Answered(n)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	s.Close()
+	got, damages, gaps := story(t, dir, 0)
+	counts := map[byte]int{}
+	seen := map[string]bool{}
+	for _, f := range got {
+		_, rest, _ := strings.Cut(f, " ")
+		counts[rest[0]]++
+		if rest[0] == 'R' {
+			seen[strings.Fields(rest)[1]] = true
+		}
+	}
+	if counts['R'] != all*each || len(seen) != all*each || counts['L'] != all*each/10 || len(damages)+len(gaps) > 0 {
+		t.Errorf("%v, %d different, damage %v, gaps %v", counts, len(seen), damages, gaps)
+	}
+}
+
+func BenchmarkAppend(b *testing.B) {
+	for _, writers := range []int{1, 16} {
+		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
+			s, err := Open(Options{Dir: b.TempDir(), Max: 1 << 40})
+			if err != nil {
+				b.Fatal(err)
+			}
+			defer s.Close()
+			payload := bytes.Repeat([]byte("x"), 900)
+			b.ReportAllocs()
+			b.SetParallelism(max(1, writers/2))
+			b.RunParallel(func(p *testing.PB) {
+				for p.Next() {
+					n, err := s.Append(payload)
+					if err != nil && !errors.Is(err, ErrLate) {
+						b.Error(err)
+						return
+					}
+					s.Answered(n)
+				}
+			})
+		})
+	}
+}

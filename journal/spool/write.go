@@ -1,0 +1,230 @@
+package spool
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+func lostPayload(n Number) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
+
+// writer is what the writing goroutine has for itself, but for what the methods lock
+// Spool.mu for.
+type writer struct {
+	spool    *Spool
+	file     file      // the segment that grows; nil before the first
+	segments []segment // all, oldest first, the one that grows last
+	octets   int64     // of all segments
+	size     int64     // whole frames of the one that grows, in octets
+	torn     bool      // octets of a failed write may stand behind size
+	failed   bool      // the last write did
+	buf      []byte
+}
+
+// write is the life of the goroutine that writes.
+func (s *Spool) write() {
+	defer close(s.written)
+	for {
+		batch, more := s.next()
+		if len(batch) > 0 {
+			s.w.deliver(batch)
+		}
+		if !more {
+			return
+		}
+	}
+}
+
+// next waits for entries. more is false when they are the last ones.
+func (s *Spool) next() (batch []*entry, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.queue) == 0 && !s.closing {
+		s.work.Wait()
+	}
+	if s.closing {
+		s.mark()
+	}
+	batch, s.queue, s.octets = s.queue, nil, 0
+	return batch, !s.closing
+}
+
+// deliver writes a batch and tells those who wait.
+func (w *writer) deliver(batch []*entry) {
+	err := w.put(batch)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrDropped, err)
+	}
+	records := uint64(0)
+	for _, e := range batch {
+		if e.frame.Kind == KindRecord {
+			records++
+		}
+	}
+	s := w.spool
+	s.mu.Lock()
+	if err == nil {
+		s.counts.Written += records
+	} else {
+		s.counts.Dropped += records
+	}
+	s.counts.Err = err
+	s.counts.Octets, s.counts.Segments = w.octets, len(w.segments)
+	s.mu.Unlock()
+	for _, e := range batch {
+		if e.written != nil {
+			e.written <- err
+		}
+	}
+	w.tell(err, records)
+}
+
+// tell says once that writing fails, and once that it works again.
+func (w *writer) tell(err error, records uint64) {
+	switch log := w.spool.opt.Log; {
+	case err != nil && !w.failed:
+		log.Error("the journal's spool cannot be written, records are dropped", "err", err, "records", records)
+	case err == nil && w.failed:
+		log.Warn("the journal's spool is written again", "dropped", w.spool.Counts().Dropped)
+	}
+	w.failed = err != nil
+}
+
+// put writes a batch by one write(2) for each segment that it goes to.
+func (w *writer) put(batch []*entry) error {
+	w.buf = w.buf[:0]
+	for i, e := range batch {
+		if w.file == nil || w.size+int64(len(w.buf)) >= w.spool.opt.SegmentSize {
+			if err := w.flush(); err != nil {
+				return err
+			}
+			if err := w.begin(batch[i].frame.Number); err != nil {
+				return err
+			}
+		}
+		w.buf = w.spool.id.appendFrame(w.buf, &e.frame)
+	}
+	return w.flush()
+}
+
+// flush writes buf, whole or not at all.
+func (w *writer) flush() error {
+	if len(w.buf) == 0 {
+		return nil
+	}
+	if w.torn {
+		if err := w.file.Truncate(w.size); err != nil {
+			return err
+		}
+		w.torn = false
+	}
+	if err := w.makeRoom(int64(len(w.buf))); err != nil {
+		return err
+	}
+	n, err := w.file.Write(w.buf)
+	if err != nil {
+		w.torn = n > 0
+		if w.torn && w.file.Truncate(w.size) == nil {
+			w.torn = false
+		}
+		return err
+	}
+	w.size += int64(n)
+	w.octets += int64(n)
+	w.segments[len(w.segments)-1].size = w.size
+	w.buf = w.buf[:0]
+	w.spool.syncer.wrote()
+	return nil
+}
+
+// begin starts a segment with the frame of that number.
+func (w *writer) begin(first Number) error {
+	opt := &w.spool.opt
+	if err := w.makeRoom(segmentHeader); err != nil {
+		return err
+	}
+	path := filepath.Join(opt.Dir, segmentName(first))
+	f, err := opt.disk.Create(path)
+	if err != nil {
+		return err
+	}
+	header := appendSegmentHeader(nil, w.spool.id, first)
+	if _, err := f.Write(header); err != nil {
+		return errors.Join(err, f.Close(), os.Remove(path))
+	}
+	w.spool.syncer.begins(f)
+	if n := len(w.segments); n > 0 {
+		w.segments[n-1].ended, w.segments[n-1].last = time.Now(), first-1
+	}
+	w.file, w.size, w.torn = f, segmentHeader, false
+	w.segments = append(w.segments, segment{path: path, first: first, size: segmentHeader})
+	w.octets += segmentHeader
+	return nil
+}
+
+var errFull = errors.New("no room within the bounds of the spool")
+
+// makeRoom removes segments that all stores have taken: those older than Keep, and
+// where n octets have no room else, the younger ones, too. Segments that a store is yet
+// to take stay.
+func (w *writer) makeRoom(n int64) error {
+	for len(w.segments) > 1 && w.isTaken(0) && w.age(0) >= w.spool.opt.Keep {
+		if err := w.remove(); err != nil {
+			return err
+		}
+	}
+	for !w.fits(n) {
+		if len(w.segments) < 2 || !w.isTaken(0) {
+			return errFull
+		}
+		if err := w.remove(); err != nil {
+			return err
+		}
+		w.spool.evicted()
+	}
+	return nil
+}
+
+func (s *Spool) evicted() {
+	s.mu.Lock()
+	s.counts.Evicted++
+	first := s.counts.Evicted == 1
+	s.mu.Unlock()
+	if first {
+		s.opt.Log.Warn("the journal's spool is near its bound: segments go before their time, a store that falls back could not take them again", "keep", s.opt.Keep)
+	}
+}
+
+// fits reports whether n more octets are within the bounds.
+func (w *writer) fits(n int64) bool {
+	opt := &w.spool.opt
+	if w.octets+n > opt.Max {
+		return false
+	}
+	free, all, err := opt.disk.Free(opt.Dir)
+	return err != nil || float64(free-n) >= opt.KeepFree*float64(all)
+}
+
+// isTaken: all frames of segment i are in every store.
+func (w *writer) isTaken(i int) bool {
+	w.spool.mu.Lock()
+	defer w.spool.mu.Unlock()
+	return w.segments[i].last <= w.spool.taken
+}
+
+// age is how long ago a segment ended, by the monotonic clock; of those of an earlier
+// run, how long this one lasts.
+func (w *writer) age(i int) time.Duration { return time.Since(w.segments[i].ended) }
+
+// remove removes the oldest segment.
+func (w *writer) remove() error {
+	if err := os.Remove(w.segments[0].path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	w.octets -= w.segments[0].size
+	w.segments = w.segments[1:]
+	return nil
+}
