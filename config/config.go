@@ -74,6 +74,7 @@ type Config struct {
 	Limits Limits `yaml:"limits"`
 
 	Metrics Metrics `yaml:"metrics" json:",omitzero"`
+	Journal Journal `yaml:"journal" json:",omitzero"`
 
 	// Warnings are findings that do not stop alignd, such as expired entries.
 	Warnings Problems `yaml:"-"`
@@ -308,6 +309,24 @@ type Metrics struct {
 
 // IsZero leaves what is off out of Hash.
 func (m Metrics) IsZero() bool { return len(m.Listen) == 0 && !m.AllowRemote }
+
+// Journal says where records of messages are kept, and for how long.
+type Journal struct {
+	Store string   `yaml:"store" oneof:"none sqlite"`
+	Path  string   `yaml:"path" is:"folder"`
+	Keep  Duration `yaml:"keep" min:"1h" max:"87600h"`
+	Size  Size     `yaml:"size" min:"1MiB" max:"1024TiB"`
+	Spool Spool    `yaml:"spool"`
+}
+
+// IsZero leaves what is off out of Hash.
+func (j Journal) IsZero() bool { return j.Store == "none" || j.Store == "" }
+
+// Spool bounds what waits for the store.
+type Spool struct {
+	Max  Size     `yaml:"max" min:"1MiB" max:"1TiB"`
+	Keep Duration `yaml:"keep" min:"1s" max:"168h"`
+}
 
 // Duration is a time span with its unit, such as 30s or 4h.
 type Duration struct{ time.Duration }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -159,9 +160,18 @@ var checks = map[string]func(string) (string, error){
 	"author_pattern":  authorPattern,
 	"address_pattern": addressPattern,
 	"server":          server,
+	"folder":          absoluteFolder,
 	"field_name":      fieldName,
 	"field_value":     fieldValue,
 	"delimiters":      delimiters,
+}
+
+// absoluteFolder is the absolute name of one: alignd's working directory is nobody's business.
+func absoluteFolder(s string) (string, error) {
+	if !filepath.IsAbs(s) {
+		return "", errors.New("is no absolute path, such as /var/lib/alignd")
+	}
+	return filepath.Clean(s), nil
 }
 
 func optional(check func(string) (string, error)) func(string) (string, error) {

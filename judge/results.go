@@ -8,6 +8,7 @@ import (
 	"alignd/authres"
 	"alignd/evidence"
 	"alignd/policy"
+	"alignd/record"
 )
 
 // results composes the whole Authentication-Results field of one message from
@@ -219,4 +220,13 @@ func property(props []evidence.Property, ptype, name, value string) []evidence.P
 		return props
 	}
 	return append(props, evidence.Property{Type: ptype, Name: name, Value: value})
+}
+
+// Results are those that were written, or would have been, for a record.
+func Results(r *record.Record) authres.Header {
+	id := r.Outcome.AuthservID
+	if id == "" {
+		id = r.Evidence.MTA
+	}
+	return results(id, &r.Evidence, &r.Verdict)
 }

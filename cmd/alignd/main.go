@@ -83,7 +83,7 @@ func command() *cobra.Command {
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
+	root.AddCommand(serveCommand(), logCommand(), explainCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
 		probeCommand(), doctorCommand())
 	root.AddCommand(domainCommands()...)
 	plainUsage(root)

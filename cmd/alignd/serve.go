@@ -78,6 +78,7 @@ type daemon struct {
 	expiry *expiryWatch
 
 	telemetry *telemetry // nil without metrics
+	memory    *memory    // nil without journal
 
 	reloads int // failed ones included
 }
@@ -112,6 +113,7 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 func (d *daemon) assemble() (err error) {
 	files := divideDescriptors(d.cfg, d.log)
 	d.watch()
+	d.memory = openMemory(d.cfg, d.log)
 	dns := resolverOptions(d.cfg, d.log)
 	dns.MaxInFlight, dns.Observe = files.questions, d.telemetry.observe()
 	if d.dns, err = resolver.New(dns); err != nil {
@@ -119,7 +121,7 @@ func (d *daemon) assemble() (err error) {
 	}
 	d.messages = judge.NewLog(d.log.Handler())
 	d.messages.ShowAddresses(d.cfg.LogAddresses)
-	d.filter = filter.New(d.dns, d.log, d.telemetry.sink(d.messages), settings(d.cfg))
+	d.filter = filter.New(d.dns, d.log, d.memory.sink(d.telemetry.sink(d.messages)), settings(d.cfg))
 	server := milterOptions(d.cfg, d.filter.Session, d.log)
 	server.MaxConns, server.Answered = files.connections, d.telemetry.answered()
 	if d.server, err = milter.New(server); err != nil {
@@ -136,6 +138,7 @@ const gcPercent = 200
 // run serves until a signal ends it.
 func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	defer d.lines.Close()
+	defer func() { d.memory.close() }()
 	if err := d.assemble(); err != nil {
 		return err
 	}

@@ -161,6 +161,7 @@ func needsRestart(old, new *config.Config) []string {
 		{"dns", old.DNS, new.DNS},
 		{"limits", oldLimits, newLimits},
 		{"metrics", old.Metrics, new.Metrics},
+		{"journal", old.Journal, new.Journal},
 	} {
 		if !reflect.DeepEqual(o.old, o.new) {
 			names = append(names, o.name)

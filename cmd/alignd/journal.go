@@ -1,0 +1,291 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alignd/config"
+	"alignd/domain"
+	"alignd/journal"
+	"alignd/journal/sqlite"
+	"alignd/judge"
+	"alignd/policy"
+	"alignd/record"
+)
+
+// journalFlags choose entries of the journal.
+type journalFlags struct {
+	config, since, until, domain, client string
+	disposition, rule, queueID           string
+	limit                                int
+	json                                 bool
+}
+
+func logCommand() *cobra.Command {
+	var f journalFlags
+	c := &cobra.Command{
+		Use:   "log [flags]",
+		Short: "List what became of past messages, newest first",
+		Long: `List what became of past messages, newest first, from the journal (option journal).
+
+Times are RFC 3339 or a span back from now: 14d, 6h, 90m. Who reads must be of the
+group that the journal's files belong to.
+
+Exit status 0: the journal was read, whatever was found; 1: it could not be; 2: wrong
+usage.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			q, err := f.query(time.Now())
+			if err != nil {
+				return err
+			}
+			show := listEntries
+			if f.json {
+				show = printEntries
+			}
+			return f.search(c, q, show)
+		},
+	}
+	flags := c.Flags()
+	f.common(c)
+	flags.StringVar(&f.since, "since", "", "messages that began at this time or later")
+	flags.StringVar(&f.until, "until", "", "messages that began before this time")
+	flags.StringVar(&f.domain, "domain", "", "Author Domain")
+	flags.StringVar(&f.client, "client", "", "address or network (CIDR) of the client that was checked")
+	flags.StringVar(&f.disposition, "disposition", "", "accept, quarantine, reject or tempfail")
+	flags.StringVar(&f.rule, "rule", "", "id of the rule that decided")
+	flags.StringVar(&f.queueID, "queue-id", "", "the MTA's id of the message")
+	flags.IntVar(&f.limit, "limit", 100, "entries at most; 0 is all")
+	return c
+}
+
+func explainCommand() *cobra.Command {
+	var f journalFlags
+	c := &cobra.Command{
+		Use:   "explain [flags] QUEUE-ID|TOKEN|MESSAGE-ID",
+		Short: "Explain what became of a past message, and why",
+		Long: `Explain what became of a past message, and why, from the journal (option journal).
+
+The message is named by the MTA's queue id, by the token of the log, or by its
+Message-ID. MTAs use queue ids again: all matches are shown, newest first.
+
+Exit status 0: a message was found; 1: none was, or the journal cannot be read; 2: wrong
+usage.`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return errors.New("name one message: its queue id, token or Message-ID")
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			show := explainEntries
+			if f.json {
+				show = printEntries
+			}
+			any := false
+			once := func(out io.Writer, list []*journal.Entry) error {
+				any = any || len(list) > 0
+				return show(out, list)
+			}
+			for _, q := range queriesFor(args[0]) {
+				if q.Limit = f.limit; any {
+					break
+				}
+				if err := f.search(c, q, once); err != nil {
+					return err
+				}
+			}
+			if !any {
+				return failure{fmt.Errorf("the journal has no message with queue id, token or Message-ID %q", args[0])}
+			}
+			return nil
+		},
+	}
+	f.common(c)
+	c.Flags().IntVar(&f.limit, "limit", 20, "matches at most; 0 is all")
+	return c
+}
+
+func (f *journalFlags) common(c *cobra.Command) {
+	c.Flags().StringVar(&f.config, "config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
+	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object a line, as alignd check --json does")
+}
+
+// queriesFor are the queries for what a person has in hand, the likeliest first.
+func queriesFor(id string) []journal.Query {
+	if strings.ContainsAny(id, "@<") {
+		return []journal.Query{{MessageID: id}}
+	}
+	return []journal.Query{{Token: id}, {QueueID: id}, {MessageID: id}}
+}
+
+// query is what the flags ask for.
+func (f *journalFlags) query(now time.Time) (q journal.Query, err error) {
+	q = journal.Query{Rule: f.rule, QueueID: f.queueID, Limit: f.limit, Disposition: policy.Disposition(f.disposition)}
+	if q.Since, err = pointInTime("since", f.since, now); err != nil {
+		return q, err
+	}
+	if q.Until, err = pointInTime("until", f.until, now); err != nil {
+		return q, err
+	}
+	if q.Disposition != "" && !slices.Contains(journal.Dispositions, q.Disposition) {
+		return q, fmt.Errorf("--disposition %q is none of accept, quarantine, reject, tempfail", f.disposition)
+	}
+	if f.domain != "" {
+		if q.Domain, err = domain.Normalize(f.domain); err != nil {
+			return q, fmt.Errorf("--domain %q: %w", f.domain, err)
+		}
+	}
+	if f.client != "" {
+		if q.Client, err = network(f.client); err != nil {
+			return q, fmt.Errorf("--client %q is no address and no network such as 192.0.2.0/24", f.client)
+		}
+	}
+	if f.limit < 0 {
+		return q, fmt.Errorf("--limit %d is below 0", f.limit)
+	}
+	return q, nil
+}
+
+func network(text string) (netip.Prefix, error) {
+	if p, err := netip.ParsePrefix(text); err == nil {
+		return p.Masked(), nil
+	}
+	ip, err := netip.ParseAddr(text)
+	if err != nil {
+		return netip.Prefix{}, err
+	}
+	ip = ip.Unmap()
+	return netip.PrefixFrom(ip, ip.BitLen()), nil
+}
+
+// pointInTime reads RFC 3339, or a span back from now in which d is 24 hours; the zero
+// time for an empty text.
+func pointInTime(flag, text string, now time.Time) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	if t, err := time.Parse(time.RFC3339, text); err == nil {
+		return t, nil
+	}
+	if t, err := time.Parse(time.DateOnly, text); err == nil {
+		return t, nil
+	}
+	span, days := text, time.Duration(0)
+	if n, rest, ok := strings.Cut(text, "d"); ok {
+		var count int
+		if _, err := fmt.Sscanf(n, "%d", &count); err == nil && fmt.Sprint(count) == n {
+			days, span = time.Duration(count)*24*time.Hour, rest
+		}
+	}
+	back, err := time.Duration(0), error(nil)
+	if span != "" || days == 0 {
+		back, err = time.ParseDuration(span)
+	}
+	if back += days; err != nil || back < 0 {
+		return time.Time{}, fmt.Errorf("--%s %q is neither RFC 3339 (2026-11-02T10:00:00Z) nor a span back from now (14d, 6h)", flag, text)
+	}
+	return now.Add(-back), nil
+}
+
+// pageSize is how many entries are shown at once.
+const pageSize = 100
+
+// search hands what it finds to show, a page at a time.
+func (f *journalFlags) search(c *cobra.Command, q journal.Query, show func(io.Writer, []*journal.Entry) error) error {
+	cfg, err := readConfig(config.Input{File: f.config})
+	if err != nil {
+		return err
+	}
+	if cfg.Journal.Store != "sqlite" {
+		return failure{errors.New("no journal is kept: set journal: {store: sqlite}")}
+	}
+	r := sqlite.NewReader(storeDir(cfg))
+	unread := 0
+	r.Skipped = func(err error) {
+		unread++
+		fmt.Fprintf(c.ErrOrStderr(), "alignd: the journal is read in part: %s\n", printable(err.Error()))
+	}
+	var page []*journal.Entry
+	err = r.Search(context.WithoutCancel(c.Context()), q, func(e *journal.Entry) error {
+		if page = append(page, e); len(page) < pageSize {
+			return nil
+		}
+		defer func() { page = page[:0] }()
+		return show(c.OutOrStdout(), page)
+	})
+	if err == nil && len(page) > 0 {
+		err = show(c.OutOrStdout(), page)
+	}
+	if err != nil {
+		return failure{fmt.Errorf("reading the journal: %w", err)}
+	}
+	if unread > 0 {
+		return failure{fmt.Errorf("files of the journal that cannot be read: %d", unread)}
+	}
+	return nil
+}
+
+// listEntries writes a line for each entry.
+func listEntries(out io.Writer, list []*journal.Entry) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, e := range list {
+		ev, v := &e.Record.Evidence, &e.Record.Verdict
+		fields := []string{
+			ev.Time.UTC().Format(time.RFC3339), ev.QueueID, clientOf(e.Record), journal.AuthorOf(e.Record),
+			"dmarc=" + string(dmarcResultOf(e.Record)), string(v.Delivery), v.Rule, v.Reason,
+		}
+		for i := range fields {
+			fields[i] = printable(fields[i])
+		}
+		fmt.Fprintln(w, strings.Join(fields, "\t"))
+	}
+	return w.Flush()
+}
+
+func clientOf(r *record.Record) string {
+	if ip := r.Evidence.Client.IP(); ip.IsValid() {
+		return ip.String()
+	}
+	return "-"
+}
+
+func dmarcResultOf(r *record.Record) string {
+	if d := policy.Decisive(&r.Evidence, &r.Verdict); d != nil {
+		return string(d.Result)
+	}
+	return "-"
+}
+
+// printEntries writes each entry as an object on a line.
+func printEntries(out io.Writer, list []*journal.Entry) error {
+	for _, e := range list {
+		h := judge.Results(e.Record)
+		if err := writeLine(out, record.JSON(e.Record, record.Rendering{AuthenticationResults: h.Unfolded()})); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// explainEntries tells the story of each entry.
+func explainEntries(out io.Writer, list []*journal.Entry) error {
+	for i, e := range list {
+		if i > 0 {
+			fmt.Fprintln(out)
+		}
+		if err := explainRecord(out, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}

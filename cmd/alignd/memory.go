@@ -1,0 +1,80 @@
+package main
+
+import (
+	"log/slog"
+	"path/filepath"
+
+	"alignd/config"
+	"alignd/journal"
+	"alignd/journal/spool"
+	"alignd/journal/sqlite"
+	"alignd/record"
+)
+
+// memory is the journal of a running daemon. A nil memory keeps nothing.
+type memory struct {
+	log    *slog.Logger
+	spool  *spool.Spool
+	store  *sqlite.Store
+	loader *journal.Loader
+}
+
+// Folders of the journal.
+func spoolDir(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "spool") }
+func storeDir(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "journal") }
+
+// openMemory opens the journal. Mail does not wait for it: without a folder that can be
+// written the daemon runs without journal, and says so.
+func openMemory(cfg *config.Config, log *slog.Logger) *memory {
+	if cfg.Journal.Store != "sqlite" {
+		return nil
+	}
+	m, err := tryMemory(cfg, log)
+	if err != nil {
+		log.Error("no journal is kept", "err", err)
+		return nil
+	}
+	return m
+}
+
+func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
+	j := &cfg.Journal
+	m := &memory{log: log}
+	var err error
+	m.spool, err = spool.Open(spool.Options{Dir: spoolDir(cfg), Max: int64(j.Spool.Max), Keep: j.Spool.Keep.Duration, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	m.store, err = sqlite.Open(sqlite.Options{Dir: storeDir(cfg), Keep: j.Keep.Duration, MaxSize: int64(j.Size), Log: log})
+	if err != nil {
+		m.spool.Close()
+		return nil, err
+	}
+	m.loader = journal.NewLoader(m.spool, spoolDir(cfg), m.store, log)
+	return m, nil
+}
+
+// sink puts the journal in front of others: it has the record before a line of the log
+// tells of it.
+func (m *memory) sink(others record.Sink) record.Sink {
+	if m == nil {
+		return others
+	}
+	return record.Sinks{journal.NewSink(m.spool), others}
+}
+
+// close takes into the store what the spool has.
+func (m *memory) close() {
+	if m == nil {
+		return
+	}
+	if err := m.spool.Close(); err != nil {
+		m.log.Warn("the journal's spool was not closed well", "err", err)
+	}
+	m.loader.Close()
+	if err := m.store.Close(); err != nil {
+		m.log.Warn("the journal was not closed well", "err", err)
+	}
+	c, s := m.spool.Counts(), m.loader.Status()
+	m.log.Info("journal closed", "records", c.Written, "late", c.Late, "dropped", c.Dropped, "loaded", s.Loaded)
+}

@@ -1,0 +1,252 @@
+// Package journal keeps records and finds them again.
+//
+// A Sink writes each record to a spool (package spool) before its message is answered.
+// A Loader takes them from there in batches into a Store: SQLite (journal/sqlite). Mail
+// never waits for the store. Each file of a store has what it has taken with the number
+// of the last frame in one transaction, so each record is kept exactly once, whatever is
+// killed when.
+package journal
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"net/netip"
+	"strings"
+	"time"
+
+	"alignd/evidence"
+	"alignd/journal/spool"
+	"alignd/policy"
+	"alignd/record"
+)
+
+// Answer says whether the MTA heard what the record says.
+type Answer uint8
+
+// The answers.
+const (
+	AnswerWritten Answer = iota
+	AnswerLost           // the connection to the MTA was lost before
+	AnswerUnknown        // the daemon was killed at that moment
+)
+
+func (a Answer) String() string {
+	return [...]string{"written", "lost", "unknown"}[min(a, AnswerUnknown)]
+}
+
+// Entry is a record as it is kept.
+type Entry struct {
+	Number spool.Number
+	Answer Answer
+	Record *record.Record
+}
+
+// Raw is an entry on its way into a store, with its record as encoded.
+type Raw struct {
+	Entry
+	Encoded []byte
+}
+
+// Store keeps entries. Its methods are safe for concurrent use, but for Take.
+type Store interface {
+	// Take keeps a batch, in the order of its numbers, and returns when it is on disk.
+	// What the store has already is passed over. The Encoded of a batch is not used
+	// after Take.
+	Take(ctx context.Context, from spool.ID, batch []Raw) error
+	// Tidy does what is due beside: it seals and removes.
+	Tidy(ctx context.Context, now time.Time) error
+	Close() error
+}
+
+// Query says which entries are wanted. Zero fields say nothing.
+type Query struct {
+	Since, Until time.Time // Until is excluded
+	Domain       string    // an Author Domain, in its A-label form
+	Client       netip.Prefix
+	Disposition  policy.Disposition
+	Rule         string
+	QueueID      string
+	Token        string
+	MessageID    string
+	Limit        int // 0 is no limit
+}
+
+// Searcher finds entries, newest first, and hands each to found, whose error ends the
+// search and comes back; ErrEnough does so without one.
+type Searcher interface {
+	Search(ctx context.Context, q Query, found func(*Entry) error) error
+}
+
+// ErrEnough ends a search.
+var ErrEnough = errors.New("enough entries")
+
+// Matches reports whether e is what q wants, Limit aside. It decides; what a store's
+// columns say before is only to find e soon.
+func (q *Query) Matches(e *Entry) bool {
+	ev, v := &e.Record.Evidence, &e.Record.Verdict
+	switch {
+	case !q.Since.IsZero() && ev.Time.Before(q.Since), !q.Until.IsZero() && !ev.Time.Before(q.Until):
+		return false
+	case q.Domain != "" && !hasAuthor(ev, q.Domain):
+		return false
+	case q.Client.IsValid() && !q.Client.Contains(ev.Client.IP()):
+		return false
+	case q.Disposition != "" && v.Disposition != q.Disposition, q.Rule != "" && v.Rule != q.Rule:
+		return false
+	case q.QueueID != "" && ev.QueueID != q.QueueID, q.Token != "" && ev.Token != q.Token:
+		return false
+	}
+	return q.MessageID == "" || sameMessageID(ev.MessageID, q.MessageID)
+}
+
+func hasAuthor(ev *evidence.Message, domain string) bool {
+	for i := range ev.DMARC {
+		if strings.EqualFold(ev.DMARC[i].AuthorDomain, domain) {
+			return true
+		}
+	}
+	return len(ev.DMARC) == 0 && len(ev.From.Domains) > 0 && strings.EqualFold(ev.From.Domains[0], domain)
+}
+
+func sameMessageID(a, b string) bool { return BareID(a) == BareID(b) }
+
+// BareID is a Message-ID without its angle brackets, which people leave out.
+func BareID(s string) string { return strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">") }
+
+// Key stands for a text in a column: the first eight octets of a SHA-256 over the
+// column's name and the text. Zero is no text.
+type Key int64
+
+// KeyOf is the key of a text in a column.
+func KeyOf(column, text string) Key {
+	if text == "" {
+		return 0
+	}
+	sum := sha256.Sum256([]byte(column + "\x00" + text))
+	return Key(binary.BigEndian.Uint64(sum[:8]))
+}
+
+// Columns are what entries are found by. Numbers of results are those of Results and
+// its like.
+type Columns struct {
+	Time                             int64 // milliseconds since 1970, UTC
+	Queue, Token, MessageID          Key
+	Author, MailFrom, Network, Rule  Key
+	SPF, DKIM, ARC, DMARC            uint8
+	Disposition, Delivery, AnswerWas uint8
+}
+
+// Names of columns, as KeyOf takes them.
+const (
+	ColumnQueue     = "queue_id"
+	ColumnToken     = "token"
+	ColumnMessageID = "message_id"
+	ColumnDomain    = "domain" // Author Domains and domains of MAIL FROM share their keys
+	ColumnNetwork   = "network"
+	ColumnRule      = "rule"
+)
+
+// ColumnsOf are those of an entry.
+func ColumnsOf(e *Entry) Columns {
+	ev, v := &e.Record.Evidence, &e.Record.Verdict
+	c := Columns{
+		Time:        ev.Time.UnixMilli(),
+		Queue:       KeyOf(ColumnQueue, ev.QueueID),
+		Token:       KeyOf(ColumnToken, ev.Token),
+		MessageID:   KeyOf(ColumnMessageID, BareID(ev.MessageID)),
+		Author:      KeyOf(ColumnDomain, AuthorOf(e.Record)),
+		MailFrom:    KeyOf(ColumnDomain, strings.ToLower(ev.MailFromDomain)),
+		Network:     KeyOf(ColumnNetwork, NetworkOf(ev.Client.IP()).String()),
+		Rule:        KeyOf(ColumnRule, v.Rule),
+		ARC:         number(Results, ev.ARC.Result),
+		DMARC:       number(Results, dmarcOf(e.Record)),
+		Disposition: number(Dispositions, v.Disposition),
+		Delivery:    number(Deliveries, v.Delivery),
+		AnswerWas:   uint8(e.Answer),
+	}
+	if check := ev.ReportedSPF(); check != nil {
+		c.SPF = number(Results, check.Result)
+	}
+	for i := range ev.DKIM {
+		if n := number(Results, ev.DKIM[i].Result); c.DKIM != passes && (c.DKIM == 0 || n == passes) {
+			c.DKIM = n
+		}
+	}
+	return c
+}
+
+// Results are the small columns in one number, a decimal digit each, so that people can read
+// it: SPF, DKIM, ARC, DMARC, disposition, delivery, answer.
+func (c *Columns) Results() int64 {
+	var n int64
+	for _, digit := range []uint8{c.SPF, c.DKIM, c.ARC, c.DMARC, c.Disposition, c.Delivery, c.AnswerWas} {
+		n = n*10 + int64(digit)
+	}
+	return n
+}
+
+// NamesOf are the texts of those columns whose texts recur.
+func NamesOf(r *record.Record) map[Key]string {
+	names := make(map[Key]string, 4)
+	add := func(column, text string) {
+		if text != "" {
+			names[KeyOf(column, text)] = text
+		}
+	}
+	add(ColumnDomain, AuthorOf(r))
+	add(ColumnDomain, strings.ToLower(r.Evidence.MailFromDomain))
+	add(ColumnNetwork, NetworkOf(r.Evidence.Client.IP()).String())
+	add(ColumnRule, r.Verdict.Rule)
+	return names
+}
+
+// AuthorOf is the Author Domain that decided, empty where there is none.
+func AuthorOf(r *record.Record) string {
+	if d := policy.Decisive(&r.Evidence, &r.Verdict); d != nil {
+		return strings.ToLower(d.AuthorDomain)
+	}
+	if len(r.Evidence.From.Domains) > 0 {
+		return strings.ToLower(r.Evidence.From.Domains[0])
+	}
+	return ""
+}
+
+func dmarcOf(r *record.Record) evidence.Result {
+	if d := policy.Decisive(&r.Evidence, &r.Verdict); d != nil {
+		return d.Result
+	}
+	return ""
+}
+
+// NetworkOf is the network that a client is counted with: /24 or /48.
+func NetworkOf(ip netip.Addr) netip.Prefix {
+	bits := 48
+	if ip.Is4() {
+		bits = 24
+	}
+	p, _ := ip.WithZone("").Prefix(bits) // of an invalid address the zero Prefix
+	return p
+}
+
+// Results, Dispositions and Deliveries are the words that columns number, from 1; zero
+// is none of them. New words are added at the end.
+var (
+	Results = []evidence.Result{evidence.Pass, evidence.Fail, evidence.SoftFail, evidence.Neutral,
+		evidence.None, evidence.TempError, evidence.PermError, evidence.Policy}
+	Dispositions = []policy.Disposition{policy.DispositionAccept, policy.DispositionQuarantine,
+		policy.DispositionReject, policy.DispositionTempfail}
+	Deliveries = []policy.Delivery{policy.Deliver, policy.DeliverTag, policy.DeliverHold, policy.Refuse, policy.DeliverDefer}
+)
+
+const passes = 1
+
+func number[T comparable](words []T, word T) uint8 {
+	for i, w := range words {
+		if w == word {
+			return uint8(i + 1)
+		}
+	}
+	return 0
+}

@@ -1,0 +1,230 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"time"
+
+	"modernc.org/sqlite"
+)
+
+const (
+	fileMode = 0o640
+	dirMode  = 0o750
+	dayForm  = "2006-01-02"
+)
+
+// name is what a file is called by: the day it is about, its part, and whether it is
+// sealed.
+type name struct {
+	day    string
+	part   int
+	sealed bool
+}
+
+func (n name) String() string {
+	if n.sealed {
+		return fmt.Sprintf("%s.%d.sealed.db", n.day, n.part)
+	}
+	return fmt.Sprintf("%s.%d.db", n.day, n.part)
+}
+
+var nameForm = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)\.(\d{1,6})(\.sealed)?\.db$`)
+
+// files lists a journal, oldest first. Of a file in use whose sealed form is there, too,
+// only that is listed: it is complete.
+func files(dir string) ([]name, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	var list []name
+	for _, e := range entries {
+		m := nameForm.FindStringSubmatch(e.Name())
+		if m == nil {
+			continue
+		}
+		part, _ := strconv.Atoi(m[2])
+		list = append(list, name{day: m[1], part: part, sealed: m[3] != ""})
+	}
+	slices.SortFunc(list, func(a, b name) int {
+		if c := cmp.Or(cmp.Compare(a.day, b.day), cmp.Compare(a.part, b.part)); c != 0 {
+			return c
+		}
+		return map[bool]int{true: -1, false: 1}[a.sealed]
+	})
+	return slices.CompactFunc(list, func(a, b name) bool { return a.day == b.day && a.part == b.part }), nil
+}
+
+// open opens a file by its mode of SQLite's URIs: rwc to write, ro to read.
+func open(ctx context.Context, path, mode string, pragmas ...string) (*sql.DB, *sql.Conn, error) {
+	v := url.Values{"mode": {mode}}
+	for _, p := range append(pragmas, "busy_timeout(5000)") {
+		v.Add("_pragma", p)
+	}
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+v.Encode())
+	if err != nil {
+		return nil, nil, err
+	}
+	db.SetMaxOpenConns(1)
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		db.Close()
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return db, conn, nil
+}
+
+// create makes a file for the group to read, whatever the umask; SQLite gives its
+// companions the rights that it has.
+func create(path string, flag int) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|flag, fileMode)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(fileMode), f.Close())
+}
+
+// makeDir makes a folder that the group may enter, whatever the umask. One that is
+// there keeps its rights.
+func makeDir(dir string) error {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil
+	}
+	if err := os.MkdirAll(dir, dirMode); err != nil {
+		return err
+	}
+	return os.Chmod(dir, dirMode)
+}
+
+// writing is a file in use, open to be written.
+type writing struct {
+	name   name
+	path   string
+	db     *sql.DB
+	conn   *sql.Conn
+	insert *sql.Stmt
+	block  *sql.Stmt
+	rows   int64 // that it has
+	blocks int64
+	loaded map[[16]byte]int64
+	known  map[int64]bool // keys whose names it has
+	used   time.Time
+}
+
+// openWriting opens a file in use, making it if needed.
+func openWriting(ctx context.Context, dir string, n name) (_ *writing, err error) {
+	w := &writing{name: n, path: filepath.Join(dir, n.String()), loaded: map[[16]byte]int64{}, known: map[int64]bool{}}
+	if err := create(w.path, 0); err != nil {
+		return nil, err
+	}
+	w.db, w.conn, err = open(ctx, w.path, "rw", "journal_mode(WAL)", "synchronous(FULL)")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			w.close()
+			err = fmt.Errorf("%s: %w", w.path, err)
+		}
+	}()
+	err = w.conn.Raw(func(c any) error {
+		_, err := c.(sqlite.FileControl).FileControlPersistWAL("main", 1)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err = checkSchema(ctx, w.conn); errors.Is(err, errEmpty) {
+		err = makeSchema(ctx, w.conn)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err = w.read(ctx); err != nil {
+		return nil, err
+	}
+	if w.insert, err = w.conn.PrepareContext(ctx, "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"); err != nil {
+		return nil, err
+	}
+	w.block, err = w.conn.PrepareContext(ctx, "INSERT INTO blocks VALUES (?,?)")
+	return w, err
+}
+
+// read finds out where the file stands.
+func (w *writing) read(ctx context.Context) error {
+	err := w.conn.QueryRowContext(ctx, "SELECT (SELECT coalesce(max(id), 0) FROM records), (SELECT coalesce(max(id), 0) FROM blocks)").
+		Scan(&w.rows, &w.blocks)
+	if err != nil {
+		return err
+	}
+	rows, err := w.conn.QueryContext(ctx, "SELECT spool, number FROM loaded")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var id []byte
+		var n int64
+		if err := rows.Scan(&id, &n); err != nil {
+			return err
+		}
+		if len(id) == 16 {
+			w.loaded[[16]byte(id)] = n
+		}
+	}
+	return rows.Err()
+}
+
+func (w *writing) close() error {
+	var errs []error
+	if w.insert != nil {
+		errs = append(errs, w.insert.Close())
+	}
+	if w.block != nil {
+		errs = append(errs, w.block.Close())
+	}
+	if w.conn != nil {
+		errs = append(errs, w.conn.Close())
+	}
+	if w.db != nil {
+		errs = append(errs, w.db.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// loadedOf reads what a file has taken of a spool.
+func loadedOf(ctx context.Context, dir string, n name, from [16]byte) (number int64, err error) {
+	db, conn, err := openReading(ctx, dir, n)
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close()
+	defer conn.Close()
+	err = conn.QueryRowContext(ctx, "SELECT coalesce(max(number), 0) FROM loaded WHERE spool = ?", from[:]).Scan(&number)
+	return number, err
+}
+
+// openReading opens a file to be read.
+func openReading(ctx context.Context, dir string, n name) (*sql.DB, *sql.Conn, error) {
+	path := filepath.Join(dir, n.String())
+	db, conn, err := open(ctx, path, "ro")
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkSchema(ctx, conn); err != nil {
+		conn.Close()
+		db.Close()
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return db, conn, nil
+}

@@ -1,0 +1,214 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"alignd/journal"
+)
+
+// Reader reads a journal, beside the process that writes it or without one. Its methods
+// are safe for concurrent use.
+type Reader struct {
+	dir string
+	// Skipped hears of files that cannot be read; nil to be told of none.
+	Skipped func(error)
+}
+
+// NewReader reads the journal in dir.
+func NewReader(dir string) *Reader { return &Reader{dir: dir} }
+
+// pageRows is how many rows are read in one transaction, so that a reader that takes
+// its time keeps no writer waiting.
+const pageRows = 1000
+
+// Search implements journal.Searcher. Files that cannot be read are passed over, and
+// told of.
+func (r *Reader) Search(ctx context.Context, q journal.Query, found func(*journal.Entry) error) error {
+	list, err := files(r.dir)
+	if err != nil {
+		return err
+	}
+	left := q.Limit
+	for _, n := range slices.Backward(list) {
+		if !mayHold(n, &q) {
+			continue
+		}
+		err := r.searchFile(ctx, n, &q, func(e *journal.Entry) error {
+			if err := found(e); err != nil {
+				return err
+			}
+			if left--; left == 0 {
+				return journal.ErrEnough
+			}
+			return nil
+		})
+		var stop foundError
+		switch {
+		case errors.As(err, &stop):
+			if errors.Is(stop.err, journal.ErrEnough) {
+				return nil
+			}
+			return stop.err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.Is(err, os.ErrNotExist): // sealed or removed meanwhile
+		case err != nil && r.Skipped != nil:
+			r.Skipped(err)
+		}
+	}
+	return nil
+}
+
+// mayHold: the file's day is within the time that is wanted.
+func mayHold(n name, q *journal.Query) bool {
+	day, err := time.Parse(dayForm, n.day)
+	if err != nil {
+		return false
+	}
+	return (q.Until.IsZero() || day.Before(q.Until)) && (q.Since.IsZero() || !day.AddDate(0, 0, 1).Before(q.Since))
+}
+
+// foundError is an error of the caller's, who is not to take it for the file's.
+type foundError struct{ err error }
+
+func (e foundError) Error() string { return e.err.Error() }
+
+func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found func(*journal.Entry) error) error {
+	db, conn, err := openReading(ctx, r.dir, n)
+	if errors.Is(err, errEmpty) { // about to be made
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	defer conn.Close()
+	where, args := condition(q)
+	blocks := blockCache{conn: conn}
+	for before := int64(-1); ; {
+		rows, err := page(ctx, conn, where, args, before)
+		if err != nil {
+			return fmt.Errorf("%s: %w", n, err)
+		}
+		for _, row := range rows {
+			e, err := blocks.entry(ctx, row.block, row.place)
+			if err != nil {
+				return fmt.Errorf("%s: record %d: %w", n, row.id, err)
+			}
+			if !q.Matches(e) {
+				continue
+			}
+			if err := found(e); err != nil {
+				return foundError{err}
+			}
+		}
+		if len(rows) < pageRows {
+			return nil
+		}
+		before = rows[len(rows)-1].id
+	}
+}
+
+// condition is what columns say of q.
+func condition(q *journal.Query) (where string, args []any) {
+	var parts []string
+	add := func(text string, values ...any) {
+		parts = append(parts, text)
+		args = append(args, values...)
+	}
+	key := func(column, kind, text string) {
+		if text != "" {
+			add(column+" = ?", int64(journal.KeyOf(kind, text)))
+		}
+	}
+	key("queue", journal.ColumnQueue, q.QueueID)
+	key("token", journal.ColumnToken, q.Token)
+	key("message", journal.ColumnMessageID, journal.BareID(q.MessageID))
+	key("rule", journal.ColumnRule, q.Rule)
+	key("author", journal.ColumnDomain, q.Domain)
+	if q.Client.IsValid() {
+		if n := journal.NetworkOf(q.Client.Addr()); n.Bits() <= q.Client.Bits() {
+			key("network", journal.ColumnNetwork, n.String())
+		}
+	}
+	if !q.Since.IsZero() {
+		add("time >= ?", q.Since.UnixMilli())
+	}
+	if !q.Until.IsZero() {
+		add("time <= ?", q.Until.UnixMilli())
+	}
+	if q.Disposition != "" {
+		add("results / 100 % 10 = ?", slices.Index(journal.Dispositions, q.Disposition)+1)
+	}
+	if len(parts) == 0 {
+		return "1", nil
+	}
+	return strings.Join(parts, " AND "), args
+}
+
+// rowPlace is where a row's record is.
+type rowPlace struct{ id, block, place int64 }
+
+// page reads the next rows, newest first, in a transaction of its own.
+func page(ctx context.Context, conn *sql.Conn, where string, args []any, before int64) ([]rowPlace, error) {
+	text := "SELECT id, block, place FROM records WHERE " + where
+	if before >= 0 {
+		text += " AND id < ?"
+		args = append(slices.Clone(args), before)
+	}
+	rows, err := conn.QueryContext(ctx, fmt.Sprintf("%s ORDER BY id DESC LIMIT %d", text, pageRows), args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var list []rowPlace
+	for rows.Next() {
+		var p rowPlace
+		if err := rows.Scan(&p.id, &p.block, &p.place); err != nil {
+			return nil, err
+		}
+		list = append(list, p)
+	}
+	return list, rows.Err()
+}
+
+// blockCache keeps the last block, as neighbours are mostly in one.
+type blockCache struct {
+	conn  *sql.Conn
+	id    int64
+	items [][]byte
+}
+
+// entry decodes the item at a place.
+func (c *blockCache) entry(ctx context.Context, block, place int64) (*journal.Entry, error) {
+	item, err := c.item(ctx, block, place)
+	if err != nil {
+		return nil, err
+	}
+	return entry(item)
+}
+
+func (c *blockCache) item(ctx context.Context, block, place int64) ([]byte, error) {
+	if c.items == nil || c.id != block {
+		var data []byte
+		if err := c.conn.QueryRowContext(ctx, "SELECT data FROM blocks WHERE id = ?", block).Scan(&data); err != nil {
+			return nil, err
+		}
+		items, err := unpack(data)
+		if err != nil {
+			return nil, err
+		}
+		c.id, c.items = block, items
+	}
+	if place < 0 || place >= int64(len(c.items)) {
+		return nil, errDamagedBlock
+	}
+	return c.items[place], nil
+}

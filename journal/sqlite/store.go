@@ -1,0 +1,337 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"alignd/journal"
+	"alignd/journal/spool"
+)
+
+// Options say where a store is and how long it keeps what. The zero value of all but
+// Dir is a default.
+type Options struct {
+	// Dir holds the files. It is made if it is absent.
+	Dir string
+	// MaxRows seals a file in use; 0 is DefaultMaxRows.
+	MaxRows int64
+	// Keep is how long records are kept; 0 is DefaultKeep.
+	Keep time.Duration
+	// MaxSize bounds all files, in octets; 0 is DefaultMaxSize.
+	MaxSize int64
+	// Log hears what an admin should know; nil for nobody.
+	Log *slog.Logger
+}
+
+// DefaultMaxRows is a million: scanning that many rows without an index takes less
+// than a tenth of a second. The number is ours.
+const DefaultMaxRows = 1_000_000
+
+// What is kept where Options do not say. The numbers are ours.
+const (
+	DefaultKeep    = 30 * 24 * time.Hour
+	DefaultMaxSize = 10 << 30
+)
+
+// maxOpen is how many files in use are open at once. More than two are so only where
+// records come late or the clock was set.
+const maxOpen = 4
+
+// Store implements journal.Store. Take and Tidy are called by one goroutine.
+type Store struct {
+	opt  Options
+	open map[string]*writing           // by day
+	have map[string]map[[16]byte]int64 // by day: what all its files have taken
+	raw  []byte
+	zip  []byte
+
+	began     time.Time
+	retention retention
+	tidied    time.Time // when retain last looked
+
+	sealing sync.WaitGroup
+	sealed  chan error         // the outcome of the last one; nil while none runs
+	cancel  context.CancelFunc // of the one that runs
+}
+
+// Open makes the directory if needed. Files are opened when they are needed.
+func Open(opt Options) (*Store, error) {
+	if opt.MaxRows <= 0 {
+		opt.MaxRows = DefaultMaxRows
+	}
+	if opt.Keep <= 0 {
+		opt.Keep = DefaultKeep
+	}
+	if opt.MaxSize <= 0 {
+		opt.MaxSize = DefaultMaxSize
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	if err := makeDir(opt.Dir); err != nil {
+		return nil, err
+	}
+	if err := leftovers(opt.Dir); err != nil {
+		return nil, err
+	}
+	return &Store{
+		opt: opt, open: map[string]*writing{}, have: map[string]map[[16]byte]int64{},
+		began:     time.Now(),
+		retention: retention{keep: opt.Keep, maxSize: opt.MaxSize, log: opt.Log},
+	}, nil
+}
+
+// Close closes the files.
+func (s *Store) Close() error {
+	if s.cancel != nil {
+		s.cancel()
+	}
+	s.sealing.Wait()
+	var errs []error
+	for day := range s.open {
+		errs = append(errs, s.shut(day))
+	}
+	return errors.Join(errs...)
+}
+
+func (s *Store) shut(day string) error {
+	w := s.open[day]
+	if w == nil {
+		return nil
+	}
+	delete(s.open, day)
+	delete(s.have, day)
+	return w.close()
+}
+
+// retainEvery is how often retention looks. The number is ours.
+const retainEvery = time.Minute
+
+// Tidy implements journal.Store. Sealing goes on beside, one file at a time.
+func (s *Store) Tidy(ctx context.Context, now time.Time) error {
+	if s.sealed != nil {
+		select {
+		case err := <-s.sealed:
+			s.sealed = nil
+			if err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+	if s.tidied.IsZero() || now.Sub(s.tidied) > retainEvery {
+		s.tidied = now
+		if err := s.retain(ctx, now); err != nil {
+			return err
+		}
+	}
+	n, due, err := s.dueToSeal(now)
+	if err != nil || !due {
+		return err
+	}
+	ctx, s.cancel = context.WithCancel(ctx)
+	ended := make(chan error, 1)
+	s.sealed = ended
+	s.sealing.Go(func() {
+		aside(func() { ended <- s.seal(ctx, n) })
+	})
+	return nil
+}
+
+// Take implements journal.Store.
+func (s *Store) Take(ctx context.Context, from spool.ID, batch []journal.Raw) error {
+	days := map[string][]journal.Raw{}
+	var order []string
+	for _, e := range batch {
+		day := e.Record.Evidence.Time.UTC().Format(dayForm)
+		if days[day] == nil {
+			order = append(order, day)
+		}
+		days[day] = append(days[day], e)
+	}
+	for _, day := range order {
+		if err := s.takeDay(ctx, day, from, days[day]); err != nil {
+			// What SQLite thinks of the file now is not to be relied on.
+			return errors.Join(fmt.Errorf("journal of %s: %w", day, err), s.shut(day))
+		}
+	}
+	return nil
+}
+
+func (s *Store) takeDay(ctx context.Context, day string, from spool.ID, batch []journal.Raw) error {
+	w, err := s.writing(ctx, day)
+	if err != nil {
+		return err
+	}
+	have, err := s.taken(ctx, day, from)
+	if err != nil {
+		return err
+	}
+	for len(batch) > 0 && int64(batch[0].Number) <= have {
+		batch = batch[1:]
+	}
+	if len(batch) == 0 {
+		return nil
+	}
+	if err := s.insert(ctx, w, from, batch); err != nil {
+		return err
+	}
+	last := int64(batch[len(batch)-1].Number)
+	s.have[day][from], w.loaded[from] = last, last
+	if w.rows >= s.opt.MaxRows {
+		return s.shut(day) // the next record begins a further file, and Tidy seals this one
+	}
+	return nil
+}
+
+// writing is the file in use of a day.
+func (s *Store) writing(ctx context.Context, day string) (*writing, error) {
+	if w := s.open[day]; w != nil {
+		w.used = time.Now()
+		return w, nil
+	}
+	list, err := files(s.opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	n := name{day: day, part: 1}
+	for _, f := range list {
+		if f.day == day {
+			n = f
+		}
+	}
+	if n.sealed {
+		n = name{day: day, part: n.part + 1}
+	}
+	w, err := openWriting(ctx, s.opt.Dir, n)
+	if err != nil {
+		return nil, err
+	}
+	if w.rows >= s.opt.MaxRows {
+		if err := w.close(); err != nil {
+			return nil, err
+		}
+		if w, err = openWriting(ctx, s.opt.Dir, name{day: day, part: n.part + 1}); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.limitOpen(); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	w.used = time.Now()
+	s.open[day] = w
+	return w, nil
+}
+
+// limitOpen closes the file that was not written for the longest time.
+func (s *Store) limitOpen() error {
+	if len(s.open) < maxOpen {
+		return nil
+	}
+	var oldest *writing
+	for _, w := range s.open {
+		if oldest == nil || w.used.Before(oldest.used) {
+			oldest = w
+		}
+	}
+	return s.shut(oldest.name.day)
+}
+
+// taken is the last number of a spool that any file of the day has. Within a day,
+// numbers go to its files in order.
+func (s *Store) taken(ctx context.Context, day string, from spool.ID) (int64, error) {
+	if s.have[day] == nil {
+		s.have[day] = map[[16]byte]int64{}
+	}
+	if n, known := s.have[day][from]; known {
+		return n, nil
+	}
+	list, err := files(s.opt.Dir)
+	if err != nil {
+		return 0, err
+	}
+	most := s.open[day].loaded[from]
+	for _, f := range list {
+		if f.day != day || f == s.open[day].name {
+			continue
+		}
+		n, err := loadedOf(ctx, s.opt.Dir, f, from)
+		if err != nil {
+			return 0, err
+		}
+		most = max(most, n)
+	}
+	s.have[day][from] = most
+	return most, nil
+}
+
+// insert writes a batch in one transaction.
+func (s *Store) insert(ctx context.Context, w *writing, from spool.ID, batch []journal.Raw) (err error) {
+	s.raw = s.raw[:0]
+	for i := range batch {
+		s.raw = appendItem(s.raw, &batch[i])
+	}
+	s.zip = encoder.EncodeAll(s.raw, s.zip[:0])
+	tx, err := w.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, tx.Rollback())
+		}
+	}()
+	insert, block := tx.StmtContext(ctx, w.insert), tx.StmtContext(ctx, w.block)
+	if _, err := block.ExecContext(ctx, w.blocks+1, s.zip); err != nil {
+		return err
+	}
+	names := map[int64]string{}
+	for i := range batch {
+		c := journal.ColumnsOf(&batch[i].Entry)
+		if err := insertRow(ctx, insert, w.rows+int64(i)+1, &c, w.blocks+1, i); err != nil {
+			return err
+		}
+		for key, text := range journal.NamesOf(batch[i].Record) {
+			if key := int64(key); !w.known[key] {
+				names[key] = text
+			}
+		}
+	}
+	for key, text := range names {
+		if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO names VALUES (?,?)", key, text); err != nil {
+			return err
+		}
+	}
+	last := int64(batch[len(batch)-1].Number)
+	if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO loaded VALUES (?,?)", from[:], last); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	w.rows += int64(len(batch))
+	w.blocks++
+	if len(w.known)+len(names) > maxKnown {
+		clear(w.known)
+	}
+	for key := range names {
+		w.known[key] = true
+	}
+	return nil
+}
+
+// maxKnown bounds what is remembered of names that a file has, so that a flood of
+// different ones costs no memory.
+const maxKnown = 20_000
+
+func insertRow(ctx context.Context, insert *sql.Stmt, id int64, c *journal.Columns, block int64, place int) error {
+	_, err := insert.ExecContext(ctx, id, c.Time, int64(c.Queue), int64(c.Token), int64(c.MessageID),
+		int64(c.Author), int64(c.MailFrom), int64(c.Network), int64(c.Rule), c.Results(), block, place)
+	return err
+}
