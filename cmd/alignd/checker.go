@@ -119,6 +119,7 @@ func (k *checker) check(ctx context.Context, m *mailbox.Message) (*checked, erro
 	out.fields = fields
 	env, _ := k.flags.envelope() // looked at before
 	k.complete(&env, out)
+	fields = out.fields
 	var running []*verify.Message
 	for _, d := range k.sides {
 		v := verify.Begin(ctx, d.lookup, &d.opt, env)

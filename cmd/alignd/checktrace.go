@@ -32,6 +32,12 @@ func (k *checker) complete(env *verify.Envelope, c *checked) {
 	if !given("mail-from") {
 		env.MailFrom = t.mailFrom
 	}
+	if t.login {
+		env.AuthType = loginType
+	}
+	if t.below > 0 {
+		c.fields = below(c.fields, t.below)
+	}
 	how := "no --%s was given: %s"
 	if k.flags.fromTrace {
 		how = "no --%s was given and the message does not tell: %s"
@@ -47,12 +53,17 @@ func (k *checker) complete(env *verify.Envelope, c *checked) {
 	}
 }
 
+// loginType stands for the mechanism of a login, which no Received field tells.
+const loginType = "unknown"
+
 // trace is what the fields of our own MTA tell of the session.
 type trace struct {
 	client   netip.Addr
 	helo     string
 	mailFrom string
 	hasPath  bool // mailFrom was told, and may be empty
+	login    bool // the client had logged in
+	below    int  // how many fields, from the top, our hosts put on after alignd saw the message
 	notes    []string
 }
 
@@ -71,6 +82,9 @@ func (k *checker) traceOf(fields *header.Fields, mta string) (t trace) {
 		h := &hops[i]
 		text := fmt.Sprintf("Received field number %d, %s", i+1, quoted(fields.At(at[i]).Value()))
 		switch by, err := domain.Normalize(h.By); {
+		case h.By == "localhost" && h.Addr.IsLoopback(): // a content filter of this host, amavisd-new say
+			t.note("passed over, as the message was inside the site: %s", text)
+			continue
 		case err != nil || !site.has(by):
 			t.note("nothing was taken: %s was written by %q and not by %s or a host beside it. --authserv-id names the MTA", text, h.By, mta)
 			return t
@@ -85,7 +99,11 @@ func (k *checker) traceOf(fields *header.Fields, mta string) (t trace) {
 			return t
 		}
 		t.client, t.helo = h.Addr, h.From
+		t.login, t.below = h.With == "login", at[i]+1
 		t.note("client %s and HELO %q were taken from %s", h.Addr, h.From, text)
+		if t.login {
+			t.note("the client had logged in")
+		}
 		t.returnPath(fields, at[i])
 		return t
 	}
@@ -149,4 +167,15 @@ func quoted(value []byte) string {
 		text = strings.ToValidUTF8(text[:longest], "") + "..."
 	}
 	return fmt.Sprintf("%q", text)
+}
+
+// below are the fields from the one with index first: a milter sees neither the
+// Received field that its MTA writes nor what is put above it later.
+func below(fields *header.Fields, first int) *header.Fields {
+	rest := new(header.Fields)
+	for i := first; i < fields.Len(); i++ {
+		f := fields.At(i)
+		rest.Add(f.Name(), f.Value())
+	}
+	return rest
 }
