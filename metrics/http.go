@@ -28,18 +28,33 @@ const (
 // ready, or nothing when it is; it is given readyTime.
 func (m *Metrics) Server(ready func(context.Context) error, log *slog.Logger) *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
+	mux.Handle("GET /metrics", deaf(promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		// Of a fault in one metric the others are told all the same.
 		ErrorHandling: promhttp.ContinueOnError, MaxRequestsInFlight: 2, DisableCompression: true,
-	}))
+	})))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "alive") })
 	mux.Handle("GET /readyz", &readiness{ask: ready})
-	return &http.Server{
+	s := &http.Server{
 		Handler: mux, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
 		MaxHeaderBytes: 16 << 10,
 	}
+	s.SetKeepAlivesEnabled(false) // a client that only keeps its connection would take the place of another one
+	return s
+}
+
+// deaf keeps from h that the client went away: that is no fault of ours, and
+// promhttp has a line of the log for each metric that it could not write.
+func deaf(h http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(deafWriter{w}, r) })
+}
+
+type deafWriter struct{ http.ResponseWriter }
+
+func (w deafWriter) Write(p []byte) (int, error) {
+	_, _ = w.ResponseWriter.Write(p)
+	return len(p), nil
 }
 
 // Bounded is ln for MaxConns clients at once; further ones wait.

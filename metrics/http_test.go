@@ -163,3 +163,27 @@ func TestClientsAreBounded(t *testing.T) {
 	}
 	r.Body.Close()
 }
+
+// A client that goes away in the middle costs no line of the log, and one that stays
+// without asking keeps nobody out.
+func TestClientsThatGoOrStay(t *testing.T) {
+	h := deaf(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if _, err := w.Write([]byte("x")); err != nil {
+			t.Errorf("the handler is told: %v", err)
+		}
+	}))
+	h.ServeHTTP(gone{}, nil)
+	addr := served(t, func(context.Context) error { return nil })
+	r, err := http.Get("http://" + addr + "/healthz")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Body.Close()
+	if !r.Close {
+		t.Error("the connection is kept")
+	}
+}
+
+type gone struct{ http.ResponseWriter }
+
+func (gone) Write([]byte) (int, error) { return 0, net.ErrClosed }
