@@ -113,3 +113,32 @@ func installed(t *testing.T, dir string) []string {
 	}
 	return files
 }
+
+// Where no namespaces can be made, make test says so at once, before it installs
+// anything.
+func TestInstallSaysAtOnceThatItCannot(t *testing.T) {
+	bin, mark := t.TempDir(), filepath.Join(t.TempDir(), "installed")
+	for name, text := range map[string]string{
+		"unshare": "#!/bin/sh\necho 'unshare: unshare failed: Operation not permitted' >&2\nexit 1\n",
+		"sudo":    "#!/bin/sh\nexec \"$@\"\n",
+		"apt-get": "#!/bin/sh\ntouch " + mark + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(bin, name), []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command("./install", "all")
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if err == nil || cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("got %v, want exit status 1", err)
+	}
+	for _, want := range []string{"no mount and UTS namespaces can be made here", "Operation not permitted", "CAP_SYS_ADMIN", "mount --bind", "make unit"} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("it does not say %q:\n%s", want, out)
+		}
+	}
+	if _, err := os.Stat(mark); err == nil {
+		t.Error("it installed something first")
+	}
+}
