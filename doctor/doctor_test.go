@@ -383,7 +383,7 @@ var sendmailFaults = []fault{
 		change: func(f *Facts, _ map[string]string) { f.Sendmail.Filters[0].Flags = "" }},
 	{name: "mail is refused without", id: "sendmail-flags", severity: Warning, what: "F=R", cure: "F=T", sendmail: true,
 		change: func(f *Facts, _ map[string]string) { f.Sendmail.Filters[0].Flags = "R" }},
-	{name: "too short an answer", id: "sendmail-timeouts", severity: Error, what: "waits 3s", cure: "R:10s", sendmail: true,
+	{name: "too short an answer", id: "sendmail-timeouts", severity: Error, what: "waits 3s", cure: "R:30s", sendmail: true,
 		change: func(f *Facts, _ map[string]string) { f.Sendmail.Filters[0].Timeouts = "R:3s" }},
 	{name: "too short an end", id: "sendmail-timeouts", severity: Warning, what: "waits 15s", cure: "E:5m", sendmail: true,
 		change: func(f *Facts, _ map[string]string) { f.Sendmail.Filters[0].Timeouts = "S:1s;R:10s;E:15s" }},

@@ -92,7 +92,7 @@ func (f *Facts) line() string {
 			place = "inet:" + port + "@" + host
 		}
 	}
-	return "INPUT_MAIL_FILTER(`alignd', `S=" + place + ", F=T, T=S:10s;R:10s;E:5m')"
+	return "INPUT_MAIL_FILTER(`alignd', `S=" + place + ", F=T, T=S:10s;R:30s;E:5m')"
 }
 
 func sendmailAttached(f *Facts) []Finding {
