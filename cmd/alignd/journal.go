@@ -42,7 +42,7 @@ group that the journal's files belong to.
 
 Exit status 0: the journal was read, whatever was found; 1: it could not be; 2: wrong
 usage.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			q, err := f.query(time.Now())
 			if err != nil {
@@ -80,9 +80,9 @@ Message-ID. MTAs use queue ids again: all matches are shown, newest first.
 
 Exit status 0: a message was found; 1: none was, or the journal cannot be read; 2: wrong
 usage.`,
-		Args: func(_ *cobra.Command, args []string) error {
+		Args: func(c *cobra.Command, args []string) error {
 			if len(args) != 1 || args[0] == "" {
-				return errors.New("name one message: its queue id, token or Message-ID")
+				return fmt.Errorf("name one message: its queue id, token or Message-ID (%s)", help(c))
 			}
 			return nil
 		},

@@ -87,7 +87,7 @@ func plainFlag(c *cobra.Command, err error) error {
 	return fmt.Errorf("%s (%s)", printable(err.Error()), help(c))
 }
 
-// wanted says what a value is not, by the kind of flag.
+// wanted says what a value is not, by the kind of flag. Text takes any value.
 func wanted(f *pflag.Flag) string {
 	switch f.Value.Type() {
 	case "bool":
@@ -95,7 +95,7 @@ func wanted(f *pflag.Flag) string {
 	case "duration":
 		return "is no duration such as 500ms, 5s or 2m"
 	}
-	return "is no " + f.Value.Type()
+	return "is no number"
 }
 
 // meantFlag asks for the flag that name is a slip of.

@@ -39,6 +39,8 @@ func TestFaultsOfACommandLineAreToldInPlainWords(t *testing.T) {
 		{name: "too much", line: "reload 12 13", want: `reload takes one argument, but behind "12" there is "13" (see alignd reload --help)`},
 		{name: "no process", line: "reload daemon", want: `"daemon" is not the number of a process`},
 		{name: "help for a slip", line: "help config shwo", want: `config has no command "shwo", did you mean show? (see alignd config --help)`},
+		{name: "a wrong number", line: "log --limit many", want: `--limit "many" is no number (see alignd log --help)`},
+		{name: "no message of the journal", line: "explain", want: "name one message: its queue id, token or Message-ID (see alignd explain --help)"},
 		{name: "completion for no shell", line: "completion", want: "say for which shell: completion bash, zsh, fish or powershell"},
 		{name: "completion for a slip", line: "completion bahs", want: `completion has no command "bahs", did you mean bash? (see alignd completion --help)`},
 		{name: "control characters are not printed", line: "check --a\x1b[2J m", want: `check has no flag --a?[2J (see alignd check --help)`},
@@ -73,7 +75,7 @@ func TestEachFlagTellsWhatIsWrongInOneLine(t *testing.T) {
 				return
 			}
 			lines = append(lines, "--"+f.Name)
-			if f.Value.Type() == "duration" {
+			if kind := f.Value.Type(); kind == "duration" || kind == "int" {
 				lines = append(lines, "--"+f.Name+"=perhaps")
 			}
 		})
