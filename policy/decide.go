@@ -27,22 +27,23 @@ func Decide(ev *evidence.Message, rules *Rules) Verdict {
 		return d.letThrough(client, to)
 	}
 	var from, worst standing
-	d.weigh(&from, d.unusableFrom())        // step 2
-	authors := d.authors(to, &from, &worst) // steps 3 to 7
+	d.weigh(&from, d.unusableFrom())        // step 2: the least that is done
+	authors := d.authors(to, &from, &worst) // steps 3 to 7 for each Author Domain
 	if from.outcome == refused {
+		// No Author Domain can be relied on, so what one asks for does not count.
 		from.requested, from.evaluation, from.expired = RequestedNone, d.worstEvaluation(), worst.expired
 		worst = from
 	} else {
 		worst.join(&from.proposal)
 	}
-	if worst.acts() {
+	if worst.acts() { // else it does not matter whether the client is judged
 		worst.missing |= client.missing
 	}
 	return d.verdict(&worst.proposal, authors)
 }
 
-// authors is what holds for each Author Domain alone; worst becomes the worst of them.
-// from is the least that is done for the whole message.
+// authors is what holds for each Author Domain alone, and not less than from, which is
+// for the whole message. worst becomes the worst of them without from.
 func (d decision) authors(to []audience, from, worst *standing) []AuthorOutcome {
 	if len(d.ev.DMARC) == 0 {
 		d.author(nil, to, worst)
@@ -53,6 +54,8 @@ func (d decision) authors(to []audience, from, worst *standing) []AuthorOutcome 
 		dm := &d.ev.DMARC[i]
 		var s standing
 		d.author(dm, to, &s)
+		// For the message it is one of several, of which the worst holds, whatever
+		// step it is of.
 		s.bound, s.ties, s.evaluation, s.rank = atLeast, false, i+1, d.rank(dm)
 		worst.join(&s.proposal)
 		s.join(&from.proposal)
@@ -61,28 +64,27 @@ func (d decision) authors(to []audience, from, worst *standing) []AuthorOutcome 
 	return list
 }
 
-// author takes one Author Domain through steps 3 to 7, and s from nothing to what they
-// come to. A later step is asked before an earlier one, which sees what that came to
-// and has the last word. dm is nil when there is no evaluation.
+// author takes one Author Domain through steps 3 to 7. s is empty before, and holds what
+// they came to after. The policy comes first and the exceptions last, because these
+// change what the policy came to; see the package comment. dm is nil when there is no
+// evaluation.
 func (d decision) author(dm *evidence.DMARC, to []audience, s *standing) {
 	d.strictest(dm, to, s) // steps 5 to 7, for each Profile
 	if dm != nil && d.ev.From.Behind(dm.AuthorDomain) != nil {
-		d.weigh(s, d.inFront(dm, s))
+		d.weigh(s, d.inFront(dm, s)) // step 6
 		if d.sameAuthor(dm) {
-			return
+			return // it has no consequences, so nothing can change them
 		}
 	}
-	s.policy = s.outcome
-	if dm != nil && dm.Result != evidence.Pass && len(d.rules.sealers) > 0 {
+	s.policy = s.outcome // which lenient entries lower
+	if dm != nil && dm.Result != evidence.Pass {
 		d.weigh(s, d.trustedSealer(dm, s)) // step 4
-	}
-	if dm != nil && dm.Result == evidence.Fail && s.outcome == refused {
-		d.weigh(s, d.unverified(dm, s)) // step 7
+		d.weigh(s, d.unverified(dm, s))    // step 7, where step 4 left a refusal
 	}
 	d.weigh(s, d.exception(dm, s)) // step 3
 }
 
-// strictest is the policy of an Author Domain under the strictest Profile among the
+// strictest is steps 5 to 7 for one Author Domain, under the strictest Profile among the
 // recipients.
 func (d decision) strictest(dm *evidence.DMARC, to []audience, s *standing) {
 	rule, stricter, missing := d.domainRules(dm)
@@ -91,7 +93,7 @@ func (d decision) strictest(dm *evidence.DMARC, to []audience, s *standing) {
 		d.weigh(s, d.policy(dm, rule, a))
 		if stricter != nil {
 			p := d.policy(dm, stricter, a)
-			p.ties = p.monitor > s.monitor
+			p.ties = p.monitor > s.monitor // so that what a rollout holds back is told
 			d.weigh(s, p)
 		}
 	}

@@ -22,13 +22,16 @@
 //  5. the published policy with t and pct (published.go)
 //  6. how it is honoured: per policy, Author Domain, recipient, rollout stage
 //     (handle.go, norecord.go, front.go)
-//  7. temporary errors, which are never a fail (temperror.go)
+//  7. temporary errors, which are never a fail (temperror.go); where one keeps step 3
+//     or 4 from letting a message in, that step puts it off
 //
-// An earlier step has the last word over a later one, so it is asked after it and
-// sees what that came to: steps 5 to 7 for each Author Domain and each Profile among
-// the recipients, then 4 and 3 for each Author Domain, then 2 for the message. Step 1
-// settles the matter at once, and so does a refusal by step 2. Each step is a function
-// that returns a proposal and changes nothing.
+// The numbers say which step prevails. The code asks in the other order, because a step
+// that prevails changes what the others came to, and needs to know it: an exception
+// that allows lowers the outcome of the policy, and says so only where it did. So steps
+// 5 to 7 come first, for each Author Domain and each Profile among the recipients, then
+// 4 and 3 for each Author Domain, then 2 for the message. Step 1 settles the matter at
+// once, and so does a refusal by step 2. Each step is a function that returns a proposal
+// and changes nothing.
 //
 // Four words are kept apart. An action is what the admin writes. The outcome is what
 // is done; the disposition (RFC 9989) is what became of the message by it, the

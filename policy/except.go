@@ -7,7 +7,7 @@ import "alignd/evidence"
 // nothing; a block entry that keeps an allow entry from the same outcome does.
 func (d decision) exception(dm *evidence.DMARC, s *standing) (p proposal) {
 	x, missing := d.rules.block.find(d, dm)
-	if s.outcome == refused {
+	if s.outcome == refused { // no block entry could make it worse
 		missing = noFacts
 	}
 	if x != nil {
@@ -15,11 +15,11 @@ func (d decision) exception(dm *evidence.DMARC, s *standing) (p proposal) {
 		p.ties, p.missing = d.spared(dm, s), missing
 		return p
 	}
-	if s.policy == delivered && s.monitor == open {
+	if s.policy == delivered && s.monitor == open { // nothing to allow
 		return proposal{missing: missing}
 	}
 	x, unknown := d.rules.allow.find(d, dm)
-	if s.acts() {
+	if s.acts() { // else a Sealer let it in already
 		missing |= unknown
 	}
 	if x != nil {

@@ -162,8 +162,6 @@ func (d decision) vouch(dm *evidence.DMARC) (v voucher, ok bool, missing facts) 
 	arc := &d.ev.ARC
 	passed := arc.Result == evidence.Pass
 	switch {
-	case len(d.rules.sealers) == 0 || dm == nil:
-		return voucher{}, false, noFacts
 	case arc.Result == evidence.NotChecked:
 		return voucher{}, false, noARC
 	case !passed && !arc.Temporary || !complete(arc):

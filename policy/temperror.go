@@ -124,7 +124,8 @@ func (d decision) unresolvedProof(dm *evidence.DMARC) bool {
 // while the message waits, the admin can set that right. Anybody can write such
 // a signature, so once the message waited the policy holds as published.
 func (d decision) unverified(dm *evidence.DMARC, s *standing) proposal {
-	if s.step != StepPolicy && s.step != StepHandling || !d.puttingOff() {
+	if dm.Result != evidence.Fail || s.outcome != refused ||
+		s.step != StepPolicy && s.step != StepHandling || !d.puttingOff() {
 		return proposal{}
 	}
 	i := slices.IndexFunc(d.ev.DKIM, func(s evidence.Signature) bool {
