@@ -115,9 +115,30 @@ func (d *dialer) Dial(network, address string) (net.Conn, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.conn = conn
+	d.conn = &bounded{Conn: conn, left: maxAnswer}
 	d.stop = context.AfterFunc(d.ctx, func() { conn.Close() })
-	return conn, nil
+	return d.conn, nil
+}
+
+// maxAnswer is how many octets are read, all replies together; ours. The client keeps
+// what a filter wants changed, however much that is.
+const maxAnswer = 4 << 20
+
+var errMuch = fmt.Errorf("more than %d octets of answers", maxAnswer)
+
+// bounded is a connection from which no more than left octets are read.
+type bounded struct {
+	net.Conn
+	left int
+}
+
+func (c *bounded) Read(p []byte) (int, error) {
+	if c.left == 0 {
+		return 0, errMuch
+	}
+	n, err := c.Conn.Read(p[:min(len(p), c.left)])
+	c.left -= n
+	return n, err
 }
 
 // close also ends a connection that failed in its negotiation, which the client leaves open.

@@ -78,3 +78,55 @@ func TestTheMessageIsNobodys(t *testing.T) {
 		t.Error("the names are not reserved")
 	}
 }
+
+// A filter that sends edits without end costs no memory without end.
+func TestAnswersAreBounded(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go endless(c)
+		}
+	}()
+	o := Options{Network: "tcp", Address: l.Addr().String(), Host: "mx.here.test", QueueID: "probe-1", Now: time.Now(), Timeout: 30 * time.Second}
+	if _, err := Send(t.Context(), o); err == nil || !strings.Contains(err.Error(), "more than 4194304 octets") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// endless inserts fields for ever at the end of the message.
+func endless(c net.Conn) {
+	defer c.Close()
+	edit := "i\x00\x00\x00\x00X\x00" + strings.Repeat("x", 60<<10) + "\x00"
+	for {
+		var size [4]byte
+		if _, err := io.ReadFull(c, size[:]); err != nil {
+			return
+		}
+		frame := make([]byte, binary.BigEndian.Uint32(size[:]))
+		if _, err := io.ReadFull(c, frame); err != nil {
+			return
+		}
+		answer := "c"
+		switch frame[0] {
+		case 'O':
+			answer = "O\x00\x00\x00\x06\x00\x00\x00\x01\x00\x00\x00\x00"
+		case 'D':
+			continue
+		case 'E':
+			answer = edit
+		}
+		for n := 0; n == 0 || answer == edit; n++ {
+			if _, err := c.Write(append(binary.BigEndian.AppendUint32(nil, uint32(len(answer))), answer...)); err != nil {
+				return
+			}
+		}
+	}
+}
