@@ -58,7 +58,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	}
 	end := ended{}
 	if !errors.As(err, &end) || end.err != nil {
-		fmt.Fprintf(stderr, "alignd: %v\n", err)
+		fmt.Fprintf(stderr, "alignd: %s\n", printableLines(err.Error()))
 	}
 	if end.status != 0 {
 		return end.status
