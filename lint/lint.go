@@ -99,6 +99,8 @@ type asker struct {
 	asked map[string]asked
 	// spent: a question was not asked.
 	spent bool
+	// silent counts questions without an answer.
+	silent int
 }
 
 type asked struct {
@@ -121,6 +123,9 @@ func (a *asker) Lookup(ctx context.Context, name string, qtype uint16) (*resolve
 		return nil, &resolver.Error{Name: name, Type: qtype, Err: resolver.ErrBudget, Why: errSpent.Error()}
 	}
 	answer, err := a.lk.Lookup(ctx, name, qtype)
+	if err != nil {
+		a.silent++
+	}
 	a.asked[key] = asked{answer, err}
 	return answer, err
 }

@@ -13,7 +13,7 @@ import (
 // SPF is what a domain publishes for SPF.
 type SPF struct {
 	Domain string `json:"domain"`
-	// Answered: DNS said whether there is a record.
+	// Answered: DNS said whether there is a record, and what it leads to.
 	Answered bool   `json:"answered"`
 	Record   string `json:"record"` // empty: none
 	// Lookups counts the terms that cause DNS questions in all branches, whoever the
@@ -74,7 +74,7 @@ func CheckSPF(ctx context.Context, lk resolver.Lookuper, domain string) *SPF {
 	out := &SPF{Domain: domain, Limit: spf.DefaultLimits.Terms, VoidLimit: spf.DefaultLimits.Voids, findings: findings{Findings: []Finding{}}}
 	t := spfTree{asker: newAsker(lk), out: out}
 	node, found := t.node(ctx, domain)
-	out.Answered = found != unanswered
+	out.Answered = found != unanswered && t.silent == 0
 	if found != absent && found != unanswered {
 		out.Tree, out.Record, out.Lookups = node, node.Record, node.Lookups
 	}

@@ -86,6 +86,14 @@ func TestSPFFaults(t *testing.T) {
 	if out := CheckSPF(t.Context(), zone(t, "example.test SERVFAIL"), "example.test"); out.Known() {
 		t.Errorf("a domain that does not answer: %+v", out)
 	}
+	for _, text := range []string{"include:a.test", "redirect=a.test", "a:a.test", "mx:a.test", "exists:a.test"} {
+		if out := CheckSPF(t.Context(), zone(t, at+`"v=spf1 `+text+"\"\na.test SERVFAIL"), "example.test"); out.Known() || out.Tree == nil {
+			t.Errorf("%s that does not answer: %+v", text, out)
+		}
+	}
+	if out := CheckSPF(t.Context(), zone(t, at+`"v=spf1 a:a.test -all"`), "example.test"); !out.Known() {
+		t.Errorf("a name that does not exist is an answer: %+v", out)
+	}
 }
 
 func mxs(n int) string {
