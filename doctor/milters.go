@@ -82,14 +82,6 @@ func splitList(s string) []string {
 	return out
 }
 
-// option is a setting of the milter itself, or the parameter that holds for all.
-func (m *Milter) option(name, general string) string {
-	if v := m.Options[name]; v != "" {
-		return v
-	}
-	return general
-}
-
 // smtpd is one smtpd of an instance with what holds for it.
 type smtpd struct {
 	*Service

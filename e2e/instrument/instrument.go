@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 )
@@ -211,7 +210,11 @@ func insert(text string, at map[int]string) string {
 // clock has time.Now add what the Board says to the wall clock, and to it alone: the
 // monotonic clock goes on, as when a machine's clock is set.
 func (b *builder) clock() error {
-	name := filepath.Join(runtime.GOROOT(), "src", "time", "time.go")
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		return fmt.Errorf("go env GOROOT: %w", err)
+	}
+	name := filepath.Join(strings.TrimSpace(string(root)), "src", "time", "time.go")
 	text, err := os.ReadFile(name)
 	if err != nil {
 		return err

@@ -42,9 +42,6 @@ func create(path string) (*os.File, error) {
 
 func (realDisk) Free(dir string) (free, all int64, err error) { return freeSpace(dir) }
 
-// errNoFree: this system does not tell what is free.
-var errNoFree = errors.New("the free space is not known on this system")
-
 // makeDir makes a folder that the group may enter, whatever the umask. One that is
 // there keeps its rights.
 func makeDir(dir string) error {
