@@ -25,7 +25,7 @@ func changesOf(c *checked) (before, after json.RawMessage, changes []change) {
 	sideBySide := []any{nil, nil}
 	var texts []json.RawMessage
 	for i := range c.by {
-		text := reportOf(c, &c.by[i], "")
+		text := checkJSONOf(c, &c.by[i], "")
 		_ = json.Unmarshal(text, &sideBySide[i]) // it is ours
 		object, _ := sideBySide[i].(map[string]any)
 		for _, key := range []string{"basis", "elapsed_ms", "token", "time", "key"} {

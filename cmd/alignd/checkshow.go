@@ -26,8 +26,8 @@ func (f *checkFlags) output(out io.Writer, several bool) checkOutput {
 	case f.json && compare:
 		one, many = jsonDiff(out, ""), &eachChecked{func(c *checked) error { return jsonDiff(out, c.name)(c) }}
 	case f.json:
-		one = func(c *checked) error { return writeLine(out, report(c, "")) }
-		many = &eachChecked{func(c *checked) error { return writeLine(out, report(c, c.name)) }}
+		one = func(c *checked) error { return writeLine(out, checkJSON(c, "")) }
+		many = &eachChecked{func(c *checked) error { return writeLine(out, checkJSON(c, c.name)) }}
 	case compare:
 		one, many = func(c *checked) error { return explainDiff(out, c) }, newDiffTable(out)
 	default:

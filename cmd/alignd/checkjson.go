@@ -9,13 +9,13 @@ import (
 	"alignd/record"
 )
 
-// report is what `alignd check --json` prints: the record of the message, as far
+// checkJSON is what `alignd check --json` prints: the record of the message, as far
 // as a file tells it. source names it where there are several.
-func report(c *checked, source string) []byte { return reportOf(c, &c.by[0], source) }
+func checkJSON(c *checked, source string) []byte { return checkJSONOf(c, &c.by[0], source) }
 
-// reportOf is report by one configuration. Checks run side by side, so their
+// checkJSONOf is checkJSON by one configuration. Checks run side by side, so their
 // questions come in any order; they are sorted here.
-func reportOf(c *checked, by *judged, source string) []byte {
+func checkJSONOf(c *checked, by *judged, source string) []byte {
 	with := record.Rendering{
 		Source: source, Notes: c.notes, Deletions: deletions(&by.j),
 		AuthenticationResults: by.j.Results.Unfolded(), Questions: []record.Question{},
