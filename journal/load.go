@@ -72,7 +72,11 @@ func (l *Loader) Close() {
 func (l *Loader) run() {
 	wait := loadEvery
 	for {
+		before := l.Status().Loaded
 		stopping, err := l.load()
+		if l.Status().Loaded > before { // the store worked meanwhile
+			wait = loadEvery
+		}
 		if err != nil && wait == loadEvery {
 			l.log.Warn("the journal takes no records, they stay in the spool", "err", err)
 		}
