@@ -78,7 +78,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: serve, reload, check, dmarc, spf, dkim, report, probe, doctor or config (see alignd --help)")
+			return errors.New("say what to do: serve, reload, check, log, explain, dmarc, spf, dkim, report, probe, doctor or config (see alignd --help)")
 		},
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")
