@@ -78,6 +78,7 @@ func (k *checker) traceOf(fields *header.Fields, mta string) (t trace) {
 	at := fields.AppendNamed(nil, "Received")
 	hops := relay.Chain(fields, evidence.MaxHops)
 	site := k.site(mta)
+	inside := -1 // the field by which the message came to our MTA from a host of our own
 	for i := range hops {
 		h := &hops[i]
 		text := fmt.Sprintf("Received field number %d, %s", i+1, quoted(fields.At(at[i]).Value()))
@@ -90,6 +91,9 @@ func (k *checker) traceOf(fields *header.Fields, mta string) (t trace) {
 			return t
 		case h.Queued || h.Socket || h.With == "lmtp" || site.local(h.Addr) || !h.Addr.IsValid() && h.Problem == "":
 			t.note("passed over, as the message was inside the site: %s", text)
+			if h.Addr.IsValid() && !h.Queued && h.With != "lmtp" && (by == mta || by == site.mta) {
+				inside = i
+			}
 			continue
 		case by != mta && by != site.mta:
 			t.note("passed over, as another host of the site wrote it: %s", text)
@@ -98,17 +102,25 @@ func (k *checker) traceOf(fields *header.Fields, mta string) (t trace) {
 			t.note("nothing was taken: %s: %s", text, h.Problem)
 			return t
 		}
-		t.client, t.helo = h.Addr, h.From
-		t.login, t.below = h.With == "login", at[i]+1
-		t.note("client %s and HELO %q were taken from %s", h.Addr, h.From, text)
-		if t.login {
-			t.note("the client had logged in")
-		}
-		t.returnPath(fields, at[i])
+		t.take(h, fields, at[i], text)
+		return t
+	}
+	if inside >= 0 { // it came from there: not from outside by a filter
+		t.take(&hops[inside], fields, at[inside], fmt.Sprintf("Received field number %d, as it tells of no host outside", inside+1))
 		return t
 	}
 	t.note("nothing was taken: no Received field tells from whom %s took the message", mta)
 	return t
+}
+
+// take takes the client from h, the field at index at, and MAIL FROM from above it.
+func (t *trace) take(h *evidence.Hop, fields *header.Fields, at int, text string) {
+	t.client, t.helo, t.login, t.below = h.Addr, h.From, h.With == "login", at+1
+	t.note("client %s and HELO %q were taken from %s", h.Addr, h.From, text)
+	if t.login {
+		t.note("the client had logged in")
+	}
+	t.returnPath(fields, at)
 }
 
 // returnPath takes Return-Path, if it stands above the Received field at index

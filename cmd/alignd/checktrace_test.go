@@ -62,18 +62,22 @@ func TestCheckTakesTheTraceOfItsOwnMTA(t *testing.T) {
 // The daemon never sees the Received field of its own MTA, nor what stands above it.
 func TestCheckFromTraceSeesWhatTheDaemonSaw(t *testing.T) {
 	const (
-		top    = "Return-Path: <ann@a.example>\nX-Spam: no\n"
-		ours   = "Received: from gw.example (gw.example [203.0.113.25]) by mx.here.test (Postfix) with ESMTPS id 1; Mon, 2 Nov 2026 10:00:00 +0000\n"
-		login  = "Received: from laptop (h.example [192.0.2.9]) by mx.here.test (Postfix) with ESMTPSA id 1; Mon, 2 Nov 2026 10:00:00 +0000\n"
-		behind = "Received: from h.example (h.example [192.0.2.7]) by gw.example (Postfix) with ESMTP id 2; Mon, 2 Nov 2026 10:00:00 +0000\n"
+		top     = "Return-Path: <ann@a.example>\nX-Spam: no\n"
+		ours    = "Received: from gw.example (gw.example [203.0.113.25]) by mx.here.test (Postfix) with ESMTPS id 1; Mon, 2 Nov 2026 10:00:00 +0000\n"
+		login   = "Received: from laptop (h.example [192.0.2.9]) by mx.here.test (Postfix) with ESMTPSA id 1; Mon, 2 Nov 2026 10:00:00 +0000\n"
+		printer = "Received: from printer (p.here.test [198.18.0.9]) by mx.here.test (Postfix) with ESMTP id 1; Mon, 2 Nov 2026 10:00:00 +0000\n"
+		local   = "Received: from mx.here.test (localhost [127.0.0.1]) by mx.here.test (Postfix) with ESMTP id 1; Mon, 2 Nov 2026 10:00:00 +0000\n"
+		behind  = "Received: from h.example (h.example [192.0.2.7]) by gw.example (Postfix) with ESMTP id 2; Mon, 2 Nov 2026 10:00:00 +0000\n"
 	)
 	for _, row := range []struct{ name, header, relay, ip, rule string }{
 		{name: "a relay that writes the topmost field", header: top + ours + behind, relay: "by: [gw.example]", ip: "192.0.2.7"},
 		{name: "one hop", header: top + ours + behind, relay: "max_hops: 1", ip: "192.0.2.7"},
 		{name: "a relay that writes none", header: top + ours, relay: "by: [gw.example]"},
+		{name: "a host of our own", header: top + printer, relay: "max_hops: 1", ip: "198.18.0.9", rule: "198.18.0.0/16"},
+		{name: "this host", header: top + local, relay: "max_hops: 1", ip: "127.0.0.1", rule: "loopback"},
 		{name: "a login", header: top + login + behind, relay: "max_hops: 1", ip: "192.0.2.9", rule: "authenticated"},
 	} {
-		config := write(t, "config.yaml", "trusted_relays: [{id: gw, peers: [203.0.113.25], "+row.relay+"}]\n")
+		config := write(t, "config.yaml", "trusted_relays: [{id: gw, peers: [203.0.113.25], "+row.relay+"}]\nnot_judged: {networks: 198.18.0.0/16}\n")
 		out := alignd(t, row.header+plainMessage, "check", "--json", "--from-trace", "--config", config, "--zone", write(t, "zone", plainZone), "--authserv-id", "mx.here.test", "-")
 		var got struct {
 			Client      struct{ IP string }
