@@ -28,6 +28,7 @@ type SendmailFilter struct{ Name, Place, Flags, Timeouts string }
 // SendmailDaemon is one DaemonPortOptions.
 type SendmailDaemon struct {
 	Name, Port string
+	Options    string // all that it says, without its filters
 	// Input replaces the list of filters; nil: not given.
 	Input []string
 }
@@ -80,7 +81,15 @@ func sendmailStale(f *Facts) []Finding {
 }
 
 // line is the one of sendmail.mc that attaches alignd.
-func (f *Facts) line() string {
+func (f *Facts) line() string { return f.lineOf("alignd") }
+
+// instead is the line that takes the place of the one that defines the filter name:
+// Sendmail wants each defined once.
+func (f *Facts) instead(name string) string {
+	return "instead of the INPUT_MAIL_FILTER or MAIL_FILTER of " + name + ": " + f.lineOf(name)
+}
+
+func (f *Facts) lineOf(name string) string {
 	place := "inet:8890@127.0.0.1"
 	if len(f.Alignd.Listen) > 0 {
 		if name, ok := unixPath(f.Alignd.Listen[0]); ok {
@@ -92,8 +101,11 @@ func (f *Facts) line() string {
 			place = "inet:" + port + "@" + host
 		}
 	}
-	return "INPUT_MAIL_FILTER(`alignd', `S=" + place + ", F=T, T=S:10s;R:30s;E:5m')"
+	return "INPUT_MAIL_FILTER(`" + name + "', `S=" + place + ", F=T, T=S:10s;R:30s;E:5m')"
 }
+
+// belowFilters: each INPUT_MAIL_FILTER adds its name to the list.
+const belowFilters = "below the last INPUT_MAIL_FILTER: "
 
 func sendmailAttached(f *Facts) []Finding {
 	s := f.Sendmail
@@ -110,9 +122,12 @@ func sendmailAttached(f *Facts) []Finding {
 		Severity: Error, What: "Sendmail does not hand mail to alignd", Why: "it is delivered unjudged, with whatever Authentication-Results its sender wrote",
 		Cure: []string{f.line(), "make -C /etc/mail", "systemctl restart sendmail"}, Where: s.File,
 	}
+	if slices.ContainsFunc(s.Filters, func(x SendmailFilter) bool { return x.Name == "alignd" }) {
+		finding.Cure[0] = f.instead("alignd")
+	}
 	if found := s.alignd(f); len(found) > 0 {
 		finding.What = "Sendmail has the filter " + found[0].Name + " and does not use it"
-		finding.Cure[0] = "define(`confINPUT_MAIL_FILTERS', `" + strings.Join(append([]string{found[0].Name}, s.Input...), ",") + "')"
+		finding.Cure[0] = belowFilters + "define(`confINPUT_MAIL_FILTERS', `" + strings.Join(append([]string{found[0].Name}, s.Input...), ",") + "')"
 	}
 	return []Finding{finding}
 }
@@ -132,7 +147,7 @@ func sendmailOrder(f *Facts) []Finding {
 		return []Finding{{
 			Severity: Warning, What: "alignd comes after " + strings.Join(before, ", "),
 			Why:  "signatures are to be checked on the message as it came, and filters can read Authentication-Results only behind alignd",
-			Cure: []string{"define(`confINPUT_MAIL_FILTERS', `" + strings.Join(order, ",") + "')", "make -C /etc/mail", "systemctl restart sendmail"}, Where: s.File,
+			Cure: []string{belowFilters + "define(`confINPUT_MAIL_FILTERS', `" + strings.Join(order, ",") + "')", "make -C /etc/mail", "systemctl restart sendmail"}, Where: s.File,
 		}}
 	}
 	return nil
@@ -154,7 +169,7 @@ func sendmailFlags(f *Facts) (found []Finding) {
 		}
 		finding := Finding{
 			Severity: Warning, What: "the filter " + x.Name + " has no F=T", Why: "while alignd is away mail goes in unjudged",
-			Cure: []string{f.line(), "make -C /etc/mail", "systemctl restart sendmail"}, Where: f.Sendmail.File,
+			Cure: []string{f.instead(x.Name), "make -C /etc/mail", "systemctl restart sendmail"}, Where: f.Sendmail.File,
 		}
 		if strings.Contains(x.Flags, "R") {
 			finding.What = "the filter " + x.Name + " has F=R"
@@ -176,7 +191,7 @@ func sendmailTimeouts(f *Facts) (found []Finding) {
 				times[name] = d
 			}
 		}
-		cure := []string{f.line(), "make -C /etc/mail", "systemctl restart sendmail"}
+		cure := []string{f.instead(x.Name), "make -C /etc/mail", "systemctl restart sendmail"}
 		if times["R"] <= 2*progressEvery {
 			found = append(found, Finding{
 				Severity: Error, What: fmt.Sprintf("Sendmail waits %s for each answer (R)", times["R"]),
@@ -195,24 +210,56 @@ func sendmailTimeouts(f *Facts) (found []Finding) {
 
 func sendmailSubmission(f *Facts) (found []Finding) {
 	for _, d := range f.Sendmail.Daemons {
-		if d.Port != "587" && d.Port != "465" && d.Port != "submission" && d.Port != "smtps" && d.Port != "submissions" {
+		if !d.submission() {
 			continue
 		}
-		input := d.Input
-		if input == nil {
-			input = f.Sendmail.Input
-		}
 		for _, x := range f.Sendmail.used(f) {
-			if slices.Contains(input, x.Name) {
+			if slices.Contains(f.Sendmail.inputOf(d), x.Name) {
 				found = append(found, Finding{
 					Severity: Warning, What: fmt.Sprintf("port %s, where users hand mail in, goes through alignd", d.Port),
 					Why:  "mail of who has logged in is not judged, who hands in without a login is judged like a stranger. If that is wanted: --ignore sendmail-submission",
-					Cure: []string{fmt.Sprintf("DAEMON_OPTIONS(`Name=%s, Port=%s, InputMailFilters=YOUR-SIGNER')", d.Name, d.Port), "make -C /etc/mail", "systemctl restart sendmail"}, Where: f.Sendmail.File,
+					Cure: append(f.daemonLines(), "make -C /etc/mail", "systemctl restart sendmail"), Where: f.Sendmail.File,
 				})
 			}
 		}
 	}
 	return found
+}
+
+func (d *SendmailDaemon) submission() bool {
+	return slices.Contains([]string{"587", "465", "submission", "smtps", "submissions"}, d.Port)
+}
+
+// inputOf are the filters of a port.
+func (s *Sendmail) inputOf(d SendmailDaemon) []string {
+	if d.Input != nil {
+		return d.Input
+	}
+	return s.Input
+}
+
+// daemonLines are all ports, with submission past alignd. All of them: the first
+// DAEMON_OPTIONS takes the default port 25 away, and one for 587 beside the default
+// MSA keeps Sendmail from starting.
+func (f *Facts) daemonLines() []string {
+	s := f.Sendmail
+	lines := []string{"in sendmail.mc, instead of all DAEMON_OPTIONS:", "FEATURE(`no_default_msa')"}
+	for _, d := range s.Daemons {
+		options, input := d.Options, d.Input
+		if d.submission() {
+			input = slices.DeleteFunc(slices.Clone(s.inputOf(d)), func(name string) bool {
+				return slices.ContainsFunc(s.alignd(f), func(x SendmailFilter) bool { return x.Name == name })
+			})
+			if len(input) == 0 {
+				input = []string{"YOUR-SIGNER"}
+			}
+		}
+		if len(input) > 0 {
+			options += ", InputMailFilters=" + strings.Join(input, ";")
+		}
+		lines = append(lines, "DAEMON_OPTIONS(`"+options+"')")
+	}
+	return lines
 }
 
 // sendmailMacros: Sendmail from 8.14 on sends what alignd asks for; the lists hold for

@@ -23,7 +23,7 @@ func noMTA(t *testing.T, args ...string) outcome {
 func TestDoctorSaysWhatIsWrongAndEndsSo(t *testing.T) {
 	got := noMTA(t, "--unit", "../../systemd/alignd.service", "--listen", "unix:/run/elsewhere.sock")
 	if got.status != 2 || !strings.Contains(got.stdout, "ERROR   Sendmail does not hand mail to alignd [sendmail-not-attached]") ||
-		!strings.Contains(got.stdout, "cure:  INPUT_MAIL_FILTER(`alignd', `S=unix:/run/elsewhere.sock, F=T, T=S:10s;R:30s;E:5m')") {
+		!strings.Contains(got.stdout, "of alignd: INPUT_MAIL_FILTER(`alignd', `S=unix:/run/elsewhere.sock, F=T, T=S:10s;R:30s;E:5m')") {
 		t.Errorf("%+v", got)
 	}
 	lines := strings.Split(strings.TrimSpace(got.stdout), "\n")

@@ -100,7 +100,11 @@ func filterOf(name, equates string) doctor.SendmailFilter {
 // daemonOf reads Name=MSA, Port=587, InputMailFilters=a;b.
 func daemonOf(value string) doctor.SendmailDaemon {
 	d := doctor.SendmailDaemon{}
+	var options []string
 	for part := range strings.SplitSeq(value, ",") {
+		if part = strings.TrimSpace(part); !strings.HasPrefix(part, "I") {
+			options = append(options, part)
+		}
 		key, value, _ := strings.Cut(strings.TrimSpace(part), "=")
 		switch value = strings.TrimSpace(value); key {
 		case "Name", "N":
@@ -111,6 +115,7 @@ func daemonOf(value string) doctor.SendmailDaemon {
 			d.Input = append([]string{}, list(value)...)
 		}
 	}
+	d.Options = strings.Join(options, ", ")
 	return d
 }
 
@@ -154,8 +159,11 @@ func sendmailMC(text string) *doctor.Sendmail {
 			s.Macros[strings.ToLower(strings.TrimPrefix(args[0], "confMILTER_MACROS_"))] = args[1]
 		}
 	}
+	if len(s.Daemons) == 0 { // the default, which a DAEMON_OPTIONS takes away
+		s.Daemons = append(s.Daemons, daemonOf("Name=MTA"))
+	}
 	if msa {
-		s.Daemons = append(s.Daemons, doctor.SendmailDaemon{Name: "MSA", Port: "587"})
+		s.Daemons = append(s.Daemons, daemonOf("Name=MSA, Port=587, M=E"))
 	}
 	return s
 }
