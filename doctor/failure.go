@@ -39,7 +39,7 @@ func (a attachment) setting(own, general string) (value, where string) {
 // cure gives a setting to alignd: in its entry, where it has one there or (not alone)
 // other milters go by the general one, else in general.
 func (a attachment) cure(f *Facts, own, general, value string, alone bool) []string {
-	if a.milter.Options[own] == "" && (alone || len(a.milters()) == 1) {
+	if a.milter.Options[own] == "" && (alone || len(a.milters()) == 1 && !a.othersGoBy(f, general)) {
 		return a.set(general, value)
 	}
 	return a.set("smtpd_milters", texts(f.ideal(a.smtpd)))

@@ -23,7 +23,7 @@ func (f *Facts) ideal(s smtpd) []Milter {
 			ideal = append(ideal, m)
 		}
 	}
-	ideal[0].Options = f.idealOptions(s, own, len(ideal) == 1)
+	ideal[0].Options = f.idealOptions(s, own, !s.othersGoBy(f, "milter_default_action"))
 	ideal[0].Text = ideal[0].Place
 	if len(ideal[0].Options) > 0 {
 		parts := []string{ideal[0].Place}
@@ -33,6 +33,22 @@ func (f *Facts) ideal(s smtpd) []Milter {
 		ideal[0].Text = "{ " + strings.Join(parts, ", ") + " }"
 	}
 	return ideal
+}
+
+// othersGoBy reports whether another filter goes by the same value of a parameter: one
+// in the list of the service, or a signer, say, in non_smtpd_milters or at another
+// service.
+func (s smtpd) othersGoBy(f *Facts, general string) bool {
+	others := s.milters()
+	if !s.own(general) {
+		others = append(others, Milters(s.in.Param["non_smtpd_milters"])...)
+		for _, other := range s.in.smtpds() {
+			if !other.own(general) {
+				others = append(others, other.milters()...)
+			}
+		}
+	}
+	return slices.ContainsFunc(others, func(m Milter) bool { return !f.reaches(s.in, s.Chroot, m.Place) })
 }
 
 // idealOptions are those of alignd's entry. What is wrong in it goes, as the general
