@@ -227,6 +227,20 @@ func TestExpiryIsToldAtLoad(t *testing.T) {
 	}
 }
 
+func TestNetworksThatAreHardlyOnesOwnAreToldAtLoad(t *testing.T) {
+	for network, told := range map[string]bool{
+		"0.0.0.0/1": true, "128.0.0.0/7": true, "2000::/3": true, "10.0.0.0/8": false, "fc00::/7": false, "192.0.2.0/24": false,
+	} {
+		cfg, err := Parse([]byte("not_judged: {networks: [\""+network+"\"]}\n"), "x.yaml", testNow)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := fmt.Sprint(cfg.Warnings); strings.Contains(got, "much of all there is") != told {
+			t.Errorf("%s: warnings are %s", network, got)
+		}
+	}
+}
+
 func TestATrustedSealerThatMaySendFromAnywhereIsToldAtLoad(t *testing.T) {
 	for text, want := range map[string]string{
 		"trusted_sealers:\n  - {id: lists, domains: [example.org]}\n":                            `[x.yaml:2:5: trusted sealer "lists" has no clients, so anybody`,

@@ -50,8 +50,11 @@ func (k *checker) validate(now time.Time) {
 		k.fault("spf.timeout", "spf.timeout (%v) is longer than limits.message_timeout (%v), which ends the check before", c.SPF.Timeout, c.Limits.MessageTimeout)
 	}
 	for i := range c.NotJudged.Networks {
-		if n := c.NotJudged.Networks[i]; n.Bits() == 0 {
+		switch n := c.NotJudged.Networks[i]; {
+		case n.Bits() == 0:
 			k.fault(item("not_judged.networks", i), "not_judged.networks: %v is every client, so nothing would be judged; use mode: monitor to only watch", n)
+		case n.Addr().Is4() && n.Bits() < wideIPv4 || n.Addr().Is6() && n.Bits() < wideIPv6:
+			k.warning(item("not_judged.networks", i), "not_judged.networks: %v is much of all there is, and its mail is not judged", n)
 		}
 	}
 	for i := range c.TrustedRelays {
@@ -97,6 +100,14 @@ func (k *checker) places() {
 		k.warning("drain", "drain (%s) is no shorter than the %s that Postfix waits for a filter; what is not finished by then is lost to it all the same", c.Drain, maxDrain)
 	}
 }
+
+// Networks with shorter prefixes are hardly anybody's own: the widest that are for
+// private use are 10.0.0.0/8 and fc00::/7, of which a site has a /48 (RFC 1918 section
+// 3, RFC 4193 section 3.1).
+const (
+	wideIPv4 = 8
+	wideIPv6 = 7
+)
 
 // maxDrain is how long Postfix waits for a filter that does not answer
 // (milter_command_timeout); the unit waits for some more.

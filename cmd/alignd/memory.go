@@ -63,6 +63,14 @@ func (m *memory) sink(others record.Sink) record.Sink {
 	return record.Sinks{journal.NewSink(m.spool), others}
 }
 
+// place is where the journal is, for the log.
+func (m *memory) place(cfg *config.Config) string {
+	if m == nil {
+		return "none"
+	}
+	return cfg.Journal.Path
+}
+
 // close takes into the store what the spool has.
 func (m *memory) close() {
 	if m == nil {

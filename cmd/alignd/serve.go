@@ -159,7 +159,7 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	d.warn(d.cfg)
 	d.expiry = newExpiryWatch(d.cfg.Rules, time.Now())
 	d.log.Info("alignd started", append([]any{"version", version, "listen", d.places, "passed", placesOf(d.passed), "mode", d.cfg.Mode,
-		"config", d.file, "dns", d.dns.Servers()}, counts(d.cfg)...)...)
+		"config", d.file, "dns", d.dns.Servers(), "journal", d.memory.place(d.cfg)}, counts(d.cfg)...)...)
 	d.report(reloadOutcome{Said: "not reloaded since its start"})
 	d.notify(sd.SdNotifyReady)
 	ended := make(chan struct{})
