@@ -66,11 +66,13 @@ type Query struct {
 	Domain       string    // an Author Domain, in its A-label form
 	Client       netip.Prefix
 	Disposition  policy.Disposition
-	Rule         string
-	QueueID      string
-	Token        string
-	MessageID    string
-	Limit        int // 0 is no limit
+	// Would is the delivery that monitor mode or a rollout held back.
+	Would     policy.Delivery
+	Rule      string
+	QueueID   string
+	Token     string
+	MessageID string
+	Limit     int // 0 is no limit
 }
 
 // Searcher finds entries, newest first, and hands each to found, whose error ends the
@@ -94,6 +96,8 @@ func (q *Query) Matches(e *Entry) bool {
 	case q.Client.IsValid() && !q.Client.Contains(ev.Client.IP()):
 		return false
 	case q.Disposition != "" && v.Disposition != q.Disposition, q.Rule != "" && v.Rule != q.Rule:
+		return false
+	case q.Would != "" && v.Monitor.Delivery != q.Would:
 		return false
 	case q.QueueID != "" && ev.QueueID != q.QueueID, q.Token != "" && ev.Token != q.Token:
 		return false

@@ -25,7 +25,7 @@ import (
 // journalFlags choose entries of the journal.
 type journalFlags struct {
 	config, since, until, domain, client string
-	disposition, rule, queueID           string
+	disposition, would, rule, queueID    string
 	limit                                int
 	json                                 bool
 }
@@ -62,6 +62,7 @@ usage.`,
 	flags.StringVar(&f.domain, "domain", "", "Author Domain")
 	flags.StringVar(&f.client, "client", "", "address or network (CIDR) of the client that was checked")
 	flags.StringVar(&f.disposition, "disposition", "", "accept, quarantine, reject or tempfail")
+	flags.StringVar(&f.would, "would", "", "what monitor mode or a rollout held back: tag, hold, refuse or defer")
 	flags.StringVar(&f.rule, "rule", "", "id of the rule that decided")
 	flags.StringVar(&f.queueID, "queue-id", "", "the MTA's id of the message")
 	flags.IntVar(&f.limit, "limit", 100, "entries at most; 0 is all")
@@ -130,7 +131,7 @@ func queriesFor(id string) []journal.Query {
 
 // query is what the flags ask for.
 func (f *journalFlags) query(now time.Time) (q journal.Query, err error) {
-	q = journal.Query{Rule: f.rule, QueueID: f.queueID, Limit: f.limit, Disposition: policy.Disposition(f.disposition)}
+	q = journal.Query{Rule: f.rule, QueueID: f.queueID, Limit: f.limit, Disposition: policy.Disposition(f.disposition), Would: policy.Delivery(f.would)}
 	if q.Since, err = pointInTime("since", f.since, now); err != nil {
 		return q, err
 	}
@@ -139,6 +140,9 @@ func (f *journalFlags) query(now time.Time) (q journal.Query, err error) {
 	}
 	if q.Disposition != "" && !slices.Contains(journal.Dispositions, q.Disposition) {
 		return q, fmt.Errorf("--disposition %q is none of accept, quarantine, reject, tempfail", f.disposition)
+	}
+	if q.Would != "" && !slices.Contains(journal.Deliveries[1:], q.Would) {
+		return q, fmt.Errorf("--would %q is none of tag, hold, refuse, defer", f.would)
 	}
 	if f.domain != "" {
 		if q.Domain, err = domain.Normalize(f.domain); err != nil {
@@ -242,7 +246,7 @@ func listEntries(out io.Writer, list []*journal.Entry) error {
 		ev, v := &e.Record.Evidence, &e.Record.Verdict
 		fields := []string{
 			ev.Time.UTC().Format(time.RFC3339), ev.QueueID, clientOf(e.Record), journal.AuthorOf(e.Record),
-			"dmarc=" + string(dmarcResultOf(e.Record)), string(v.Delivery), v.Rule, v.Reason,
+			"dmarc=" + string(dmarcResultOf(e.Record)), deliveryOf(v), v.Rule, v.Reason,
 		}
 		for i := range fields {
 			fields[i] = printable(fields[i])
@@ -250,6 +254,14 @@ func listEntries(out io.Writer, list []*journal.Entry) error {
 		fmt.Fprintln(w, strings.Join(fields, "\t"))
 	}
 	return w.Flush()
+}
+
+// deliveryOf is what was done, and what was held back.
+func deliveryOf(v *policy.Verdict) string {
+	if would := v.Monitor.Delivery; would != "" && would != v.Delivery {
+		return string(v.Delivery) + " (" + string(would) + ")"
+	}
+	return string(v.Delivery)
 }
 
 func clientOf(r *record.Record) string {

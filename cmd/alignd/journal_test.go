@@ -46,7 +46,8 @@ func remembered(t *testing.T) string {
 				DMARC:      []evidence.DMARC{{AuthorDomain: "example.com", PolicyDomain: "example.com", Result: evidence.Fail, Policy: evidence.PolicyReject}},
 			},
 			Verdict: policy.Verdict{Disposition: policy.DispositionReject, Delivery: policy.Refuse, Requested: policy.RequestedReject,
-				Step: policy.StepPolicy, Evaluation: 1, Reason: "example.com fails DMARC and asks for reject.\x1b[2J"},
+				Monitor: policy.Outcome{Disposition: policy.DispositionQuarantine, Delivery: []policy.Delivery{policy.DeliverTag, policy.DeliverHold}[i]},
+				Step:    policy.StepPolicy, Evaluation: 1, Reason: "example.com fails DMARC and asks for reject.\x1b[2J"},
 			Outcome: record.Outcome{End: record.EndAnswered, Reply: policy.Reply{Code: 550, Enhanced: "5.7.26", Text: "No"}, AuthservID: "mx.here.test"},
 		}
 		sink.Take(r)(written)
@@ -69,6 +70,9 @@ func TestTheJournalIsAsked(t *testing.T) {
 		{name: "a domain and a limit", args: "log --json --domain EXAMPLE.com --limit 1", has: []string{`"token":"token1"`, `"result":"fail"`}, not: []string{"token0"}},
 		{name: "a network", args: "log --client 198.51.100.0/24", not: []string{"4ZQ8"}},
 		{name: "a disposition", args: "log --disposition accept", not: []string{"4ZQ8"}},
+		{name: "what was held back", args: "log --json --would tag", has: []string{"token0"}, not: []string{"token1"}},
+		{name: "as a line", args: "log --would hold", has: []string{"refuse (hold)"}},
+		{name: "a wrong delivery", args: "log --would deliver", exit: exitUsage, has: []string{"none of tag"}},
 		{name: "a wrong disposition", args: "log --disposition refuse", exit: exitUsage, has: []string{"is none of accept"}},
 		{name: "a wrong time", args: "log --since yesterday", exit: exitUsage, has: []string{"neither RFC 3339"}},
 		{name: "a queue id that was used twice", args: "explain 4ZQ8", has: []string{"token0", "token1", "550 5.7.26 No", "<bob@here.test>", "was not heard"}},
