@@ -82,48 +82,53 @@ func (b *backlog) run() {
 		case e := <-b.entries:
 			b.hand(e)
 		case <-b.wake:
-			b.rest()
 		case <-b.end:
-			b.rest()
+			for len(b.entries) > 0 {
+				b.hand(<-b.entries)
+			}
+			if b.lost.Load() > 0 {
+				b.tell()
+			}
 			return
+		}
+		if len(b.entries) == 0 && b.lost.Load() > 0 {
+			b.tell()
 		}
 	}
 }
 
+// hand hands one entry on. A panic costs that one: mail goes on without it.
 func (b *backlog) hand(e entry) {
-	if !b.guarded(func() bool { return b.write(e) }) {
+	defer func() {
+		if p := recover(); p != nil {
+			b.failed(p)
+			b.lose(1)
+		}
+	}()
+	if !b.write(e) {
 		b.lose(1)
 	}
-	if len(b.entries) == 0 {
-		b.tell()
-	}
-}
-
-// rest hands on what waits, then says what was lost.
-func (b *backlog) rest() {
-	for len(b.entries) > 0 {
-		b.hand(<-b.entries)
-	}
-	b.tell()
 }
 
 // tell says what was lost, once all that came before it is written.
 func (b *backlog) tell() {
+	defer func() {
+		if p := recover(); p != nil {
+			b.failed(p)
+		}
+	}()
 	n := b.lost.Load()
-	if n > 0 && b.guarded(func() bool { return b.write(b.notice(int(n))) }) {
+	if b.write(b.notice(int(n))) {
 		b.lost.Add(-n)
 	}
 }
 
-// guarded reports whether an entry was handed on. A panic costs that one: mail goes on
-// without it, and the log says so where nothing else is missing.
-func (b *backlog) guarded(write func() bool) (ok bool) {
-	defer func() {
-		if p := recover(); p != nil && b.lost.Load() == 0 {
-			b.put(b.fault(p, debug.Stack()))
-		}
-	}()
-	return write()
+// failed tells of a panic where nothing else is missing: where something is, it would
+// be lost, too.
+func (b *backlog) failed(p any) {
+	if b.lost.Load() == 0 {
+		b.put(b.fault(p, debug.Stack()))
+	}
 }
 
 // Close returns when all entries are written, or the reader has not read for
