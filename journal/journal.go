@@ -49,7 +49,7 @@ type Raw struct {
 	Encoded []byte
 }
 
-// Store keeps entries. Its methods are safe for concurrent use, but for Take.
+// Store keeps entries, or what follows from them. Its methods are safe for concurrent use, but for Take.
 type Store interface {
 	// Take keeps a batch, in the order of its numbers, and returns when it is on disk.
 	// What the store has already is passed over. The Encoded of a batch is not used
@@ -79,6 +79,18 @@ type Query struct {
 // search and comes back; ErrEnough does so without one.
 type Searcher interface {
 	Search(ctx context.Context, q Query, found func(*Entry) error) error
+}
+
+// Reader is what questions are put to, beside the process that writes the store or
+// without one. Its methods are safe for concurrent use.
+type Reader interface {
+	Searcher
+	// Scan hands all blocks to each that may hold entries of that time, oldest day first,
+	// and in an order that is the same each time while the store is. Zero times are no
+	// bounds. A block may also hold entries of another time. Each block's memory is its own.
+	// The error of each ends the scan as that of found ends a search.
+	Scan(ctx context.Context, since, until time.Time, each func(Block) error) error
+	Close() error
 }
 
 // ErrEnough ends a search.

@@ -24,14 +24,15 @@ const (
 	heldMost = 2 * time.Minute
 )
 
-// Loader takes records from a spool into a store. It is one goroutine of its own.
+// Loader takes records from a spool into its stores, each of which has its own watermark.
+// It is one goroutine of its own.
 type Loader struct {
-	spool *spool.Spool
-	dir   string
-	store Store
-	log   *slog.Logger
-	stop  chan struct{}
-	ended sync.WaitGroup
+	spool  *spool.Spool
+	dir    string
+	stores []Store
+	log    *slog.Logger
+	stop   chan struct{}
+	ended  sync.WaitGroup
 
 	mu     sync.Mutex
 	status Status
@@ -42,13 +43,14 @@ type Status struct {
 	Loaded  uint64    // records
 	Damaged uint64    // places of the spool that hold no whole frame
 	Missing uint64    // numbers without a frame
-	Last    time.Time // when the store took the last batch
+	Last    time.Time // when the stores took the last batch
 	Err     error     // why it does not take the next one
 }
 
-// NewLoader begins to load what lies in the spool of directory dir.
-func NewLoader(s *spool.Spool, dir string, store Store, log *slog.Logger) *Loader {
-	l := &Loader{spool: s, dir: dir, store: store, log: log, stop: make(chan struct{})}
+// NewLoader begins to load what lies in the spool of directory dir into all stores, one
+// after the other.
+func NewLoader(s *spool.Spool, dir string, log *slog.Logger, stores ...Store) *Loader {
+	l := &Loader{spool: s, dir: dir, stores: stores, log: log, stop: make(chan struct{})}
 	l.ended.Go(l.run)
 	return l
 }
@@ -67,14 +69,14 @@ func (l *Loader) Close() {
 	l.ended.Wait()
 }
 
-// run loads until Close. After a failure of the store it begins anew with what the
+// run loads until Close. After a failure of a store it begins anew with what each
 // store says that it has.
 func (l *Loader) run() {
 	wait := loadEvery
 	for {
 		before := l.Status().Loaded
 		stopping, err := l.load()
-		if l.Status().Loaded > before { // the store worked meanwhile
+		if l.Status().Loaded > before { // the stores worked meanwhile
 			wait = loadEvery
 		}
 		if err != nil && wait == loadEvery {
@@ -129,8 +131,10 @@ func (l *Loader) load() (stopping bool, err error) {
 		if stopping {
 			return true, nil
 		}
-		if err := l.store.Tidy(context.Background(), time.Now()); err != nil {
-			l.log.Warn("the journal was not tidied", "err", err)
+		for _, store := range l.stores {
+			if err := store.Tidy(context.Background(), time.Now()); err != nil {
+				l.log.Warn("the journal was not tidied", "err", err)
+			}
 		}
 		select {
 		case <-l.stop:
@@ -221,8 +225,10 @@ func (b *batch) take(all bool) error {
 		}
 	}
 	if n > 0 {
-		if err := b.loader.store.Take(context.Background(), b.from, b.held[:n]); err != nil {
-			return fmt.Errorf("store: %w", err)
+		for _, store := range b.loader.stores {
+			if err := store.Take(context.Background(), b.from, b.held[:n]); err != nil {
+				return fmt.Errorf("store: %w", err)
+			}
 		}
 		b.loader.set(func(s *Status) { s.Loaded += uint64(n); s.Last, s.Err = time.Now(), nil })
 		b.held = append(b.held[:0], b.held[n:]...)

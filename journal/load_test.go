@@ -49,7 +49,7 @@ func run(t *testing.T, dir string, s Store, write func(record.Sink)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := NewLoader(sp, dir, s, slog.New(slog.DiscardHandler))
+	l := NewLoader(sp, dir, slog.New(slog.DiscardHandler), s)
 	write(NewSink(sp))
 	if err := sp.Close(); err != nil {
 		t.Fatal(err)

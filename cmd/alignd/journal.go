@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -16,7 +15,6 @@ import (
 	"alignd/config"
 	"alignd/domain"
 	"alignd/journal"
-	"alignd/journal/sqlite"
 	"alignd/judge"
 	"alignd/policy"
 	"alignd/record"
@@ -210,15 +208,15 @@ func (f *journalFlags) search(c *cobra.Command, q journal.Query, show func(io.Wr
 	if err != nil {
 		return err
 	}
-	if cfg.Journal.Store != "sqlite" {
-		return failure{errors.New("no journal is kept: set journal: {store: sqlite}")}
-	}
-	r := sqlite.NewReader(storeDir(cfg))
 	unread := 0
-	r.Skipped = func(err error) {
+	r, err := openReader(cfg, func(err error) {
 		unread++
 		fmt.Fprintf(c.ErrOrStderr(), "alignd: the journal is read in part: %s\n", printable(err.Error()))
+	})
+	if err != nil {
+		return failure{err}
 	}
+	defer r.Close()
 	var page []*journal.Entry
 	err = r.Search(context.WithoutCancel(c.Context()), q, func(e *journal.Entry) error {
 		if page = append(page, e); len(page) < pageSize {

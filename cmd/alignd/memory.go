@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 	"path/filepath"
 
@@ -15,7 +16,7 @@ import (
 type memory struct {
 	log    *slog.Logger
 	spool  *spool.Spool
-	store  *sqlite.Store
+	store  journal.Store
 	loader *journal.Loader
 }
 
@@ -45,12 +46,11 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 	if err != nil {
 		return nil, err
 	}
-	m.store, err = sqlite.Open(sqlite.Options{Dir: storeDir(cfg), Keep: j.Keep.Duration, MaxSize: int64(j.Size), Log: log})
-	if err != nil {
+	if m.store, err = openStore(cfg, log); err != nil {
 		m.spool.Close()
 		return nil, err
 	}
-	m.loader = journal.NewLoader(m.spool, spoolDir(cfg), m.store, log)
+	m.loader = journal.NewLoader(m.spool, spoolDir(cfg), log, m.store)
 	return m, nil
 }
 
@@ -85,4 +85,20 @@ func (m *memory) close() {
 	}
 	c, s := m.spool.Counts(), m.loader.Status()
 	m.log.Info("journal closed", "records", c.Written, "late", c.Late, "dropped", c.Dropped, "loaded", s.Loaded)
+}
+
+// openStore opens the store that the configuration names.
+func openStore(cfg *config.Config, log *slog.Logger) (journal.Store, error) {
+	j := &cfg.Journal
+	return sqlite.Open(sqlite.Options{Dir: storeDir(cfg), Keep: j.Keep.Duration, MaxSize: int64(j.Size), Log: log})
+}
+
+// openReader opens the store for questions. skipped hears of what cannot be read of it.
+func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error) {
+	if cfg.Journal.Store != "sqlite" {
+		return nil, errors.New("no journal is kept: set journal: {store: sqlite}")
+	}
+	r := sqlite.NewReader(storeDir(cfg))
+	r.Skipped = skipped
+	return r, nil
 }

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"runtime"
 	"time"
+
+	"alignd/journal"
 )
 
 // sealAfter is how long after midnight UTC a day's file is sealed, for messages that
@@ -168,15 +170,16 @@ type sealing struct {
 	insert, block *sql.Stmt
 	id            int64 // of the block that is gathered
 	count         int64 // of its items
-	raw, zip      []byte
+	raw           []byte
+	zip           journal.Block
 }
 
 func (b *sealing) flush(ctx context.Context) error {
 	if b.count == 0 {
 		return nil
 	}
-	b.zip = sealer.EncodeAll(b.raw, b.zip[:0])
-	_, err := b.block.ExecContext(ctx, b.id, b.zip)
+	b.zip = journal.PackTight(b.zip, b.raw)
+	_, err := b.block.ExecContext(ctx, b.id, []byte(b.zip))
 	b.id, b.count, b.raw = b.id+1, 0, b.raw[:0]
 	return err
 }

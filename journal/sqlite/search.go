@@ -24,6 +24,9 @@ type Reader struct {
 // NewReader reads the journal in dir.
 func NewReader(dir string) *Reader { return &Reader{dir: dir} }
 
+// Close implements journal.Reader. No file is open between calls.
+func (r *Reader) Close() error { return nil }
+
 // pageRows is how many rows are read in one transaction, so that a reader that takes
 // its time keeps no writer waiting.
 const pageRows = 1000
@@ -37,7 +40,7 @@ func (r *Reader) Search(ctx context.Context, q journal.Query, found func(*journa
 	}
 	left := q.Limit
 	for _, n := range slices.Backward(list) {
-		if !mayHold(n, &q) {
+		if !mayHold(n, q.Since, q.Until) {
 			continue
 		}
 		err := r.searchFile(ctx, n, &q, func(e *journal.Entry) error {
@@ -49,30 +52,38 @@ func (r *Reader) Search(ctx context.Context, q journal.Query, found func(*journa
 			}
 			return nil
 		})
-		var stop foundError
-		switch {
-		case errors.As(err, &stop):
-			if errors.Is(stop.err, journal.ErrEnough) {
-				return nil
-			}
-			return stop.err
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case errors.Is(err, os.ErrNotExist): // sealed or removed meanwhile
-		case err != nil && r.Skipped != nil:
-			r.Skipped(err)
+		if stop, err := r.after(ctx, err); stop {
+			return err
 		}
 	}
 	return nil
 }
 
+// after says what becomes of a search or scan after one file, whose outcome is fault.
+func (r *Reader) after(ctx context.Context, fault error) (stop bool, err error) {
+	var found foundError
+	switch {
+	case errors.As(fault, &found):
+		if errors.Is(found.err, journal.ErrEnough) {
+			return true, nil
+		}
+		return true, found.err
+	case ctx.Err() != nil:
+		return true, ctx.Err()
+	case errors.Is(fault, os.ErrNotExist): // sealed or removed meanwhile
+	case fault != nil && r.Skipped != nil:
+		r.Skipped(fault)
+	}
+	return false, nil
+}
+
 // mayHold: the file's day is within the time that is wanted.
-func mayHold(n name, q *journal.Query) bool {
+func mayHold(n name, since, until time.Time) bool {
 	day, err := time.Parse(dayForm, n.day)
 	if err != nil {
 		return false
 	}
-	return (q.Until.IsZero() || day.Before(q.Until)) && (q.Since.IsZero() || !day.AddDate(0, 0, 1).Before(q.Since))
+	return (until.IsZero() || day.Before(until)) && (since.IsZero() || !day.AddDate(0, 0, 1).Before(since))
 }
 
 // foundError is an error of the caller's, who is not to take it for the file's.
@@ -183,7 +194,7 @@ func page(ctx context.Context, conn *sql.Conn, where string, args []any, before 
 type blockCache struct {
 	conn  *sql.Conn
 	id    int64
-	items [][]byte
+	items []journal.Item
 }
 
 // entry decodes the item at a place.
@@ -192,23 +203,23 @@ func (c *blockCache) entry(ctx context.Context, block, place int64) (*journal.En
 	if err != nil {
 		return nil, err
 	}
-	return entry(item)
+	return item.Entry()
 }
 
-func (c *blockCache) item(ctx context.Context, block, place int64) ([]byte, error) {
+func (c *blockCache) item(ctx context.Context, block, place int64) (journal.Item, error) {
 	if c.items == nil || c.id != block {
 		var data []byte
 		if err := c.conn.QueryRowContext(ctx, "SELECT data FROM blocks WHERE id = ?", block).Scan(&data); err != nil {
 			return nil, err
 		}
-		items, err := unpack(data)
+		items, err := journal.Block(data).Items()
 		if err != nil {
 			return nil, err
 		}
 		c.id, c.items = block, items
 	}
 	if place < 0 || place >= int64(len(c.items)) {
-		return nil, errDamagedBlock
+		return nil, journal.ErrDamagedBlock
 	}
 	return c.items[place], nil
 }

@@ -48,7 +48,7 @@ type Store struct {
 	open map[string]*writing           // by day
 	have map[string]map[[16]byte]int64 // by day: what all its files have taken
 	raw  []byte
-	zip  []byte
+	zip  journal.Block
 
 	began     time.Time
 	retention retention
@@ -275,9 +275,9 @@ func (s *Store) taken(ctx context.Context, day string, from spool.ID) (int64, er
 func (s *Store) insert(ctx context.Context, w *writing, from spool.ID, batch []journal.Raw) (err error) {
 	s.raw = s.raw[:0]
 	for i := range batch {
-		s.raw = appendItem(s.raw, &batch[i])
+		s.raw = journal.AppendItem(s.raw, &batch[i])
 	}
-	s.zip = encoder.EncodeAll(s.raw, s.zip[:0])
+	s.zip = journal.Pack(s.zip, s.raw)
 	tx, err := w.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -288,7 +288,7 @@ func (s *Store) insert(ctx context.Context, w *writing, from spool.ID, batch []j
 		}
 	}()
 	insert, block := tx.StmtContext(ctx, w.insert), tx.StmtContext(ctx, w.block)
-	if _, err := block.ExecContext(ctx, w.blocks+1, s.zip); err != nil {
+	if _, err := block.ExecContext(ctx, w.blocks+1, []byte(s.zip)); err != nil {
 		return err
 	}
 	names := map[int64]string{}

@@ -1,0 +1,67 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"alignd/journal"
+)
+
+// scanBlocks is how many blocks are read in one transaction, for the reason of pageRows.
+const scanBlocks = 16
+
+// Scan implements journal.Reader. Files that cannot be read are passed over, and told of.
+func (r *Reader) Scan(ctx context.Context, since, until time.Time, each func(journal.Block) error) error {
+	list, err := files(r.dir)
+	if err != nil {
+		return err
+	}
+	for _, n := range list {
+		if !mayHold(n, since, until) {
+			continue
+		}
+		if stop, err := r.after(ctx, r.scanFile(ctx, n, each)); stop {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Reader) scanFile(ctx context.Context, n name, each func(journal.Block) error) error {
+	db, conn, err := openReading(ctx, r.dir, n)
+	if errors.Is(err, errEmpty) { // about to be made
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	defer conn.Close()
+	for after := int64(0); ; {
+		rows, err := conn.QueryContext(ctx, "SELECT id, data FROM blocks WHERE id > ? ORDER BY id LIMIT ?", after, scanBlocks)
+		if err != nil {
+			return fmt.Errorf("%s: %w", n, err)
+		}
+		var list []journal.Block
+		for rows.Next() {
+			var b []byte
+			if err = rows.Scan(&after, &b); err != nil {
+				break
+			}
+			list = append(list, b)
+		}
+		if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+			return fmt.Errorf("%s: %w", n, err)
+		}
+		for _, b := range list {
+			if err := each(b); err != nil {
+				return foundError{err}
+			}
+		}
+		if len(list) < scanBlocks {
+			return nil
+		}
+	}
+}
