@@ -3,6 +3,7 @@ package journal
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -15,7 +16,9 @@ import (
 // An export is a file of entries that no store is needed for: the line exportMagic, a
 // line of JSON (ExportHeader), blocks, each behind its length in four octets, and at the
 // end the length 0 and the number of entries in eight. Numbers are big-endian. A file
-// without its end is a part of one, and reading it says so.
+// without its end is a part of one, and reading it says so. A length with the highest
+// bit set is that of a configuration that records behind it name: its hash in 32
+// octets, and its text as a zstd frame.
 
 // exportMagic begins an export. The number is the version of the form.
 const exportMagic = "alignd-journal 1\n"
@@ -26,10 +29,18 @@ const (
 	maxExportBlock  = maxBlock
 	// exportBlock is how many octets of items make a block.
 	exportBlock = 512 << 10
+	// maxExportConfigs bounds all texts of configurations of an export, unpacked.
+	maxExportConfigs = 512 << 20
 )
+
+// isConfig marks the length of a configuration.
+const isConfig = 1 << 31
 
 // ExportHeader says what an export holds. A key that is not known is passed over.
 type ExportHeader struct {
+	// ID is made with the export and names it: 32 hexadecimal digits.
+	ID      string    `json:"id,omitempty"`
+	Program string    `json:"program,omitempty"` // that wrote it
 	Created time.Time `json:"created,omitzero"`
 	Since   time.Time `json:"since,omitzero"`
 	Until   time.Time `json:"until,omitzero"`
@@ -82,10 +93,22 @@ func (x *ExportWriter) flush() error {
 	}
 	x.packed = Pack(x.packed, x.items)
 	x.items = x.items[:0]
-	if _, err := x.w.Write(binary.BigEndian.AppendUint32(nil, uint32(len(x.packed)))); err != nil {
+	return x.frame(0, x.packed)
+}
+
+// Config writes a configuration, which records that are added later may name.
+func (x *ExportWriter) Config(hash [sha256.Size]byte, text []byte) error {
+	if err := x.flush(); err != nil {
 		return err
 	}
-	_, err := x.w.Write(x.packed)
+	return x.frame(isConfig, tight.EncodeAll(text, hash[:]))
+}
+
+func (x *ExportWriter) frame(kind uint32, data []byte) error {
+	if _, err := x.w.Write(binary.BigEndian.AppendUint32(nil, kind|uint32(len(data)))); err != nil {
+		return err
+	}
+	_, err := x.w.Write(data)
 	return err
 }
 
@@ -101,14 +124,17 @@ func (x *ExportWriter) Close() error {
 // ExportReader reads an export.
 type ExportReader struct {
 	Header ExportHeader
-	r      *bufio.Reader
-	ended  bool
-	count  uint64
+	// Configs are the texts of configurations by their hashes, as far as it was read.
+	Configs map[[sha256.Size]byte][]byte
+	room    int // for more of them
+	r       *bufio.Reader
+	ended   bool
+	count   uint64
 }
 
 // NewExportReader reads the begin of an export.
 func NewExportReader(r io.Reader) (*ExportReader, error) {
-	x := &ExportReader{r: bufio.NewReaderSize(r, 256<<10)}
+	x := &ExportReader{r: bufio.NewReaderSize(r, 256<<10), Configs: map[[sha256.Size]byte][]byte{}, room: maxExportConfigs}
 	first, err := x.line(len(exportMagic))
 	switch {
 	case err != nil && !errors.Is(err, ErrNoExport):
@@ -152,22 +178,46 @@ func (x *ExportReader) Next() (Block, error) {
 	if x.ended {
 		return nil, io.EOF
 	}
-	var size [4]byte
-	if _, err := io.ReadFull(x.r, size[:]); err != nil {
-		return nil, broken(err)
+	for {
+		var size [4]byte
+		if _, err := io.ReadFull(x.r, size[:]); err != nil {
+			return nil, broken(err)
+		}
+		n := binary.BigEndian.Uint32(size[:])
+		if n == 0 {
+			return nil, x.end()
+		}
+		if n&^isConfig > maxExportBlock {
+			return nil, ErrBrokenExport
+		}
+		var b bytes.Buffer // it grows as octets come: a length may lie
+		if _, err := io.CopyN(&b, x.r, int64(n&^isConfig)); err != nil {
+			return nil, broken(err)
+		}
+		if n&isConfig == 0 {
+			return b.Bytes(), nil
+		}
+		if err := x.config(b.Bytes()); err != nil {
+			return nil, err
+		}
 	}
-	n := binary.BigEndian.Uint32(size[:])
-	switch {
-	case n == 0:
-		return nil, x.end()
-	case n > maxExportBlock:
-		return nil, ErrBrokenExport
+}
+
+// config takes up a configuration, if it is what its hash says.
+func (x *ExportReader) config(data []byte) error {
+	if len(data) < sha256.Size {
+		return ErrBrokenExport
 	}
-	var b bytes.Buffer // it grows as octets come: a length may lie
-	if _, err := io.CopyN(&b, x.r, int64(n)); err != nil {
-		return nil, broken(err)
+	hash := [sha256.Size]byte(data)
+	text, err := decoder.DecodeAll(data[sha256.Size:], nil)
+	if err != nil || sha256.Sum256(text) != hash {
+		return fmt.Errorf("%w: a configuration in it", ErrBrokenExport)
 	}
-	return b.Bytes(), nil
+	if x.room -= len(text); x.room < 0 {
+		return fmt.Errorf("%w: its configurations are larger than %d MiB", ErrBrokenExport, maxExportConfigs>>20)
+	}
+	x.Configs[hash] = text
+	return nil
 }
 
 // end reads how many entries there were, and that nothing follows.

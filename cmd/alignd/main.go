@@ -5,6 +5,7 @@
 //	alignd check MESSAGE     explain what the filter would say of a message
 //	alignd dmarc|spf|dkim NAME  show what a domain publishes, and what is wrong with it
 //	alignd reload            have it read its configuration again, and tell what became of it
+//	alignd journal status    tell what the journal holds; export writes it to a file
 //	alignd config check [FILE] tell what is wrong with a configuration
 //	alignd config show [FILE]  print what is in force, with the origin of each value
 //	alignd config diff A B   tell what differs in effect between two configurations
@@ -78,12 +79,12 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: serve, reload, check, log, explain, dmarc, spf, dkim, report, probe, doctor or config (see alignd --help)")
+			return errors.New("say what to do: serve, reload, check, log, explain, journal, dmarc, spf, dkim, report, probe, doctor or config (see alignd --help)")
 		},
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), logCommand(), explainCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
+	root.AddCommand(serveCommand(), logCommand(), explainCommand(), journalCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
 		probeCommand(), doctorCommand())
 	root.AddCommand(domainCommands()...)
 	plainUsage(root)
