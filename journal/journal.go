@@ -60,6 +60,18 @@ type Store interface {
 	Close() error
 }
 
+// Gatherer is a Store that gathers what it takes and has it on disk later.
+type Gatherer interface {
+	Store
+	// Kept is the last number up to which all is on disk, of what the loader handed it
+	// or passed over: passed, if all is.
+	Kept(passed spool.Number) spool.Number
+}
+
+// ErrAnew: a store lost what it gathered, or found another state on disk than it left.
+// The loader begins anew with what the store says that it has.
+var ErrAnew = errors.New("the loader begins anew")
+
 // Query says which entries are wanted. Zero fields say nothing.
 type Query struct {
 	Since, Until time.Time // Until is excluded

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -132,7 +133,11 @@ func (l *Loader) load() (stopping bool, err error) {
 			return true, nil
 		}
 		for _, store := range l.stores {
-			if err := store.Tidy(context.Background(), time.Now()); err != nil {
+			err := store.Tidy(context.Background(), time.Now())
+			if errors.Is(err, ErrAnew) {
+				return false, err
+			}
+			if err != nil {
 				l.log.Warn("the journal was not tidied", "err", err)
 			}
 		}
@@ -233,10 +238,20 @@ func (b *batch) take(all bool) error {
 		b.loader.set(func(s *Status) { s.Loaded += uint64(n); s.Last, s.Err = time.Now(), nil })
 		b.held = append(b.held[:0], b.held[n:]...)
 	}
-	if taken := b.passed; len(b.held) > 0 {
-		b.loader.spool.Taken(b.held[0].Number - 1)
-	} else {
-		b.loader.spool.Taken(taken)
-	}
+	b.passOn()
 	return nil
+}
+
+// passOn tells the spool what all stores have on disk.
+func (b *batch) passOn() {
+	taken := b.passed
+	if len(b.held) > 0 {
+		taken = b.held[0].Number - 1
+	}
+	for _, store := range b.loader.stores {
+		if g, gathers := store.(Gatherer); gathers {
+			taken = g.Kept(taken)
+		}
+	}
+	b.loader.spool.Taken(taken)
 }

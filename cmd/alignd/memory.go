@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"alignd/journal"
 	"alignd/journal/spool"
 	"alignd/journal/sqlite"
+	"alignd/journal/state"
 	"alignd/record"
 )
 
@@ -17,12 +19,16 @@ type memory struct {
 	log    *slog.Logger
 	spool  *spool.Spool
 	store  journal.Store
+	state  *state.State // nil where it cannot be opened
 	loader *journal.Loader
 }
 
 // Folders of the journal.
 func spoolDir(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "spool") }
 func storeDir(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "journal") }
+func stateFile(cfg *config.Config) string {
+	return filepath.Join(cfg.Journal.Path, "state.db")
+}
 
 // openMemory opens the journal. Mail does not wait for it: without a folder that can be
 // written the daemon runs without journal, and says so.
@@ -50,7 +56,14 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 		m.spool.Close()
 		return nil, err
 	}
-	m.loader = journal.NewLoader(m.spool, spoolDir(cfg), log, m.store)
+	stores := []journal.Store{m.store}
+	// Records are worth more than what is counted of them.
+	if m.state, err = openState(cfg, log); err != nil {
+		log.Error("the journal counts nothing", "err", err)
+	} else {
+		stores = append(stores, m.state)
+	}
+	m.loader = journal.NewLoader(m.spool, spoolDir(cfg), log, stores...)
 	return m, nil
 }
 
@@ -83,6 +96,11 @@ func (m *memory) close() {
 	if err := m.store.Close(); err != nil {
 		m.log.Warn("the journal was not closed well", "err", err)
 	}
+	if m.state != nil {
+		if err := m.state.Close(); err != nil {
+			m.log.Warn("the journal's counts were not closed well, they follow from the spool", "err", err)
+		}
+	}
 	c, s := m.spool.Counts(), m.loader.Status()
 	m.log.Info("journal closed", "records", c.Written, "late", c.Late, "dropped", c.Dropped, "loaded", s.Loaded)
 }
@@ -101,4 +119,17 @@ func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error)
 	r := sqlite.NewReader(storeDir(cfg))
 	r.Skipped = skipped
 	return r, nil
+}
+
+// openState opens the state beside the store, to be written.
+func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
+	return state.OpenFile(context.Background(), stateFile(cfg), state.Options{Log: log})
+}
+
+// readState opens it for questions.
+func readState(ctx context.Context, cfg *config.Config) (*state.State, error) {
+	if cfg.Journal.Store != "sqlite" {
+		return nil, errors.New("no journal is kept: set journal: {store: sqlite}")
+	}
+	return state.ReadFile(ctx, stateFile(cfg))
 }

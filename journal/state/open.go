@@ -1,0 +1,126 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+)
+
+const (
+	fileMode = 0o640
+	dirMode  = 0o750
+)
+
+// Options say how state is written. The zero value is all defaults.
+type Options struct {
+	// Log hears what an admin should know; nil for nobody.
+	Log *slog.Logger
+}
+
+// OpenFile opens the state of one host to be written, in a file of SQLite that is made
+// if it is absent.
+func OpenFile(ctx context.Context, path string, opt Options) (*State, error) {
+	if err := makeFile(path); err != nil {
+		return nil, err
+	}
+	db, err := openSQLite(path, url.Values{
+		"mode": {"rw"}, "_txlock": {"immediate"},
+		"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)"},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s := newState(db, sqliteDialect, opt)
+	err = s.keepCompanions(ctx)
+	if err == nil {
+		err = s.migrate(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
+	}
+	return s, nil
+}
+
+// ReadFile opens a file of OpenFile to be read, beside the process that writes it or
+// without one.
+func ReadFile(ctx context.Context, path string) (*State, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, err
+	}
+	db, err := openSQLite(path, url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}})
+	if err != nil {
+		return nil, err
+	}
+	s := newState(db, sqliteDialect, Options{})
+	if err := s.check(ctx, db); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
+	}
+	return s, nil
+}
+
+// OpenPostgres opens the state that hosts share, to be written. Close closes db.
+func OpenPostgres(ctx context.Context, db *sql.DB, opt Options) (*State, error) {
+	s := newState(db, postgresDialect, opt)
+	if err := s.migrate(ctx); err != nil {
+		return nil, fmt.Errorf("state in PostgreSQL: %w", err)
+	}
+	return s, nil
+}
+
+// ReadPostgres is OpenPostgres for who only reads.
+func ReadPostgres(ctx context.Context, db *sql.DB) (*State, error) {
+	s := newState(db, postgresDialect, Options{})
+	if err := s.check(ctx, db); err != nil {
+		return nil, fmt.Errorf("state in PostgreSQL: %w", err)
+	}
+	return s, nil
+}
+
+func openSQLite(path string, v url.Values) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+v.Encode())
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(1)
+	return db, nil
+}
+
+// keepCompanions has SQLite keep the files beside the database when it is closed, so
+// that who may only read the folder can read it still.
+func (s *State) keepCompanions(ctx context.Context) error {
+	c, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return c.Raw(func(c any) error {
+		_, err := c.(sqlite.FileControl).FileControlPersistWAL("main", 1)
+		return err
+	})
+}
+
+// makeFile makes a file for the group to read, whatever the umask; SQLite gives its
+// companions the rights that it has. A folder that is there keeps its own.
+func makeFile(path string) error {
+	dir := filepath.Dir(path)
+	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+		if err := os.MkdirAll(dir, dirMode); err != nil {
+			return err
+		}
+		if err := os.Chmod(dir, dirMode); err != nil {
+			return err
+		}
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Chmod(fileMode), f.Close())
+}

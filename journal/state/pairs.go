@@ -1,0 +1,47 @@
+package state
+
+import (
+	"context"
+	"time"
+)
+
+// PairQuery says which pairs are wanted. Zero fields say nothing.
+type PairQuery struct {
+	Author string // an Author Domain, in its A-label form
+	// Since and Until bound the hours that are counted; Until is excluded. Hours are
+	// not divided.
+	Since, Until time.Time
+}
+
+// Row of a pair: who sends as a domain. It is the Author Domain and the infrastructure of
+// the client: the Organizational Domain of its confirmed name, else its network.
+type PairRow struct {
+	Author, Infrastructure string
+	Counts
+	Missed uint64 // as that of Row
+}
+
+// Pairs are those of a time, the most frequent first. Mail of authenticated clients is
+// not among them, as it says nothing of who sends as a domain from outside.
+func (s *State) Pairs(ctx context.Context, q PairQuery) ([]PairRow, error) {
+	since, until := q.Since, q.Until
+	if until.IsZero() {
+		until = time.Now().Add(time.Hour)
+	}
+	if since.IsZero() {
+		since = until.Add(-keepCounts)
+	}
+	only := func([]byte, []byte) bool { return true }
+	if q.Author != "" {
+		only = func(text, _ []byte) bool { return string(text) == q.Author }
+	}
+	t, err := s.Count(ctx, Pair, since, until, only)
+	if err != nil {
+		return nil, err
+	}
+	list := make([]PairRow, len(t.Rows))
+	for i, r := range t.Rows {
+		list[i] = PairRow{Author: r.Text, Infrastructure: r.Second, Counts: r.Counts, Missed: r.Missed}
+	}
+	return list, nil
+}

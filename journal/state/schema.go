@@ -1,0 +1,129 @@
+package state
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+)
+
+// product says whose tables these are.
+const product = "alignd state"
+
+// step leads from the version before to this one.
+type step struct {
+	// works is the oldest version of the program's schema that works on this one. While
+	// a step only adds what older programs pass over, it stays: so versions N and N+1
+	// run side by side. What a step no longer needs goes one version later.
+	works      int
+	statements []string
+}
+
+// steps are all versions: that at index i leads to version i+1.
+var steps = []step{
+	{works: 1, statements: []string{
+		"CREATE TABLE state_loaded (spool <blob> PRIMARY KEY, number bigint NOT NULL)",
+		// Hours in the making, of each spool its own.
+		`CREATE TABLE state_live (spool <blob> NOT NULL, start bigint NOT NULL, dimension integer NOT NULL,
+			data <blob> NOT NULL, PRIMARY KEY (spool, start, dimension))`,
+		// Times that are over, of all hosts: span is their length in hours.
+		`CREATE TABLE state_counts (span integer NOT NULL, start bigint NOT NULL, dimension integer NOT NULL,
+			data <blob> NOT NULL, PRIMARY KEY (dimension, span, start))`,
+		"CREATE TABLE state_configs (hash <blob> PRIMARY KEY, text <blob> NOT NULL, first bigint NOT NULL, last bigint NOT NULL)",
+		`CREATE TABLE state_stops (id text PRIMARY KEY, at bigint NOT NULL, reason text NOT NULL,
+			fingerprint <blob> NOT NULL, resumed bigint NOT NULL)`,
+		`CREATE TABLE state_waits (message <blob> NOT NULL, envelope <blob> NOT NULL, first bigint NOT NULL,
+			served bigint NOT NULL, times bigint NOT NULL, PRIMARY KEY (message, envelope))`,
+	}},
+}
+
+// What is wrong with tables.
+var (
+	// ErrForeign: the tables are of another product, or of a version that this one
+	// does not work on.
+	ErrForeign = errors.New("it is no state that this version reads")
+	// ErrOld: no daemon of this version has written there yet.
+	ErrOld = errors.New("it is of an earlier version: start the daemon of this one once")
+	// errEmpty: nothing is there.
+	errEmpty = errors.New("it has no tables yet")
+)
+
+// versionOf is the version of the tables, and the oldest that works on them.
+func (s *State) versionOf(ctx context.Context, on conn) (version, works int, err error) {
+	tables, ours := 0, false
+	names := func(r *sql.Rows) error {
+		var name string
+		err := r.Scan(&name)
+		tables++
+		ours = ours || name == "state_meta"
+		return err
+	}
+	if err := s.rows(ctx, on, names, s.dialect.tables); err != nil {
+		return 0, 0, err
+	}
+	if tables == 0 {
+		return 0, 0, errEmpty
+	}
+	if !ours {
+		return 0, 0, fmt.Errorf("%w: tables of another product", ErrForeign)
+	}
+	got := ""
+	all := func(r *sql.Rows) error { return r.Scan(&got, &version, &works) }
+	if err := s.rows(ctx, on, all, "SELECT product, version, works FROM state_meta"); err != nil {
+		return 0, 0, fmt.Errorf("%w: %w", ErrForeign, err)
+	}
+	if got != product {
+		return 0, 0, fmt.Errorf("%w: tables of another product", ErrForeign)
+	}
+	return version, works, nil
+}
+
+// check says whether the tables can be worked on as they are.
+func (s *State) check(ctx context.Context, on conn) error {
+	version, works, err := s.versionOf(ctx, on)
+	switch {
+	case err != nil:
+		return err
+	case works > len(s.steps):
+		return fmt.Errorf("%w: version %d, this one knows those up to %d", ErrForeign, version, len(s.steps))
+	case version < len(s.steps):
+		return fmt.Errorf("%w (version %d of %d)", ErrOld, version, len(s.steps))
+	}
+	return nil
+}
+
+// migrate makes the tables, or brings them up to date, in one transaction.
+func (s *State) migrate(ctx context.Context) error {
+	err := s.check(ctx, s.db)
+	if err == nil || !errors.Is(err, errEmpty) && !errors.Is(err, ErrOld) {
+		return err
+	}
+	return s.changeShared(ctx, func(tx *sql.Tx) error {
+		version, _, err := s.versionOf(ctx, tx) // another may have been faster
+		if errors.Is(err, errEmpty) {
+			err = s.makeMeta(ctx, tx)
+		}
+		if err != nil {
+			return err
+		}
+		for ; version < len(s.steps); version++ {
+			for _, statement := range s.steps[version].statements {
+				if _, err := s.exec(ctx, tx, statement); err != nil {
+					return fmt.Errorf("to version %d: %w", version+1, err)
+				}
+			}
+			if _, err := s.exec(ctx, tx, "UPDATE state_meta SET version = ?, works = ?", version+1, s.steps[version].works); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func (s *State) makeMeta(ctx context.Context, tx *sql.Tx) error {
+	if _, err := s.exec(ctx, tx, "CREATE TABLE state_meta (product text NOT NULL, version integer NOT NULL, works integer NOT NULL)"); err != nil {
+		return err
+	}
+	_, err := s.exec(ctx, tx, "INSERT INTO state_meta VALUES (?, 0, 0)", product)
+	return err
+}
