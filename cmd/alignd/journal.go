@@ -229,7 +229,7 @@ func (f *journalFlags) search(c *cobra.Command, q journal.Query, show func(io.Wr
 		err = show(c.OutOrStdout(), page)
 	}
 	if err != nil {
-		return failure{fmt.Errorf("reading the journal: %w", err)}
+		return failure{unreadable(cfg, err)}
 	}
 	if unread > 0 {
 		return failure{fmt.Errorf("files of the journal that cannot be read: %d", unread)}

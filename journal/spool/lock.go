@@ -12,6 +12,9 @@ func lockDir(path string) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if info, err := f.Stat(); err == nil && info.Mode().Perm() != fileMode {
+		_ = f.Chmod(fileMode) // whatever the umask; whoever may lock it but not that locks it
+	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {

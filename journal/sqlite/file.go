@@ -21,6 +21,8 @@ const (
 	fileMode = 0o640
 	dirMode  = 0o750
 	dayForm  = "2006-01-02"
+
+	immutable = "immutable"
 )
 
 // name is what a file is called by: the day it is about, its part, and whether it is
@@ -65,9 +67,13 @@ func files(dir string) ([]name, error) {
 	return slices.CompactFunc(list, func(a, b name) bool { return a.day == b.day && a.part == b.part }), nil
 }
 
-// open opens a file by its mode of SQLite's URIs: rwc to write, ro to read.
+// open opens a file by its mode of SQLite's URIs: rwc to write, ro to read; immutable is
+// ro where nobody writes.
 func open(ctx context.Context, path, mode string, pragmas ...string) (*sql.DB, *sql.Conn, error) {
 	v := url.Values{"mode": {mode}}
+	if mode == immutable {
+		v = url.Values{"mode": {"ro"}, "immutable": {"1"}}
+	}
 	for _, p := range append(pragmas, "busy_timeout(5000)") {
 		v.Add("_pragma", p)
 	}
@@ -212,19 +218,4 @@ func loadedOf(ctx context.Context, dir string, n name, from [16]byte) (number in
 	defer conn.Close()
 	err = conn.QueryRowContext(ctx, "SELECT coalesce(max(number), 0) FROM loaded WHERE spool = ?", from[:]).Scan(&number)
 	return number, err
-}
-
-// openReading opens a file to be read.
-func openReading(ctx context.Context, dir string, n name) (*sql.DB, *sql.Conn, error) {
-	path := filepath.Join(dir, n.String())
-	db, conn, err := open(ctx, path, "ro")
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := checkSchema(ctx, conn); err != nil {
-		conn.Close()
-		db.Close()
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return db, conn, nil
 }

@@ -1,0 +1,75 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// openReading opens a file to be read, by whoever may read it.
+func openReading(ctx context.Context, dir string, n name) (*sql.DB, *sql.Conn, error) {
+	path := filepath.Join(dir, n.String())
+	db, conn, err := openChecked(ctx, path, "ro")
+	if c := codeOf(err); c != sqlite3.SQLITE_CANTOPEN && c != sqlite3.SQLITE_READONLY {
+		return db, conn, err
+	}
+	// SQLite does not say which file, and why: look for the reason.
+	if err := readable(path); err != nil {
+		return nil, nil, err
+	}
+	switch wal, err := os.Stat(path + "-wal"); {
+	case errors.Is(err, os.ErrNotExist), err == nil && wal.Size() == 0:
+		// A copy, which lacks the companions that a reader of a folder that it cannot
+		// write needs. They hold nothing, so the file is whole, and nobody writes it.
+		return openChecked(ctx, path, immutable)
+	case err == nil && !there(path+"-shm"):
+		return nil, nil, fmt.Errorf("%s: its %s-shm was not copied, which a reader needs who cannot write the folder: copy it, too", path, n)
+	}
+	return nil, nil, err
+}
+
+func openChecked(ctx context.Context, path, mode string) (*sql.DB, *sql.Conn, error) {
+	db, conn, err := open(ctx, path, mode)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := checkSchema(ctx, conn); err != nil {
+		conn.Close()
+		db.Close()
+		return nil, nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return db, conn, nil
+}
+
+// readable says why a file or its companions cannot be read; that there are none is no
+// reason.
+func readable(path string) error {
+	for _, end := range []string{"", "-wal", "-shm"} {
+		f, err := os.Open(path + end)
+		if err == nil {
+			f.Close()
+		} else if end == "" || !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
+func there(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// codeOf is SQLite's primary result code; 0 for other errors.
+func codeOf(err error) int {
+	if e := (*sqlite.Error)(nil); errors.As(err, &e) {
+		return e.Code() & 0xff
+	}
+	return 0
+}
