@@ -10,6 +10,7 @@ package config
 
 import (
 	"net/netip"
+	"reflect"
 	"time"
 
 	"alignd/policy"
@@ -319,8 +320,8 @@ type Journal struct {
 	Spool Spool    `yaml:"spool"`
 }
 
-// IsZero leaves what is off out of Hash.
-func (j Journal) IsZero() bool { return j.Store == "none" || j.Store == "" }
+// IsZero leaves the default out of Hash.
+func (j Journal) IsZero() bool { return reflect.DeepEqual(j, defaults().Journal) }
 
 // Spool bounds what waits for the store.
 type Spool struct {

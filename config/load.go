@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
 
 	"alignd/evidence"
@@ -82,14 +83,23 @@ func Parse(data []byte, file string, now time.Time) (*Config, error) {
 	return k.done(now)
 }
 
-// newChecker begins with the defaults.
-func newChecker(file, base string) *checker {
+// readDefaults is a configuration that nothing was said to.
+func readDefaults() *Config {
 	cfg := new(Config)
 	d := newDecoder("defaults.yaml", map[string]Position{}, map[string]bool{})
 	d.document(defaultText, cfg)
 	if len(d.problems) > 0 {
 		panic(d.problems) // a fault of the binary; its test shows it
 	}
+	return cfg
+}
+
+// defaults are only to be compared with.
+var defaults = sync.OnceValue(readDefaults)
+
+// newChecker begins with the defaults.
+func newChecker(file, base string) *checker {
+	cfg := readDefaults()
 	cfg.places, cfg.broken = map[string]Position{}, map[string]bool{}
 	return &checker{cfg: cfg, file: file, base: base}
 }

@@ -33,7 +33,7 @@ func TestFaultClockIsSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := &daemon.Daemon{Binary: binary, Listen: behind(""), Env: []string{instrument.BoardVariable + "=" + board.Name},
-		Config: writeFile(t, "alignd.yaml", "dns: {servers: [\""+serveText(t, zone).Addr()+"\"]}\n")}
+		Config: writeFile(t, "alignd.yaml", daemon.NoJournal+"dns: {servers: [\""+serveText(t, zone).Addr()+"\"]}\n")}
 	startDaemon(t, d)
 	f := newFlood(t, p, "")
 	f.begin()

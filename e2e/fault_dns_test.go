@@ -152,7 +152,7 @@ func TestFaultDNS(t *testing.T) {
 			server := newLiar(t, spoofZone)
 			server.lie.Store(&fault.lie)
 			d := &daemon.Daemon{Binary: binary(t), Listen: behind(""), Config: writeFile(t, "alignd.yaml",
-				"limits: {message_timeout: 3s}\ndns: {timeout: 500ms, attempts: 2, servers: [\""+server.conn.LocalAddr().String()+"\"]}\n")}
+				daemon.NoJournal+"limits: {message_timeout: 3s}\ndns: {timeout: 500ms, attempts: 2, servers: [\""+server.conn.LocalAddr().String()+"\"]}\n")}
 			startDaemon(t, d)
 			f := newFlood(t, p, "")
 			f.PerSession = many(1, 4)
@@ -222,7 +222,7 @@ func TestFaultDNSWhereThePolicyIsKnown(t *testing.T) {
 	p := realMTA(t)
 	server := newLiar(t, spoofZone)
 	d := &daemon.Daemon{Binary: binary(t), Listen: behind(""), Config: writeFile(t, "alignd.yaml",
-		"limits: {message_timeout: 3s}\ndns: {timeout: 500ms, attempts: 2, servers: [\""+server.conn.LocalAddr().String()+"\"]}\n")}
+		daemon.NoJournal+"limits: {message_timeout: 3s}\ndns: {timeout: 500ms, attempts: 2, servers: [\""+server.conn.LocalAddr().String()+"\"]}\n")}
 	startDaemon(t, d)
 	if took := recovers(t, p, server); took > 5*time.Second {
 		t.Errorf("the first message took %s", took)

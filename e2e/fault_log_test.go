@@ -20,7 +20,7 @@ import (
 func behindPostfix(t *testing.T, zone, settings string) *daemon.Daemon {
 	t.Helper()
 	return &daemon.Daemon{Binary: binary(t), Listen: behind(""),
-		Config: writeFile(t, "alignd.yaml", settings+"\ndns:\n  servers: [\""+serveText(t, zone).Addr()+"\"]\n")}
+		Config: writeFile(t, "alignd.yaml", settings+"\n"+daemon.NoJournal+"dns:\n  servers: [\""+serveText(t, zone).Addr()+"\"]\n")}
 }
 
 // judgedIn counts the lines of messages in a log, and the lines that it says are

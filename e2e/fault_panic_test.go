@@ -79,7 +79,7 @@ func newLab(t *testing.T, binary string, board *instrument.Board) *lab {
 		t.Fatal(err)
 	}
 	zone := serveText(t, string(readFile(t, dir+"zone"))+"attacker.example TXT \"v=spf1 ip4:198.51.100.66 -all\"\n")
-	config := string(readFile(t, dir+"config.yaml")) + "received_spf: true\niprev: true\nlimits: {message_timeout: 3s}\ndns:\n  timeout: 1s\n  servers: [\"" + zone.Addr() + "\"]\n"
+	config := string(readFile(t, dir+"config.yaml")) + daemon.NoJournal + "received_spf: true\niprev: true\nlimits: {message_timeout: 3s}\ndns:\n  timeout: 1s\n  servers: [\"" + zone.Addr() + "\"]\n"
 	return &lab{
 		t: t, opt: fakemta.Options{Network: "tcp", Address: addr, Timeout: patience}, board: board, sealed: string(readFile(t, dir+"message.eml")),
 		d: &daemon.Daemon{Binary: binary, Listen: "inet:" + addr, Config: writeFile(t, "alignd.yaml", config), Env: []string{instrument.BoardVariable + "=" + board.Name}},

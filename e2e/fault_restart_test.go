@@ -25,7 +25,7 @@ func activated(t *testing.T, bin, zone, settings string) *daemon.Daemon {
 		t.Fatal(err)
 	}
 	d := &daemon.Daemon{Binary: bin, Systemd: systemd,
-		Config: writeFile(t, "alignd.yaml", settings+"\ndns:\n  servers: [\""+serveText(t, zone).Addr()+"\"]\n")}
+		Config: writeFile(t, "alignd.yaml", settings+"\n"+daemon.NoJournal+"dns:\n  servers: [\""+serveText(t, zone).Addr()+"\"]\n")}
 	startDaemon(t, d)
 	return d
 }

@@ -31,7 +31,7 @@ func measured(t *testing.T, listen string) (d *daemon.Daemon, mail *loadgen.Mail
 		t.Fatal(err)
 	}
 	dns = serveText(t, zone)
-	config := writeFile(t, "alignd.yaml", "mode: monitor\nlog_level: warn\ndns:\n  servers: [\""+dns.Addr()+"\"]\n")
+	config := writeFile(t, "alignd.yaml", daemon.NoJournal+"mode: monitor\nlog_level: warn\ndns:\n  servers: [\""+dns.Addr()+"\"]\n")
 	d = &daemon.Daemon{Binary: binary(t), Config: config, Listen: listen}
 	if err := d.Start(); err != nil {
 		t.Fatal(err)

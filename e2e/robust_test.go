@@ -30,7 +30,7 @@ func behind(parameter string) string { return "inet:" + listenAt[parameter] }
 // serve runs an alignd with these settings for the length of the test.
 func serve(t *testing.T, bin, listen, zone, settings string) *daemon.Daemon {
 	t.Helper()
-	config := writeFile(t, "alignd.yaml", settings+"\ndns:\n  servers: [\""+serveText(t, zone).Addr()+"\"]\n")
+	config := writeFile(t, "alignd.yaml", settings+"\n"+daemon.NoJournal+"dns:\n  servers: [\""+serveText(t, zone).Addr()+"\"]\n")
 	d := &daemon.Daemon{Binary: bin, Config: config, Listen: listen}
 	if err := d.Start(); err != nil {
 		t.Fatal(err)

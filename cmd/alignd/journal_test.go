@@ -105,7 +105,7 @@ func TestTheJournalIsAsked(t *testing.T) {
 
 func TestWithoutJournalTheCommandsSaySo(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "alignd.yaml")
-	if err := os.WriteFile(file, nil, 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(noJournal), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	var out, errs bytes.Buffer

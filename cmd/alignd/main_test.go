@@ -78,7 +78,7 @@ func TestServeFailsAtItsStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	empty := write(t, "alignd.yaml", "")
+	empty := write(t, "alignd.yaml", noJournal)
 	for _, row := range []struct {
 		name   string
 		args   []string

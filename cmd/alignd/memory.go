@@ -38,7 +38,7 @@ func openMemory(cfg *config.Config, log *slog.Logger) *memory {
 	}
 	m, err := tryMemory(cfg, log)
 	if err != nil {
-		log.Error("no journal is kept", "err", err)
+		log.Warn("no journal is kept, mail goes on; journal.path names another folder, journal.store: none has it so", "err", err)
 		return nil
 	}
 	return m
@@ -114,7 +114,7 @@ func openStore(cfg *config.Config, log *slog.Logger) (journal.Store, error) {
 // openReader opens the store for questions. skipped hears of what cannot be read of it.
 func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error) {
 	if cfg.Journal.Store != "sqlite" {
-		return nil, errors.New("no journal is kept: set journal: {store: sqlite}")
+		return nil, errors.New("no journal is kept: the configuration says journal.store: none")
 	}
 	r := sqlite.NewReader(storeDir(cfg))
 	r.Skipped = skipped

@@ -155,7 +155,7 @@ func TestMetricsAndReloads(t *testing.T) {
 	config := w.cmd.Args[len(w.cmd.Args)-1]
 	reload := func(settings string) {
 		t.Helper()
-		if err := os.WriteFile(config, []byte(w.settings+settings), 0o600); err != nil {
+		if err := os.WriteFile(config, []byte(w.settings+settings+noJournal), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		w.signal(t, syscall.SIGHUP)
@@ -267,7 +267,7 @@ func TestMetricsAreOffByDefaultAndAFaultyPlaceIsTold(t *testing.T) {
 		{metrics: "inet:" + taken.Addr().String(), status: 1, want: "metrics.listen: listen tcp4"},
 		{metrics: "inet:0.0.0.0:1", status: 2, want: "is no loopback address"},
 	} {
-		got := alignd(t, "", "serve", "--listen", "unix:"+socket, "--config", write(t, "alignd.yaml", fmt.Sprintf("metrics: {listen: %q}\n", row.metrics)))
+		got := alignd(t, "", "serve", "--listen", "unix:"+socket, "--config", write(t, "alignd.yaml", fmt.Sprintf(noJournal+"metrics: {listen: %q}\n", row.metrics)))
 		if got.status != row.status || !strings.Contains(got.stderr, row.want) {
 			t.Errorf("%s: %+v, want %d %q", row.metrics, got, row.status, row.want)
 		}

@@ -38,7 +38,7 @@ func TestReloadTellsWhatBecameOfIt(t *testing.T) {
 	guests, vips := filepath.Join(dir, "guests.yaml"), filepath.Join(dir, "vips.txt")
 	put(guests, guest)
 	put(vips, "ceo@here.test\n")
-	whole := "dns: {servers: [\"127.0.0.1:1\"]}\n" +
+	whole := noJournal + "dns: {servers: [\"127.0.0.1:1\"]}\n" +
 		fmt.Sprintf("exceptions: [{file: %q}]\nprofiles: [{id: vips, recipients: [cfo@here.test], file: %q, honor: {none: tag}}]\n", guests, vips)
 	s := &serving{env: []string{"RUNTIME_DIRECTORY=" + dir}}
 	s.start(t, whole, &s.stderr)

@@ -27,6 +27,9 @@ type serving struct {
 	mta    fakemta.Options
 }
 
+// noJournal is for daemons that are to leave nothing in the default folder of journals.
+const noJournal = "journal: {store: none}\n"
+
 // startServe returns when the daemon answers.
 func startServe(t *testing.T, settings string) *serving {
 	t.Helper()
@@ -46,6 +49,9 @@ func (s *serving) start(t *testing.T, settings string, log io.Writer) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
+	if !strings.Contains(settings, "journal:") {
+		settings += "\n" + noJournal
+	}
 	socket := filepath.Join(dir, "s")
 	s.ended, s.mta = make(chan struct{}), fakemta.Options{Network: "unix", Address: socket}
 	s.cmd = exec.CommandContext(t.Context(), exe, "serve", "--listen", "unix:"+socket, "--config", write(t, "alignd.yaml", settings))

@@ -30,7 +30,7 @@ func supervised(t *testing.T, settings string) (*process.Daemon, *process.System
 		t.Fatal(err)
 	}
 	d := &process.Daemon{Binary: exe, Systemd: systemd, Env: []string{asAlignd + "=1"},
-		Config: write(t, "alignd.yaml", settings+"\ndns: {servers: [\"127.0.0.1:1\"]}\n")}
+		Config: write(t, "alignd.yaml", settings+"\n"+noJournal+"\ndns: {servers: [\"127.0.0.1:1\"]}\n")}
 	t.Cleanup(func() {
 		if err := d.Stop(); err != nil {
 			t.Error(err)

@@ -43,6 +43,10 @@ type Daemon struct {
 	log  syncBuffer
 }
 
+// NoJournal is for configurations of tests, which are to leave nothing in the folder
+// that a journal is kept in by default.
+const NoJournal = "journal: {store: none}\n"
+
 // Build compiles alignd into dir, unless the environment names a binary, and
 // returns its path.
 func Build(dir string) (string, error) {

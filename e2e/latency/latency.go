@@ -114,7 +114,7 @@ func (l *Lab) startFilters(binary string) (map[Socket]string, error) {
 		return nil, err
 	}
 	config := filepath.Join(dir, "alignd.yaml")
-	text := fmt.Appendf(nil, "dns: {servers: [%q]}\nnot_judged: {loopback: false}\nsocket_mode: \"0666\"\n", dns.Addr())
+	text := fmt.Appendf(nil, daemon.NoJournal+"dns: {servers: [%q]}\nnot_judged: {loopback: false}\nsocket_mode: \"0666\"\n", dns.Addr())
 	if err := os.WriteFile(config, text, 0o644); err != nil {
 		return nil, err
 	}

@@ -68,6 +68,9 @@ func measure(binary, settings string, l loadgen.Load, tcp bool, delay time.Durat
 		return err
 	}
 	defer os.RemoveAll(dir)
+	if !strings.Contains(settings, "journal:") {
+		settings += "\n" + daemon.NoJournal
+	}
 	config := filepath.Join(dir, "alignd.yaml")
 	if err := os.WriteFile(config, fmt.Appendf(nil, "mode: monitor\ndns:\n  servers: [%q]\n%s\n", dns.Addr(), settings), 0o644); err != nil {
 		return err

@@ -142,7 +142,7 @@ func want(s cases.Step, reply mta.Reply) error {
 
 // Config writes the configuration that a case's daemon runs with: the case's
 // own with the files that it may name, and the DNS server at dns unless the
-// case names servers itself.
+// case names servers itself. It keeps no journal unless the case does.
 func Config(c *cases.Case, dir, dns string) (string, error) {
 	var text []byte
 	if c.Config != "" {
@@ -160,6 +160,9 @@ func Config(c *cases.Case, dir, dns string) (string, error) {
 		all = strings.TrimPrefix(before, "\n") + "\ndns:\n  " + server + after
 	} else {
 		all += "\ndns:\n  " + server
+	}
+	if !strings.Contains("\n"+all, "\njournal:") {
+		all += daemon.NoJournal
 	}
 	path := filepath.Join(dir, c.Name+".yaml")
 	return path, os.WriteFile(path, []byte(all), 0o644)

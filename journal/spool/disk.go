@@ -1,9 +1,10 @@
 package spool
 
 import (
-	"errors"
 	"io"
 	"os"
+
+	"alignd/journal/rights"
 )
 
 // file is what the writer does to a segment.
@@ -28,28 +29,9 @@ func (realDisk) Create(path string) (file, error) {
 	return create(path)
 }
 
-// create makes a file for the group to read, whatever the umask.
+// create makes a file, for writing at its end.
 func create(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, fileMode)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Chmod(fileMode); err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
+	return rights.Open(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL)
 }
 
 func (realDisk) Free(dir string) (free, all int64, err error) { return freeSpace(dir) }
-
-// makeDir makes a folder that the group may enter, whatever the umask. One that is
-// there keeps its rights.
-func makeDir(dir string) error {
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
-		return nil
-	}
-	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return err
-	}
-	return os.Chmod(dir, dirMode)
-}

@@ -4,16 +4,15 @@ import (
 	"errors"
 	"os"
 	"syscall"
+
+	"alignd/journal/rights"
 )
 
 // lockDir takes the lock that the file stands for; it goes with the process.
 func lockDir(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
+	f, err := rights.Open(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, err
-	}
-	if info, err := f.Stat(); err == nil && info.Mode().Perm() != fileMode {
-		_ = f.Chmod(fileMode) // whatever the umask; whoever may lock it but not that locks it
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		f.Close()

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"alignd/journal/rights"
 )
 
 // Options say where a spool is and how much it may take. The zero value of all but Dir
@@ -47,11 +49,7 @@ const (
 	syncEvery = time.Second
 )
 
-const (
-	fileMode = 0o640
-	dirMode  = 0o750
-	lockFile = "lock"
-)
+const lockFile = "lock"
 
 func (o Options) withDefaults() Options {
 	if o.Max <= 0 {
@@ -151,7 +149,7 @@ func Open(opt Options) (*Spool, error) {
 
 func (s *Spool) open() (err error) {
 	dir := s.opt.Dir
-	if err := makeDir(dir); err != nil {
+	if err := rights.MakeDir(dir); err != nil {
 		return err
 	}
 	if s.lock, err = lockDir(filepath.Join(dir, lockFile)); err != nil {

@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"alignd/journal/rights"
 )
 
 // open opens a spool that the test closes.
@@ -212,7 +214,7 @@ func TestDamageCostsTheFrameThatItHits(t *testing.T) {
 	for at := segmentHeader; at < len(whole); at++ {
 		hurt := bytes.Clone(whole)
 		hurt[at] ^= 0x55
-		if err := os.WriteFile(list[0].path, hurt, fileMode); err != nil {
+		if err := os.WriteFile(list[0].path, hurt, rights.FileMode); err != nil {
 			t.Fatal(err)
 		}
 		got, damages, _ := story(t, dir, 0)
@@ -236,7 +238,7 @@ func TestASegmentOfAnotherSpoolIsNotRead(t *testing.T) {
 	list, _ := segments(other)
 	mine, _ := segments(dir)
 	b, _ := os.ReadFile(list[0].path)
-	if err := os.WriteFile(mine[0].path, b, fileMode); err != nil {
+	if err := os.WriteFile(mine[0].path, b, rights.FileMode); err != nil {
 		t.Fatal(err)
 	}
 	r, err := NewReader(dir, 0)
@@ -251,7 +253,7 @@ func TestASegmentOfAnotherSpoolIsNotRead(t *testing.T) {
 
 func copyFile(t *testing.T, dir, name string, b []byte) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(dir, name), b, fileMode); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, name), b, rights.FileMode); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -15,13 +15,12 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"alignd/journal/rights"
 )
 
 const (
-	fileMode = 0o640
-	dirMode  = 0o750
-	dayForm  = "2006-01-02"
-
+	dayForm   = "2006-01-02"
 	immutable = "immutable"
 )
 
@@ -90,26 +89,13 @@ func open(ctx context.Context, path, mode string, pragmas ...string) (*sql.DB, *
 	return db, conn, nil
 }
 
-// create makes a file for the group to read, whatever the umask; SQLite gives its
-// companions the rights that it has.
+// create makes a file; SQLite gives its companions the rights and the owner that it has.
 func create(path string, flag int) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|flag, fileMode)
+	f, err := rights.Open(path, os.O_RDWR|os.O_CREATE|flag)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Chmod(fileMode), f.Close())
-}
-
-// makeDir makes a folder that the group may enter, whatever the umask. One that is
-// there keeps its rights.
-func makeDir(dir string) error {
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
-		return nil
-	}
-	if err := os.MkdirAll(dir, dirMode); err != nil {
-		return err
-	}
-	return os.Chmod(dir, dirMode)
+	return f.Close()
 }
 
 // writing is a file in use, open to be written.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"alignd/journal"
+	"alignd/journal/rights"
 	"alignd/journal/spool"
 )
 
@@ -73,7 +74,7 @@ func Open(opt Options) (*Store, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := makeDir(opt.Dir); err != nil {
+	if err := rights.MakeDir(opt.Dir); err != nil {
 		return nil, err
 	}
 	if err := leftovers(opt.Dir); err != nil {

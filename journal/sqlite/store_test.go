@@ -12,6 +12,7 @@ import (
 
 	"alignd/evidence"
 	"alignd/journal"
+	"alignd/journal/rights"
 	"alignd/journal/spool"
 	"alignd/policy"
 	"alignd/record"
@@ -168,14 +169,14 @@ func TestSealingIsAllOrNothing(t *testing.T) {
 		}
 		before[end] = b
 	}
-	if err := os.WriteFile(live[:len(live)-3]+".sealed.db.new", []byte("half"), fileMode); err != nil {
+	if err := os.WriteFile(live[:len(live)-3]+".sealed.db.new", []byte("half"), rights.FileMode); err != nil {
 		t.Fatal(err)
 	}
 	s = openStore(t, dir, 0)
 	seal(t, s, noon.AddDate(0, 0, 1))
 	s.Close()
 	for end, b := range before { // killed before the file in use was removed
-		if err := os.WriteFile(live+end, b, fileMode); err != nil {
+		if err := os.WriteFile(live+end, b, rights.FileMode); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -205,7 +206,7 @@ func TestForeignFiles(t *testing.T) {
 	if err := s.Take(t.Context(), spool.ID{1}, batch(1, 1, noon)); err == nil {
 		t.Error("a file of another product was written")
 	}
-	if err := os.WriteFile(path, []byte("no database at all, but long enough to have a header of one"), fileMode); err != nil {
+	if err := os.WriteFile(path, []byte("no database at all, but long enough to have a header of one"), rights.FileMode); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Take(t.Context(), spool.ID{1}, batch(1, 1, noon)); err == nil {
