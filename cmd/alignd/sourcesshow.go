@@ -1,0 +1,165 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"alignd/replay/sources"
+)
+
+// showSources tells a person who sends.
+func showSources(out io.Writer, opt sources.Options, r *sources.Report, limit int) error {
+	who := "domains"
+	if opt.Domain != "" {
+		who = printable(opt.Domain)
+	}
+	if r.Messages == 0 {
+		fmt.Fprintf(out, "No message of %s since %s.\n", who, opt.Since.UTC().Format(time.RFC3339))
+		return nil
+	}
+	fmt.Fprintf(out, "Who sends as %s: messages %d, from %s to %s UTC\n\n", who, r.Messages, day(r.First), day(r.Last))
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, strings.Join([]string{"AUTHOR DOMAIN", "SENT FROM", "MESSAGES", "PASS", "FAIL", "FIRST", "LAST", "LAST ACTION", "SIGNED BY", "SPF OF", "SEALED BY", "LISTS"}, "\t"))
+	shown := r.Sources
+	if limit > 0 && len(shown) > limit {
+		shown = shown[:limit]
+	}
+	for _, s := range shown {
+		fields := []string{
+			mark(s.Author, s.Own, "own"), mark(s.Infrastructure, s.New, "new"), fmt.Sprint(s.Messages), partOf(s.Pass, s.Messages), partOf(s.Fail, s.Messages),
+			day(s.First), day(s.Last), string(s.LastAction), names(s.Signers), names(s.Senders), names(s.Sealers), names(s.Lists),
+		}
+		for i := range fields {
+			fields[i] = cmp.Or(printable(fields[i]), "-")
+		}
+		fmt.Fprintln(w, strings.Join(fields, "\t"))
+	}
+	if err := w.Flush(); err != nil {
+		return err
+	}
+	if n := len(r.Sources) - len(shown); n > 0 {
+		fmt.Fprintf(out, "\nNot shown: %d more (--limit 0 shows all).\n", n)
+	}
+	if r.Rest.Pairs > 0 {
+		fmt.Fprintf(out, "\nCounted together, as there were too many: messages %d, %d pass and %d fail.\n", r.Rest.Messages, r.Rest.Pass, r.Rest.Fail)
+	}
+	return nil
+}
+
+func mark(text string, marked bool, mark string) string {
+	if marked {
+		return text + " (" + mark + ")"
+	}
+	return text
+}
+
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+func partOf(n, of int) string {
+	if n == 0 || of == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%d (%d %%)", n, (100*n+of/2)/of)
+}
+
+// names are the most frequent ones, as many as a line takes.
+func names(list []sources.Count) string {
+	const most = 2
+	var some []string
+	for _, c := range list[:min(most, len(list))] {
+		some = append(some, c.Name)
+	}
+	text := strings.Join(some, " ")
+	if n := len(list) - most; n > 0 {
+		text += fmt.Sprintf(" +%d", n)
+	}
+	return text
+}
+
+// sourcesJSON is what --json prints; docs/sources.md has its keys.
+type sourcesJSON struct {
+	Domain   string       `json:"domain,omitempty"`
+	Since    string       `json:"since"`
+	First    string       `json:"first,omitempty"`
+	Last     string       `json:"last,omitempty"`
+	Messages int          `json:"messages"`
+	Sources  []sourceJSON `json:"sources"`
+	Rest     *restJSON    `json:"rest,omitempty"`
+}
+
+type sourceJSON struct {
+	AuthorDomain   string      `json:"author_domain"`
+	Own            bool        `json:"own"`
+	Infrastructure string      `json:"infrastructure"`
+	Messages       int         `json:"messages"`
+	Pass           int         `json:"pass"`
+	Fail           int         `json:"fail"`
+	Refused        int         `json:"refused"`
+	Deferred       int         `json:"deferred"`
+	Held           int         `json:"held"`
+	Tagged         int         `json:"tagged"`
+	First          string      `json:"first"`
+	Last           string      `json:"last"`
+	Days           int         `json:"days"`
+	New            bool        `json:"new"`
+	LastAction     string      `json:"last_action"`
+	DKIM           []countJSON `json:"dkim"`
+	SPF            []countJSON `json:"spf"`
+	ARC            []countJSON `json:"arc"`
+	Lists          []countJSON `json:"lists"`
+}
+
+type countJSON struct {
+	Name  string `json:"name"`
+	Count int    `json:"count"`
+}
+
+type restJSON struct {
+	Sources  int `json:"sources"`
+	Messages int `json:"messages"`
+	Pass     int `json:"pass"`
+	Fail     int `json:"fail"`
+}
+
+func printSources(out io.Writer, opt sources.Options, r *sources.Report, limit int) error {
+	o := sourcesJSON{Domain: opt.Domain, Since: instant(opt.Since), First: instant(r.First), Last: instant(r.Last), Messages: r.Messages, Sources: []sourceJSON{}}
+	for i, s := range r.Sources {
+		if limit > 0 && i >= limit {
+			break
+		}
+		o.Sources = append(o.Sources, sourceJSON{
+			AuthorDomain: s.Author, Own: s.Own, Infrastructure: s.Infrastructure, Messages: s.Messages, Pass: s.Pass, Fail: s.Fail,
+			Refused: s.Refused, Deferred: s.Deferred, Held: s.Held, Tagged: s.Tagged,
+			First: instant(s.First), Last: instant(s.Last), Days: s.Days(), New: s.New, LastAction: string(s.LastAction),
+			DKIM: countsOf(s.Signers), SPF: countsOf(s.Senders), ARC: countsOf(s.Sealers), Lists: countsOf(s.Lists),
+		})
+	}
+	if r.Rest.Pairs > 0 {
+		o.Rest = &restJSON{Sources: r.Rest.Pairs, Messages: r.Rest.Messages, Pass: r.Rest.Pass, Fail: r.Rest.Fail}
+	}
+	line, err := json.Marshal(o)
+	if err != nil {
+		return err
+	}
+	return writeLine(out, line)
+}
+
+func instant(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+func countsOf(list []sources.Count) []countJSON {
+	all := make([]countJSON, 0, len(list))
+	for _, c := range list {
+		all = append(all, countJSON(c))
+	}
+	return all
+}

@@ -1,0 +1,49 @@
+package sources
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"alignd/evidence"
+)
+
+// Organization finds the Organizational Domain of a name without asking DNS: by the
+// Public Suffix List. It is empty where the name has none.
+type Organization func(name string) string
+
+// Infrastructure is who runs a client: the Organizational Domain of a name of its
+// address that leads back to it, else its network of /24 or /48; "unknown" without an
+// address. Whoever sends chooses neither.
+func Infrastructure(ev *evidence.Message, org Organization) string {
+	if ev.IPRev.Result == evidence.Pass && len(ev.IPRev.Names) > 0 {
+		name := slices.Min(ev.IPRev.Names) // DNS answers in any order
+		if o := org(name); o != "" {
+			return o
+		}
+		return name
+	}
+	return networkOf(ev.Client.IP())
+}
+
+func networkOf(ip netip.Addr) string {
+	if !ip.IsValid() {
+		return "unknown"
+	}
+	bits := 48
+	if ip = ip.Unmap(); ip.Is4() {
+		bits = 24
+	}
+	p, _ := ip.WithZone("").Prefix(bits) // it fits
+	return p.String()
+}
+
+// isAtOrBelow reports whether name is parent, or a name below it.
+func isAtOrBelow(name, parent string) bool {
+	return name == parent && name != "" || isBelow(name, parent)
+}
+
+func isBelow(name, parent string) bool {
+	rest, ok := strings.CutSuffix(name, parent)
+	return ok && parent != "" && strings.HasSuffix(rest, ".")
+}

@@ -1,0 +1,268 @@
+package sources
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	"alignd/evidence"
+	"alignd/policy"
+	"alignd/record"
+)
+
+// Options say what is surveyed.
+type Options struct {
+	// Domain is the only Author Domain to look at; empty: all.
+	Domain string
+	// Own reports whether an Author Domain is one of the site's.
+	Own func(author string) bool
+	// Organization finds Organizational Domains.
+	Organization Organization
+	// Since is from when on records are read, Now the time of the survey.
+	Since, Now time.Time
+}
+
+// Bounds of what is kept; ours. A pair takes a kilobyte or two.
+const (
+	maxOwnPairs = 5000
+	maxPairs    = 20000
+	// newFor is how long a source is new.
+	newFor = 7 * 24 * time.Hour
+)
+
+// Survey gathers who sends. It is not safe for concurrent use.
+type Survey struct {
+	opt    Options
+	own    table[pairKey, Source]
+	others table[pairKey, Source]
+	rest   Rest
+	first  time.Time // of the records
+	last   time.Time
+	count  int
+}
+
+type pairKey struct{ author, infrastructure string }
+
+// Source is one Author Domain as one infrastructure sends it.
+type Source struct {
+	Author         string // Author Domain
+	Own            bool
+	Infrastructure string
+	Messages       int
+	// Pass and Fail are results of DMARC; the rest of Messages is neither.
+	Pass, Fail int
+	// What became of the failing ones; in monitor mode and behind a rollout, what would have.
+	Refused, Deferred, Held, Tagged int
+	First, Last                     time.Time
+	// New: it was first seen in the last week, and records go back further.
+	New bool
+	// LastAction is what was done with the last message.
+	LastAction policy.Delivery
+	// Signers are SDIDs of signatures that pass, Senders domains of MAIL FROM that pass SPF,
+	// Sealers the newest ones of chains that pass, Lists what List-Id says, which proves
+	// nothing. The most frequent first.
+	Signers, Senders, Sealers, Lists []Count
+
+	days                             daySet
+	signers, senders, sealers, lists tally
+}
+
+// Rest is what had no room of its own.
+type Rest struct{ Pairs, Messages, Pass, Fail int }
+
+// New begins a survey.
+func New(opt Options) *Survey {
+	s := &Survey{opt: opt}
+	weight := func(p *Source) int { return p.Messages }
+	s.own = table[pairKey, Source]{max: maxOwnPairs, weight: weight, gone: s.drop}
+	s.others = table[pairKey, Source]{max: maxPairs, weight: weight, gone: s.drop}
+	return s
+}
+
+func (s *Survey) drop(p *Source) {
+	s.rest.Pairs++
+	s.rest.Messages += p.Messages
+	s.rest.Pass += p.Pass
+	s.rest.Fail += p.Fail
+}
+
+// Add takes a record. They may come in any order; that of time is what stays when
+// memory is short.
+func (s *Survey) Add(r *record.Record) {
+	ev := &r.Evidence
+	if ev.Time.Before(s.opt.Since) || len(ev.DMARC) == 0 || r.Verdict.NotJudged {
+		return
+	}
+	s.count++
+	s.first, s.last = earlier(s.first, ev.Time), later(s.last, ev.Time)
+	for i := range ev.DMARC {
+		dm := &ev.DMARC[i]
+		if dm.AuthorDomain == "" || s.opt.Domain != "" && dm.AuthorDomain != s.opt.Domain || slices.Contains(ev.From.Partial, dm.AuthorDomain) {
+			continue
+		}
+		s.pair(dm.AuthorDomain, Infrastructure(ev, s.opt.Organization)).add(r, dm)
+	}
+}
+
+func (s *Survey) pair(author, infrastructure string) *Source {
+	in, own := &s.others, s.opt.Own(author)
+	if own {
+		in = &s.own
+	}
+	p, isNew := in.at(pairKey{author, infrastructure})
+	if isNew {
+		p.Author, p.Infrastructure, p.Own = author, infrastructure, own
+	}
+	return p
+}
+
+func (p *Source) add(r *record.Record, dm *evidence.DMARC) {
+	ev := &r.Evidence
+	p.Messages++
+	switch {
+	case passes(ev, dm):
+		p.Pass++
+	case dm.Result == evidence.Fail:
+		p.Fail++
+		p.failed(done(&r.Verdict))
+	}
+	if !ev.Time.Before(p.Last) {
+		p.LastAction = done(&r.Verdict)
+	}
+	p.First, p.Last = earlier(p.First, ev.Time), later(p.Last, ev.Time)
+	p.days.add(ev.Time)
+	for i := range ev.DKIM {
+		if ev.DKIM[i].Result == evidence.Pass && firstOf(ev.DKIM, i) {
+			p.signers.add(ev.DKIM[i].Domain)
+		}
+	}
+	if c := ev.SPF.MailFrom; c != nil && c.Result == evidence.Pass {
+		p.senders.add(c.Domain)
+	}
+	p.sealers.add(newestSealer(&ev.ARC))
+	p.lists.add(strings.ToLower(ev.Traces.ListID))
+}
+
+// firstOf: no signature above that passes has the same SDID.
+func firstOf(list []evidence.Signature, i int) bool {
+	return !slices.ContainsFunc(list[:i], func(s evidence.Signature) bool {
+		return s.Result == evidence.Pass && s.Domain == list[i].Domain
+	})
+}
+
+func (p *Source) failed(d policy.Delivery) {
+	switch d {
+	case policy.Refuse:
+		p.Refused++
+	case policy.DeliverDefer:
+		p.Deferred++
+	case policy.DeliverHold:
+		p.Held++
+	case policy.DeliverTag:
+		p.Tagged++
+	}
+}
+
+// passes reports whether an Author Domain passes, and the From leaves no other author
+// to a reader.
+func passes(ev *evidence.Message, dm *evidence.DMARC) bool {
+	return dm.Result == evidence.Pass && (ev.From.Problem == evidence.FromOK || ev.From.Sole)
+}
+
+// done is what was done with a message, or would have been without monitor mode or the
+// rollout that held it back.
+func done(v *policy.Verdict) policy.Delivery { return cmp.Or(v.Monitor.Delivery, v.Delivery) }
+
+// newestSealer is d= of the newest seal of a chain that passes.
+func newestSealer(arc *evidence.ARC) string {
+	if n := len(arc.Sets); arc.Result == evidence.Pass && n > 0 && n == arc.Instances {
+		return arc.Sets[n-1].SealDomain
+	}
+	return ""
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// daySet counts days in UTC. It knows the last 64 days that it was told of apart, so
+// their number is right for records in about the order of time.
+type daySet struct {
+	newest int64
+	bits   uint64
+	more   int
+}
+
+func (d *daySet) add(t time.Time) {
+	day := t.Unix() / 86400
+	if d.bits == 0 {
+		d.newest = day
+	}
+	if day > d.newest {
+		ahead := min(day-d.newest, 64)
+		for i := 64 - ahead; i < 64; i++ {
+			if d.bits&(1<<i) != 0 {
+				d.more++
+			}
+		}
+		d.bits <<= uint(ahead)
+		d.newest = day
+	}
+	if back := d.newest - day; back < 64 {
+		d.bits |= 1 << uint(back)
+	}
+}
+
+func (d *daySet) count() int {
+	n := d.more
+	for b := d.bits; b != 0; b &= b - 1 {
+		n++
+	}
+	return n
+}
+
+// Report is what a survey found.
+type Report struct {
+	Messages    int // records that were counted
+	First, Last time.Time
+	// Sources are own domains first, then those with the most failing mail.
+	Sources []*Source
+	Rest    Rest
+}
+
+// Report tells what was found.
+func (s *Survey) Report() *Report {
+	r := &Report{Messages: s.count, First: s.first, Last: s.last, Rest: s.rest}
+	r.Sources = append(s.own.all(), s.others.all()...)
+	since := s.opt.Now.Add(-newFor)
+	for _, p := range r.Sources {
+		p.New = s.first.Before(since) && p.First.After(since)
+		p.Signers, p.Senders, p.Sealers, p.Lists = p.signers.sorted(), p.senders.sorted(), p.sealers.sorted(), p.lists.sorted()
+	}
+	slices.SortStableFunc(r.Sources, func(a, b *Source) int {
+		return cmp.Or(btoi(b.Own)-btoi(a.Own), b.Fail-a.Fail, b.Messages-a.Messages,
+			cmp.Compare(a.Author, b.Author), cmp.Compare(a.Infrastructure, b.Infrastructure))
+	})
+	return r
+}
+
+// Days is on how many days in UTC it was seen.
+func (p *Source) Days() int { return p.days.count() }
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
