@@ -12,6 +12,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"math"
 	"net/netip"
 	"strings"
 	"time"
@@ -80,11 +81,14 @@ type Query struct {
 	Disposition  policy.Disposition
 	// Would is the delivery that monitor mode or a rollout held back.
 	Would     policy.Delivery
+	MailFrom  string // an address, or a domain in its A-label form
 	Rule      string
 	QueueID   string
 	Token     string
 	MessageID string
-	Limit     int // 0 is no limit
+	// ID is a queue id, a token or a Message-ID, whichever it turns out to be.
+	ID    string
+	Limit int // 0 is no limit
 }
 
 // Searcher finds entries, newest first, and hands each to found, whose error ends the
@@ -121,7 +125,9 @@ func (q *Query) Matches(e *Entry) bool {
 		return false
 	case q.Disposition != "" && v.Disposition != q.Disposition, q.Rule != "" && v.Rule != q.Rule:
 		return false
-	case q.Would != "" && v.Monitor.Delivery != q.Would:
+	case q.Would != "" && v.Monitor.Delivery != q.Would, q.MailFrom != "" && !sentBy(ev, q.MailFrom):
+		return false
+	case q.ID != "" && q.ID != ev.QueueID && q.ID != ev.Token && !sameMessageID(ev.MessageID, q.ID):
 		return false
 	case q.QueueID != "" && ev.QueueID != q.QueueID, q.Token != "" && ev.Token != q.Token:
 		return false
@@ -136,6 +142,26 @@ func hasAuthor(ev *evidence.Message, domain string) bool {
 		}
 	}
 	return len(ev.DMARC) == 0 && len(ev.From.Domains) > 0 && strings.EqualFold(ev.From.Domains[0], domain)
+}
+
+// sentBy reports whether MAIL FROM is an address, or of a domain. Case does not matter in
+// the local part either: who asks rarely knows how the sender writes it.
+func sentBy(ev *evidence.Message, sender string) bool {
+	local, domain, isAddress := cutAddress(sender)
+	if isAddress {
+		if have, _, _ := cutAddress(ev.MailFrom); !strings.EqualFold(have, local) {
+			return false
+		}
+	}
+	return strings.EqualFold(ev.MailFromDomain, domain)
+}
+
+// cutAddress cuts local@domain at the last @; a text without one is a domain.
+func cutAddress(s string) (local, domain string, isAddress bool) {
+	if i := strings.LastIndexByte(s, '@'); i >= 0 {
+		return s[:i], s[i+1:], true
+	}
+	return "", s, false
 }
 
 func sameMessageID(a, b string) bool { return BareID(a) == BareID(b) }
@@ -159,11 +185,15 @@ func KeyOf(column, text string) Key {
 // Columns are what entries are found by. Numbers of results are those of Results and
 // its like.
 type Columns struct {
-	Time                             int64 // milliseconds since 1970, UTC
-	Queue, Token, MessageID          Key
-	Author, MailFrom, Network, Rule  Key
-	SPF, DKIM, ARC, DMARC            uint8
-	Disposition, Delivery, AnswerWas uint8
+	Time                    int64 // milliseconds since 1970, UTC
+	Queue, Token, MessageID Key
+	Author, MailFrom        Key    // domains
+	Sender                  uint16 // SenderOf
+	Client                  int64  // NumberOf
+	Rule                    Key
+	SPF, DKIM, ARC, DMARC   uint8
+	Disposition, Delivery   uint8
+	Would, AnswerWas        uint8
 }
 
 // Names of columns, as KeyOf takes them.
@@ -172,7 +202,7 @@ const (
 	ColumnToken     = "token"
 	ColumnMessageID = "message_id"
 	ColumnDomain    = "domain" // Author Domains and domains of MAIL FROM share their keys
-	ColumnNetwork   = "network"
+	ColumnSender    = "sender"
 	ColumnRule      = "rule"
 )
 
@@ -186,12 +216,14 @@ func ColumnsOf(e *Entry) Columns {
 		MessageID:   KeyOf(ColumnMessageID, BareID(ev.MessageID)),
 		Author:      KeyOf(ColumnDomain, AuthorOf(e.Record)),
 		MailFrom:    KeyOf(ColumnDomain, strings.ToLower(ev.MailFromDomain)),
-		Network:     KeyOf(ColumnNetwork, NetworkOf(ev.Client.IP()).String()),
+		Sender:      SenderOf(ev.MailFrom),
+		Client:      NumberOf(ev.Client.IP()),
 		Rule:        KeyOf(ColumnRule, v.Rule),
 		ARC:         number(Results, ev.ARC.Result),
 		DMARC:       number(Results, dmarcOf(e.Record)),
 		Disposition: number(Dispositions, v.Disposition),
 		Delivery:    number(Deliveries, v.Delivery),
+		Would:       number(Deliveries, v.Monitor.Delivery),
 		AnswerWas:   uint8(e.Answer),
 	}
 	if check := ev.ReportedSPF(); check != nil {
@@ -206,10 +238,10 @@ func ColumnsOf(e *Entry) Columns {
 }
 
 // Results are the small columns in one number, a decimal digit each, so that people can read
-// it: SPF, DKIM, ARC, DMARC, disposition, delivery, answer.
+// it: would, SPF, DKIM, ARC, DMARC, disposition, delivery, answer.
 func (c *Columns) Results() int64 {
 	var n int64
-	for _, digit := range []uint8{c.SPF, c.DKIM, c.ARC, c.DMARC, c.Disposition, c.Delivery, c.AnswerWas} {
+	for _, digit := range [...]uint8{c.Would, c.SPF, c.DKIM, c.ARC, c.DMARC, c.Disposition, c.Delivery, c.AnswerWas} {
 		n = n*10 + int64(digit)
 	}
 	return n
@@ -225,7 +257,6 @@ func NamesOf(r *record.Record) map[Key]string {
 	}
 	add(ColumnDomain, AuthorOf(r))
 	add(ColumnDomain, strings.ToLower(r.Evidence.MailFromDomain))
-	add(ColumnNetwork, NetworkOf(r.Evidence.Client.IP()).String())
 	add(ColumnRule, r.Verdict.Rule)
 	return names
 }
@@ -256,6 +287,51 @@ func NetworkOf(ip netip.Addr) netip.Prefix {
 	}
 	p, _ := ip.WithZone("").Prefix(bits) // of an invalid address the zero Prefix
 	return p
+}
+
+// NoClient is the number of no address.
+const NoClient = -1
+
+// NumberOf makes a number of an address, so that those of a network follow one another:
+// of IPv4 the address itself, of IPv6 its first 64 bits, the highest being the sign.
+func NumberOf(ip netip.Addr) int64 {
+	switch ip = ip.Unmap(); {
+	case !ip.IsValid():
+		return NoClient
+	case ip.Is4():
+		b := ip.As4()
+		return int64(binary.BigEndian.Uint32(b[:]))
+	}
+	b := ip.As16()
+	return int64(binary.BigEndian.Uint64(b[:]))
+}
+
+// NumbersOf are the first and the last number of a network's addresses. Addresses of
+// others may have one between them: of a network of IPv6 that is smaller than a /64.
+func NumbersOf(p netip.Prefix) (first, last int64) {
+	first = NumberOf(p.Masked().Addr())
+	bits := 64
+	if p.Addr().Is4() {
+		bits = 32
+	}
+	switch free := bits - p.Bits(); {
+	case free <= 0:
+		return first, first
+	case free == 64:
+		return math.MinInt64, math.MaxInt64
+	default:
+		return first, first | (1<<free - 1)
+	}
+}
+
+// SenderOf tells addresses of one domain apart, mostly: a number from 1 that is made of
+// the local part, 0 for what is no address.
+func SenderOf(address string) uint16 {
+	local, _, isAddress := cutAddress(address)
+	if !isAddress {
+		return 0
+	}
+	return uint16(uint64(KeyOf(ColumnSender, strings.ToLower(local)))%math.MaxUint16) + 1
 }
 
 // Results, Dispositions and Deliveries are the words that columns number, from 1; zero

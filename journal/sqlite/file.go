@@ -104,10 +104,11 @@ type writing struct {
 	path   string
 	db     *sql.DB
 	conn   *sql.Conn
-	insert *sql.Stmt
+	insert inserter
 	block  *sql.Stmt
+	layout layout
 	rows   int64 // that it has
-	blocks int64
+	tail   tail
 	loaded map[[16]byte]int64
 	known  map[int64]bool // keys whose names it has
 	used   time.Time
@@ -136,26 +137,29 @@ func openWriting(ctx context.Context, dir string, n name) (_ *writing, err error
 	if err != nil {
 		return nil, err
 	}
-	if err = checkSchema(ctx, w.conn); errors.Is(err, errEmpty) {
-		err = makeSchema(ctx, w.conn)
+	if w.layout, err = checkSchema(ctx, w.conn); errors.Is(err, errEmpty) {
+		w.layout, err = version, makeSchema(ctx, w.conn)
 	}
-	if err != nil {
-		return nil, err
+	if err != nil || !w.layout.current() {
+		return w, err
 	}
 	if err = w.read(ctx); err != nil {
 		return nil, err
 	}
-	if w.insert, err = w.conn.PrepareContext(ctx, "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?)"); err != nil {
+	if err = w.insert.prepare(ctx, w.conn); err != nil {
 		return nil, err
 	}
-	w.block, err = w.conn.PrepareContext(ctx, "INSERT INTO blocks VALUES (?,?)")
+	w.block, err = w.conn.PrepareContext(ctx, "INSERT OR REPLACE INTO blocks (id, data) VALUES (?,?)")
 	return w, err
 }
 
+// rowCount is how many rows a file has; a sealed one says it.
+const rowCount = "coalesce((SELECT value FROM meta WHERE key = 'rows'), (SELECT count(*) FROM records))"
+
 // read finds out where the file stands.
 func (w *writing) read(ctx context.Context) error {
-	err := w.conn.QueryRowContext(ctx, "SELECT (SELECT coalesce(max(id), 0) FROM records), (SELECT coalesce(max(id), 0) FROM blocks)").
-		Scan(&w.rows, &w.blocks)
+	err := w.conn.QueryRowContext(ctx, "SELECT "+rowCount+", (SELECT coalesce(max(id), 0) FROM blocks)").
+		Scan(&w.rows, &w.tail.block)
 	if err != nil {
 		return err
 	}
@@ -179,9 +183,7 @@ func (w *writing) read(ctx context.Context) error {
 
 func (w *writing) close() error {
 	var errs []error
-	if w.insert != nil {
-		errs = append(errs, w.insert.Close())
-	}
+	errs = append(errs, w.insert.close())
 	if w.block != nil {
 		errs = append(errs, w.block.Close())
 	}
@@ -196,7 +198,7 @@ func (w *writing) close() error {
 
 // loadedOf reads what a file has taken of a spool.
 func loadedOf(ctx context.Context, dir string, n name, from [16]byte) (number int64, err error) {
-	db, conn, err := openReading(ctx, dir, n)
+	db, conn, _, err := openReading(ctx, dir, n)
 	if err != nil {
 		return 0, err
 	}

@@ -13,15 +13,15 @@ import (
 )
 
 // openReading opens a file to be read, by whoever may read it.
-func openReading(ctx context.Context, dir string, n name) (*sql.DB, *sql.Conn, error) {
+func openReading(ctx context.Context, dir string, n name) (*sql.DB, *sql.Conn, layout, error) {
 	path := filepath.Join(dir, n.String())
-	db, conn, err := openChecked(ctx, path, "ro")
+	db, conn, is, err := openChecked(ctx, path, "ro")
 	if c := codeOf(err); c != sqlite3.SQLITE_CANTOPEN && c != sqlite3.SQLITE_READONLY {
-		return db, conn, err
+		return db, conn, is, err
 	}
 	// SQLite does not say which file, and why: look for the reason.
 	if err := readable(path); err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
 	switch wal, err := os.Stat(path + "-wal"); {
 	case errors.Is(err, os.ErrNotExist), err == nil && wal.Size() == 0:
@@ -29,22 +29,23 @@ func openReading(ctx context.Context, dir string, n name) (*sql.DB, *sql.Conn, e
 		// write needs. They hold nothing, so the file is whole, and nobody writes it.
 		return openChecked(ctx, path, immutable)
 	case err == nil && !there(path+"-shm"):
-		return nil, nil, fmt.Errorf("%s: its %s-shm was not copied, which a reader needs who cannot write the folder: copy it, too", path, n)
+		return nil, nil, 0, fmt.Errorf("%s: its %s-shm was not copied, which a reader needs who cannot write the folder: copy it, too", path, n)
 	}
-	return nil, nil, err
+	return nil, nil, 0, err
 }
 
-func openChecked(ctx context.Context, path, mode string) (*sql.DB, *sql.Conn, error) {
+func openChecked(ctx context.Context, path, mode string) (*sql.DB, *sql.Conn, layout, error) {
 	db, conn, err := open(ctx, path, mode)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, 0, err
 	}
-	if err := checkSchema(ctx, conn); err != nil {
+	is, err := checkSchema(ctx, conn)
+	if err != nil {
 		conn.Close()
 		db.Close()
-		return nil, nil, fmt.Errorf("%s: %w", path, err)
+		return nil, nil, 0, fmt.Errorf("%s: %w", path, err)
 	}
-	return db, conn, nil
+	return db, conn, is, nil
 }
 
 // readable says why a file or its companions cannot be read; that there are none is no

@@ -109,7 +109,7 @@ func sizeOf(path string) (size int64) {
 
 // newestOf is the time of the last record of a file.
 func newestOf(ctx context.Context, dir string, n name) (time.Time, error) {
-	db, conn, err := openReading(ctx, dir, n)
+	db, conn, _, err := openReading(ctx, dir, n)
 	if err != nil {
 		return time.Time{}, err
 	}

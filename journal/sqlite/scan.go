@@ -30,7 +30,7 @@ func (r *Reader) Scan(ctx context.Context, since, until time.Time, each func(jou
 }
 
 func (r *Reader) scanFile(ctx context.Context, n name, each func(journal.Block) error) error {
-	db, conn, err := openReading(ctx, r.dir, n)
+	db, conn, _, err := openReading(ctx, r.dir, n)
 	if errors.Is(err, errEmpty) { // about to be made
 		return nil
 	}

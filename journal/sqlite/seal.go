@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -120,7 +121,7 @@ func rewrite(ctx context.Context, dir string, n name, path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close(), db.Close()) }()
-	from, old, err := openReading(ctx, dir, n)
+	from, old, is, err := openReading(ctx, dir, n)
 	if err != nil {
 		return err
 	}
@@ -132,13 +133,14 @@ func rewrite(ctx context.Context, dir string, n name, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(copyTable(ctx, old, tx, "loaded"), copyTable(ctx, old, tx, "names"), copyRecords(ctx, old, tx)); err != nil {
+	if err := errors.Join(copyTable(ctx, old, tx, "loaded", "spool, number"), copyTable(ctx, old, tx, "names", "key, name"), copyRecords(ctx, old, is, tx)); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	if err := tx.Commit(); err != nil {
 		return err
 	}
-	for _, text := range append(indexes, "ANALYZE", "INSERT INTO meta VALUES ('sealed', 1)") {
+	for _, text := range append(indexes, "ANALYZE",
+		"INSERT INTO meta (key, value) VALUES ('sealed', 1), ('rows', (SELECT count(*) FROM records))") {
 		if _, err := conn.ExecContext(ctx, text); err != nil {
 			return err
 		}
@@ -147,8 +149,8 @@ func rewrite(ctx context.Context, dir string, n name, path string) (err error) {
 }
 
 // copyTable copies a small table of two columns.
-func copyTable(ctx context.Context, from *sql.Conn, to *sql.Tx, table string) error {
-	rows, err := from.QueryContext(ctx, "SELECT * FROM "+table)
+func copyTable(ctx context.Context, from *sql.Conn, to *sql.Tx, table, columns string) error {
+	rows, err := from.QueryContext(ctx, "SELECT "+columns+" FROM "+table)
 	if err != nil {
 		return err
 	}
@@ -158,7 +160,7 @@ func copyTable(ctx context.Context, from *sql.Conn, to *sql.Tx, table string) er
 		if err := rows.Scan(&a, &b); err != nil {
 			return err
 		}
-		if _, err := to.ExecContext(ctx, "INSERT INTO "+table+" VALUES (?,?)", a, b); err != nil {
+		if _, err := to.ExecContext(ctx, "INSERT INTO "+table+" ("+columns+") VALUES (?,?)", a, b); err != nil {
 			return err
 		}
 	}
@@ -167,11 +169,12 @@ func copyTable(ctx context.Context, from *sql.Conn, to *sql.Tx, table string) er
 
 // sealing gathers items into the blocks of a sealed file.
 type sealing struct {
-	insert, block *sql.Stmt
-	id            int64 // of the block that is gathered
-	count         int64 // of its items
-	raw           []byte
-	zip           journal.Block
+	rows  inserter
+	block *sql.Stmt
+	id    int64 // of the block that is gathered
+	count int64 // of its items
+	raw   []byte
+	zip   journal.Block
 }
 
 func (b *sealing) flush(ctx context.Context) error {
@@ -185,21 +188,19 @@ func (b *sealing) flush(ctx context.Context) error {
 }
 
 // copyRecords copies rows and blocks, a page at a time.
-func copyRecords(ctx context.Context, from *sql.Conn, to *sql.Tx) error {
-	insert, err := to.PrepareContext(ctx, "INSERT INTO records VALUES (?,?,?,?,?,?,?,?,?,?,?,?)")
-	if err != nil {
+func copyRecords(ctx context.Context, from *sql.Conn, is layout, to *sql.Tx) (err error) {
+	b := sealing{id: 1}
+	if err := b.rows.prepare(ctx, to); err != nil {
+		return errors.Join(err, b.rows.close())
+	}
+	defer func() { err = errors.Join(err, b.rows.close()) }()
+	if b.block, err = to.PrepareContext(ctx, "INSERT INTO blocks (id, data) VALUES (?,?)"); err != nil {
 		return err
 	}
-	defer insert.Close()
-	block, err := to.PrepareContext(ctx, "INSERT INTO blocks VALUES (?,?)")
-	if err != nil {
-		return err
-	}
-	defer block.Close()
-	b := sealing{insert: insert, block: block, id: 1}
+	defer b.block.Close()
 	blocks := blockCache{conn: from}
-	for after := int64(0); ; {
-		page, err := copyPage(ctx, from, after)
+	for after := int64(math.MinInt64); ; {
+		page, err := is.copyPage(ctx, from, after)
 		if err != nil {
 			return err
 		}
@@ -209,46 +210,63 @@ func copyRecords(ctx context.Context, from *sql.Conn, to *sql.Tx) error {
 			}
 		}
 		if len(page) < pageRows {
-			return b.flush(ctx)
+			return errors.Join(b.rows.flush(ctx), b.flush(ctx))
 		}
-		after = page[len(page)-1][0]
+		after = page[len(page)-1].id
 	}
 }
 
+// oldRow is a row of the file that is sealed.
+type oldRow struct {
+	rowPlace
+	values [rowWidth]int64 // none of layout 1
+}
+
 // add copies a row with its item.
-func (b *sealing) add(ctx context.Context, blocks *blockCache, row [12]int64) error {
-	item, err := blocks.item(ctx, row[10], row[11])
+func (b *sealing) add(ctx context.Context, blocks *blockCache, row oldRow) error {
+	item, err := blocks.item(ctx, row.block, row.place)
 	if err != nil {
-		return fmt.Errorf("record %d: %w", row[0], err)
+		return fmt.Errorf("record %d: %w", row.id, err)
+	}
+	if row.values == [rowWidth]int64{} {
+		e, err := item.Entry()
+		if err != nil {
+			return fmt.Errorf("record %d: %w", row.id, err)
+		}
+		c := journal.ColumnsOf(e)
+		row.values = values(0, &c)
 	}
 	b.raw = append(b.raw, item...)
-	row[10], row[11] = b.id, b.count
-	args := make([]any, len(row))
-	for i := range row {
-		args[i] = row[i]
-	}
-	if _, err := b.insert.ExecContext(ctx, args...); err != nil {
+	row.values[0] = b.id<<placeBits | b.count
+	if err := b.rows.add(ctx, row.values); err != nil {
 		return err
 	}
-	if b.count++; len(b.raw) >= sealedBlock {
+	if b.count++; len(b.raw) >= sealedBlock || b.count == maxItems {
 		return b.flush(ctx)
 	}
 	return nil
 }
 
-func copyPage(ctx context.Context, from *sql.Conn, after int64) (page [][12]int64, err error) {
-	rows, err := from.QueryContext(ctx, "SELECT * FROM records WHERE id > ? ORDER BY id LIMIT ?", after, pageRows)
+// copyPage reads the next rows, oldest first.
+func (l layout) copyPage(ctx context.Context, from *sql.Conn, after int64) (page []oldRow, err error) {
+	columns := "id, " + l.place()
+	if l > 1 {
+		columns += ", " + rowColumns
+	}
+	rows, err := from.QueryContext(ctx, "SELECT "+columns+" FROM records WHERE id > ? ORDER BY id LIMIT ?", after, pageRows)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var row [12]int64
-		var into [12]any
-		for i := range row {
-			into[i] = &row[i]
+		var row oldRow
+		into := []any{&row.id, &row.block, &row.place}
+		if l > 1 {
+			for i := range row.values {
+				into = append(into, &row.values[i])
+			}
 		}
-		if err := rows.Scan(into[:]...); err != nil {
+		if err := rows.Scan(into...); err != nil {
 			return nil, err
 		}
 		page = append(page, row)

@@ -5,9 +5,9 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"alignd/journal"
@@ -92,7 +92,7 @@ type foundError struct{ err error }
 func (e foundError) Error() string { return e.err.Error() }
 
 func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found func(*journal.Entry) error) error {
-	db, conn, err := openReading(ctx, r.dir, n)
+	db, conn, is, err := openReading(ctx, r.dir, n)
 	if errors.Is(err, errEmpty) { // about to be made
 		return nil
 	}
@@ -101,10 +101,13 @@ func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found
 	}
 	defer db.Close()
 	defer conn.Close()
-	where, args := condition(q)
+	c := is.condition(q)
+	if err := is.client(ctx, conn, c, q.Client); err != nil {
+		return fmt.Errorf("%s: %w", n, err)
+	}
 	blocks := blockCache{conn: conn}
-	for before := int64(-1); ; {
-		rows, err := page(ctx, conn, where, args, before)
+	for before := int64(math.MaxInt64); ; {
+		rows, err := is.page(ctx, conn, c, before)
 		if err != nil {
 			return fmt.Errorf("%s: %w", n, err)
 		}
@@ -127,54 +130,13 @@ func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found
 	}
 }
 
-// condition is what columns say of q.
-func condition(q *journal.Query) (where string, args []any) {
-	var parts []string
-	add := func(text string, values ...any) {
-		parts = append(parts, text)
-		args = append(args, values...)
-	}
-	key := func(column, kind, text string) {
-		if text != "" {
-			add(column+" = ?", int64(journal.KeyOf(kind, text)))
-		}
-	}
-	key("queue", journal.ColumnQueue, q.QueueID)
-	key("token", journal.ColumnToken, q.Token)
-	key("message", journal.ColumnMessageID, journal.BareID(q.MessageID))
-	key("rule", journal.ColumnRule, q.Rule)
-	key("author", journal.ColumnDomain, q.Domain)
-	if q.Client.IsValid() {
-		if n := journal.NetworkOf(q.Client.Addr()); n.Bits() <= q.Client.Bits() {
-			key("network", journal.ColumnNetwork, n.String())
-		}
-	}
-	if !q.Since.IsZero() {
-		add("time >= ?", q.Since.UnixMilli())
-	}
-	if !q.Until.IsZero() {
-		add("time <= ?", q.Until.UnixMilli())
-	}
-	if q.Disposition != "" {
-		add("results / 100 % 10 = ?", slices.Index(journal.Dispositions, q.Disposition)+1)
-	}
-	if len(parts) == 0 {
-		return "1", nil
-	}
-	return strings.Join(parts, " AND "), args
-}
-
 // rowPlace is where a row's record is.
 type rowPlace struct{ id, block, place int64 }
 
 // page reads the next rows, newest first, in a transaction of its own.
-func page(ctx context.Context, conn *sql.Conn, where string, args []any, before int64) ([]rowPlace, error) {
-	text := "SELECT id, block, place FROM records WHERE " + where
-	if before >= 0 {
-		text += " AND id < ?"
-		args = append(slices.Clone(args), before)
-	}
-	rows, err := conn.QueryContext(ctx, fmt.Sprintf("%s ORDER BY id DESC LIMIT %d", text, pageRows), args...)
+func (l layout) page(ctx context.Context, conn *sql.Conn, c *condition, before int64) ([]rowPlace, error) {
+	text := fmt.Sprintf("SELECT id, %s FROM records WHERE %s AND id < ? ORDER BY id DESC LIMIT %d", l.place(), c.where(), pageRows)
+	rows, err := conn.QueryContext(ctx, text, append(slices.Clone(c.args), before)...)
 	if err != nil {
 		return nil, err
 	}

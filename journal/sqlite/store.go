@@ -48,7 +48,6 @@ type Store struct {
 	opt  Options
 	open map[string]*writing           // by day
 	have map[string]map[[16]byte]int64 // by day: what all its files have taken
-	raw  []byte
 	zip  journal.Block
 
 	began     time.Time
@@ -214,7 +213,7 @@ func (s *Store) writing(ctx context.Context, day string) (*writing, error) {
 	if err != nil {
 		return nil, err
 	}
-	if w.rows >= s.opt.MaxRows {
+	if w.rows >= s.opt.MaxRows || !w.layout.current() {
 		if err := w.close(); err != nil {
 			return nil, err
 		}
@@ -274,11 +273,6 @@ func (s *Store) taken(ctx context.Context, day string, from spool.ID) (int64, er
 
 // insert writes a batch in one transaction.
 func (s *Store) insert(ctx context.Context, w *writing, from spool.ID, batch []journal.Raw) (err error) {
-	s.raw = s.raw[:0]
-	for i := range batch {
-		s.raw = journal.AppendItem(s.raw, &batch[i])
-	}
-	s.zip = journal.Pack(s.zip, s.raw)
 	tx, err := w.conn.BeginTx(ctx, nil)
 	if err != nil {
 		return err
@@ -288,16 +282,16 @@ func (s *Store) insert(ctx context.Context, w *writing, from spool.ID, batch []j
 			err = errors.Join(err, tx.Rollback())
 		}
 	}()
-	insert, block := tx.StmtContext(ctx, w.insert), tx.StmtContext(ctx, w.block)
-	if _, err := block.ExecContext(ctx, w.blocks+1, []byte(s.zip)); err != nil {
-		return err
-	}
 	names := map[int64]string{}
-	for i := range batch {
-		c := journal.ColumnsOf(&batch[i].Entry)
-		if err := insertRow(ctx, insert, w.rows+int64(i)+1, &c, w.blocks+1, i); err != nil {
+	rows, block := w.insert.within(ctx, tx), tx.StmtContext(ctx, w.block)
+	for rest := batch; len(rest) > 0; {
+		n := blockful(rest)
+		if err := s.insertBlock(ctx, w, rows, block, rest[:n]); err != nil {
 			return err
 		}
+		rest = rest[n:]
+	}
+	for i := range batch {
 		for key, text := range journal.NamesOf(batch[i].Record) {
 			if key := int64(key); !w.known[key] {
 				names[key] = text
@@ -305,19 +299,18 @@ func (s *Store) insert(ctx context.Context, w *writing, from spool.ID, batch []j
 		}
 	}
 	for key, text := range names {
-		if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO names VALUES (?,?)", key, text); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO names (key, name) VALUES (?,?)", key, text); err != nil {
 			return err
 		}
 	}
 	last := int64(batch[len(batch)-1].Number)
-	if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO loaded VALUES (?,?)", from[:], last); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO loaded (spool, number) VALUES (?,?)", from[:], last); err != nil {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
 		return err
 	}
 	w.rows += int64(len(batch))
-	w.blocks++
 	if len(w.known)+len(names) > maxKnown {
 		clear(w.known)
 	}
@@ -327,12 +320,40 @@ func (s *Store) insert(ctx context.Context, w *writing, from spool.ID, batch []j
 	return nil
 }
 
+// blockful is how many entries of a batch, one at least, go into its next block.
+func blockful(batch []journal.Raw) (n int) {
+	octets := 0
+	for n < len(batch) && n < maxItems && octets < liveBlock {
+		octets += len(batch[n].Encoded)
+		n++
+	}
+	return n
+}
+
+// liveBlock is when a block of a file in use is full, in octets before compression. The
+// number is ours, about that of a full batch of the loader.
+const liveBlock = 1 << 20
+
+// insertBlock writes entries as one block, or behind those of the last one.
+func (s *Store) insertBlock(ctx context.Context, w *writing, rows inserter, block *sql.Stmt, batch []journal.Raw) error {
+	t := w.tail.with(len(batch))
+	for i := range batch {
+		t.items = journal.AppendItem(t.items, &batch[i])
+		c := journal.ColumnsOf(&batch[i].Entry)
+		if err := rows.add(ctx, values(t.block<<placeBits|int64(t.count), &c)); err != nil {
+			return err
+		}
+		t.count++
+	}
+	w.tail = t
+	if err := rows.flush(ctx); err != nil {
+		return err
+	}
+	s.zip = journal.Pack(s.zip, t.items)
+	_, err := block.ExecContext(ctx, t.block, []byte(s.zip))
+	return err
+}
+
 // maxKnown bounds what is remembered of names that a file has, so that a flood of
 // different ones costs no memory.
 const maxKnown = 20_000
-
-func insertRow(ctx context.Context, insert *sql.Stmt, id int64, c *journal.Columns, block int64, place int) error {
-	_, err := insert.ExecContext(ctx, id, c.Time, int64(c.Queue), int64(c.Token), int64(c.MessageID),
-		int64(c.Author), int64(c.MailFrom), int64(c.Network), int64(c.Rule), c.Results(), block, place)
-	return err
-}

@@ -45,14 +45,14 @@ type surveying struct {
 
 // file reads what one file says of itself.
 func (s *surveying) file(ctx context.Context, dir string, n name, p *journal.Part) error {
-	db, conn, err := openReading(ctx, dir, n)
+	db, conn, _, err := openReading(ctx, dir, n)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
 	defer conn.Close()
 	var v int
-	err = conn.QueryRowContext(ctx, "SELECT (SELECT coalesce(max(id), 0) FROM records), (SELECT value FROM meta WHERE key='version')").Scan(&p.Records, &v)
+	err = conn.QueryRowContext(ctx, "SELECT "+rowCount+", (SELECT value FROM meta WHERE key = 'version')").Scan(&p.Records, &v)
 	if err != nil {
 		return err
 	}
