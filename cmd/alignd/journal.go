@@ -1,14 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/netip"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
+	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -25,7 +26,7 @@ type journalFlags struct {
 	config, since, until, domain, client string
 	disposition, would, rule, queueID    string
 	limit                                int
-	json                                 bool
+	json, follow                         bool
 }
 
 func logCommand() *cobra.Command {
@@ -34,6 +35,9 @@ func logCommand() *cobra.Command {
 		Use:   "log [flags]",
 		Short: "List what became of past messages, newest first",
 		Long: `List what became of past messages, newest first, from the journal (option journal).
+
+With --follow the newest come last, and each further one within some two seconds of
+its answer, until SIGINT (Ctrl-C) or SIGTERM.
 
 Times are RFC 3339 or a span back from now: 14d, 6h, 90m. Who reads must be of the
 group that the journal's files belong to.
@@ -46,9 +50,12 @@ usage.`,
 			if err != nil {
 				return err
 			}
-			show := listEntries
+			show := new(entryTable).list
 			if f.json {
 				show = printEntries
+			}
+			if f.follow {
+				return f.followLog(c, q, show)
 			}
 			return f.search(c, q, show)
 		},
@@ -63,7 +70,8 @@ usage.`,
 	flags.StringVar(&f.would, "would", "", "what monitor mode or a rollout held back: tag, hold, refuse or defer")
 	flags.StringVar(&f.rule, "rule", "", "id of the rule that decided")
 	flags.StringVar(&f.queueID, "queue-id", "", "the MTA's id of the message")
-	flags.IntVar(&f.limit, "limit", 100, "entries at most; 0 is all")
+	flags.IntVar(&f.limit, "limit", 100, "entries at most; 0 is all. With --follow: past entries that are shown first, 10 unless given")
+	flags.BoolVarP(&f.follow, "follow", "f", false, "show further messages as they come, newest last")
 	return c
 }
 
@@ -237,21 +245,36 @@ func (f *journalFlags) search(c *cobra.Command, q journal.Query, show func(io.Wr
 	return nil
 }
 
-// listEntries writes a line for each entry.
-func listEntries(out io.Writer, list []*journal.Entry) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	for _, e := range list {
+// entryTable writes a line for each entry, in columns as wide as any so far, but for
+// what is longer than maxColumn.
+type entryTable struct{ widths [7]int }
+
+// maxColumn keeps one absurd name from pushing all lines apart. The number is ours.
+const maxColumn = 40
+
+func (t *entryTable) list(out io.Writer, list []*journal.Entry) error {
+	rows := make([][8]string, len(list))
+	for i, e := range list {
 		ev, v := &e.Record.Evidence, &e.Record.Verdict
-		fields := []string{
+		rows[i] = [8]string{
 			ev.Time.UTC().Format(time.RFC3339), ev.QueueID, clientOf(e.Record), journal.AuthorOf(e.Record),
 			"dmarc=" + string(dmarcResultOf(e.Record)), deliveryOf(v), v.Rule, v.Reason,
 		}
-		for i := range fields {
-			fields[i] = printable(fields[i])
+		for k, text := range rows[i] {
+			if rows[i][k] = printable(text); k < len(t.widths) {
+				t.widths[k] = max(t.widths[k], min(utf8.RuneCountInString(rows[i][k]), maxColumn))
+			}
 		}
-		fmt.Fprintln(w, strings.Join(fields, "\t"))
 	}
-	return w.Flush()
+	var b bytes.Buffer
+	for i := range rows {
+		for k, width := range t.widths {
+			fmt.Fprintf(&b, "%-*s  ", width, rows[i][k])
+		}
+		fmt.Fprintln(&b, rows[i][7])
+	}
+	_, err := out.Write(b.Bytes())
+	return err
 }
 
 // deliveryOf is what was done, and what was held back.

@@ -72,6 +72,8 @@ func TestTheJournalIsAsked(t *testing.T) {
 		{name: "a disposition", args: "log --disposition accept", not: []string{"4ZQ8"}},
 		{name: "what was held back", args: "log --json --would tag", has: []string{"token0"}, not: []string{"token1"}},
 		{name: "as a line", args: "log --would hold", has: []string{"refuse (hold)"}},
+		{name: "an end that never comes", args: "log --follow --until 1h", exit: exitUsage, has: []string{"--follow has no end"}},
+		{name: "more past entries than memory should hold", args: "log --follow --limit 10001", exit: exitUsage, has: []string{"at most 10000"}},
 		{name: "a wrong delivery", args: "log --would deliver", exit: exitUsage, has: []string{"none of tag"}},
 		{name: "a wrong disposition", args: "log --disposition refuse", exit: exitUsage, has: []string{"is none of accept"}},
 		{name: "a wrong time", args: "log --since yesterday", exit: exitUsage, has: []string{"neither RFC 3339"}},
