@@ -21,7 +21,7 @@ var (
 		string(record.EndEdits), string(record.EndAborted)}
 	facts = []string{string(policy.FactFrom), string(policy.FactTraces), string(policy.FactReceived),
 		string(policy.FactDKIM), string(policy.FactARC), string(policy.FactSPF), string(policy.FactIPRev),
-		string(policy.FactClient), string(policy.FactRecipients), string(policy.FactSample), string(policy.FactDMARC),
+		string(policy.FactClient), string(policy.FactRecipients), string(policy.FactLocalParts), string(policy.FactSample), string(policy.FactDMARC),
 		string(policy.FactOrg), string(policy.FactExistence), string(policy.FactOrgUnanswered),
 		string(policy.FactExistenceUnanswered)}
 )

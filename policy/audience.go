@@ -23,7 +23,8 @@ func (d decision) audiences(list []audience) []audience {
 		}
 		for i := range d.ev.Recipients {
 			to := d.ev.Recipients[i].Address
-			list = addAudience(list, d.profileOf(to), to)
+			profile, missing := d.profileOf(to)
+			list = addAudience(list, audience{profile, to, missing})
 			list = d.addHostAudiences(list, to)
 		}
 	}
@@ -33,22 +34,33 @@ func (d decision) audiences(list []audience) []audience {
 	return list
 }
 
-// profileOf is the first Profile that lists an address, or -1.
-func (d decision) profileOf(address string) int32 {
-	found := int32(-1)
+// profileOf is the first Profile that lists an address, or -1. missing is what was not
+// kept of the address and could lead to an earlier one.
+func (d decision) profileOf(address string) (found int32, missing facts) {
+	found, lost := int32(-1), int32(-1)
 	for p := range addressKeys(address, d.rules.delimiters) {
-		if i, ok := d.rules.profileOf[p]; ok && (found < 0 || i < found) {
+		i, ok := d.rules.profileOf[p]
+		switch {
+		case !ok:
+		case p.kind == someLocal:
+			lost = i
+		case found < 0 || i < found:
 			found = i
 		}
 	}
-	return found
+	if lost >= 0 && (found < 0 || lost < found) {
+		missing = noLocalParts
+	}
+	return found, missing
 }
 
-func addAudience(list []audience, profile int32, recipient string) []audience {
-	if slices.ContainsFunc(list, func(a audience) bool { return a.profile == profile }) {
-		return list
+func addAudience(list []audience, a audience) []audience {
+	at := slices.IndexFunc(list, func(b audience) bool { return b.profile == a.profile })
+	if at < 0 {
+		return append(list, a)
 	}
-	return append(list, audience{profile: profile, recipient: recipient})
+	list[at].missing |= a.missing
+	return list
 }
 
 // addHostAudiences adds every Profile that lists the local part of a recipient
@@ -57,7 +69,11 @@ func addAudience(list []audience, profile int32, recipient string) []audience {
 func (d decision) addHostAudiences(list []audience, address string) []audience {
 	for p := range hostKeys(address, d.rules.delimiters) {
 		for _, i := range d.rules.hostProfiles[p] {
-			list = addAudience(list, i, address)
+			if p.kind == someLocal {
+				list[0].missing |= noLocalParts
+				break
+			}
+			list = addAudience(list, audience{profile: i, recipient: address})
 		}
 	}
 	return list

@@ -247,6 +247,10 @@ func (c *compiler) domainSet(e entryRef, key string, list []string, parse func(s
 	s := make(set, len(list))
 	for _, p := range c.patterns(e, key, list, parse) {
 		s[p] = struct{}{}
+		if p.kind == fullAddress {
+			_, domain, _ := cutAddress(p.name)
+			s[pattern{someLocal, domain}] = struct{}{}
+		}
 	}
 	return s
 }

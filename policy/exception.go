@@ -152,7 +152,9 @@ func (x *exceptions) file() {
 				if users[k] == nil {
 					users[k] = map[pattern]int{}
 				}
-				users[k][p]++
+				if p.kind != someLocal { // which no message has that is judged for the first time
+					users[k][p]++
+				}
 			}
 		}
 		for _, n := range x.list[i].clients {

@@ -21,6 +21,7 @@ const (
 	FactIPRev      Fact = "iprev"
 	FactClient     Fact = "client address"
 	FactRecipients Fact = "recipients"
+	FactLocalParts Fact = "local parts of addresses"
 	FactSample     Fact = "sample"
 	FactDMARC      Fact = "dmarc"
 	FactOrg        Fact = "Organizational Domain"
@@ -32,7 +33,7 @@ const (
 
 // factNames are all facts, in the order in which a verdict lists them.
 var factNames = func() []Fact {
-	list := []Fact{FactFrom, FactTraces, FactReceived, FactDKIM, FactARC, FactSPF, FactIPRev, FactClient, FactRecipients,
+	list := []Fact{FactFrom, FactTraces, FactReceived, FactDKIM, FactARC, FactSPF, FactIPRev, FactClient, FactRecipients, FactLocalParts,
 		FactSample, FactDMARC, FactOrg, FactExistence, FactOrgUnanswered, FactExistenceUnanswered}
 	slices.Sort(list)
 	return list
@@ -57,6 +58,7 @@ var (
 	noDKIM, noARC, noSPF         = of(FactDKIM), of(FactARC), of(FactSPF)
 	noIPRev, noClient            = of(FactIPRev), of(FactClient)
 	noRecipients, noSample       = of(FactRecipients), of(FactSample)
+	noLocalParts                 = of(FactLocalParts)
 	noDMARC                      = of(FactDMARC)
 	noOrg, unansweredOrg         = of(FactOrg), of(FactOrgUnanswered)
 	noExistence, silentExistence = of(FactExistence), of(FactExistenceUnanswered)

@@ -104,8 +104,12 @@ func (d decision) matches(x *exception, dm *evidence.DMARC) (ok bool, missing fa
 		if of.wanted != nil && x.kind == Allow {
 			unknown |= of.wanted(d, s, dm)
 		}
-		if unknown == noFacts && !d.meets(of, s, x.kind, dm) {
-			return false, noFacts
+		if unknown == noFacts {
+			met, lost := d.meets(of, s, x.kind, dm)
+			if !met && lost == noFacts {
+				return false, noFacts
+			}
+			unknown |= lost
 		}
 		missing |= unknown
 	}
@@ -125,40 +129,48 @@ func (d decision) orgWanted(s set, dm *evidence.DMARC) facts {
 }
 
 // meets reports whether the message meets one condition. An allow entry wants
-// every recipient in its scope, everything else one value.
-func (d decision) meets(of *condition, s set, kind Kind, dm *evidence.DMARC) bool {
+// every recipient in its scope, everything else one value. missing is what was not kept
+// of the values where only that stands in the way.
+func (d decision) meets(of *condition, s set, kind Kind, dm *evidence.DMARC) (ok bool, missing facts) {
 	switch {
 	case of.any != nil && of.any(d):
-		return true
+		return true, noFacts
 	case of.every && kind == Allow:
 		return d.every(s, kind, dm, of.value)
 	}
 	return d.some(s, kind, dm, of.value)
 }
 
-// some reports whether one of the message's values is in s.
-func (d decision) some(s set, kind Kind, dm *evidence.DMARC, of observed) bool {
+// some reports whether one of the message's values is in s; missing as for meets.
+func (d decision) some(s set, kind Kind, dm *evidence.DMARC, of observed) (ok bool, missing facts) {
 	for i := 0; ; i++ {
 		v, more := of(d, kind, dm, i)
 		if !more {
-			return false
+			return false, missing
 		}
 		if s.has(v) {
-			return true
+			return true, noFacts
 		}
+		missing |= s.lost(v)
 	}
 }
 
-// every reports whether the message has values and all of them are in s.
-func (d decision) every(s set, kind Kind, dm *evidence.DMARC, of observed) bool {
+// every reports whether the message has values and all of them are in s; missing as for
+// meets.
+func (d decision) every(s set, kind Kind, dm *evidence.DMARC, of observed) (ok bool, missing facts) {
 	for i := 0; ; i++ {
 		v, more := of(d, kind, dm, i)
 		if !more {
-			return i > 0
+			return i > 0 && missing == noFacts, missing
 		}
-		if !s.has(v) {
-			return false
+		if s.has(v) {
+			continue
 		}
+		lost := s.lost(v)
+		if lost == noFacts {
+			return false, noFacts
+		}
+		missing |= lost
 	}
 }
 

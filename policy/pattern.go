@@ -23,6 +23,7 @@ const (
 	listSuffix  // any List-Id below it
 	hostUser    // this local part at an address that names no domain; see hostPatterns
 	hostAny     // any local part there
+	someLocal   // a local part of this domain; see dropped
 )
 
 // pattern is one parsed pattern. It is a map key: what an observation can
@@ -167,6 +168,11 @@ func cutAddress(s string) (local, domain string, ok bool) {
 	return s[:at], s[at+1:], true
 }
 
+// dropped reports whether the local part of an address was not kept: what is left of
+// it is "@" and the domain, which no mailbox has (RFC 5321 section 4.1.2). Entries that
+// list a local part of that domain are then undecidable.
+func dropped(address string) bool { return strings.LastIndexByte(address, '@') == 0 }
+
 // maxParents is how many parents of a name are compared; DNS allows 126.
 const maxParents = 127
 
@@ -252,7 +258,12 @@ func addressKeys(address, delimiters string) iter.Seq[pattern] {
 		address = strings.ToLower(address)
 		local, domain, ok := cutAddress(address)
 		domain = strings.TrimSuffix(domain, ".")
-		if ok {
+		switch {
+		case dropped(address):
+			if !yield(pattern{someLocal, domain}) {
+				return
+			}
+		case ok:
 			for l := range localParts(local, delimiters) {
 				if !yield(pattern{fullAddress, l + "@" + domain}) {
 					return
@@ -298,6 +309,10 @@ var quotedPair = regexp.MustCompile(`\\(.)`)
 func hostKeys(address, delimiters string) iter.Seq[pattern] {
 	return func(yield func(pattern) bool) {
 		local, domain, _ := cutAddress(strings.ToLower(address))
+		if dropped(address) && namesHost(domain) {
+			_ = yield(pattern{kind: someLocal}) && yield(pattern{kind: hostAny})
+			return
+		}
 		if local == "" || !namesHost(domain) {
 			return
 		}
@@ -329,6 +344,9 @@ func hostPatterns(s set) iter.Seq[pattern] {
 			switch p.kind {
 			case fullAddress:
 				local, _, _ := cutAddress(p.name)
+				if !yield(pattern{kind: someLocal}) {
+					return
+				}
 				p = pattern{hostUser, local}
 			case exactDomain, belowDomain:
 				p = pattern{kind: hostAny}

@@ -87,7 +87,8 @@ func (d decision) uncovered(s *sealer, set *evidence.ARCSet, newest bool, dm *ev
 		missing |= d.orgWanted(s.authors, dm)
 	}
 	if s.recipients != nil {
-		missing |= recipientsUnknown(d, dm)
+		_, lost := d.every(s.recipients, Allow, dm, recipientValue)
+		missing |= recipientsUnknown(d, dm) | lost
 	}
 	if why = d.outside(s, set, newest, dm, missing); why != "" {
 		return why, noFacts
@@ -104,12 +105,22 @@ func (d decision) outside(s *sealer, set *evidence.ARCSet, newest bool, dm *evid
 		return "its selector is not listed"
 	case newest && len(s.Clients) > 0 && missing&(noClient|noReceived) == 0 && !holds(s.Clients, d.ev.Client.IP()):
 		return "the client is not one of its clients"
-	case s.authors != nil && missing&(noOrg|unansweredOrg) == 0 && (dm == nil || !d.some(s.authors, Allow, dm, authorValue)):
+	case s.authors != nil && missing&(noOrg|unansweredOrg) == 0 && (dm == nil || !d.isAuthor(s.authors, dm)):
 		return "the Author Domain is not one of its author_domains"
-	case s.recipients != nil && missing&noRecipients == 0 && !d.every(s.recipients, Allow, dm, recipientValue):
+	case s.recipients != nil && missing&(noRecipients|noLocalParts) == 0 && !d.allRecipients(s.recipients, dm):
 		return "a recipient is not one of its recipients"
 	}
 	return ""
+}
+
+func (d decision) isAuthor(s set, dm *evidence.DMARC) bool {
+	ok, _ := d.some(s, Allow, dm, authorValue)
+	return ok
+}
+
+func (d decision) allRecipients(s set, dm *evidence.DMARC) bool {
+	ok, _ := d.every(s, Allow, dm, recipientValue)
+	return ok
 }
 
 // complete reports whether the chain was read whole, so that Sets[i-1] is

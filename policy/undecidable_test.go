@@ -2,6 +2,7 @@ package policy
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"alignd/evidence"
@@ -21,9 +22,16 @@ var unlooked = map[Fact]func(*evidence.Message){
 	FactClient:     func(m *evidence.Message) { m.Client = evidence.Client{HELO: "mail.example.net"} },
 	FactReceived:   func(m *evidence.Message) { m.Looked &^= evidence.SectionReceived; m.Client.Relay = "gw" },
 	FactRecipients: func(m *evidence.Message) { m.Recipients = nil },
-	FactSample:     func(m *evidence.Message) { m.Sample = -1 },
-	FactDMARC:      func(m *evidence.Message) { m.Looked &^= evidence.SectionDMARC; m.DMARC = nil },
-	FactOrg:        eachDMARC(func(d *evidence.DMARC) { d.Looked &^= evidence.SectionOrg; d.OrgDomain = "" }),
+	FactLocalParts: func(m *evidence.Message) {
+		drop := func(address string) string { return address[strings.LastIndexByte(address, '@'):] }
+		m.MailFrom, m.Recipients = drop(m.MailFrom), slices.Clone(m.Recipients)
+		for i := range m.Recipients {
+			m.Recipients[i].Address = drop(m.Recipients[i].Address)
+		}
+	},
+	FactSample: func(m *evidence.Message) { m.Sample = -1 },
+	FactDMARC:  func(m *evidence.Message) { m.Looked &^= evidence.SectionDMARC; m.DMARC = nil },
+	FactOrg:    eachDMARC(func(d *evidence.DMARC) { d.Looked &^= evidence.SectionOrg; d.OrgDomain = "" }),
 	FactOrgUnanswered: eachDMARC(func(d *evidence.DMARC) {
 		d.Looked |= evidence.SectionOrg
 		d.OrgDomain = ""
@@ -105,6 +113,17 @@ func kindsOfRules() []struct {
 		}), facts: []Fact{FactARC}},
 		{name: "scope org", spec: allow(Scope{AuthorDomains: []string{"org:bank.example"}}, client), facts: org},
 		{name: "scope recipients", spec: allow(Scope{Recipients: []string{"here.example"}}, client), facts: []Fact{FactRecipients}},
+		{name: "scope recipients with local parts", spec: allow(Scope{Recipients: []string{"user@here.example"}}, client), facts: []Fact{FactRecipients, FactLocalParts}},
+		{name: "scope recipients, another domain", spec: allow(Scope{Recipients: []string{"user@other.example", "here.example"}}, client), facts: []Fact{FactRecipients}},
+		{name: "scope mail_from with a local part", spec: allow(Scope{MailFrom: []string{"a@sender.example"}}, client), facts: []Fact{FactLocalParts}},
+		{name: "scope mail_from", spec: allow(Scope{MailFrom: []string{"sender.example", "a@other.example"}}, client), facts: []Fact{}},
+		{name: "block by mail_from", spec: block(Scope{MailFrom: []string{"a@sender.example"}}, Proof{}), change: quarantine, facts: []Fact{FactLocalParts}},
+		{name: "block by a recipient at a literal", spec: block(Scope{Recipients: []string{"ceo@here.example"}}, Proof{}), facts: []Fact{FactRecipients, FactLocalParts},
+			change: func(m *evidence.Message) {
+				quarantine(m)
+				m.Recipients = []evidence.Recipient{{Address: "ceo@[192.0.2.9]"}}
+			}},
+		{name: "a sealer for local parts", spec: sealer(Sealer{Recipients: []string{"user@here.example"}}), change: chain, facts: []Fact{FactRecipients, FactARC, FactLocalParts}},
 		{name: "scope list_ids", spec: allow(Scope{ListIDs: []string{"dev.lists.example"}}, client), facts: []Fact{FactTraces},
 			change: func(m *evidence.Message) { m.Traces.ListID = "dev.lists.example" }},
 		{name: "block by clients", spec: block(Scope{}, client), change: quarantine, facts: []Fact{FactClient, FactReceived}},
@@ -119,7 +138,12 @@ func kindsOfRules() []struct {
 		{name: "a sealer with clients", spec: sealer(Sealer{Clients: nets("192.0.2.1/32")}), change: chain, facts: []Fact{FactClient, FactReceived, FactARC}},
 		{name: "a sealer that found it aligned", spec: sealer(Sealer{Require: RequireAligned}), change: aligned, facts: append(org, FactARC)},
 		{name: "domains", spec: Spec{Domains: []DomainRule{{AuthorDomains: []string{"org:bank.example"}, Handling: Handling{Reject: Tag}}}}, facts: org},
-		{name: "profiles", spec: Spec{Profiles: []Profile{{Recipients: []string{"user@here.example"}, Handling: Handling{Reject: Tag}}}}, facts: []Fact{FactRecipients}},
+		{name: "profiles", spec: Spec{Profiles: []Profile{{Recipients: []string{"user@here.example"}, Handling: Handling{Reject: Tag}}}}, facts: []Fact{FactRecipients, FactLocalParts}},
+		{name: "a profile behind that of the domain", facts: []Fact{FactRecipients}, spec: Spec{Profiles: []Profile{
+			{Recipients: []string{"here.example"}, Handling: Handling{Reject: Tag}}, {Recipients: []string{"user@here.example"}, Handling: Handling{Reject: Hold}}}}},
+		{name: "a profile at a literal", facts: []Fact{FactRecipients, FactLocalParts}, spec: Spec{Profiles: []Profile{
+			{Recipients: []string{"ceo@here.example"}, Handling: Handling{Reject: Tag}}}},
+			change: func(m *evidence.Message) { m.Recipients = []evidence.Recipient{{Address: "ceo@[192.0.2.9]"}} }},
 		{name: "rollout", spec: Spec{Handling: Handling{Rollout: []Stage{{Name: StageTag}, {Name: StageReject, Percent: 51}}}}, facts: []Fact{FactSample}},
 		{name: "pct", change: func(m *evidence.Message) { m.DMARC[0].Published.Pct = 50 }, facts: []Fact{FactSample}},
 		{name: "pct of what is put off", change: func(m *evidence.Message) {

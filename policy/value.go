@@ -47,9 +47,23 @@ func (v value) each(yield func(pattern) bool) {
 // has reports whether a value matches one of the patterns.
 func (s set) has(v value) bool {
 	for p := range v.each {
-		if _, ok := s[p]; ok {
+		if _, ok := s[p]; ok && p.kind != someLocal {
 			return true
 		}
 	}
 	return false
+}
+
+// lost is the fact that is missing where a value might match one of the patterns, but
+// for its local part that was not kept.
+func (s set) lost(v value) facts {
+	if v.is != anAddress && v.is != aBlockedRecipient || !dropped(v.text) {
+		return noFacts
+	}
+	for p := range v.each {
+		if _, ok := s[p]; ok && p.kind == someLocal {
+			return noLocalParts
+		}
+	}
+	return noFacts
 }
