@@ -48,6 +48,7 @@ func remembered(t *testing.T) string {
 			Verdict: policy.Verdict{Disposition: policy.DispositionReject, Delivery: policy.Refuse, Requested: policy.RequestedReject,
 				Monitor: policy.Outcome{Disposition: policy.DispositionQuarantine, Delivery: []policy.Delivery{policy.DeliverTag, policy.DeliverHold}[i]},
 				Step:    policy.StepPolicy, Evaluation: 1, Reason: "example.com fails DMARC and asks for reject.\x1b[2J"},
+			Basis:   record.Basis{Program: "alignd " + version, Config: cfg.Hash()},
 			Outcome: record.Outcome{End: record.EndAnswered, Reply: policy.Reply{Code: 550, Enhanced: "5.7.26", Text: "No"}, AuthservID: "mx.here.test"},
 		}
 		sink.Take(r)(written)

@@ -70,7 +70,12 @@ func (x *exportFlags) run(c *cobra.Command) error {
 		return failure{err}
 	}
 	defer r.Close()
-	from.From = r
+	configs, err := openKeptConfigs(context.WithoutCancel(c.Context()), cfg)
+	if err != nil {
+		missed.tell(fmt.Errorf("configurations that judged: %w", err))
+	}
+	defer configs.close()
+	from.From, from.Config = r, configs.text
 	head := journal.ExportHeader{ID: newExportID(), Program: "alignd " + version, Created: now.UTC().Truncate(time.Second), Since: from.Since.UTC(), Until: from.Until.UTC(), Addresses: "keep"}
 	done, err := x.write(c, head, from)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"alignd/config"
 	"alignd/journal"
 )
 
@@ -78,6 +79,29 @@ func TestTheJournalIsExported(t *testing.T) {
 		if got := tokensIn(t, out); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
+	}
+}
+
+// What judged goes with the records, so that they can be judged again elsewhere.
+func TestAnExportHasTheConfigurationThatJudged(t *testing.T) {
+	file := remembered(t)
+	cfg, err := readConfig(config.Input{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	exit, out, errs := called("journal", "export", "--config", file)
+	if exit != 0 || !strings.Contains(errs, "2 messages, 1 configurations") {
+		t.Fatalf("exit %d: %s", exit, errs)
+	}
+	r, err := journal.NewExportReader(strings.NewReader(out))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, err = r.Next()
+	}
+	if text := r.Configs[cfg.Hash()]; err != io.EOF || !bytes.Equal(text, cfg.Text()) {
+		t.Errorf("got %q, %v", text, err)
 	}
 }
 

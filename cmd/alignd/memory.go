@@ -21,6 +21,7 @@ type memory struct {
 	store  journal.Store
 	state  *state.State // nil where it cannot be opened
 	loader *journal.Loader
+	judged *configKeeper // nil without state
 }
 
 // Folders of the journal.
@@ -62,6 +63,8 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 		log.Error("the journal counts nothing", "err", err)
 	} else {
 		stores = append(stores, m.state)
+		m.judged = newConfigKeeper(m.state, log)
+		m.judged.keep(cfg)
 	}
 	m.loader = journal.NewLoader(m.spool, spoolDir(cfg), log, stores...)
 	return m, nil
@@ -74,6 +77,13 @@ func (m *memory) sink(others record.Sink) record.Sink {
 		return others
 	}
 	return record.Sinks{journal.NewSink(m.spool), others}
+}
+
+// judges has the journal keep what it takes to judge again what cfg judges.
+func (m *memory) judges(cfg *config.Config) {
+	if m != nil {
+		m.judged.keep(cfg)
+	}
 }
 
 // place is where the journal is, for the log.
@@ -93,6 +103,7 @@ func (m *memory) close() {
 		m.log.Warn("the journal's spool was not closed well", "err", err)
 	}
 	m.loader.Close()
+	m.judged.close()
 	if err := m.store.Close(); err != nil {
 		m.log.Warn("the journal was not closed well", "err", err)
 	}
@@ -123,7 +134,7 @@ func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error)
 
 // openState opens the state beside the store, to be written.
 func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
-	return state.OpenFile(context.Background(), stateFile(cfg), state.Options{Log: log})
+	return state.OpenFile(context.Background(), stateFile(cfg), state.Options{Log: log, Keep: cfg.Journal.Keep.Duration})
 }
 
 // readState opens it for questions.

@@ -264,6 +264,7 @@ func (d *daemon) reconfigure() error {
 	d.level.Set(logLevel(cfg))
 	d.messages.ShowAddresses(cfg.LogAddresses)
 	d.filter.SetSettings(settings(cfg))
+	d.memory.judges(cfg)
 	d.expiry.reset(cfg.Rules, time.Now())
 	return nil
 }

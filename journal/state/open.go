@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"modernc.org/sqlite"
 )
@@ -22,6 +23,9 @@ const (
 type Options struct {
 	// Log hears what an admin should know; nil for nobody.
 	Log *slog.Logger
+	// Keep is how long records are kept, and after the last of them the configuration
+	// that judged it; 0 is as long as counts.
+	Keep time.Duration
 }
 
 // OpenFile opens the state of one host to be written, in a file of SQLite that is made

@@ -115,7 +115,7 @@ func (s *State) forget(ctx context.Context, now time.Time) error {
 		_, err := s.exec(ctx, s.db, "DELETE FROM state_counts WHERE span = ? AND start < ?", span, before-span*hourSeconds)
 		errs = append(errs, err)
 	}
-	_, err := s.exec(ctx, s.db, "DELETE FROM state_configs WHERE last < ?", before)
+	_, err := s.exec(ctx, s.db, "DELETE FROM state_configs WHERE last < ?", now.Add(-s.keep-configMargin).Unix())
 	return errors.Join(append(errs, err)...)
 }
 

@@ -37,8 +37,12 @@ const (
 	settleAfter = 10 * time.Minute
 	// strayAfter is when an hour is settled for a spool that does so no more.
 	strayAfter = 48 * time.Hour
-	// keepCounts is how long counts are kept, and configurations that judge no more.
+	// keepCounts is how long counts are kept.
 	keepCounts = 400 * 24 * time.Hour
+	// configMargin is how much longer than the last record that it judged a
+	// configuration is kept: a file of records goes a day late, and more on a host
+	// that was off.
+	configMargin = 7 * 24 * time.Hour
 	// tidyEvery is how often is looked for what is to be settled and removed.
 	tidyEvery = time.Minute
 )
@@ -49,6 +53,7 @@ type State struct {
 	db      *sql.DB
 	dialect *dialect
 	log     *slog.Logger
+	keep    time.Duration // of records
 	steps   []step
 
 	from    spool.ID
@@ -71,7 +76,10 @@ func newState(db *sql.DB, d dialect, opt Options) *State {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	return &State{db: db, dialect: &d, log: opt.Log, steps: steps, aged: ageGuard{began: time.Now(), log: opt.Log}}
+	if opt.Keep <= 0 {
+		opt.Keep = keepCounts
+	}
+	return &State{db: db, dialect: &d, log: opt.Log, keep: opt.Keep, steps: steps, aged: ageGuard{began: time.Now(), log: opt.Log}}
 }
 
 // Take implements journal.Store. What it gathers is on disk when Kept says so.

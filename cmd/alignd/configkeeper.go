@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"sync"
+	"time"
+
+	"alignd/config"
+)
+
+// The numbers are ours.
+const (
+	// maxKeptText is the longest text of a configuration that is kept, in octets; a
+	// hundred thousand exceptions take a quarter of it.
+	maxKeptText = 256 << 20
+	// maxWaitingTexts is how many wait while the store is away.
+	maxWaitingTexts = 16
+	// keepAgain is how often the one in force is kept again; records are kept for an
+	// hour at least, most for days.
+	keepAgain = 30 * time.Minute
+	// keepRetry is how soon it is tried again to keep one.
+	keepRetry = 10 * time.Second
+)
+
+// keepsConfigs is the state of a journal.
+type keepsConfigs interface {
+	KeepConfig(ctx context.Context, hash [32]byte, text []byte, at time.Time) error
+}
+
+// configKeeper keeps the text of each configuration that judges, so that what it judged
+// can be judged again under it. Neither mail nor a reload waits for that. A nil keeper
+// keeps none.
+type configKeeper struct {
+	to   keepsConfigs
+	log  *slog.Logger
+	wake chan struct{} // has room for one
+	stop chan struct{}
+	done sync.WaitGroup
+
+	mu      sync.Mutex
+	waiting []judging // oldest first
+	last    *config.Config
+}
+
+// judging is a configuration that came into force.
+type judging struct {
+	cfg *config.Config
+	at  time.Time
+}
+
+func newConfigKeeper(to keepsConfigs, log *slog.Logger) *configKeeper {
+	k := &configKeeper{to: to, log: log, wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	k.done.Go(k.run)
+	return k
+}
+
+// keep has cfg kept, soon.
+func (k *configKeeper) keep(cfg *config.Config) {
+	if k == nil {
+		return
+	}
+	k.mu.Lock()
+	k.last = cfg
+	if k.waiting = append(k.waiting, judging{cfg: cfg, at: time.Now()}); len(k.waiting) > maxWaitingTexts {
+		k.waiting = k.waiting[1:]
+	}
+	k.mu.Unlock()
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (k *configKeeper) run() {
+	told := false
+	daily := time.NewTicker(keepAgain)
+	defer daily.Stop()
+	for {
+		var again <-chan time.Time
+		err := k.write()
+		if err != nil {
+			again = time.After(keepRetry)
+		}
+		if err != nil && !told {
+			k.log.Warn("the configuration is not kept yet beside what it judges, it is tried again", "err", err)
+		}
+		told = err != nil
+		select {
+		case <-k.wake:
+		case <-again:
+		case <-daily.C: // what judges seldom must not be taken for old
+			k.mu.Lock()
+			if len(k.waiting) == 0 && k.last != nil {
+				k.waiting = []judging{{cfg: k.last, at: time.Now()}}
+			}
+			k.mu.Unlock()
+		case <-k.stop:
+			_ = k.write() // the next start keeps the newest one
+			return
+		}
+	}
+}
+
+// write keeps what waits.
+func (k *configKeeper) write() error {
+	for {
+		k.mu.Lock()
+		if len(k.waiting) == 0 {
+			k.mu.Unlock()
+			return nil
+		}
+		c := k.waiting[0]
+		k.mu.Unlock()
+		if err := k.try(c); err != nil {
+			return err
+		}
+		k.mu.Lock()
+		if len(k.waiting) > 0 && k.waiting[0] == c {
+			k.waiting = k.waiting[1:]
+		}
+		k.mu.Unlock()
+	}
+}
+
+func (k *configKeeper) try(c judging) error {
+	text := c.cfg.Text()
+	if len(text) > maxKeptText {
+		k.log.Warn("the configuration is too long to be kept, so what it judges cannot be judged again under it", "octets", len(text))
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), keepRetry)
+	defer cancel()
+	return k.to.KeepConfig(ctx, sha256.Sum256(text), text, c.at)
+}
+
+func (k *configKeeper) close() {
+	if k == nil {
+		return
+	}
+	close(k.stop)
+	k.done.Wait()
+}
