@@ -17,13 +17,13 @@ import (
 func reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report",
-		Short: "Read DMARC reports",
+		Short: "Read DMARC reports, and look at our own",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: report show")
+			return errors.New("say what to do: report show, report preview")
 		},
 	}
-	c.AddCommand(reportShowCommand())
+	c.AddCommand(reportShowCommand(), reportPreviewCommand())
 	return c
 }
 

@@ -347,3 +347,36 @@ func FuzzText(f *testing.F) {
 		}
 	})
 }
+
+func TestMailIsReadBack(t *testing.T) {
+	rep := count(world(500))[0]
+	parts, err := Split(rep, RFC9990, func(int) string { return "abc123" })
+	if err != nil || len(parts) != 1 {
+		t.Fatal(parts, err)
+	}
+	env := Envelope{Domain: "here.test", From: "dmarc@here.test", Name: "Here & Co", To: "r@bank.example", Date: day.Add(26 * time.Hour)}
+	var b, again bytes.Buffer
+	if err := WriteMail(&b, &parts[0], env); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteMail(&again, &parts[0], env); err != nil || !bytes.Equal(b.Bytes(), again.Bytes()) {
+		t.Errorf("a further copy differs: %v", err)
+	}
+	head, records, problems := back(t, b.Bytes())
+	if head.ReportID != "abc123" || len(records) != len(rep.Rows) || len(problems) > 0 {
+		t.Errorf("%d rows of %d, %q", len(records), len(rep.Rows), problems)
+	}
+	for _, want := range []string{"Submitter: here.test", "Report-ID: <abc123>", "Message-Id: <abc123@here.test>", "Auto-Submitted: auto-generated",
+		"Content-Type: application/gzip", "here.test!" + rep.Scope.Domain + "!1795737600!1795823999!abc123.xml.gz"} {
+		if head := unfolded(b.String()); !strings.Contains(head, want) {
+			t.Errorf("%q is missing in\n%.2000s", want, head)
+		}
+	}
+	for line := range strings.Lines(b.String()) {
+		if len(line) > 1000 || !strings.HasSuffix(line, "\r\n") {
+			t.Errorf("line %.80q", line)
+		}
+	}
+}
+
+func unfolded(s string) string { return strings.NewReplacer("\r\n ", " ", "\r\n\t", " ").Replace(s) }

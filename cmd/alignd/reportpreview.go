@@ -1,0 +1,209 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alignd/config"
+	"alignd/domain"
+	"alignd/journal"
+	"alignd/report/aggregate"
+)
+
+// previewFlags say which report is shown, and how.
+type previewFlags struct {
+	config, day, from, organization, schema string
+	xml                                     bool
+}
+
+func reportPreviewCommand() *cobra.Command {
+	f := previewFlags{schema: string(aggregate.RFC9990)}
+	c := &cobra.Command{
+		Use:   "preview [flags] DOMAIN",
+		Short: "Print the aggregate reports on one day to a Policy Domain",
+		Long: `Print the aggregate reports (RFC 9990) on one day to a Policy Domain, as mail.
+
+They are made of the journal (option journal). Nothing is sent. A policy that changed
+within the day, and more than 100,000 kinds of messages, give several reports.
+
+Exit status 0: a report was made; 1: there is none, or the journal cannot be read; 2:
+wrong usage.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("name one Policy Domain (%s)", help(c))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.config, "config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
+	flags.StringVar(&f.day, "day", "", "day in UTC, such as 2026-01-31 (default yesterday)")
+	flags.StringVar(&f.from, "from", "", "address that the reports come from (default postmaster of this host)")
+	flags.StringVar(&f.organization, "organization", "", "who reports (default the domain of --from)")
+	flags.StringVar(&f.schema, "schema", f.schema, "rfc9990, or rfc7489 for old readers")
+	flags.BoolVar(&f.xml, "xml", false, "print the XML alone")
+	return c
+}
+
+// preview is what is asked for, understood.
+type preview struct {
+	domain, organization string
+	env                  aggregate.Envelope
+	day                  time.Time
+	schema               aggregate.Schema
+	xml                  bool
+}
+
+func (f *previewFlags) parse(name string, now time.Time) (p preview, err error) {
+	p = preview{schema: aggregate.Schema(f.schema), xml: f.xml, day: now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -1)}
+	if p.domain, err = domain.Normalize(name); err != nil {
+		return p, fmt.Errorf("%q: %w", name, err)
+	}
+	if p.schema != aggregate.RFC9990 && p.schema != aggregate.RFC7489 {
+		return p, fmt.Errorf("--schema %q is none of rfc9990, rfc7489", f.schema)
+	}
+	if f.day != "" {
+		if p.day, err = time.Parse(time.DateOnly, f.day); err != nil {
+			return p, fmt.Errorf("--day %q is no day such as 2026-01-31", f.day)
+		}
+	}
+	from := f.from
+	if from == "" {
+		host, err := os.Hostname()
+		if err != nil {
+			return p, fmt.Errorf("name an address by --from: %w", err)
+		}
+		from = "postmaster@" + host
+	}
+	local, host, _ := strings.Cut(from, "@")
+	if host, err = domain.Normalize(host); err != nil || local == "" {
+		return p, fmt.Errorf("--from %q is no mail address", from)
+	}
+	p.organization = f.organization
+	if p.organization == "" {
+		p.organization = host
+	}
+	p.env = aggregate.Envelope{Domain: host, From: local + "@" + host, Name: f.organization, Date: now}
+	return p, nil
+}
+
+func (f *previewFlags) run(c *cobra.Command, name string) error {
+	p, err := f.parse(name, time.Now())
+	if err != nil {
+		return err
+	}
+	cfg, err := readConfig(config.Input{File: f.config})
+	if err != nil {
+		return err
+	}
+	unread := 0
+	r, err := openReader(cfg, func(err error) {
+		unread++
+		fmt.Fprintf(c.ErrOrStderr(), "alignd: the journal is read in part: %s\n", printable(err.Error()))
+	})
+	if err != nil {
+		return failure{err}
+	}
+	defer r.Close()
+	drafts, err := p.count(c.Context(), r)
+	if err != nil {
+		return failure{fmt.Errorf("reading the journal: %w", err)}
+	}
+	if len(drafts) == 0 {
+		return failure{fmt.Errorf("no message of %s is to be reported to %s", p.day.Format(time.DateOnly), p.domain)}
+	}
+	for i := range drafts {
+		if err := p.print(c, &drafts[i]); err != nil {
+			return failure{err}
+		}
+	}
+	if unread > 0 {
+		return failure{errors.New("a part of the journal could not be read, so the counts are too low")}
+	}
+	return nil
+}
+
+// count makes drafts of what the journal has of the day. A message whose answer the MTA
+// may not have heard comes again, and counts then.
+func (p *preview) count(ctx context.Context, r journal.Reader) ([]aggregate.Draft, error) {
+	var c aggregate.Counter
+	end := p.day.Add(24 * time.Hour)
+	err := r.Scan(ctx, p.day, end, func(b journal.Block) error {
+		items, err := b.Items()
+		if err != nil {
+			return err
+		}
+		for _, item := range items {
+			e, err := item.Entry()
+			if err != nil {
+				return err
+			}
+			if at := e.Record.Evidence.Time; e.Answer != journal.AnswerWritten || at.Before(p.day) || !at.Before(end) {
+				continue
+			}
+			for _, o := range aggregate.Observe(e.Record, aggregate.Options{}) {
+				if o.Scope.Domain == p.domain {
+					c.Add(&o, 1)
+				}
+			}
+		}
+		return nil
+	})
+	return c.Drafts(), err
+}
+
+func (p *preview) print(c *cobra.Command, d *aggregate.Draft) error {
+	parts, err := aggregate.Split(&aggregate.Report{
+		Organization: p.organization, Email: p.env.From, Generator: "alignd " + version, Scope: d.Scope, Rows: d.Rows, Dropped: d.Dropped,
+	}, p.schema, func(part int) string { return aggregate.ID(p.env.Domain, &d.Scope, 0, part) })
+	if err != nil {
+		return err
+	}
+	targets := mailTargets(d.RUA)
+	if len(targets) > 0 {
+		p.env.To = targets[0]
+	}
+	if len(targets) != 1 {
+		fmt.Fprintf(c.ErrOrStderr(), "alignd: it would go to: %s\n", printable(strings.Join(targets, ", ")))
+	}
+	for i := range parts {
+		if err := p.printPart(c.OutOrStdout(), &parts[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *preview) printPart(out io.Writer, part *aggregate.Part) error {
+	if p.xml {
+		return aggregate.Encode(out, part.Report, p.schema)
+	}
+	var b bytes.Buffer
+	if err := aggregate.WriteMail(&b, part, p.env); err != nil {
+		return err
+	}
+	_, err := out.Write(bytes.ReplaceAll(b.Bytes(), []byte("\r\n"), []byte("\n")))
+	return err
+}
+
+// mailTargets are the addresses of mailto URIs (RFC 6068).
+func mailTargets(uris []string) (list []string) {
+	for _, uri := range uris {
+		if u, err := url.Parse(uri); err == nil && strings.EqualFold(u.Scheme, "mailto") {
+			if addr, err := url.PathUnescape(u.Opaque); err == nil && addr != "" {
+				list = append(list, addr)
+			}
+		}
+	}
+	return list
+}
