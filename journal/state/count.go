@@ -17,17 +17,17 @@ type Dimension uint8
 
 // The dimensions.
 const (
-	All    Dimension = iota // one value, with empty text
-	Domain                  // Author Domains; empty where there is none
-	Client                  // networks of clients; empty where the client is unknown
-	Result                  // "dmarc=pass", "spf=fail" and so on, and "delivery=refuse"
-	Rule                    // ids of rules; empty where the sender's policy decided
-	Pair                    // Author Domain, infrastructure of the client
+	Total    Dimension = iota // one value, with empty text
+	ByDomain                  // Author Domains; empty where there is none
+	ByClient                  // networks of clients; empty where the client is unknown
+	ByResult                  // "dmarc=pass", "spf=fail" and so on, and "delivery=refuse"
+	ByRule                    // ids of rules; empty where the sender's policy decided
+	ByPair                    // Author Domain, infrastructure of the client
 	dimensions
 )
 
 func (d Dimension) String() string {
-	return [...]string{"all", "domain", "client", "result", "rule", "pair", ""}[min(d, dimensions)]
+	return [...]string{"total", "domain", "client", "result", "rule", "pair", ""}[min(d, dimensions)]
 }
 
 // hour is what is gathered of an hour.
@@ -65,17 +65,17 @@ func (s *State) count(e *journal.Entry) {
 	h := s.hourAt(floor(ev.Time.Unix(), hourSeconds))
 	c := countsOf(e)
 	author, network := journal.AuthorOf(e.Record), s.namer.network(ev.Client.IP())
-	h.sums[All].add(Key{}, &c)
-	h.sums[Domain].add(Key{Text: author}, &c)
-	h.sums[Client].add(Key{Text: network}, &c)
-	h.sums[Rule].add(Key{Text: v.Rule}, &c)
+	h.sums[Total].add(Key{}, &c)
+	h.sums[ByDomain].add(Key{Text: author}, &c)
+	h.sums[ByClient].add(Key{Text: network}, &c)
+	h.sums[ByRule].add(Key{Text: v.Rule}, &c)
 	for _, word := range resultsOf(e.Record) {
 		if word != "" {
-			h.sums[Result].add(Key{Text: word}, &c)
+			h.sums[ByResult].add(Key{Text: word}, &c)
 		}
 	}
 	if author != "" && network != "" && !ev.Authenticated() {
-		h.sums[Pair].add(Key{author, s.namer.infrastructure(&ev.IPRev, network)}, &c)
+		h.sums[ByPair].add(Key{author, s.namer.infrastructure(&ev.IPRev, network)}, &c)
 	}
 	s.note(e.Record.Basis.Config, ev.Time)
 }

@@ -13,9 +13,9 @@ type PairQuery struct {
 	Since, Until time.Time
 }
 
-// Row of a pair: who sends as a domain. It is the Author Domain and the infrastructure of
+// Pair says who sends as a domain. It is the Author Domain and the infrastructure of
 // the client: the Organizational Domain of its confirmed name, else its network.
-type PairRow struct {
+type Pair struct {
 	Author, Infrastructure string
 	Counts
 	Missed uint64 // as that of Row
@@ -23,7 +23,7 @@ type PairRow struct {
 
 // Pairs are those of a time, the most frequent first. Mail of authenticated clients is
 // not among them, as it says nothing of who sends as a domain from outside.
-func (s *State) Pairs(ctx context.Context, q PairQuery) ([]PairRow, error) {
+func (s *State) Pairs(ctx context.Context, q PairQuery) ([]Pair, error) {
 	since, until := q.Since, q.Until
 	if until.IsZero() {
 		until = time.Now().Add(time.Hour)
@@ -35,13 +35,13 @@ func (s *State) Pairs(ctx context.Context, q PairQuery) ([]PairRow, error) {
 	if q.Author != "" {
 		only = func(text, _ []byte) bool { return string(text) == q.Author }
 	}
-	t, err := s.Count(ctx, Pair, since, until, only)
+	t, err := s.Count(ctx, ByPair, since, until, only)
 	if err != nil {
 		return nil, err
 	}
-	list := make([]PairRow, len(t.Rows))
+	list := make([]Pair, len(t.Rows))
 	for i, r := range t.Rows {
-		list[i] = PairRow{Author: r.Text, Infrastructure: r.Second, Counts: r.Counts, Missed: r.Missed}
+		list[i] = Pair{Author: r.Text, Infrastructure: r.Second, Counts: r.Counts, Missed: r.Missed}
 	}
 	return list, nil
 }

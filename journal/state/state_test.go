@@ -87,7 +87,7 @@ func count(t testing.TB, s *State, d Dimension) *Table {
 
 func messages(t testing.TB, s *State) uint64 {
 	t.Helper()
-	table := count(t, s, All)
+	table := count(t, s, Total)
 	n := table.Other.Messages
 	for _, r := range table.Rows {
 		n += r.Messages
@@ -153,7 +153,7 @@ func TestWhatIsCounted(t *testing.T) {
 			mail{at: noon.Add(2 * time.Hour), author: "c.example", client: "2001:db8::1", result: evidence.Fail, told: policy.Deliver, would: policy.Refuse}.raw(3))
 		s.Close()
 		s = open()
-		rows := count(t, s, Domain).Rows
+		rows := count(t, s, ByDomain).Rows
 		if len(rows) != 2 {
 			t.Fatalf("%+v", rows)
 		}
@@ -165,7 +165,7 @@ func TestWhatIsCounted(t *testing.T) {
 			t.Errorf("%+v", rows[1])
 		}
 		got := ""
-		for _, d := range []Dimension{Client, Rule, Result} {
+		for _, d := range []Dimension{ByClient, ByRule, ByResult} {
 			for _, r := range count(t, s, d).Rows {
 				got += fmt.Sprintf("%s %q %d\n", d, r.Text, r.Messages)
 			}
@@ -221,7 +221,7 @@ func TestSettledHoursCountAsBefore(t *testing.T) {
 				t.Errorf("%d messages, want %d", got, n)
 			}
 			for _, c := range []struct{ since, until, want int }{{-1, 0, 1}, {-30, -29, 2}, {-30, -24, 7}, {-24 * 9, -5, 24*9 - 5 + 1}} {
-				table, err := s.Count(ctx, All, noon.Add(time.Duration(c.since)*time.Hour), noon.Add(time.Duration(c.until)*time.Hour), nil)
+				table, err := s.Count(ctx, Total, noon.Add(time.Duration(c.since)*time.Hour), noon.Add(time.Duration(c.until)*time.Hour), nil)
 				if err != nil || len(table.Rows) != 1 || table.Rows[0].Messages != uint64(c.want) {
 					t.Errorf("from %d to %d: %+v, %v, want %d", c.since, c.until, table, err, c.want)
 				}
