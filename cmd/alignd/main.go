@@ -7,6 +7,7 @@
 //	alignd log               list what became of past messages
 //	alignd explain ID        explain what became of one, and why
 //	alignd sources [DOMAIN]  tell who sends as a domain, and how much of it passes
+//	alignd stats             count what became of mail, today against yesterday
 //	alignd reload            have it read its configuration again, and tell what became of it
 //	alignd journal status    tell what the journal holds; export writes it to a file
 //	alignd config check [FILE] tell what is wrong with a configuration
@@ -82,12 +83,12 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: serve, reload, check, log, explain, sources, journal, dmarc, spf, dkim, report, probe, doctor or config (see alignd --help)")
+			return errors.New("say what to do: serve, reload, check, log, explain, stats, sources, journal, dmarc, spf, dkim, report, probe, doctor or config (see alignd --help)")
 		},
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), logCommand(), explainCommand(), sourcesCommand(), journalCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
+	root.AddCommand(serveCommand(), logCommand(), explainCommand(), statsCommand(), sourcesCommand(), journalCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
 		probeCommand(), doctorCommand())
 	root.AddCommand(domainCommands()...)
 	plainUsage(root)

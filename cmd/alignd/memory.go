@@ -122,10 +122,12 @@ func openStore(cfg *config.Config, log *slog.Logger) (journal.Store, error) {
 	return sqlite.Open(sqlite.Options{Dir: storeDir(cfg), Keep: j.Keep.Duration, MaxSize: int64(j.Size), Log: log})
 }
 
+var errNoJournal = errors.New("no journal is kept: the configuration says journal.store: none")
+
 // openReader opens the store for questions. skipped hears of what cannot be read of it.
 func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error) {
 	if cfg.Journal.Store != "sqlite" {
-		return nil, errors.New("no journal is kept: the configuration says journal.store: none")
+		return nil, errNoJournal
 	}
 	r := sqlite.NewReader(storeDir(cfg))
 	r.Skipped = skipped
@@ -140,7 +142,7 @@ func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
 // readState opens it for questions.
 func readState(ctx context.Context, cfg *config.Config) (*state.State, error) {
 	if cfg.Journal.Store != "sqlite" {
-		return nil, errors.New("no journal is kept: set journal: {store: sqlite}")
+		return nil, errNoJournal
 	}
 	return state.ReadFile(ctx, stateFile(cfg))
 }

@@ -116,3 +116,34 @@ func (s *State) each(ctx context.Context, d Dimension, since, until time.Time, f
 func hoursOf(since, until time.Time) (from, to int64) {
 	return floor(since.Unix(), hourSeconds), floor(until.Add(time.Hour-1).Unix(), hourSeconds)
 }
+
+// Days are the counts of each day of UTC from first to the one of last, by its begin.
+// Days without messages are not there.
+func (s *State) Days(ctx context.Context, first, last time.Time) (map[time.Time]Counts, error) {
+	days := map[time.Time]Counts{}
+	from := floor(first.Unix(), daySeconds)
+	to := floor(last.Unix(), daySeconds) + daySeconds
+	err := s.look(ctx, func(tx *sql.Tx) error {
+		add := func(r *sql.Rows) error {
+			var start int64
+			var data sql.RawBytes
+			if err := r.Scan(&start, &data); err != nil {
+				return err
+			}
+			day := time.Unix(floor(start, daySeconds), 0).UTC()
+			all := days[day]
+			_, rest, err := decode(data, func(_, _ []byte, v *value, _ uint64) { all.Add(&v.Counts) })
+			all.Add(&rest)
+			days[day] = all
+			return err
+		}
+		err := s.rows(ctx, tx, add, "SELECT start, data FROM state_counts WHERE dimension = ? AND span = 24 AND start >= ? AND start < ?", int(Total), from, to)
+		if err != nil {
+			return err
+		}
+		return s.rows(ctx, tx, add, "SELECT start, data FROM state_live WHERE dimension = ? AND start >= ? AND start < ?", int(Total), from, to)
+	})
+	return days, err
+}
+
+const daySeconds = 24 * hourSeconds

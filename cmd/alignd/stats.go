@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alignd/config"
+	"alignd/journal/state"
+	"alignd/policy"
+)
+
+// statsFlags say what is counted.
+type statsFlags struct {
+	config, since, by string
+	limit             int
+	json              bool
+}
+
+// What is counted where nobody says; the numbers are ours.
+const (
+	statsSince  = 7 * 24 * time.Hour  // --by
+	unusedSince = 30 * 24 * time.Hour // entries that decided nothing
+)
+
+// statsBy are the words of --by.
+var statsBy = []string{"domain", "client", "result", "rule", "day"}
+
+func statsCommand() *cobra.Command {
+	var f statsFlags
+	c := &cobra.Command{
+		Use:   "stats [flags]",
+		Short: "Count what became of mail: today against yesterday and last week",
+		Long: `Count what became of mail: today against yesterday and last week, what monitor mode and
+rollouts held back, and which entries of the configuration decided nothing or can decide
+nothing, as another one takes their mail. With --by, count by domain, client network,
+result, rule or day.
+
+Counts are by whole hours, days are those of UTC. Of a value that was rare for a while in
+which there were very many, some messages may be missing; then the most that it may have
+stands beside the count.
+
+Exit status 0: the counts were read; 1: they could not be; 2: wrong usage.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, time.Now().UTC()) },
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.config, "config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
+	flags.StringVar(&f.since, "since", "", "count from this time on: RFC 3339 or a span back from now such as 14d (default with --by 7d)")
+	flags.StringVar(&f.by, "by", "", "count by domain, client, result, rule or day")
+	flags.IntVar(&f.limit, "limit", 50, "rows at most, the most frequent; 0 is all")
+	flags.BoolVar(&f.json, "json", false, "print one JSON object")
+	return c
+}
+
+func (f *statsFlags) run(c *cobra.Command, now time.Time) error {
+	if f.by != "" && !slices.Contains(statsBy, f.by) {
+		return fmt.Errorf("--by %q is none of %s", f.by, strings.Join(statsBy, ", "))
+	}
+	if f.limit < 0 {
+		return fmt.Errorf("--limit %d is below 0", f.limit)
+	}
+	since, err := pointInTime("since", f.since, now)
+	if err != nil {
+		return err
+	}
+	if since.After(now) {
+		return fmt.Errorf("--since %s lies in the future", f.since)
+	}
+	cfg, err := readConfig(config.Input{File: f.config})
+	if err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(c.Context())
+	s, err := readState(ctx, cfg)
+	if err != nil {
+		return failure{unreadable(cfg, err)}
+	}
+	defer s.Close()
+	q := statsQuestion{state: s, rules: cfg.Rules, since: since.UTC(), now: now, limit: f.limit}
+	var found shown
+	if f.by != "" {
+		found, err = q.by(ctx, f.by)
+	} else {
+		found, err = q.overview(ctx)
+	}
+	if err != nil {
+		return failure{unreadable(cfg, err)}
+	}
+	if f.json {
+		err = json.NewEncoder(c.OutOrStdout()).Encode(found)
+	} else {
+		err = found.show(c.OutOrStdout())
+	}
+	if err != nil {
+		return failure{err}
+	}
+	return nil
+}
+
+// shown is an answer, as JSON or for people.
+type shown interface{ show(io.Writer) error }
+
+// statsQuestion is what the answers need.
+type statsQuestion struct {
+	state *state.State
+	rules *policy.Rules
+	since time.Time // zero: not said
+	now   time.Time
+	limit int
+}
+
+// statsCounts are counts in JSON.
+type statsCounts struct {
+	Messages    uint64 `json:"messages"`
+	Pass        uint64 `json:"pass"`
+	Fail        uint64 `json:"fail"`
+	Tagged      uint64 `json:"tagged"`
+	Held        uint64 `json:"held"`
+	Deferred    uint64 `json:"deferred"`
+	Refused     uint64 `json:"refused"`
+	PassRefused uint64 `json:"pass_refused"`
+	WouldTag    uint64 `json:"would_tag"`
+	WouldHold   uint64 `json:"would_hold"`
+	WouldDefer  uint64 `json:"would_defer"`
+	WouldRefuse uint64 `json:"would_refuse"`
+	FailDKIM    uint64 `json:"fail_dkim"`
+	FailSPF     uint64 `json:"fail_spf"`
+}
+
+func jsonCounts(c *state.Counts) statsCounts {
+	return statsCounts{
+		Messages: c.Messages, Pass: c.Pass, Fail: c.Fail, Tagged: c.Tagged, Held: c.Held, Deferred: c.Deferred, Refused: c.Refused,
+		PassRefused: c.PassRefused, WouldTag: c.WouldTag, WouldHold: c.WouldHold, WouldDefer: c.WouldDefer, WouldRefuse: c.WouldRefuse,
+		FailDKIM: c.FailDKIM, FailSPF: c.FailSPF,
+	}
+}
+
+// statsTable is the answer to --by.
+type statsTable struct {
+	By    string     `json:"by"`
+	Since string     `json:"since"`
+	Until string     `json:"until"`
+	Rows  []statsRow `json:"rows"`
+	// Other are all values that have no row.
+	Other statsCounts `json:"other"`
+}
+
+type statsRow struct {
+	Value string `json:"value"`
+	statsCounts
+	// Missed is how many messages the row may lack at most.
+	Missed uint64 `json:"missed"`
+	First  string `json:"first"`
+	Last   string `json:"last"`
+}
+
+var dimensionBy = map[string]state.Dimension{
+	"domain": state.ByDomain, "client": state.ByClient, "result": state.ByResult, "rule": state.ByRule,
+}
+
+func (q *statsQuestion) by(ctx context.Context, by string) (*statsTable, error) {
+	since, until := q.since, q.now
+	if since.IsZero() {
+		since = q.now.Add(-statsSince)
+	}
+	if by == "day" {
+		return q.byDay(ctx, dayOf(since))
+	}
+	since = since.Truncate(time.Hour)
+	found, err := q.state.Count(ctx, dimensionBy[by], since, until, nil)
+	if err != nil {
+		return nil, err
+	}
+	t := &statsTable{By: by, Since: since.Format(time.RFC3339), Until: until.Format(time.RFC3339), Rows: []statsRow{}}
+	other := found.Other
+	for i := range found.Rows {
+		if r := &found.Rows[i]; q.limit == 0 || i < q.limit {
+			t.Rows = append(t.Rows, rowOf(r))
+		} else {
+			other.Add(&r.Counts)
+		}
+	}
+	t.Other = jsonCounts(&other)
+	return t, nil
+}
+
+func rowOf(r *state.Row) statsRow {
+	return statsRow{Value: r.Text, statsCounts: jsonCounts(&r.Counts), Missed: r.Missed, First: timeText(r.First), Last: timeText(r.Last)}
+}
+
+// byDay counts the days from one to today, the latest first.
+func (q *statsQuestion) byDay(ctx context.Context, first time.Time) (*statsTable, error) {
+	t := &statsTable{By: "day", Since: first.Format(time.RFC3339), Until: q.now.Format(time.RFC3339), Rows: []statsRow{}}
+	var other state.Counts
+	days, err := q.state.Days(ctx, first, q.now)
+	if err != nil {
+		return nil, err
+	}
+	for d := dayOf(q.now); !d.Before(first); d = d.AddDate(0, 0, -1) {
+		c := days[d]
+		if q.limit > 0 && len(t.Rows) == q.limit {
+			other.Add(&c)
+			continue
+		}
+		t.Rows = append(t.Rows, rowOf(&state.Row{Key: state.Key{Text: d.Format(time.DateOnly)}, Counts: c}))
+	}
+	t.Other = jsonCounts(&other)
+	return t, nil
+}
+
+// dayOf is the begin of the day of UTC that t is in.
+func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
