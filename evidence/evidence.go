@@ -94,6 +94,17 @@ func (c Client) HELOName() string {
 	return c.HELO
 }
 
+// NetworkOf is the network that a client is counted with: /24 or /48; the zero Prefix
+// for an invalid address.
+func NetworkOf(ip netip.Addr) netip.Prefix {
+	bits := 48
+	if ip.Is4() {
+		bits = 24
+	}
+	p, _ := ip.WithZone("").Prefix(bits) // of an invalid address the zero Prefix
+	return p
+}
+
 // Recipient is one accepted RCPT TO.
 type Recipient struct {
 	// Address is the MTA's cleaned form ({rcpt_addr}) or else the argument of
@@ -159,6 +170,9 @@ type Message struct {
 	// Failed are the DNS questions that got no answer, at most MaxFailed.
 	Failed []FailedQuestion `cbor:"30,keyasint,omitempty"`
 }
+
+// BudgetSpent begins the entry of Problems that tells of questions that were not asked.
+const BudgetSpent = "query budget spent"
 
 // Most entries that are kept of what a sender can make long; ours.
 const (

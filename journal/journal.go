@@ -262,15 +262,7 @@ func NamesOf(r *record.Record) map[Key]string {
 }
 
 // AuthorOf is the Author Domain that decided, empty where there is none.
-func AuthorOf(r *record.Record) string {
-	if d := policy.Decisive(&r.Evidence, &r.Verdict); d != nil {
-		return strings.ToLower(d.AuthorDomain)
-	}
-	if len(r.Evidence.From.Domains) > 0 {
-		return strings.ToLower(r.Evidence.From.Domains[0])
-	}
-	return ""
-}
+func AuthorOf(r *record.Record) string { return r.AuthorDomain() }
 
 func dmarcOf(r *record.Record) evidence.Result {
 	if d := policy.Decisive(&r.Evidence, &r.Verdict); d != nil {
@@ -280,14 +272,7 @@ func dmarcOf(r *record.Record) evidence.Result {
 }
 
 // NetworkOf is the network that a client is counted with: /24 or /48.
-func NetworkOf(ip netip.Addr) netip.Prefix {
-	bits := 48
-	if ip.Is4() {
-		bits = 24
-	}
-	p, _ := ip.WithZone("").Prefix(bits) // of an invalid address the zero Prefix
-	return p
-}
+func NetworkOf(ip netip.Addr) netip.Prefix { return evidence.NetworkOf(ip) }
 
 // NoClient is the number of no address.
 const NoClient = -1

@@ -8,6 +8,7 @@
 package record
 
 import (
+	"strings"
 	"time"
 
 	"alignd/evidence"
@@ -37,6 +38,18 @@ const (
 	EndEdits    End = "edits"    // the MTA grants no edits that the verdict needs
 	EndAborted  End = "aborted"  // the MTA gave it up: no reply was asked for
 )
+
+// AuthorDomain is the Author Domain that decided, in lower case; empty where there is
+// none.
+func (r *Record) AuthorDomain() string {
+	if d := policy.Decisive(&r.Evidence, &r.Verdict); d != nil {
+		return strings.ToLower(d.AuthorDomain)
+	}
+	if len(r.Evidence.From.Domains) > 0 {
+		return strings.ToLower(r.Evidence.From.Domains[0])
+	}
+	return ""
+}
 
 // Outcome is what became of the message on the side of the MTA.
 type Outcome struct {

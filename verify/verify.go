@@ -268,7 +268,7 @@ func (m *Message) Finish(ctx context.Context) *evidence.Message {
 // end completes the evidence with what is counted.
 func (m *Message) end() {
 	if n := m.budget.Refused(); n > 0 {
-		m.ev.Problems = append(m.ev.Problems, fmt.Sprintf("query budget spent, questions refused: %d", n))
+		m.ev.Problems = append(m.ev.Problems, fmt.Sprintf(evidence.BudgetSpent+", questions refused: %d", n))
 	}
 	for _, f := range m.budget.Failures(evidence.MaxFailed) {
 		m.ev.Failed = append(m.ev.Failed, evidence.FailedQuestion(f))

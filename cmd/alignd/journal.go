@@ -302,12 +302,17 @@ func dmarcResultOf(r *record.Record) string {
 // printEntries writes each entry as an object on a line.
 func printEntries(out io.Writer, list []*journal.Entry) error {
 	for _, e := range list {
-		h := judge.Results(e.Record)
-		if err := writeLine(out, record.JSON(e.Record, record.Rendering{AuthenticationResults: h.Unfolded()})); err != nil {
+		if err := writeLine(out, entryJSON(e.Record)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// entryJSON is the object that check --json prints, of a record.
+func entryJSON(r *record.Record) []byte {
+	h := judge.Results(r)
+	return record.JSON(r, record.Rendering{AuthenticationResults: h.Unfolded()})
 }
 
 // explainEntries tells the story of each entry.

@@ -8,6 +8,7 @@
 //	alignd explain ID        explain what became of one, and why
 //	alignd sources [DOMAIN]  tell who sends as a domain, and how much of it passes
 //	alignd stats             count what became of mail, today against yesterday
+//	alignd replay --config NEW  judge past messages again under another configuration
 //	alignd reload            have it read its configuration again, and tell what became of it
 //	alignd journal status    tell what the journal holds; export writes it to a file
 //	alignd config check [FILE] tell what is wrong with a configuration
@@ -20,7 +21,7 @@
 //	alignd completion SHELL  print what makes a shell complete calls of alignd
 //
 // Exit status: 0 done; 1 the daemon failed at its work; 2 wrong usage,
-// unreadable input or a faulty configuration. probe and doctor have their own.
+// unreadable input or a faulty configuration. probe, doctor and replay have their own.
 package main
 
 import (
@@ -83,12 +84,12 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: serve, reload, check, log, explain, stats, sources, journal, dmarc, spf, dkim, report, probe, doctor or config (see alignd --help)")
+			return errors.New("say what to do: serve, reload, check, log, explain, replay, stats, sources, journal, dmarc, spf, dkim, report, probe, doctor or config (see alignd --help)")
 		},
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), logCommand(), explainCommand(), statsCommand(), sourcesCommand(), journalCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
+	root.AddCommand(serveCommand(), logCommand(), explainCommand(), replayCommand(), statsCommand(), sourcesCommand(), journalCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
 		probeCommand(), doctorCommand())
 	root.AddCommand(domainCommands()...)
 	plainUsage(root)

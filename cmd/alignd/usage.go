@@ -41,9 +41,10 @@ func plainUsage(root *cobra.Command) {
 	}
 }
 
-// ownUsageStatus names the commands whose statuses 1 and 2 have a meaning of their own
-// for monitoring: what was asked wrongly is UNKNOWN there.
-var ownUsageStatus = map[string]int{"probe": exitUnknown, "doctor": exitUnknown}
+// ownUsageStatus names the commands whose statuses 1 and 2 have a meaning of their own:
+// for monitoring what was asked wrongly is UNKNOWN, and of replay a slip in a bound is
+// no bound that is exceeded.
+var ownUsageStatus = map[string]int{"probe": exitUnknown, "doctor": exitUnknown, "replay": exitFailure}
 
 // wrongUsage ends c with the status that it has for wrong usage.
 func wrongUsage(c *cobra.Command, err error) error {

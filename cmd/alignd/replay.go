@@ -1,0 +1,309 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alignd/config"
+	"alignd/journal"
+	"alignd/record"
+	"alignd/replay"
+)
+
+// replayFlags are those of alignd replay.
+type replayFlags struct {
+	config, journal, since, until, input string
+	at, by, explain                      string
+	samples                              int
+	failIf                               []string
+	json, enforced                       bool
+}
+
+// exitBound is the status of a replay that is outside of a bound.
+const exitBound = 2
+
+func replayCommand() *cobra.Command {
+	var f replayFlags
+	c := &cobra.Command{
+		Use:   "replay --config NEW.yaml [flags]",
+		Short: "Judge past messages again under another configuration",
+		Long: `Judge the messages of the journal again under the configuration NEW.yaml, and
+count what would change: what would be refused, let in, marked. No DNS is asked;
+where the new rules need what was not looked up, that is said. Nothing is changed.
+
+The journal is that of the configuration in force (--journal), or a file that
+"alignd journal export" wrote (--input, - is standard input).
+
+A bound (--fail-if) compares a counter with a number or with a share of all
+messages: would_refuse_passing>0, cannot_tell>=1%. docs/replay.md lists the counters.
+
+Times are RFC 3339 or a span back from now: 14d, 6h, 90m.
+
+Exit status 0: within the bounds, or none was given; 2: a bound is exceeded; 1: an
+error, wrong usage too.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := f.run(c, time.Now()); err != nil {
+				return asStatus(err, exitFailure)
+			}
+			return nil
+		},
+	}
+	flags := c.Flags()
+	flags.StringVar(&f.config, "config", "", "the new configuration (default: the one in force)")
+	flags.StringVar(&f.journal, "journal", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
+	flags.StringVar(&f.input, "input", "", "read an export in place of the journal; - is standard input")
+	flags.StringVar(&f.since, "since", "", "messages that began at this time or later")
+	flags.StringVar(&f.until, "until", "", "messages that began before this time")
+	flags.StringVar(&f.at, "at", "then", "for expiries and rollout dates: then, the time of each message, or now")
+	flags.StringVar(&f.by, "by", "", "count changes by domain, client or rule, too")
+	flags.IntVar(&f.samples, "samples", 3, "messages to show of each change; 0 is none")
+	flags.StringArrayVar(&f.failIf, "fail-if", nil, "exit with 2 if this holds, such as would_refuse_passing>0; may be given several times")
+	flags.BoolVar(&f.enforced, "enforced", false, "compare what would be done without monitor mode and rollout")
+	flags.StringVar(&f.explain, "explain", "", "show both verdicts of one message: its token, queue id or Message-ID")
+	flags.BoolVar(&f.json, "json", false, "print one JSON object")
+	return c
+}
+
+// asStatus ends with a status of its own, unless err has one.
+func asStatus(err error, status int) error {
+	if own := (ended{}); errors.As(err, &own) {
+		return err
+	}
+	return ended{status, err}
+}
+
+func (f *replayFlags) run(c *cobra.Command, now time.Time) error {
+	o, bounds, err := f.options(now)
+	if err != nil {
+		return err
+	}
+	cfg, err := readConfig(input(c, f.config, ""))
+	if err != nil {
+		return err
+	}
+	o.Options = replayOptions(cfg)
+	o.Enforced = f.enforced
+	if f.at == "now" {
+		o.Now = now
+	}
+	source, err := f.source(c)
+	if err != nil {
+		return err
+	}
+	defer source.close()
+	if f.explain != "" {
+		return f.explainOne(c, source, o)
+	}
+	bar := newProgress(c.ErrOrStderr(), now)
+	o.Progress = bar.show
+	res, err := replay.Run(o, source.feed(c.Context(), o.Since, o.Until))
+	bar.end()
+	if err != nil {
+		return fmt.Errorf("reading the journal: %w", err)
+	}
+	show := showReplay
+	if f.json {
+		show = printReplay
+	}
+	exceeded := check(bounds, &res.Counters)
+	if err := show(c.OutOrStdout(), &replayed{res, cfg, f, exceeded}); err != nil {
+		return err
+	}
+	return f.status(source, res, exceeded)
+}
+
+// status is how a replay ends: what could not be read weighs more than a bound.
+func (f *replayFlags) status(source *replaySource, res *replay.Result, bounds []checkedBound) error {
+	switch {
+	case res.Counters.Unreadable > 0:
+		return fmt.Errorf("records or blocks of the journal that cannot be read: %d; the first: %w", res.Counters.Unreadable, res.Problem)
+	case source.unread > 0:
+		return fmt.Errorf("files of the journal that cannot be read: %d", source.unread)
+	}
+	var over []string
+	for _, b := range bounds {
+		if b.Exceeded {
+			over = append(over, fmt.Sprintf("%s (it is %s)", b.Bound, b.shown()))
+		}
+	}
+	if len(over) > 0 {
+		return ended{exitBound, fmt.Errorf("outside of the bounds: %s", strings.Join(over, ", "))}
+	}
+	return nil
+}
+
+// options are what the flags say of themselves.
+func (f *replayFlags) options(now time.Time) (*replay.RunOptions, []replay.Bound, error) {
+	o := &replay.RunOptions{By: replay.Dimension(f.by), Samples: f.samples, Workers: runtime.GOMAXPROCS(0)}
+	var err error
+	if o.Since, err = pointInTime("since", f.since, now); err != nil {
+		return nil, nil, err
+	}
+	if o.Until, err = pointInTime("until", f.until, now); err != nil {
+		return nil, nil, err
+	}
+	switch o.By {
+	case replay.ByNone, replay.ByDomain, replay.ByClient, replay.ByRule:
+	default:
+		return nil, nil, fmt.Errorf("--by %q is none of domain, client, rule", f.by)
+	}
+	if f.at != "then" && f.at != "now" {
+		return nil, nil, fmt.Errorf("--at %q is neither then nor now", f.at)
+	}
+	if f.samples < 0 || f.samples > maxSamples {
+		return nil, nil, fmt.Errorf("--samples %d is not from 0 to %d", f.samples, maxSamples)
+	}
+	var bounds []replay.Bound
+	for _, text := range f.failIf {
+		b, err := replay.ParseBound(text)
+		if err != nil {
+			return nil, nil, fmt.Errorf("--fail-if %w", err)
+		}
+		bounds = append(bounds, b)
+	}
+	return o, bounds, nil
+}
+
+// maxSamples bounds the memory that samples take; ours.
+const maxSamples = 1000
+
+// replayOptions are those of a configuration.
+func replayOptions(cfg *config.Config) replay.Options {
+	opt := verifyOptions(cfg)
+	return replay.Options{Rules: cfg.Rules, Shape: basisOptions(cfg, &opt), Relays: relays(cfg)}
+}
+
+// replaySource is where records come from: a store, or an export.
+type replaySource struct {
+	reader journal.Reader
+	export *journal.ExportReader
+	close  func()
+	unread int // files of the store
+}
+
+func (f *replayFlags) source(c *cobra.Command) (*replaySource, error) {
+	s := &replaySource{close: func() {}}
+	if f.input == "" {
+		cfg, err := readConfig(config.Input{File: f.journal})
+		if err != nil {
+			return nil, err
+		}
+		s.reader, err = openReader(cfg, func(err error) {
+			s.unread++
+			fmt.Fprintf(c.ErrOrStderr(), "alignd: the journal is read in part: %s\n", printable(err.Error()))
+		})
+		if err != nil {
+			return nil, err
+		}
+		s.close = func() { s.reader.Close() }
+		return s, nil
+	}
+	in := c.InOrStdin()
+	if f.input != "-" {
+		file, err := os.Open(f.input)
+		if err != nil {
+			return nil, err
+		}
+		s.close = func() { file.Close() }
+		in = file
+	}
+	var err error
+	if s.export, err = journal.NewExportReader(in); err != nil {
+		s.close()
+		return nil, fmt.Errorf("%s: %w", f.input, err)
+	}
+	return s, nil
+}
+
+// feed hands all blocks to a replay.
+func (s *replaySource) feed(ctx context.Context, since, until time.Time) func(func(replay.Batch)) error {
+	return func(add func(replay.Batch)) error {
+		return s.scan(ctx, since, until, func(b journal.Block) error {
+			add(packed(b))
+			return nil
+		})
+	}
+}
+
+func (s *replaySource) scan(ctx context.Context, since, until time.Time, each func(journal.Block) error) error {
+	if s.export == nil {
+		return s.reader.Scan(context.WithoutCancel(ctx), since, until, each)
+	}
+	for {
+		b, err := s.export.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = each(b)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// packed is a block as a replay takes it.
+type packed journal.Block
+
+// Records implements replay.Batch.
+func (p packed) Records(found func([]byte)) error {
+	items, err := journal.Block(p).Items()
+	if err != nil {
+		return err
+	}
+	for _, i := range items {
+		found(i.Encoded())
+	}
+	return nil
+}
+
+// find returns the newest message with that token, queue id or Message-ID, in this
+// order.
+func (s *replaySource) find(ctx context.Context, id string) (found *record.Record, err error) {
+	for _, q := range queriesFor(id) {
+		if s.export != nil {
+			break
+		}
+		q.Limit = 1
+		err := s.reader.Search(context.WithoutCancel(ctx), q, func(e *journal.Entry) error {
+			found = e.Record
+			return nil
+		})
+		if err != nil || found != nil {
+			return found, err
+		}
+	}
+	if s.export == nil {
+		return nil, nil
+	}
+	best := len(queriesFor(id))
+	err = s.scan(ctx, time.Time{}, time.Time{}, func(b journal.Block) error {
+		items, err := b.Items()
+		if err != nil {
+			return err
+		}
+		for _, i := range items {
+			e, err := i.Entry()
+			if err != nil {
+				return err
+			}
+			for n, q := range queriesFor(id) {
+				if n <= best && q.Matches(e) {
+					found, best = e.Record, n
+				}
+			}
+		}
+		return nil
+	})
+	return found, err
+}
