@@ -61,6 +61,19 @@ type Store interface {
 	Close() error
 }
 
+// Reporter is a Store that tells how it is doing. Health is safe for concurrent use.
+type Reporter interface{ Health() Health }
+
+// Health is how a store is doing, as of a minute ago at most.
+type Health struct {
+	Octets int64 // on disk
+	// Damaged are files that were put aside, or cannot be indexed, for what is in them.
+	Damaged int
+	// RetentionStopped: the clock jumped, so nothing is removed.
+	RetentionStopped bool
+	Sealing          bool // at this moment
+}
+
 // Gatherer is a Store that gathers what it takes and has it on disk later.
 type Gatherer interface {
 	Store

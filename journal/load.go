@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -26,32 +27,46 @@ const (
 )
 
 // Loader takes records from a spool into its stores, each of which has its own watermark.
-// It is one goroutine of its own.
+// A store that fails keeps none of the others waiting. It is one goroutine of its own.
 type Loader struct {
-	spool  *spool.Spool
-	dir    string
-	stores []Store
-	log    *slog.Logger
-	stop   chan struct{}
-	ended  sync.WaitGroup
+	spool *spool.Spool
+	dir   string
+	feeds []*feed
+	log   *slog.Logger
+	stop  chan struct{}
+	ended sync.WaitGroup
+	told  map[string]bool // of what is wrong with the spool
 
 	mu     sync.Mutex
+	most   spool.Number // that the first store took
 	status Status
+}
+
+// feed is a store and how it is doing.
+type feed struct {
+	store Store
+	wait  time.Duration // after the next failure
+	until time.Time     // it gets nothing before; zero while it works
 }
 
 // Status says how a loader is doing.
 type Status struct {
-	Loaded  uint64    // records
-	Damaged uint64    // places of the spool that hold no whole frame
-	Missing uint64    // numbers without a frame
-	Last    time.Time // when the stores took the last batch
-	Err     error     // why it does not take the next one
+	Loaded     uint64    // records that the first store took
+	Damaged    uint64    // places of the spool that hold no whole frame
+	Missing    uint64    // numbers without a frame
+	Unreadable uint64    // records that this version cannot read
+	Last       time.Time // when a store took the last batch
+	Err        error     // why one of the stores does not take the next one
+	Since      time.Time // when Err began; zero while there is none
 }
 
 // NewLoader begins to load what lies in the spool of directory dir into all stores, one
 // after the other.
 func NewLoader(s *spool.Spool, dir string, log *slog.Logger, stores ...Store) *Loader {
-	l := &Loader{spool: s, dir: dir, stores: stores, log: log, stop: make(chan struct{})}
+	l := &Loader{spool: s, dir: dir, log: log, stop: make(chan struct{}), told: map[string]bool{}}
+	for _, store := range stores {
+		l.feeds = append(l.feeds, &feed{store: store, wait: loadEvery})
+	}
 	l.ended.Go(l.run)
 	return l
 }
@@ -70,29 +85,39 @@ func (l *Loader) Close() {
 	l.ended.Wait()
 }
 
-// run loads until Close. After a failure of a store it begins anew with what each
-// store says that it has.
+// run loads until Close. After a failure it begins anew with what each store says that
+// it has.
 func (l *Loader) run() {
-	wait := loadEvery
-	for {
-		before := l.Status().Loaded
+	reading := &feed{wait: loadEvery} // the spool itself
+	for last := false; ; {
 		stopping, err := l.load()
-		if l.Status().Loaded > before { // the stores worked meanwhile
-			wait = loadEvery
+		if l.Status().Err == nil {
+			reading.wait = loadEvery
 		}
-		if err != nil && wait == loadEvery {
-			l.log.Warn("the journal takes no records, they stay in the spool", "err", err)
+		if err != nil && !errors.Is(err, ErrAnew) {
+			l.failed(reading, err)
 		}
-		l.set(func(s *Status) { s.Err = err })
-		if stopping {
+		switch {
+		case stopping && (last || err == nil && !l.anyAway()):
 			return
+		case stopping: // once more, for those that failed
+			last = true
+			for _, f := range l.feeds {
+				f.until = time.Time{}
+			}
+		default:
+			l.pause(max(loadEvery, time.Until(reading.until)))
 		}
-		select {
-		case <-l.stop:
-			wait = loadEvery // once more
-		case <-time.After(wait):
-			wait = min(2*wait, retryMost)
-		}
+	}
+}
+
+func (l *Loader) anyAway() bool { return slices.ContainsFunc(l.feeds, (*feed).away) }
+
+// pause waits, but not longer than until Close.
+func (l *Loader) pause(d time.Duration) {
+	select {
+	case <-l.stop:
+	case <-time.After(d):
 	}
 }
 
@@ -102,48 +127,139 @@ func (l *Loader) set(f func(*Status)) {
 	f(&l.status)
 }
 
+// failed has a store wait, longer each time, and tells of the first time.
+func (l *Loader) failed(f *feed, err error) {
+	if errors.Is(err, ErrAnew) {
+		f.until = time.Now().Add(loadEvery)
+		return
+	}
+	if f.wait == loadEvery {
+		l.log.Warn("the journal takes no records, they stay in the spool", "err", err)
+	}
+	f.until = time.Now().Add(f.wait)
+	f.wait = min(2*f.wait, retryMost)
+	l.set(func(s *Status) {
+		if s.Err = err; s.Since.IsZero() {
+			s.Since = time.Now()
+		}
+	})
+}
+
+// works says that a store took what it was given.
+func (l *Loader) works(f *feed) {
+	f.wait, f.until = loadEvery, time.Time{}
+	for _, other := range l.feeds {
+		if other.wait != loadEvery {
+			return
+		}
+	}
+	if since := l.Status().Since; !since.IsZero() {
+		l.set(func(s *Status) { s.Err, s.Since = nil, time.Time{} })
+		l.log.Info("the journal takes records again", "failing_s", int(time.Since(since).Seconds()))
+	}
+}
+
+// away reports whether a store that failed is to wait still.
+func (f *feed) away() bool { return !f.until.IsZero() }
+
 // load reads the spool from its begin and follows it. stopping: Close was called, and
-// all that the spool has was taken.
+// the spool was read to its end. ErrAnew: a store that failed is to be tried again.
 func (l *Loader) load() (stopping bool, err error) {
+	for _, f := range l.feeds {
+		if time.Now().After(f.until) {
+			f.until = time.Time{}
+		}
+	}
 	r, err := spool.NewReader(l.dir, 0)
 	if err != nil {
 		return l.isStopping(), err
 	}
 	defer r.Close()
-	r.Damaged = func(d spool.Damage) {
-		l.log.Warn("the journal's spool is damaged", "damage", d.String())
-		l.set(func(s *Status) { s.Damaged++ })
-	}
-	r.Missing = func(g spool.Gap) {
-		l.set(func(s *Status) { s.Missing += uint64(g.Before - g.After - 1) })
-	}
-	b := batch{loader: l, from: r.ID()}
+	r.Damaged, r.Missing = l.damaged, l.missing
+	b := batch{loader: l, from: r.ID(), since: time.Now()}
 	for {
 		stopping := l.isStopping()
 		if err := b.fill(r); err != nil {
 			return stopping, err
 		}
-		if err := b.take(stopping); err != nil {
-			return stopping, err
+		b.take(stopping)
+		idle, until := l.idle()
+		switch {
+		case stopping && (idle || !b.full):
+			return true, nil
+		case !until.IsZero() && time.Now().After(until):
+			return false, ErrAnew
+		case idle: // what is read now would be read again
+			l.pause(time.Until(until))
+			return l.isStopping(), ErrAnew
+		case b.full:
+			continue
+		case !stopping:
+			l.tidy()
+			l.pause(loadEvery)
 		}
-		if b.full {
+	}
+}
+
+// idle: no store works. until is when the first that failed is to be tried again; zero
+// while all work.
+func (l *Loader) idle() (idle bool, until time.Time) {
+	idle = true
+	for _, f := range l.feeds {
+		idle = idle && f.away()
+		if f.away() && (until.IsZero() || f.until.Before(until)) {
+			until = f.until
+		}
+	}
+	return idle, until
+}
+
+// tidy has each store that works do what is due beside.
+func (l *Loader) tidy() {
+	for _, f := range l.feeds {
+		if f.away() {
 			continue
 		}
-		if stopping {
-			return true, nil
+		err := f.store.Tidy(context.Background(), time.Now())
+		if errors.Is(err, ErrAnew) {
+			l.failed(f, err)
+		} else if err != nil {
+			l.log.Warn("the journal was not tidied", "err", err)
 		}
-		for _, store := range l.stores {
-			err := store.Tidy(context.Background(), time.Now())
-			if errors.Is(err, ErrAnew) {
-				return false, err
-			}
-			if err != nil {
-				l.log.Warn("the journal was not tidied", "err", err)
-			}
-		}
-		select {
-		case <-l.stop:
-		case <-time.After(loadEvery):
+	}
+}
+
+// once reports whether something is told for the first time: the spool is read again
+// after each failure of a store.
+func (l *Loader) once(what string) bool {
+	if l.told[what] || len(l.told) >= maxTold {
+		return false
+	}
+	l.told[what] = true
+	return true
+}
+
+// maxTold bounds what is remembered of faults in the spool.
+const maxTold = 10_000
+
+func (l *Loader) damaged(d spool.Damage) {
+	if l.once(fmt.Sprintf("%s %d", d.Path, d.Offset)) {
+		l.log.Warn("the journal's spool is damaged", "damage", d.String())
+		l.set(func(s *Status) { s.Damaged++ })
+	}
+}
+
+func (l *Loader) missing(g spool.Gap) {
+	if l.once(fmt.Sprintf("gap %d", g.After)) {
+		l.set(func(s *Status) { s.Missing += uint64(g.Before - g.After - 1) })
+	}
+}
+
+func (l *Loader) unreadable(n spool.Number, err error) {
+	if l.once(fmt.Sprintf("record %d", n)) {
+		l.set(func(s *Status) { s.Unreadable++ })
+		if l.Status().Unreadable == 1 { // a later version may have left many
+			l.log.Error("a record in the journal's spool cannot be read and is passed over, as all others like it", "number", uint64(n), "err", err)
 		}
 	}
 }
@@ -202,7 +318,7 @@ func (b *batch) frame(f *spool.Frame) {
 	case spool.KindRecord:
 		rec, err := record.Decode(f.Payload)
 		if err != nil {
-			b.loader.log.Warn("a record in the journal's spool cannot be read", "number", uint64(f.Number), "err", err)
+			b.loader.unreadable(f.Number, err)
 			break
 		}
 		b.held = append(b.held, Raw{Entry: Entry{Number: f.Number, Record: rec}, Encoded: append([]byte(nil), f.Payload...)})
@@ -212,7 +328,7 @@ func (b *batch) frame(f *spool.Frame) {
 
 // take hands on the records whose answer is known; of the last run, when all is over,
 // also the others.
-func (b *batch) take(all bool) error {
+func (b *batch) take(all bool) {
 	n := len(b.held)
 	for i := range b.held {
 		if b.held[i].Number >= b.known && b.held[i].Answer != AnswerUnknown {
@@ -230,16 +346,41 @@ func (b *batch) take(all bool) error {
 		}
 	}
 	if n > 0 {
-		for _, store := range b.loader.stores {
-			if err := store.Take(context.Background(), b.from, b.held[:n]); err != nil {
-				return fmt.Errorf("store: %w", err)
-			}
-		}
-		b.loader.set(func(s *Status) { s.Loaded += uint64(n); s.Last, s.Err = time.Now(), nil })
+		b.hand(b.held[:n])
 		b.held = append(b.held[:0], b.held[n:]...)
 	}
 	b.passOn()
-	return nil
+}
+
+// hand gives records to each store that works. One that fails gets no more of this pass.
+func (b *batch) hand(list []Raw) {
+	l := b.loader
+	for i, f := range l.feeds {
+		if f.away() {
+			continue
+		}
+		if err := f.store.Take(context.Background(), b.from, list); err != nil {
+			l.failed(f, fmt.Errorf("store: %w", err))
+			continue
+		}
+		l.works(f)
+		if i == 0 {
+			l.loaded(list)
+		}
+	}
+}
+
+// loaded counts what the first store took, but not again what it had.
+func (l *Loader) loaded(list []Raw) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range list {
+		if n := list[i].Number; n > l.most {
+			l.most = n
+			l.status.Loaded++
+		}
+	}
+	l.status.Last = time.Now()
 }
 
 // passOn tells the spool what all stores have on disk.
@@ -248,8 +389,11 @@ func (b *batch) passOn() {
 	if len(b.held) > 0 {
 		taken = b.held[0].Number - 1
 	}
-	for _, store := range b.loader.stores {
-		if g, gathers := store.(Gatherer); gathers {
+	for _, f := range b.loader.feeds {
+		if f.away() {
+			return
+		}
+		if g, gathers := f.store.(Gatherer); gathers {
 			taken = g.Kept(taken)
 		}
 	}

@@ -1,11 +1,15 @@
 package journal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,4 +100,114 @@ func TestASpoolThatWasNotLoadedIsLoadedLater(t *testing.T) {
 	if !slices.Equal(s.kept, want) {
 		t.Errorf("%d records, want %d", len(s.kept), len(want))
 	}
+}
+
+func TestAStoreThatFailsKeepsNoOtherWaiting(t *testing.T) {
+	dir := t.TempDir()
+	sp, err := spool.Open(spool.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said syncBuffer
+	first := &shelf{have: map[spool.ID]spool.Number{}}
+	second := &shelf{have: map[spool.ID]spool.Number{}, fails: 2}
+	l := NewLoader(sp, dir, slog.New(slog.NewTextHandler(&said, nil)), first, second)
+	sink, want := NewSink(sp), 0
+	await := func(what string, done func() bool) {
+		t.Helper()
+		for start := time.Now(); !done(); time.Sleep(10 * time.Millisecond) {
+			if time.Since(start) > 20*time.Second {
+				t.Fatalf("%s: %+v, said %s", what, l.Status(), said.String())
+			}
+		}
+	}
+	send := func() {
+		for range 600 {
+			sink.Take(message(fmt.Sprint(want)))(true)
+			want++
+		}
+	}
+	send()
+	await("the first store goes on", func() bool { return first.count() == want })
+	if st := l.Status(); st.Err == nil || st.Since.IsZero() {
+		t.Errorf("status %+v", st)
+	}
+	send()
+	await("both have all", func() bool { return first.count() == want && second.count() == want })
+	await("it says so", func() bool { return l.Status().Err == nil && l.Status().Since.IsZero() })
+	if err := sp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if n := strings.Count(said.String(), "takes no records"); n != 1 || strings.Count(said.String(), "takes records again") != 1 {
+		t.Errorf("said %s", said.String())
+	}
+	if st := l.Status(); st.Loaded != uint64(want) {
+		t.Errorf("loaded %d, want %d", st.Loaded, want)
+	}
+}
+
+func (s *shelf) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.kept)
+}
+
+// What is wrong with the spool is told once, however often it is read again.
+func TestFaultsOfTheSpoolAreToldOnce(t *testing.T) {
+	dir := t.TempDir()
+	s := &shelf{have: map[spool.ID]spool.Number{}, fails: 1 << 30}
+	run(t, dir, s, func(sink record.Sink) {
+		for i := range 10 {
+			sink.Take(message(fmt.Sprint(i)))(true)
+		}
+	})
+	list, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	b, err := os.ReadFile(list[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	b[len(b)/2] ^= 1
+	if err := os.WriteFile(list[0], b, 0o640); err != nil {
+		t.Fatal(err)
+	}
+	s.fails = 2
+	sp, err := spool.Open(spool.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said syncBuffer
+	l := NewLoader(sp, dir, slog.New(slog.NewTextHandler(&said, nil)), s)
+	for start := time.Now(); s.count() < 9 && time.Since(start) < 20*time.Second; {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := sp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	st := l.Status()
+	if s.count() != 9 || st.Damaged != 1 || st.Missing != 1 || strings.Count(said.String(), "spool is damaged") != 1 {
+		t.Errorf("%d records, %+v, said %s", s.count(), st, said.String())
+	}
+}
+
+// syncBuffer is a log.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
 }

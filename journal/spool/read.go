@@ -166,6 +166,8 @@ func (r *Reader) cut() (Frame, error) {
 		case err == nil:
 			r.drop(segmentHeader)
 			r.whole = true
+		case err == errDamaged: // whatever frames are behind it
+			r.whole = true
 		case err != errShort:
 			return Frame{}, fmt.Errorf("%s: %w", r.path, err)
 		default:
@@ -244,7 +246,9 @@ func (r *Reader) ended() (bool, error) {
 			if r.whole && r.findFeet() == nil { // the length of a frame was damaged
 				return true, nil
 			}
-			r.tell(Damage{Path: r.path, Offset: r.offset, Octets: int64(len(r.buf)), Torn: true})
+			if len(r.buf) > 0 { // else it was only made
+				r.tell(Damage{Path: r.path, Offset: r.offset, Octets: int64(len(r.buf)), Torn: true})
+			}
 		}
 		if err := r.Close(); err != nil {
 			return false, err

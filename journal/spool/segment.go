@@ -87,7 +87,8 @@ func appendSegmentHeader(dst []byte, id ID, first Number) []byte {
 }
 
 // checkSegmentHeader says what is wrong with the begin of a segment. errShort: it was
-// not written to its end.
+// not written to its end. errDamaged: it is not what was written, while the frames
+// behind it may be.
 func checkSegmentHeader(b []byte, id ID, first Number) error {
 	want := appendSegmentHeader(nil, id, first)
 	n := min(len(b), len(want))
@@ -96,10 +97,14 @@ func checkSegmentHeader(b []byte, id ID, first Number) error {
 		return errShort
 	case string(b[:n]) == string(want):
 		return nil
-	case n < segmentHeader || string(b[:8]) != segmentMagic:
+	case n < segmentHeader || crc32.Checksum(b[:segmentHeader-4], castagnoli) != binary.BigEndian.Uint32(b[segmentHeader-4:]):
+		return errDamaged
+	case string(b[:8]) != segmentMagic:
 		return errors.New("it is no segment of this version")
+	case ID(b[8:24]) != id:
+		return fmt.Errorf("it is of another spool, id %x", b[8:24])
 	}
-	return fmt.Errorf("it is of another spool, id %x", b[8:24])
+	return errDamaged // another number than its name says: frames have their own
 }
 
 // ReadID reads the id of the spool in dir. It is os.ErrNotExist where there is none.

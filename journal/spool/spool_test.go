@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -153,7 +155,7 @@ func TestTheTailIsCutAtEveryOffset(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, _, _ := story(t, dir, 0)
-	for size := segmentHeader; size < len(whole); size++ {
+	for size := range len(whole) {
 		dir := t.TempDir()
 		copyFile(t, dir, idFile, []byte(s.ID().String()))
 		copyFile(t, dir, filepath.Base(list[0].path), whole[:size])
@@ -174,7 +176,7 @@ func TestTheTailIsCutAtEveryOffset(t *testing.T) {
 		if !slices.Equal(got, want) || len(gaps) > 0 {
 			t.Fatalf("cut at %d: got %q, gaps %v, want %q", size, got, gaps, want)
 		}
-		torn := size > segmentHeader && !endsFrame(s, whole, size)
+		torn := size > 0 && size != segmentHeader && !endsFrame(s, whole, size)
 		if torn != (len(damages) == 1) || torn && (!damages[0].Torn || damages[0].Path == "" || damages[0].Octets <= 0) {
 			t.Fatalf("cut at %d: torn %t, told %v", size, torn, damages)
 		}
@@ -211,14 +213,18 @@ func TestDamageCostsTheFrameThatItHits(t *testing.T) {
 		t.Fatal(err)
 	}
 	all, _, _ := story(t, dir, 0)
-	for at := segmentHeader; at < len(whole); at++ {
+	for at := range len(whole) {
 		hurt := bytes.Clone(whole)
 		hurt[at] ^= 0x55
 		if err := os.WriteFile(list[0].path, hurt, rights.FileMode); err != nil {
 			t.Fatal(err)
 		}
 		got, damages, _ := story(t, dir, 0)
-		if len(got) != len(all)-1 || len(damages) != 1 {
+		want := len(all) - 1
+		if at < segmentHeader {
+			want = len(all)
+		}
+		if len(got) != want || len(damages) != 1 {
 			t.Fatalf("octet %d: got %q, damage %v", at, got, damages)
 		}
 		for _, f := range got {
@@ -264,7 +270,8 @@ func TestBounds(t *testing.T) {
 	payload := strings.Repeat("x", 1000)
 	t.Run("what is not taken stays", func(t *testing.T) {
 		dir := t.TempDir()
-		s := open(t, Options{Dir: dir, Max: 20_000, SegmentSize: 2000})
+		var said bytes.Buffer
+		s := open(t, Options{Dir: dir, Max: 20_000, SegmentSize: 2000, Log: slog.New(slog.NewTextHandler(&said, nil))})
 		dropped := 0
 		for range 40 {
 			n, err := s.Append([]byte(payload))
@@ -279,11 +286,21 @@ func TestBounds(t *testing.T) {
 		if dropped == 0 || c.Dropped != uint64(dropped) || c.Written+c.Dropped != 40 || c.Octets > 20_000 || c.Evicted != 0 || c.Err == nil {
 			t.Errorf("%d dropped, counted %+v", dropped, c)
 		}
+		if strings.Contains(said.String(), "go before their time") {
+			t.Errorf("said %s", said.String())
+		}
 		s.Taken(s.last)
 		n := add(t, s, payload)
 		s.Answered(n)
-		if c := s.Counts(); c.Evicted == 0 || c.Err != nil {
+		// However young they are: Keep is an hour. That is told, as is what was dropped.
+		if c := s.Counts(); c.Evicted == 0 || c.Err != nil || c.Dropped != uint64(dropped) {
 			t.Errorf("counted %+v", c)
+		}
+		s.Close()
+		for _, want := range []string{"records are dropped", "go before their time", "keep=1h0m0s", fmt.Sprint("dropped=", dropped)} {
+			if !strings.Contains(said.String(), want) {
+				t.Errorf("said %s, want %q", said.String(), want)
+			}
 		}
 	})
 	t.Run("what is taken goes after its time", func(t *testing.T) {
@@ -400,6 +417,54 @@ func TestASlowDiskDelaysNoAnswerForLong(t *testing.T) {
 	}
 	if got, _, _ := story(t, dir, 0); len(got) != 8 {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A disk that hangs for long delays each answer by the patience at most, and takes no
+// more memory than the queue may have. Then records are dropped at once, and counted.
+func TestAHangingDiskDelaysAndFillsNothing(t *testing.T) {
+	const slack = 250 * time.Millisecond // of a busy machine
+	d := &sickDisk{free: 1 << 40, all: 1 << 40}
+	var said bytes.Buffer
+	s := open(t, Options{Dir: t.TempDir(), disk: d, Log: slog.New(slog.NewTextHandler(&said, nil))})
+	slow := make(chan struct{})
+	d.set(func() { d.slow = slow })
+	payload := bytes.Repeat([]byte("x"), MaxPayload)
+	append1 := func() error {
+		begun := time.Now()
+		n, err := s.Append(payload)
+		if took := time.Since(begun); took > DefaultPatience+slack {
+			t.Errorf("Append took %s", took)
+		}
+		s.Answered(n)
+		return err
+	}
+	first := append1() // is being written, and no longer queued
+	var wg sync.WaitGroup
+	var late, dropped atomic.Int64
+	for range maxQueue/MaxPayload + 5 {
+		wg.Go(func() {
+			if err := append1(); errors.Is(err, ErrLate) {
+				late.Add(1)
+			} else if errors.Is(err, ErrDropped) {
+				dropped.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	c := s.Counts()
+	if !errors.Is(first, ErrLate) || late.Load() != maxQueue/MaxPayload || dropped.Load() != 5 || c.Late != uint64(late.Load())+1 || c.Dropped != 5 {
+		t.Errorf("%v, %d late, %d dropped, counted %+v", first, late.Load(), dropped.Load(), c)
+	}
+	d.set(func() { d.slow = nil })
+	close(slow)
+	for start := time.Now(); s.Counts().Written <= uint64(late.Load()) && time.Since(start) < 20*time.Second; {
+		time.Sleep(time.Millisecond)
+	}
+	s.Answered(add(t, s, "in time"))
+	s.Close()
+	if c := s.Counts(); c.Written != uint64(late.Load())+2 || strings.Count(said.String(), "disk of the journal's spool is slow") != 1 {
+		t.Errorf("counted %+v, said %s", c, said.String())
 	}
 }
 

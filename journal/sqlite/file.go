@@ -117,6 +117,9 @@ type writing struct {
 // openWriting opens a file in use, making it if needed.
 func openWriting(ctx context.Context, dir string, n name) (_ *writing, err error) {
 	w := &writing{name: n, path: filepath.Join(dir, n.String()), loaded: map[[16]byte]int64{}, known: map[int64]bool{}}
+	if err := checkUntouched(ctx, dir, n); err != nil {
+		return nil, err
+	}
 	if err := create(w.path, 0); err != nil {
 		return nil, err
 	}

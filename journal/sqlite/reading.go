@@ -15,7 +15,13 @@ import (
 // openReading opens a file to be read, by whoever may read it.
 func openReading(ctx context.Context, dir string, n name) (*sql.DB, *sql.Conn, layout, error) {
 	path := filepath.Join(dir, n.String())
+	if err := emptied(path); err != nil {
+		return nil, nil, 0, err
+	}
 	db, conn, is, err := openChecked(ctx, path, "ro")
+	if n.sealed && errors.Is(err, errEmpty) {
+		return nil, nil, 0, fmt.Errorf("%s: %w: nothing is in it", path, errDamaged)
+	}
 	if c := codeOf(err); c != sqlite3.SQLITE_CANTOPEN && c != sqlite3.SQLITE_READONLY {
 		return db, conn, is, err
 	}

@@ -31,6 +31,8 @@ import (
 	"fmt"
 	"strings"
 
+	sqlite3 "modernc.org/sqlite/lib"
+
 	"alignd/journal"
 )
 
@@ -127,6 +129,9 @@ func powerOf10(n int) int {
 // ErrForeign: a file is no journal of a version that is known.
 var ErrForeign = errors.New("it is no journal that this version reads")
 
+// errOther: nobody but its owner knows what a file is worth.
+var errOther = fmt.Errorf("%w: tables of another product", ErrForeign)
+
 // makeSchema writes the schema into an empty database.
 func makeSchema(ctx context.Context, db *sql.Conn) error {
 	tx, err := db.BeginTx(ctx, nil)
@@ -154,9 +159,11 @@ func checkSchema(ctx context.Context, db *sql.Conn) (layout, error) {
 	var is, needs int
 	err := db.QueryRowContext(ctx, `SELECT (SELECT value FROM meta WHERE key = 'product'), (SELECT value FROM meta WHERE key = 'version'),
 		coalesce((SELECT value FROM meta WHERE key = 'reads'), 1)`).Scan(&got, &is, &needs)
-	switch {
+	switch c := codeOf(err); {
+	case c != 0 && c != sqlite3.SQLITE_ERROR: // the file or its disk, not what is in it
+		return 0, err
 	case err != nil || got != product || is < 1:
-		return 0, fmt.Errorf("%w: tables of another product", ErrForeign)
+		return 0, errOther
 	case needs > version:
 		return 0, fmt.Errorf("%w: a later alignd wrote it, with version %d of the schema; this one reads up to %d", ErrForeign, is, version)
 	}

@@ -31,7 +31,7 @@ func (s *Store) dueToSeal(now time.Time) (name, bool, error) {
 	today := now.UTC().Add(-sealAfter).Format(dayForm)
 	for i, n := range list {
 		last := i+1 == len(list) || list[i+1].day != n.day
-		if n.sealed || last && n.day >= today {
+		if n.sealed || last && n.day >= today || s.unsealable[n] {
 			continue
 		}
 		if w := s.open[n.day]; w != nil && w.name == n {

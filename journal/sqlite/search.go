@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -72,7 +73,7 @@ func (r *Reader) after(ctx context.Context, fault error) (stop bool, err error) 
 		return true, ctx.Err()
 	case errors.Is(fault, os.ErrNotExist): // sealed or removed meanwhile
 	case fault != nil && r.Skipped != nil:
-		r.Skipped(fault)
+		r.Skipped(plain(fault))
 	}
 	return false, nil
 }
@@ -105,7 +106,7 @@ func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found
 	if err := is.client(ctx, conn, c, q.Client); err != nil {
 		return fmt.Errorf("%s: %w", n, err)
 	}
-	blocks := blockCache{conn: conn}
+	blocks, skipped := blockCache{conn: conn}, error(nil)
 	for before := int64(math.MaxInt64); ; {
 		rows, err := is.page(ctx, conn, c, before)
 		if err != nil {
@@ -114,7 +115,12 @@ func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found
 		for _, row := range rows {
 			e, err := blocks.entry(ctx, row.block, row.place)
 			if err != nil {
-				return fmt.Errorf("%s: record %d: %w", n, row.id, err)
+				err = fmt.Errorf("%s: record %d: %w", n, row.id, err)
+				if codeOf(err) != 0 || ctx.Err() != nil {
+					return err
+				}
+				skipped = cmp.Or(skipped, err) // those beside it may be whole
+				continue
 			}
 			if !q.Matches(e) {
 				continue
@@ -124,7 +130,7 @@ func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found
 			}
 		}
 		if len(rows) < pageRows {
-			return nil
+			return skipped
 		}
 		before = rows[len(rows)-1].id
 	}

@@ -54,6 +54,10 @@ type Store struct {
 	retention retention
 	tidied    time.Time // when retain last looked
 
+	health     health
+	unsealable map[name]bool // for what is in them
+	notBefore  time.Time     // the next file is sealed
+
 	sealing sync.WaitGroup
 	sealed  chan error         // the outcome of the last one; nil while none runs
 	cancel  context.CancelFunc // of the one that runs
@@ -81,7 +85,7 @@ func Open(opt Options) (*Store, error) {
 	}
 	return &Store{
 		opt: opt, open: map[string]*writing{}, have: map[string]map[[16]byte]int64{},
-		began:     time.Now(),
+		began: time.Now(), unsealable: map[name]bool{},
 		retention: retention{keep: opt.Keep, maxSize: opt.MaxSize, log: opt.Log},
 	}, nil
 }
@@ -118,7 +122,8 @@ func (s *Store) Tidy(ctx context.Context, now time.Time) error {
 		select {
 		case err := <-s.sealed:
 			s.sealed = nil
-			if err != nil {
+			s.health.set(func(h *journal.Health) { h.Sealing = false })
+			if err := s.notSealed(err); err != nil {
 				return err
 			}
 		default:
@@ -132,16 +137,37 @@ func (s *Store) Tidy(ctx context.Context, now time.Time) error {
 		}
 	}
 	n, due, err := s.dueToSeal(now)
-	if err != nil || !due {
+	if err != nil || !due || time.Now().Before(s.notBefore) {
 		return err
 	}
 	ctx, s.cancel = context.WithCancel(ctx)
 	ended := make(chan error, 1)
 	s.sealed = ended
+	s.health.set(func(h *journal.Health) { h.Sealing = true })
 	s.sealing.Go(func() {
-		aside(func() { ended <- s.seal(ctx, n) })
+		aside(func() { ended <- faultOf(n, s.seal(ctx, n)) })
 	})
 	return nil
+}
+
+// sealAgain is how long nothing is sealed after a disk failed. The number is ours.
+const sealAgain = 10 * time.Minute
+
+// notSealed says what becomes of sealing after one file, whose outcome is err. A file
+// that is not what it should be stays as it is, for readers and for who mends it: that
+// is told once.
+func (s *Store) notSealed(err error) error {
+	var f *fault
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &f) && (isDamaged(err) || errors.Is(err, ErrForeign) || errors.Is(err, journal.ErrDamagedBlock)):
+		s.unsealable[f.file] = true
+		s.opt.Log.Error("a file of the journal cannot be sealed and stays as it is", "file", f.file.String(), "err", plain(err))
+		return nil
+	}
+	s.notBefore = time.Now().Add(sealAgain)
+	return err
 }
 
 // Take implements journal.Store.
@@ -158,7 +184,7 @@ func (s *Store) Take(ctx context.Context, from spool.ID, batch []journal.Raw) er
 	for _, day := range order {
 		if err := s.takeDay(ctx, day, from, days[day]); err != nil {
 			// What SQLite thinks of the file now is not to be relied on.
-			return errors.Join(fmt.Errorf("journal of %s: %w", day, err), s.shut(day))
+			return s.mended(errors.Join(fmt.Errorf("journal of %s: %w", day, err), s.shut(day)))
 		}
 	}
 	return nil
@@ -180,7 +206,7 @@ func (s *Store) takeDay(ctx context.Context, day string, from spool.ID, batch []
 		return nil
 	}
 	if err := s.insert(ctx, w, from, batch); err != nil {
-		return err
+		return faultOf(w.name, err)
 	}
 	last := int64(batch[len(batch)-1].Number)
 	s.have[day][from], w.loaded[from] = last, last
@@ -206,18 +232,29 @@ func (s *Store) writing(ctx context.Context, day string) (*writing, error) {
 			n = f
 		}
 	}
+	gone, err := asides(s.opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	next := n.part + 1
+	for _, a := range gone {
+		if a.day == day && a.part >= n.part {
+			n.sealed, next = true, max(next, a.part+1)
+		}
+	}
 	if n.sealed {
-		n = name{day: day, part: n.part + 1}
+		n = name{day: day, part: next}
+		next++
 	}
 	w, err := openWriting(ctx, s.opt.Dir, n)
 	if err != nil {
-		return nil, err
+		return nil, faultOf(n, err)
 	}
 	if w.rows >= s.opt.MaxRows || !w.layout.current() {
 		if err := w.close(); err != nil {
 			return nil, err
 		}
-		if w, err = openWriting(ctx, s.opt.Dir, name{day: day, part: n.part + 1}); err != nil {
+		if w, err = openWriting(ctx, s.opt.Dir, name{day: day, part: next}); err != nil {
 			return nil, err
 		}
 	}
@@ -262,8 +299,8 @@ func (s *Store) taken(ctx context.Context, day string, from spool.ID) (int64, er
 			continue
 		}
 		n, err := loadedOf(ctx, s.opt.Dir, f, from)
-		if err != nil {
-			return 0, err
+		if err != nil && !errors.Is(err, errEmpty) {
+			return 0, faultOf(f, err)
 		}
 		most = max(most, n)
 	}
