@@ -313,11 +313,14 @@ func (m Metrics) IsZero() bool { return len(m.Listen) == 0 && !m.AllowRemote }
 
 // Journal says where records of messages are kept, and for how long.
 type Journal struct {
-	Store string   `yaml:"store" oneof:"none sqlite"`
-	Path  string   `yaml:"path" is:"folder"`
-	Keep  Duration `yaml:"keep" min:"1h" max:"87600h"`
-	Size  Size     `yaml:"size" min:"1MiB" max:"1024TiB"`
-	Spool Spool    `yaml:"spool"`
+	Store string `yaml:"store" oneof:"none sqlite postgres"`
+	Path  string `yaml:"path" is:"folder"`
+	// URL and PasswordFile are for the store postgres.
+	URL          string   `yaml:"url" is:"database" json:",omitempty"`
+	PasswordFile string   `yaml:"password_file" is:"optional_file" json:",omitempty"`
+	Keep         Duration `yaml:"keep" min:"1h" max:"87600h"`
+	Size         Size     `yaml:"size" min:"1MiB" max:"1024TiB"`
+	Spool        Spool    `yaml:"spool"`
 }
 
 // IsZero leaves the default out of Hash.

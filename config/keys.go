@@ -4,7 +4,6 @@ import (
 	"reflect"
 	"sort"
 	"strconv"
-	"strings"
 	"sync"
 
 	"go.yaml.in/yaml/v4"
@@ -46,7 +45,7 @@ func kindName(n *yaml.Node) string {
 		return "keys and values"
 	case n.Kind == yaml.SequenceNode:
 		return "a list"
-	case strings.Contains(strings.ToLower(n.Value), "secret"):
+	case mayHoldPassword(n.Value):
 		return "a text" // an option and its value without a blank behind the colon
 	default:
 		return strconv.Quote(clip(n.Value))

@@ -130,6 +130,9 @@ func TestNoFaultOfYAMLShowsASecret(t *testing.T) {
 		"sampling_secret: \"hush\"hush\n", "sampling_secret: hush: hush\n", "sampling_secret: @hush\n", "sampling_secret: !hush hush\n", "sampling_secret: ]hush\n",
 		"sampling_secret: [a b: hush]]\n", "sampling_secret: {a: hush}\n", "sampling-secret: hush\n", "sampling_secret: [hush, ]hush]\n", "sampling_secret hush\n",
 		"tag: {sampling_secret: hush}\n", "sampling_secret: {,hush}\n", "sampling_secret: \"hush\\q\"\n", "sampling_secret: &hush hush\nsampling_secret: hush\n",
+		"journal: {url: 'postgres://a:hush@h/d'}\n", "journal: {url: 'postgres://a:hush@h/d'\n", "journal:\n  url:postgres://a:hush@h/d\n", "journal: {url: ['postgres://a:hush@h/d']}\n",
+		"journal: {store: 'postgres://a:hush@h/d'}\n", "journal: {url: 'a://a:hush@%zz/d'}\n", "journal: 'postgres://a:hush@h/d'\n", "journal: {url: 'postgres:///d?password=hush'}\n",
+		"journal: {url: 'host=h password=hush'}\n", "journal: {url: 'host=h PASSWORD = hush'}\n", "journal: {password: hush}\n", "journal: {store: postgres, url: 'postgres://h/d?sslpassword=hush'}\n",
 	} {
 		if _, err := Parse([]byte(text), "x.yaml", testNow); err != nil && strings.Contains(strings.ReplaceAll(err.Error(), "!hush", ""), "hush") {
 			t.Errorf("%q: %v", text, err)

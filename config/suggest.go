@@ -103,6 +103,9 @@ func notAllowed(s string, words []string) error {
 		guess = append(guess, near)
 	}
 	text := fmt.Sprintf("%q is not allowed", s)
+	if mayHoldPassword(s) {
+		text = "what stands here is not allowed"
+	}
 	if asked := alternatives(guess, ""); asked != "" {
 		return fmt.Errorf("%s%s allowed: %s", text, asked, strings.Join(words, ", "))
 	}

@@ -260,7 +260,7 @@ func (s *source) oddSpace(n int) rune {
 
 // shown is a text from a line of the file for a message; not from one with a secret.
 func (s *source) shown(line int, text string) string {
-	if strings.Contains(strings.ToLower(s.line(line)+text), "secret") {
+	if mayHoldPassword(s.line(line) + "\n" + text) {
 		return "what stands here"
 	}
 	return strconv.Quote(clip(text))

@@ -78,6 +78,7 @@ func (k *checker) validate(now time.Time) {
 	k.places()
 	k.openSealers()
 	k.metricsPlaces()
+	k.checkStore()
 	k.expiry(now)
 }
 
@@ -198,6 +199,8 @@ var restsOn = map[string][]string{
 	"dkim.min_length_percent": {"dkim.accept_length"},
 	"dns.timeout":             {"limits.message_timeout"},
 	"spf.timeout":             {"limits.message_timeout"},
+	"journal.url":             {"journal.store"},
+	"journal.password_file":   {"journal.store"},
 	"proof":                   {"scope", "action", "kind"},
 	"action":                  {"kind"},
 	"expires":                 {"never_expires"},

@@ -161,6 +161,8 @@ var checks = map[string]func(string) (string, error){
 	"address_pattern": addressPattern,
 	"server":          server,
 	"folder":          absoluteFolder,
+	"optional_file":   optional(absoluteFile),
+	"database":        optional(databaseURL),
 	"field_name":      fieldName,
 	"field_value":     fieldValue,
 	"delimiters":      delimiters,
@@ -170,6 +172,13 @@ var checks = map[string]func(string) (string, error){
 func absoluteFolder(s string) (string, error) {
 	if !filepath.IsAbs(s) {
 		return "", errors.New("is no absolute path, such as /var/lib/alignd")
+	}
+	return filepath.Clean(s), nil
+}
+
+func absoluteFile(s string) (string, error) {
+	if !filepath.IsAbs(s) || strings.HasSuffix(s, "/") {
+		return "", errors.New("is no absolute name of a file, such as /etc/alignd/database-password")
 	}
 	return filepath.Clean(s), nil
 }

@@ -1,10 +1,11 @@
 // Package journal keeps records and finds them again.
 //
 // A Sink writes each record to a spool (package spool) before its message is answered.
-// A Loader takes them from there in batches into a Store: SQLite (journal/sqlite). Mail
-// never waits for the store. Each file of a store has what it has taken with the number
-// of the last frame in one transaction, so each record is kept exactly once, whatever is
-// killed when.
+// A Loader takes them from there in batches into a Store: SQLite (journal/sqlite), or
+// PostgreSQL (journal/postgres) where several hosts share one. Mail never waits for the
+// store. Each file of a store, or the database, has what it has taken with the number of the
+// last frame in one transaction, so each record is kept exactly once, whatever is killed
+// when.
 package journal
 
 import (
@@ -56,7 +57,8 @@ type Store interface {
 	// What the store has already is passed over. The Encoded of a batch is not used
 	// after Take.
 	Take(ctx context.Context, from spool.ID, batch []Raw) error
-	// Tidy does what is due beside: it seals and removes.
+	// Tidy does what is due beside: it seals and removes. Take and Tidy return ErrAnew
+	// where the store is to be given all of the spool again.
 	Tidy(ctx context.Context, now time.Time) error
 	Close() error
 }

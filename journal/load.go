@@ -24,6 +24,9 @@ const (
 	retryMost = 30 * time.Second
 	// heldMost is how long the answer to a record is waited for.
 	heldMost = 2 * time.Minute
+	// closeWithin is how long Close waits for a store that hangs. What it does not take
+	// stays in the spool, for the next start.
+	closeWithin = 10 * time.Second
 )
 
 // Loader takes records from a spool into its stores, each of which has its own watermark.
@@ -37,16 +40,12 @@ type Loader struct {
 	ended sync.WaitGroup
 	told  map[string]bool // of what is wrong with the spool
 
+	ctx    context.Context // of what the stores do
+	cancel context.CancelFunc
+
 	mu     sync.Mutex
 	most   spool.Number // that the first store took
 	status Status
-}
-
-// feed is a store and how it is doing.
-type feed struct {
-	store Store
-	wait  time.Duration // after the next failure
-	until time.Time     // it gets nothing before; zero while it works
 }
 
 // Status says how a loader is doing.
@@ -64,6 +63,7 @@ type Status struct {
 // after the other.
 func NewLoader(s *spool.Spool, dir string, log *slog.Logger, stores ...Store) *Loader {
 	l := &Loader{spool: s, dir: dir, log: log, stop: make(chan struct{}), told: map[string]bool{}}
+	l.ctx, l.cancel = context.WithCancel(context.Background())
 	for _, store := range stores {
 		l.feeds = append(l.feeds, &feed{store: store, wait: loadEvery})
 	}
@@ -82,7 +82,9 @@ func (l *Loader) Status() Status {
 // spool any more, and before the store is closed.
 func (l *Loader) Close() {
 	close(l.stop)
+	defer time.AfterFunc(closeWithin, l.cancel).Stop()
 	l.ended.Wait()
+	l.cancel()
 }
 
 // run loads until Close. After a failure it begins anew with what each store says that
@@ -127,41 +129,6 @@ func (l *Loader) set(f func(*Status)) {
 	f(&l.status)
 }
 
-// failed has a store wait, longer each time, and tells of the first time.
-func (l *Loader) failed(f *feed, err error) {
-	if errors.Is(err, ErrAnew) {
-		f.until = time.Now().Add(loadEvery)
-		return
-	}
-	if f.wait == loadEvery {
-		l.log.Warn("the journal takes no records, they stay in the spool", "err", err)
-	}
-	f.until = time.Now().Add(f.wait)
-	f.wait = min(2*f.wait, retryMost)
-	l.set(func(s *Status) {
-		if s.Err = err; s.Since.IsZero() {
-			s.Since = time.Now()
-		}
-	})
-}
-
-// works says that a store took what it was given.
-func (l *Loader) works(f *feed) {
-	f.wait, f.until = loadEvery, time.Time{}
-	for _, other := range l.feeds {
-		if other.wait != loadEvery {
-			return
-		}
-	}
-	if since := l.Status().Since; !since.IsZero() {
-		l.set(func(s *Status) { s.Err, s.Since = nil, time.Time{} })
-		l.log.Info("the journal takes records again", "failing_s", int(time.Since(since).Seconds()))
-	}
-}
-
-// away reports whether a store that failed is to wait still.
-func (f *feed) away() bool { return !f.until.IsZero() }
-
 // load reads the spool from its begin and follows it. stopping: Close was called, and
 // the spool was read to its end. ErrAnew: a store that failed is to be tried again.
 func (l *Loader) load() (stopping bool, err error) {
@@ -197,34 +164,6 @@ func (l *Loader) load() (stopping bool, err error) {
 		case !stopping:
 			l.tidy()
 			l.pause(loadEvery)
-		}
-	}
-}
-
-// idle: no store works. until is when the first that failed is to be tried again; zero
-// while all work.
-func (l *Loader) idle() (idle bool, until time.Time) {
-	idle = true
-	for _, f := range l.feeds {
-		idle = idle && f.away()
-		if f.away() && (until.IsZero() || f.until.Before(until)) {
-			until = f.until
-		}
-	}
-	return idle, until
-}
-
-// tidy has each store that works do what is due beside.
-func (l *Loader) tidy() {
-	for _, f := range l.feeds {
-		if f.away() {
-			continue
-		}
-		err := f.store.Tidy(context.Background(), time.Now())
-		if errors.Is(err, ErrAnew) {
-			l.failed(f, err)
-		} else if err != nil {
-			l.log.Warn("the journal was not tidied", "err", err)
 		}
 	}
 }
@@ -359,7 +298,7 @@ func (b *batch) hand(list []Raw) {
 		if f.away() {
 			continue
 		}
-		if err := f.store.Take(context.Background(), b.from, list); err != nil {
+		if err := f.store.Take(l.ctx, b.from, list); err != nil {
 			l.failed(f, fmt.Errorf("store: %w", err))
 			continue
 		}

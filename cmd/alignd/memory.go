@@ -8,6 +8,7 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/journal/postgres"
 	"alignd/journal/spool"
 	"alignd/journal/sqlite"
 	"alignd/journal/state"
@@ -34,7 +35,7 @@ func stateFile(cfg *config.Config) string {
 // openMemory opens the journal. Mail does not wait for it: without a folder that can be
 // written the daemon runs without journal, and says so.
 func openMemory(cfg *config.Config, log *slog.Logger) *memory {
-	if cfg.Journal.Store != "sqlite" {
+	if cfg.Journal.Store == "none" {
 		return nil
 	}
 	m, err := tryMemory(cfg, log)
@@ -91,6 +92,9 @@ func (m *memory) place(cfg *config.Config) string {
 	if m == nil {
 		return "none"
 	}
+	if cfg.Journal.Store == "postgres" {
+		return cfg.Journal.URL
+	}
 	return cfg.Journal.Path
 }
 
@@ -119,15 +123,28 @@ func (m *memory) close() {
 // openStore opens the store that the configuration names.
 func openStore(cfg *config.Config, log *slog.Logger) (journal.Store, error) {
 	j := &cfg.Journal
+	if j.Store == "postgres" {
+		return postgres.Open(postgres.Options{Access: databaseOf(cfg), Keep: j.Keep.Duration, MaxSize: int64(j.Size), Log: log}), nil
+	}
 	return sqlite.Open(sqlite.Options{Dir: storeDir(cfg), Keep: j.Keep.Duration, MaxSize: int64(j.Size), Log: log})
 }
 
 var errNoJournal = errors.New("no journal is kept: the configuration says journal.store: none")
 
+// databaseOf is how the database of the journal is reached.
+func databaseOf(cfg *config.Config) postgres.Access {
+	return postgres.Access{URL: cfg.Journal.URL, PasswordFile: cfg.Journal.PasswordFile}
+}
+
 // openReader opens the store for questions. skipped hears of what cannot be read of it.
 func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error) {
-	if cfg.Journal.Store != "sqlite" {
+	switch cfg.Journal.Store {
+	case "none":
 		return nil, errNoJournal
+	case "postgres":
+		r := postgres.NewReader(databaseOf(cfg))
+		r.Skipped = skipped
+		return r, nil
 	}
 	r := sqlite.NewReader(storeDir(cfg))
 	r.Skipped = skipped
@@ -141,7 +158,7 @@ func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
 
 // readState opens it for questions.
 func readState(ctx context.Context, cfg *config.Config) (*state.State, error) {
-	if cfg.Journal.Store != "sqlite" {
+	if cfg.Journal.Store == "none" {
 		return nil, errNoJournal
 	}
 	return state.ReadFile(ctx, stateFile(cfg))

@@ -32,6 +32,6 @@ func (s *Store) measured(octets int64) {
 		broken += len(list)
 	}
 	s.health.set(func(h *journal.Health) {
-		h.Octets, h.Damaged, h.RetentionStopped = octets, broken, s.retention.stopped
+		h.Octets, h.Damaged, h.RetentionStopped = octets, broken, s.retention.Stopped()
 	})
 }

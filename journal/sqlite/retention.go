@@ -3,52 +3,10 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"time"
 )
-
-// Guards of retention against a clock that is wrong, which would remove what is young.
-// The numbers are ours.
-const (
-	// clockJump stops it: the clock went that much further than time did.
-	clockJump = 24 * time.Hour
-	// idleWait is how long it waits at the start where nothing was kept for a day.
-	idleWait = time.Hour
-)
-
-// retention removes the oldest files by age and by size.
-type retention struct {
-	keep    time.Duration
-	maxSize int64
-	log     *slog.Logger
-
-	looked  bool
-	clock   time.Time     // at the last look
-	passed  time.Duration // since the start, then
-	begins  time.Duration // since the start: not before
-	stopped bool
-}
-
-// due reports whether files may be removed now. passed is the time since the start, by
-// the monotonic clock; newest, the time of the newest record, is for the first look.
-func (r *retention) due(now time.Time, passed time.Duration, newest time.Time) bool {
-	if by := now.Sub(r.clock) - (passed - r.passed); r.looked && !r.stopped && by.Abs() > clockJump {
-		r.stopped = true
-		r.log.Warn("the clock jumped, so nothing is removed from the journal until a restart", "by", by.String())
-	}
-	r.clock, r.passed = now, passed
-	if !r.looked {
-		r.looked, r.begins = true, passed
-		if !newest.IsZero() && now.Sub(newest) > clockJump {
-			r.begins = passed + idleWait
-			r.log.Warn("the newest record of the journal is over a day old: if the clock is right, old ones are removed in an hour",
-				"newest", newest.UTC().Format(time.RFC3339), "clock", now.UTC().Format(time.RFC3339))
-		}
-	}
-	return !r.stopped && passed >= r.begins
-}
 
 // retain removes what is older than keep, and the oldest while all take more than
 // maxSize. The newest file stays, and so does what another product wrote.
@@ -64,15 +22,15 @@ func (s *Store) retain(ctx context.Context, now time.Time) error {
 		all += sizes[i]
 	}
 	newest := time.Time{}
-	if !s.retention.looked && len(list) > 0 {
+	if s.retention.First() && len(list) > 0 {
 		newest = newestOf(ctx, s.opt.Dir, list[len(list)-1])
 	}
-	due := s.retention.due(now.Round(0), time.Since(s.began), newest)
+	due := s.retention.Due(now, newest)
 	defer func() { s.measured(all) }()
 	if !due {
 		return nil
 	}
-	oldest := now.Add(-s.retention.keep).UTC().Format(dayForm)
+	oldest := now.Add(-s.opt.Keep).UTC().Format(dayForm)
 	if err := s.retainAsides(oldest); err != nil {
 		return err
 	}
@@ -81,7 +39,7 @@ func (s *Store) retain(ctx context.Context, now time.Time) error {
 		switch {
 		case n.day < oldest:
 			why = "age"
-		case all > s.retention.maxSize:
+		case all > s.opt.MaxSize:
 			why = "size"
 		default:
 			return nil

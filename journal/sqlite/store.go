@@ -50,8 +50,7 @@ type Store struct {
 	have map[string]map[[16]byte]int64 // by day: what all its files have taken
 	zip  journal.Block
 
-	began     time.Time
-	retention retention
+	retention journal.Retention
 	tidied    time.Time // when retain last looked
 
 	health     health
@@ -85,8 +84,8 @@ func Open(opt Options) (*Store, error) {
 	}
 	return &Store{
 		opt: opt, open: map[string]*writing{}, have: map[string]map[[16]byte]int64{},
-		began: time.Now(), unsealable: map[name]bool{},
-		retention: retention{keep: opt.Keep, maxSize: opt.MaxSize, log: opt.Log},
+		unsealable: map[name]bool{},
+		retention:  journal.Retention{Log: opt.Log},
 	}, nil
 }
 

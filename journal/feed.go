@@ -1,0 +1,78 @@
+package journal
+
+import (
+	"errors"
+	"time"
+)
+
+// feed is a store and how it is doing.
+type feed struct {
+	store  Store
+	wait   time.Duration // after the next failure
+	until  time.Time     // it gets nothing before; zero while it works
+	untidy bool          // the last Tidy failed, which was told
+}
+
+// failed has a store wait, longer each time, and tells of the first time.
+func (l *Loader) failed(f *feed, err error) {
+	if errors.Is(err, ErrAnew) {
+		f.until = time.Now().Add(loadEvery)
+		return
+	}
+	if f.wait == loadEvery {
+		l.log.Warn("the journal takes no records, they stay in the spool", "err", err)
+	}
+	f.until = time.Now().Add(f.wait)
+	f.wait = min(2*f.wait, retryMost)
+	l.set(func(s *Status) {
+		if s.Err = err; s.Since.IsZero() {
+			s.Since = time.Now()
+		}
+	})
+}
+
+// works says that a store took what it was given.
+func (l *Loader) works(f *feed) {
+	f.wait, f.until = loadEvery, time.Time{}
+	for _, other := range l.feeds {
+		if other.wait != loadEvery {
+			return
+		}
+	}
+	if since := l.Status().Since; !since.IsZero() {
+		l.set(func(s *Status) { s.Err, s.Since = nil, time.Time{} })
+		l.log.Info("the journal takes records again", "failing_s", int(time.Since(since).Seconds()))
+	}
+}
+
+// away reports whether a store that failed is to wait still.
+func (f *feed) away() bool { return !f.until.IsZero() }
+
+// idle: no store works. until is when the first that failed is to be tried again; zero
+// while all work.
+func (l *Loader) idle() (idle bool, until time.Time) {
+	idle = true
+	for _, f := range l.feeds {
+		idle = idle && f.away()
+		if f.away() && (until.IsZero() || f.until.Before(until)) {
+			until = f.until
+		}
+	}
+	return idle, until
+}
+
+// tidy has each store that works do what is due beside.
+func (l *Loader) tidy() {
+	for _, f := range l.feeds {
+		if f.away() {
+			continue
+		}
+		err := f.store.Tidy(l.ctx, time.Now())
+		if errors.Is(err, ErrAnew) {
+			l.failed(f, err)
+		} else if err != nil && !f.untidy {
+			l.log.Warn("the journal was not tidied", "err", err)
+		}
+		f.untidy = err != nil
+	}
+}

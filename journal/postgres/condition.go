@@ -1,0 +1,108 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"alignd/journal"
+)
+
+// condition is what columns say of a query, for one day. They are only to find its entries
+// soon.
+type condition struct {
+	parts []string
+	args  []any
+	few   bool // rows have one of the keys that recur rarely
+}
+
+func (c *condition) clone() *condition {
+	return &condition{parts: slices.Clone(c.parts), args: slices.Clone(c.args), few: c.few}
+}
+
+// add adds a part, in which each $ stands for an argument.
+func (c *condition) add(text string, args ...any) {
+	for _, a := range args {
+		c.args = append(c.args, a)
+		text = strings.Replace(text, "$", fmt.Sprintf("\x00%d", len(c.args)), 1)
+	}
+	c.parts = append(c.parts, strings.ReplaceAll(text, "\x00", "$"))
+}
+
+// key wants that a column has the key of a text, if there is one.
+func (c *condition) key(column, kind, text string) {
+	if text != "" {
+		c.add(column+" = $", keyOf(kind, text))
+	}
+}
+
+func keyOf(kind, text string) int64 { return int64(journal.KeyOf(kind, text)) }
+
+// condition is that of the query for a day.
+func (s *search) condition(ctx context.Context, d day) (*condition, error) {
+	q := s.query
+	c := &condition{few: q.QueueID != "" || q.Token != "" || q.MessageID != "" || q.ID != ""}
+	from, to := d.begin(), (d+1).begin()-1
+	if !q.Since.IsZero() {
+		from = max(from, q.Since.UnixMilli())
+	}
+	if !q.Until.IsZero() {
+		to = min(to, q.Until.UnixMilli())
+	}
+	c.add("time BETWEEN $ AND $", from, to)
+	c.key("queue", journal.ColumnQueue, q.QueueID)
+	c.key("token", journal.ColumnToken, q.Token)
+	c.key("message", journal.ColumnMessageID, journal.BareID(q.MessageID))
+	if q.ID != "" {
+		c.add("(queue = $ OR token = $ OR message = $)", keyOf(journal.ColumnQueue, q.ID), keyOf(journal.ColumnToken, q.ID),
+			keyOf(journal.ColumnMessageID, journal.BareID(q.ID)))
+	}
+	c.key("rule", journal.ColumnRule, q.Rule)
+	c.key("author", journal.ColumnDomain, q.Domain)
+	if q.MailFrom != "" {
+		at := strings.LastIndexByte(q.MailFrom, '@')
+		c.key("mailfrom", journal.ColumnDomain, strings.ToLower(q.MailFrom[at+1:]))
+		if at >= 0 {
+			c.add("sender = $", int32(journal.SenderOf(q.MailFrom)))
+		}
+	}
+	if q.Disposition != "" {
+		c.add("results / 100 % 10 = $", int32(slices.Index(journal.Dispositions, q.Disposition)+1))
+	}
+	if q.Would != "" {
+		c.add("results / 10000000 % 10 = $", int32(slices.Index(journal.Deliveries, q.Would)+1))
+	}
+	if !q.Client.IsValid() {
+		return c, nil
+	}
+	return c, s.client(ctx, c)
+}
+
+// frequent is how many rows of a network make it quicker to read all rows, newest first,
+// than to sort those of the index. The number is ours.
+const frequent = 20_000
+
+// client adds what columns say of a client's network.
+func (s *search) client(ctx context.Context, c *condition) error {
+	first, last := journal.NumbersOf(s.query.Client)
+	if first == last {
+		c.add("client = $", first)
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	var count int
+	const text = "SELECT count(*) FROM (SELECT FROM records WHERE time BETWEEN $1 AND $2 AND client BETWEEN $3 AND $4 LIMIT $5) AS few"
+	if err := s.conn.QueryRow(ctx, text, c.args[0], c.args[1], first, last, frequent).Scan(&count); err != nil {
+		return late(ctx, err, readWithin)
+	}
+	column := "client"
+	if count == frequent {
+		column = "client + 0" // an expression that no index has
+	} else {
+		c.few = true
+	}
+	c.add(column+" BETWEEN $ AND $", first, last)
+	return nil
+}

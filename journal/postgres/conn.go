@@ -1,0 +1,100 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// How long a server may take. The numbers are ours; a server that hangs keeps nobody waiting
+// for longer.
+const (
+	connectWithin = 10 * time.Second
+	takeWithin    = 30 * time.Second
+	readWithin    = 60 * time.Second
+)
+
+// Access says how a database is reached.
+type Access struct {
+	// URL is one of libpq's, postgres://USER@HOST:PORT/DATABASE?sslmode=..., without
+	// password. What it leaves out may stand in libpq's environment variables.
+	URL string
+	// PasswordFile holds the password, which a line end may follow; empty for what libpq's
+	// environment variables and its password file say. It is read at each connect.
+	PasswordFile string
+}
+
+// settings are those of a session where the URL says nothing of them, so that what a
+// frozen client left open does not stay so.
+var settings = map[string]string{
+	"statement_timeout":                   "60s",
+	"lock_timeout":                        "10s",
+	"idle_in_transaction_session_timeout": "60s",
+}
+
+// connect begins a session. It is not known yet whose tables the database has.
+func (a *Access) connect(ctx context.Context) (*pgx.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, connectWithin)
+	defer cancel()
+	cfg, err := a.config()
+	if err != nil {
+		return nil, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, cfg)
+	if err != nil {
+		return nil, late(ctx, err, connectWithin)
+	}
+	for name, value := range settings {
+		if _, said := cfg.RuntimeParams[name]; said {
+			continue
+		}
+		if _, err := conn.Exec(ctx, "SELECT set_config($1, $2, false)", name, value); err != nil {
+			return nil, errors.Join(late(ctx, err, connectWithin), conn.Close(ctx))
+		}
+	}
+	return conn, nil
+}
+
+// config reads the URL, and with it what lies in files and in the environment now.
+func (a *Access) config() (*pgx.ConnConfig, error) {
+	cfg, err := pgx.ParseConfig(a.URL)
+	if err != nil {
+		return nil, err
+	}
+	if a.PasswordFile != "" {
+		text, err := os.ReadFile(a.PasswordFile)
+		if err != nil {
+			return nil, fmt.Errorf("password: %w", err)
+		}
+		cfg.Password = strings.TrimRight(string(text), "\r\n")
+	}
+	if cfg.RuntimeParams["application_name"] == "" {
+		cfg.RuntimeParams["application_name"] = "alignd"
+	}
+	if !strings.Contains(a.URL, "default_query_exec_mode=") {
+		// Statements without a name: a pooler may stand between, and each is planned for
+		// the day that it asks for.
+		cfg.DefaultQueryExecMode = pgx.QueryExecModeExec
+	}
+	return cfg, nil
+}
+
+// late gives a fault the reason that a person understands.
+func late(ctx context.Context, err error, within time.Duration) error {
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fmt.Errorf("the server does not answer within %s: %w", within, err)
+	}
+	return err
+}
+
+// shut ends a session in whatever state it is, without waiting for the server.
+func shut(conn *pgx.Conn) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = conn.Close(ctx) // there is nothing to lose in it
+}

@@ -1,0 +1,266 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"alignd/journal"
+)
+
+// Reader reads a journal. It needs no right but SELECT. Its methods are safe for concurrent
+// use.
+type Reader struct {
+	// Skipped hears of blocks that cannot be read; nil to be told of none.
+	Skipped func(error)
+
+	access Access
+	mu     sync.Mutex
+	idle   *pgx.Conn // kept for the next question
+}
+
+// NewReader does not reach for the server before it is asked something.
+func NewReader(access Access) *Reader { return &Reader{access: access} }
+
+// Close ends what sessions are open.
+func (r *Reader) Close() error {
+	if conn := r.swap(nil); conn != nil {
+		shut(conn)
+	}
+	return nil
+}
+
+// swap puts a session aside and returns the one that was there.
+func (r *Reader) swap(conn *pgx.Conn) *pgx.Conn {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	conn, r.idle = r.idle, conn
+	return conn
+}
+
+// session runs f in one. Where there is no journal yet, f is not called.
+func (r *Reader) session(ctx context.Context, f func(*pgx.Conn) error) (err error) {
+	conn := r.swap(nil)
+	if conn != nil && conn.Ping(ctx) != nil {
+		shut(conn)
+		conn = nil
+	}
+	if conn == nil {
+		if conn, err = r.access.connect(ctx); err != nil {
+			return fmt.Errorf("PostgreSQL: %w", err)
+		}
+		if err := checkSchema(ctx, conn); err != nil {
+			shut(conn)
+			if errors.Is(err, errEmpty) {
+				return nil
+			}
+			return fmt.Errorf("PostgreSQL: %w", err)
+		}
+	}
+	var found foundError
+	switch err := f(conn); {
+	case err == nil, errors.As(err, &found):
+		if conn = r.swap(conn); conn != nil {
+			shut(conn)
+		}
+		if errors.Is(found.err, journal.ErrEnough) {
+			return nil
+		}
+		return found.err
+	default:
+		shut(conn)
+		return fmt.Errorf("PostgreSQL: %w", err)
+	}
+}
+
+// foundError is an error of the caller's, who is not to take it for the server's.
+type foundError struct{ err error }
+
+func (e foundError) Error() string { return e.err.Error() }
+
+// pageRows is how many rows are read at once. Each page is a transaction of its own.
+const pageRows = 1000
+
+// Search implements journal.Searcher.
+func (r *Reader) Search(ctx context.Context, q journal.Query, found func(*journal.Entry) error) error {
+	return r.session(ctx, func(conn *pgx.Conn) error {
+		days, err := daysOf(ctx, conn)
+		if err != nil {
+			return err
+		}
+		s := search{reader: r, conn: conn, query: &q, left: q.Limit, found: found}
+		for _, d := range slices.Backward(days) {
+			if !mayHold(d, q.Since, q.Until) {
+				continue
+			}
+			if err := s.day(ctx, d); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// mayHold: the day is within the time that is wanted.
+func mayHold(d day, since, until time.Time) bool {
+	return (until.IsZero() || d.begin() < until.UnixMilli()+1) && (since.IsZero() || (d+1).begin() > since.UnixMilli())
+}
+
+// search is one that is going on.
+type search struct {
+	reader *Reader
+	conn   *pgx.Conn
+	query  *journal.Query
+	left   int // entries that are wanted still; 0 at first is all
+	found  func(*journal.Entry) error
+}
+
+// place is where a record is.
+type place struct{ time, id int64 }
+
+func (p place) block() int64 { return p.id >> placeBits }
+
+// day searches one, newest first. The first page is as long as what is wanted.
+func (s *search) day(ctx context.Context, d day) error {
+	size := pageRows
+	if s.query.Limit > 0 {
+		size = min(size, s.left)
+	}
+	c, err := s.condition(ctx, d)
+	if err != nil {
+		return err
+	}
+	var before *place
+	for {
+		list, err := s.page(ctx, c, before, size)
+		if err != nil {
+			return err
+		}
+		if err := s.hand(ctx, d, list); err != nil {
+			return err
+		}
+		if len(list) < size {
+			return nil
+		}
+		before, size = &list[len(list)-1], pageRows
+	}
+}
+
+// page reads the next places, newest first.
+func (s *search) page(ctx context.Context, c *condition, before *place, size int) ([]place, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	c = c.clone()
+	if before != nil {
+		c.add("time <= $", before.time)
+		c.add("(time, id) < ($, $)", before.time, before.id)
+	}
+	text := "SELECT time, id FROM records WHERE " + strings.Join(c.parts, " AND ")
+	if c.few {
+		// Found by their key and then put in order, whatever the planner knows of the day.
+		text = "WITH few AS MATERIALIZED (" + text + ") SELECT * FROM few"
+	}
+	text += fmt.Sprintf(" ORDER BY time DESC, id DESC LIMIT %d", size)
+	rows, err := s.conn.Query(ctx, text, c.args...)
+	if err != nil {
+		return nil, late(ctx, err, readWithin)
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p place, err error) {
+		return p, row.Scan(&p.time, &p.id)
+	})
+	return list, late(ctx, err, readWithin)
+}
+
+// blocksAtOnce is how many blocks are read at a time.
+const blocksAtOnce = 16
+
+// hand hands over what stands at places, a few blocks at a time.
+func (s *search) hand(ctx context.Context, d day, list []place) error {
+	for len(list) > 0 {
+		ids, n := []int64{}, 0
+		for ; n < len(list); n++ {
+			if slices.Contains(ids, list[n].block()) {
+				continue
+			}
+			if len(ids) == blocksAtOnce {
+				break
+			}
+			ids = append(ids, list[n].block())
+		}
+		blocks, err := s.blocks(ctx, d, ids)
+		if err != nil {
+			return err
+		}
+		for _, p := range list[:n] {
+			if err := s.one(blocks[p.block()], p); err != nil {
+				return err
+			}
+		}
+		list = list[n:]
+	}
+	return nil
+}
+
+// blocks reads and unpacks some.
+func (s *search) blocks(ctx context.Context, d day, ids []int64) (map[int64][]journal.Item, error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	rows, err := s.conn.Query(ctx, "SELECT id, data FROM blocks WHERE day = $1 AND id = ANY ($2)", int32(d), ids)
+	if err != nil {
+		return nil, late(ctx, err, readWithin)
+	}
+	found := make(map[int64][]journal.Item, len(ids))
+	list, err := pgx.CollectRows(rows, toBlock)
+	for _, b := range list {
+		items, err := b.data.Items()
+		if err != nil {
+			s.reader.skip(fmt.Errorf("block %d of %s: %w", b.id, d, err))
+		}
+		found[b.id] = items
+	}
+	return found, late(ctx, err, readWithin)
+}
+
+type block struct {
+	id   int64
+	data journal.Block
+}
+
+func toBlock(row pgx.CollectableRow) (b block, err error) {
+	return b, row.Scan(&b.id, (*[]byte)(&b.data))
+}
+
+// one hands over what stands at a place, if it is wanted.
+func (s *search) one(items []journal.Item, p place) error {
+	at := int(p.id & (maxItems - 1))
+	if at >= len(items) {
+		return nil // told of, or the day was removed meanwhile
+	}
+	e, err := items[at].Entry()
+	if err != nil {
+		s.reader.skip(fmt.Errorf("record %d: %w", p.id, err))
+		return nil
+	}
+	if !s.query.Matches(e) {
+		return nil
+	}
+	if err := s.found(e); err != nil {
+		return foundError{err}
+	}
+	if s.left--; s.left == 0 {
+		return foundError{journal.ErrEnough}
+	}
+	return nil
+}
+
+func (r *Reader) skip(err error) {
+	if r.Skipped != nil {
+		r.Skipped(err)
+	}
+}

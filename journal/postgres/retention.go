@@ -1,0 +1,141 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// How often Tidy looks. The numbers are ours.
+const (
+	checkEvery  = 10 * time.Second // whether the database fell back, where no mail comes
+	retainEvery = time.Minute
+)
+
+// dropWithin is how long a DROP waits for those who read, while others wait behind it. A
+// backup may read for hours: it is tried again.
+const dropWithin = "1s"
+
+// Tidy implements journal.Store. One host at a time removes partitions.
+func (s *Store) Tidy(ctx context.Context, now time.Time) error {
+	since := time.Since(s.checked) // of the monotonic clock; now may be any time
+	if since < checkEvery {
+		return nil
+	}
+	s.checked = time.Now()
+	ctx, cancel := context.WithTimeout(ctx, takeWithin)
+	defer cancel()
+	err := s.enter(ctx)
+	if err == nil {
+		err = s.tidy(ctx, now)
+	}
+	return s.outcome(ctx, err)
+}
+
+func (s *Store) tidy(ctx context.Context, now time.Time) error {
+	for id := range s.have {
+		if err := s.compare(ctx, id); err != nil {
+			return err
+		}
+	}
+	for _, d := range []day{dayOf(now), dayOf(now) + 1} { // nobody waits at midnight
+		if err := s.ensureDay(ctx, d); err != nil {
+			return err
+		}
+	}
+	if time.Since(s.tidied) < retainEvery {
+		return nil
+	}
+	s.tidied = time.Now()
+	return s.retain(ctx, now)
+}
+
+// retain removes the days that are older than keep, and the oldest while all take more than
+// MaxSize. The day of the newest record stays, and what comes after it.
+func (s *Store) retain(ctx context.Context, now time.Time) error {
+	var newest int64
+	if err := s.conn.QueryRow(ctx, "SELECT coalesce(max(time), 0) FROM records").Scan(&newest); err != nil {
+		return err
+	}
+	at := time.Time{}
+	if newest != 0 {
+		at = time.UnixMilli(newest)
+	}
+	if !s.retention.Due(now, at) || newest == 0 {
+		return nil
+	}
+	sizes, err := s.sizes(ctx)
+	if err != nil {
+		return err
+	}
+	all := int64(0)
+	for _, d := range sizes {
+		all += d.octets
+	}
+	for _, d := range sizes {
+		why := ""
+		switch {
+		case d.day >= dayOf(at):
+			return nil
+		case d.day < dayOf(now.Add(-s.opt.Keep)):
+			why = "age"
+		case all > s.opt.MaxSize:
+			why = "size"
+		default:
+			return nil
+		}
+		dropped, err := s.drop(ctx, d.day)
+		if err != nil || !dropped {
+			return err
+		}
+		all -= d.octets
+		s.opt.Log.Info("a day of the journal was removed", "day", d.day.String(), "for", why, "octets", d.octets)
+	}
+	return nil
+}
+
+type sized struct {
+	day    day
+	octets int64
+}
+
+// sizes are those of the days, oldest first.
+func (s *Store) sizes(ctx context.Context) ([]sized, error) {
+	rows, err := s.conn.Query(ctx, "SELECT day, sum(octets)::bigint FROM "+partitions+" GROUP BY day ORDER BY day")
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (d sized, err error) {
+		return d, row.Scan((*int32)(&d.day), &d.octets)
+	})
+}
+
+// drop removes the partitions of a day, unless another host is at it, or somebody reads them
+// for longer than a moment.
+func (s *Store) drop(ctx context.Context, d day) (done bool, err error) {
+	var parts []string
+	for _, table := range tables {
+		parts = append(parts, d.partition(table))
+	}
+	err = pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
+		if err := tx.QueryRow(ctx, "SELECT pg_try_advisory_xact_lock($1, $2)", lockClass, lockTidy).Scan(&done); err != nil || !done {
+			return err
+		}
+		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = '%s'", dropWithin)); err != nil {
+			return err
+		}
+		_, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+strings.Join(parts, ", "))
+		return err
+	})
+	var fault *pgconn.PgError
+	if errors.As(err, &fault) && fault.Code == codeLockTimeout {
+		return false, nil
+	}
+	delete(s.days, d)
+	return done && err == nil, err
+}
