@@ -49,7 +49,7 @@ func PackTight(dst Block, items []byte) Block { return tight.EncodeAll(items, ds
 
 // Items unpacks b. It is safe for concurrent use, as all of this file.
 func (b Block) Items() (items []Item, err error) {
-	data, err := decoder.DecodeAll(b, nil)
+	data, err := b.Unpack()
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDamagedBlock, err)
 	}

@@ -25,6 +25,7 @@ import (
 type journalFlags struct {
 	config, since, until, domain, client string
 	disposition, would, rule, queueID    string
+	mailFrom                             string
 	limit                                int
 	json, follow                         bool
 }
@@ -66,6 +67,7 @@ usage.`,
 	flags.StringVar(&f.until, "until", "", "messages that began before this time")
 	flags.StringVar(&f.domain, "domain", "", "Author Domain")
 	flags.StringVar(&f.client, "client", "", "address or network (CIDR) of the client that was checked")
+	flags.StringVar(&f.mailFrom, "mail-from", "", "address or domain of MAIL FROM")
 	flags.StringVar(&f.disposition, "disposition", "", "accept, quarantine, reject or tempfail")
 	flags.StringVar(&f.would, "would", "", "what monitor mode or a rollout held back: tag, hold, refuse or defer")
 	flags.StringVar(&f.rule, "rule", "", "id of the rule that decided")
@@ -103,13 +105,8 @@ usage.`,
 				any = any || len(list) > 0
 				return show(out, list)
 			}
-			for _, q := range queriesFor(args[0]) {
-				if q.Limit = f.limit; any {
-					break
-				}
-				if err := f.search(c, q, once); err != nil {
-					return err
-				}
+			if err := f.search(c, queryFor(args[0], f.limit), once); err != nil {
+				return err
 			}
 			if !any {
 				return failure{fmt.Errorf("the journal has no message with queue id, token or Message-ID %q", args[0])}
@@ -127,12 +124,12 @@ func (f *journalFlags) common(c *cobra.Command) {
 	c.Flags().BoolVar(&f.json, "json", false, "print one JSON object a line, as alignd check --json does")
 }
 
-// queriesFor are the queries for what a person has in hand, the likeliest first.
-func queriesFor(id string) []journal.Query {
+// queryFor is the query for what a person has in hand.
+func queryFor(id string, limit int) journal.Query {
 	if strings.ContainsAny(id, "@<") {
-		return []journal.Query{{MessageID: id}}
+		return journal.Query{MessageID: id, Limit: limit}
 	}
-	return []journal.Query{{Token: id}, {QueueID: id}, {MessageID: id}}
+	return journal.Query{ID: id, Limit: limit}
 }
 
 // query is what the flags ask for.
@@ -155,6 +152,9 @@ func (f *journalFlags) query(now time.Time) (q journal.Query, err error) {
 			return q, fmt.Errorf("--domain %q: %w", f.domain, err)
 		}
 	}
+	if q.MailFrom, err = sender(f.mailFrom); err != nil {
+		return q, fmt.Errorf("--mail-from %q: %w", f.mailFrom, err)
+	}
 	if f.client != "" {
 		if q.Client, err = network(f.client); err != nil {
 			return q, fmt.Errorf("--client %q is no address and no network such as 192.0.2.0/24", f.client)
@@ -164,6 +164,16 @@ func (f *journalFlags) query(now time.Time) (q journal.Query, err error) {
 		return q, fmt.Errorf("--limit %d is below 0", f.limit)
 	}
 	return q, nil
+}
+
+// sender is an address or a domain as the journal has it.
+func sender(text string) (string, error) {
+	if text == "" {
+		return "", nil
+	}
+	at := strings.LastIndexByte(text, '@') + 1
+	d, err := domain.Normalize(text[at:])
+	return text[:at] + d, err
 }
 
 func network(text string) (netip.Prefix, error) {

@@ -267,26 +267,16 @@ func (p packed) Records(found func([]byte)) error {
 	return nil
 }
 
-// find returns the newest message with that token, queue id or Message-ID, in this
-// order.
+// find returns the newest message with that token, queue id or Message-ID.
 func (s *replaySource) find(ctx context.Context, id string) (found *record.Record, err error) {
-	for _, q := range queriesFor(id) {
-		if s.export != nil {
-			break
-		}
-		q.Limit = 1
+	q := queryFor(id, 1)
+	if s.export == nil {
 		err := s.reader.Search(context.WithoutCancel(ctx), q, func(e *journal.Entry) error {
 			found = e.Record
 			return nil
 		})
-		if err != nil || found != nil {
-			return found, err
-		}
+		return found, err
 	}
-	if s.export == nil {
-		return nil, nil
-	}
-	best := len(queriesFor(id))
 	err = s.scan(ctx, time.Time{}, time.Time{}, func(b journal.Block) error {
 		items, err := b.Items()
 		if err != nil {
@@ -297,10 +287,8 @@ func (s *replaySource) find(ctx context.Context, id string) (found *record.Recor
 			if err != nil {
 				return err
 			}
-			for n, q := range queriesFor(id) {
-				if n <= best && q.Matches(e) {
-					found, best = e.Record, n
-				}
+			if q.Matches(e) {
+				found = e.Record
 			}
 		}
 		return nil

@@ -50,11 +50,9 @@ func (l layout) condition(q *journal.Query) *condition {
 	}
 	c.key("rule", journal.ColumnRule, q.Rule)
 	c.key("author", journal.ColumnDomain, q.Domain)
-	if at := strings.LastIndexByte(q.MailFrom, '@'); q.MailFrom != "" {
-		c.key("mailfrom", journal.ColumnDomain, strings.ToLower(q.MailFrom[at+1:]))
-		if at >= 0 && l > 1 {
-			c.add("sender = ?", int64(journal.SenderOf(q.MailFrom)))
-		}
+	c.key("mailfrom", journal.ColumnDomain, domainOf(q.MailFrom))
+	if sender := journal.SenderOf(q.MailFrom); sender != 0 && l > 1 {
+		c.add("sender = ?", int64(sender))
 	}
 	if !q.Since.IsZero() {
 		c.add("time >= ?", q.Since.UnixMilli())
@@ -71,12 +69,17 @@ func (l layout) condition(q *journal.Query) *condition {
 	return c
 }
 
+// domainOf is the domain of an address, or a domain itself.
+func domainOf(mailFrom string) string {
+	return strings.ToLower(mailFrom[strings.LastIndexByte(mailFrom, '@')+1:])
+}
+
 // frequent is how many rows of a network make it quicker to read all rows, newest first,
 // than to sort those of the index. The number is ours.
 const frequent = 20_000
 
 // client adds what columns say of a client's network.
-func (l layout) client(ctx context.Context, conn *sql.Conn, c *condition, p netip.Prefix) error {
+func (l layout) client(ctx context.Context, conn *sql.Conn, c *condition, p netip.Prefix, indexed bool) error {
 	if !p.IsValid() {
 		return nil
 	}
@@ -90,10 +93,6 @@ func (l layout) client(ctx context.Context, conn *sql.Conn, c *condition, p neti
 	if first == last {
 		c.add("client = ?", first)
 		return nil
-	}
-	var indexed bool
-	if err := conn.QueryRowContext(ctx, "SELECT count(*) FROM sqlite_schema WHERE name = 'by_client'").Scan(&indexed); err != nil {
-		return err
 	}
 	column := "client"
 	if indexed {

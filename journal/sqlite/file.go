@@ -16,6 +16,7 @@ import (
 
 	"modernc.org/sqlite"
 
+	"alignd/journal"
 	"alignd/journal/rights"
 )
 
@@ -100,23 +101,25 @@ func create(path string, flag int) error {
 
 // writing is a file in use, open to be written.
 type writing struct {
-	name   name
-	path   string
-	db     *sql.DB
-	conn   *sql.Conn
-	insert inserter
-	block  *sql.Stmt
+	name name
+	path string
+	db   *sql.DB
+	conn *sql.Conn
+
+	rowInserter   inserter
+	block, filter *sql.Stmt
+
 	layout layout
 	rows   int64 // that it has
 	tail   tail
 	loaded map[[16]byte]int64
-	known  map[int64]bool // keys whose names it has
+	known  map[journal.Key]bool // keys whose names it has
 	used   time.Time
 }
 
 // openWriting opens a file in use, making it if needed.
 func openWriting(ctx context.Context, dir string, n name) (_ *writing, err error) {
-	w := &writing{name: n, path: filepath.Join(dir, n.String()), loaded: map[[16]byte]int64{}, known: map[int64]bool{}}
+	w := &writing{name: n, path: filepath.Join(dir, n.String()), loaded: map[[16]byte]int64{}, known: map[journal.Key]bool{0: true}}
 	if err := checkUntouched(ctx, dir, n); err != nil {
 		return nil, err
 	}
@@ -149,10 +152,13 @@ func openWriting(ctx context.Context, dir string, n name) (_ *writing, err error
 	if err = w.read(ctx); err != nil {
 		return nil, err
 	}
-	if err = w.insert.prepare(ctx, w.conn); err != nil {
+	if err = w.rowInserter.prepare(ctx, w.conn); err != nil {
 		return nil, err
 	}
-	w.block, err = w.conn.PrepareContext(ctx, "INSERT OR REPLACE INTO blocks (id, data) VALUES (?,?)")
+	if w.block, err = w.conn.PrepareContext(ctx, "INSERT OR REPLACE INTO blocks (id, data) VALUES (?,?)"); err != nil {
+		return nil, err
+	}
+	w.filter, err = w.conn.PrepareContext(ctx, "INSERT OR REPLACE INTO filters (block, data) VALUES (?,?)")
 	return w, err
 }
 
@@ -186,9 +192,11 @@ func (w *writing) read(ctx context.Context) error {
 
 func (w *writing) close() error {
 	var errs []error
-	errs = append(errs, w.insert.close())
-	if w.block != nil {
-		errs = append(errs, w.block.Close())
+	errs = append(errs, w.rowInserter.close())
+	for _, s := range []*sql.Stmt{w.block, w.filter} {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
 	}
 	if w.conn != nil {
 		errs = append(errs, w.conn.Close())

@@ -4,9 +4,11 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"maps"
 	"strings"
 
 	"alignd/journal"
+	"alignd/journal/spool"
 )
 
 // rowColumns are the columns of a row, in the order of values.
@@ -83,22 +85,111 @@ func (r *inserter) flush(ctx context.Context) error {
 	return nil
 }
 
-// tail is the last block of a file in use. A small one is written again with what comes
-// next, as long as it is small: a few records a second would fill blocks of a few each,
-// which compress badly.
+// tail is the last block of a file in use. It is written again with what comes next
+// until it is full: a few records a second would fill blocks of a few each, which
+// compress badly.
 type tail struct {
-	block int64 // its id
-	items []byte
-	count int
+	block  int64 // its id
+	items  []byte
+	count  int
+	filter filter
+	zip    journal.Block
 }
 
-// smallBlock is up to how many items a block is written again; ours.
-const smallBlock = 64
+// liveItems is how many items a block of a file in use has. More compress better and
+// take who reads one of them longer. The number is ours.
+const liveItems = 64
 
-// with is the tail after n more items.
-func (t tail) with(n int) tail {
-	if t.count == 0 || t.count+n > smallBlock {
-		return tail{block: t.block + 1, items: t.items[:0]}
+// next begins a further block.
+func (t *tail) next() {
+	t.block++
+	t.items, t.count = t.items[:0], 0
+	if t.filter == nil {
+		t.filter = newFilter(liveItems)
 	}
-	return t
+	clear(t.filter)
+}
+
+// insert writes a batch in one transaction. After an error the file is to be closed.
+func (w *writing) insert(ctx context.Context, from spool.ID, batch []journal.Raw) (err error) {
+	tx, err := w.conn.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, tx.Rollback())
+		}
+	}()
+	rows, block, filter := w.rowInserter.within(ctx, tx), tx.StmtContext(ctx, w.block), tx.StmtContext(ctx, w.filter)
+	names := map[journal.Key]string{}
+	for rest := batch; len(rest) > 0; {
+		if w.tail.filter == nil || w.tail.count >= liveItems {
+			w.tail.next()
+		}
+		n := min(len(rest), liveItems-w.tail.count)
+		if err := w.fill(ctx, &rows, rest[:n], names); err != nil {
+			return err
+		}
+		w.tail.zip = journal.Pack(w.tail.zip, w.tail.items)
+		if _, err := block.ExecContext(ctx, w.tail.block, []byte(w.tail.zip)); err != nil {
+			return err
+		}
+		if _, err := filter.ExecContext(ctx, w.tail.block, []byte(w.tail.filter)); err != nil {
+			return err
+		}
+		rest = rest[n:]
+	}
+	if err := rows.flush(ctx); err != nil {
+		return err
+	}
+	w.rowInserter.args = rows.args
+	for key, text := range names {
+		if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO names (key, name) VALUES (?,?)", int64(key), text); err != nil {
+			return err
+		}
+	}
+	last := int64(batch[len(batch)-1].Number)
+	if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO loaded (spool, number) VALUES (?,?)", from[:], last); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return err
+	}
+	w.rows += int64(len(batch))
+	w.learn(names)
+	return nil
+}
+
+// fill adds entries to the tail, with their rows, and gathers names that the file lacks.
+func (w *writing) fill(ctx context.Context, rows *inserter, batch []journal.Raw, names map[journal.Key]string) error {
+	t := &w.tail
+	for i := range batch {
+		t.items = journal.AppendItem(t.items, &batch[i])
+		c := journal.ColumnsOf(&batch[i].Entry)
+		if err := rows.add(ctx, values(t.block<<placeBits|int64(t.count), &c)); err != nil {
+			return err
+		}
+		t.filter.addColumns(&c)
+		t.count++
+		if !w.known[c.Author] || !w.known[c.MailFrom] || !w.known[c.Rule] {
+			maps.Copy(names, journal.NamesOf(batch[i].Record))
+		}
+	}
+	return nil
+}
+
+// maxKnown bounds what is remembered of names that a file has, so that a flood of
+// different ones costs no memory.
+const maxKnown = 20_000
+
+// learn remembers names that the file has.
+func (w *writing) learn(names map[journal.Key]string) {
+	if len(w.known)+len(names) > maxKnown {
+		clear(w.known)
+		w.known[0] = true
+	}
+	for key := range names {
+		w.known[key] = true
+	}
 }

@@ -10,6 +10,8 @@ import (
 
 	"modernc.org/sqlite"
 	sqlite3 "modernc.org/sqlite/lib"
+
+	"alignd/journal"
 )
 
 // openReading opens a file to be read, by whoever may read it.
@@ -79,4 +81,30 @@ func codeOf(err error) int {
 		return e.Code() & 0xff
 	}
 	return 0
+}
+
+// readDictionaries makes the blocks of a file readable.
+func readDictionaries(ctx context.Context, conn *sql.Conn, is layout) error {
+	if is == 1 {
+		return nil
+	}
+	rows, err := conn.QueryContext(ctx, "SELECT data FROM dictionaries")
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var data []byte
+		if err := rows.Scan(&data); err != nil {
+			return err
+		}
+		content, err := journal.Block(data).Unpack()
+		if err != nil {
+			return fmt.Errorf("dictionary: %w", err)
+		}
+		if err := journal.LearnDictionary(content); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // scanBlocks is how many blocks are read in one transaction, for the reason of pageRows.
-const scanBlocks = 16
+const scanBlocks = 64
 
 // Scan implements journal.Reader. Files that cannot be read are passed over, and told of.
 func (r *Reader) Scan(ctx context.Context, since, until time.Time, each func(journal.Block) error) error {
@@ -30,7 +30,7 @@ func (r *Reader) Scan(ctx context.Context, since, until time.Time, each func(jou
 }
 
 func (r *Reader) scanFile(ctx context.Context, n name, each func(journal.Block) error) error {
-	db, conn, _, err := openReading(ctx, r.dir, n)
+	db, conn, is, err := openReading(ctx, r.dir, n)
 	if errors.Is(err, errEmpty) { // about to be made
 		return nil
 	}
@@ -39,6 +39,9 @@ func (r *Reader) scanFile(ctx context.Context, n name, each func(journal.Block) 
 	}
 	defer db.Close()
 	defer conn.Close()
+	if err := readDictionaries(ctx, conn, is); err != nil {
+		return fmt.Errorf("%s: %w", n, err)
+	}
 	for after := int64(0); ; {
 		rows, err := conn.QueryContext(ctx, "SELECT id, data FROM blocks WHERE id > ? ORDER BY id LIMIT ?", after, scanBlocks)
 		if err != nil {

@@ -102,52 +102,105 @@ func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found
 	}
 	defer db.Close()
 	defer conn.Close()
-	c := is.condition(q)
-	if err := is.client(ctx, conn, c, q.Client); err != nil {
-		return fmt.Errorf("%s: %w", n, err)
+	s := searching{conn: conn, layout: is, query: q, found: found, blocks: blockCache{conn: conn, is: is}}
+	defer s.close()
+	if err = s.file(ctx, n); err == nil {
+		err = s.skipped
 	}
-	blocks, skipped := blockCache{conn: conn}, error(nil)
-	for before := int64(math.MaxInt64); ; {
-		rows, err := is.page(ctx, conn, c, before)
+	if err != nil && !errors.As(err, new(foundError)) {
+		err = fmt.Errorf("%s: %w", n, err)
+	}
+	return err
+}
+
+// searching is a search in one file.
+type searching struct {
+	conn      *sql.Conn
+	layout    layout
+	query     *journal.Query
+	condition *condition
+	page      *sql.Stmt
+	blocks    blockCache
+	found     func(*journal.Entry) error
+	skipped   error // why the first record could not be read that was passed over
+}
+
+func (s *searching) close() {
+	if s.page != nil {
+		s.page.Close()
+	}
+}
+
+func (s *searching) file(ctx context.Context, n name) (err error) {
+	s.condition = s.layout.condition(s.query)
+	if err := s.layout.client(ctx, s.conn, s.condition, s.query.Client, n.sealed); err != nil {
+		return err
+	}
+	text := fmt.Sprintf("SELECT id, %s FROM records WHERE %s AND id BETWEEN ? AND ? ORDER BY id DESC LIMIT %d",
+		s.layout.place(), s.condition.where(), pageRows)
+	if s.page, err = s.conn.PrepareContext(ctx, text); err != nil {
+		return err
+	}
+	lists := wanted(s.query)
+	if n.sealed || s.layout == 1 || len(lists) == 0 {
+		return s.span(ctx, everything)
+	}
+	for before := int64(math.MaxInt64); before > 0; {
+		list, next, err := spans(ctx, s.conn, lists, before)
 		if err != nil {
-			return fmt.Errorf("%s: %w", n, err)
+			return err
+		}
+		for _, span := range list {
+			if err := s.span(ctx, span); err != nil {
+				return err
+			}
+		}
+		before = next
+	}
+	return nil
+}
+
+// span searches rows, the newest first.
+func (s *searching) span(ctx context.Context, at span) error {
+	for {
+		rows, err := s.rows(ctx, at)
+		if err != nil {
+			return err
 		}
 		for _, row := range rows {
-			e, err := blocks.entry(ctx, row.block, row.place)
+			e, err := s.blocks.entry(ctx, row.block, row.place)
 			if err != nil {
-				err = fmt.Errorf("%s: record %d: %w", n, row.id, err)
+				err = fmt.Errorf("record %d: %w", row.id, err)
 				if codeOf(err) != 0 || ctx.Err() != nil {
 					return err
 				}
-				skipped = cmp.Or(skipped, err) // those beside it may be whole
+				s.skipped = cmp.Or(s.skipped, err) // those beside it may be whole
 				continue
 			}
-			if !q.Matches(e) {
+			if !s.query.Matches(e) {
 				continue
 			}
-			if err := found(e); err != nil {
+			if err := s.found(e); err != nil {
 				return foundError{err}
 			}
 		}
 		if len(rows) < pageRows {
-			return skipped
+			return nil
 		}
-		before = rows[len(rows)-1].id
+		at.last = rows[len(rows)-1].id - 1
 	}
 }
 
 // rowPlace is where a row's record is.
 type rowPlace struct{ id, block, place int64 }
 
-// page reads the next rows, newest first, in a transaction of its own.
-func (l layout) page(ctx context.Context, conn *sql.Conn, c *condition, before int64) ([]rowPlace, error) {
-	text := fmt.Sprintf("SELECT id, %s FROM records WHERE %s AND id < ? ORDER BY id DESC LIMIT %d", l.place(), c.where(), pageRows)
-	rows, err := conn.QueryContext(ctx, text, append(slices.Clone(c.args), before)...)
+// rows reads the newest rows, in a transaction of its own.
+func (s *searching) rows(ctx context.Context, at span) (list []rowPlace, err error) {
+	rows, err := s.page.QueryContext(ctx, append(slices.Clone(s.condition.args), at.first, at.last)...)
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
-	var list []rowPlace
 	for rows.Next() {
 		var p rowPlace
 		if err := rows.Scan(&p.id, &p.block, &p.place); err != nil {
@@ -161,8 +214,10 @@ func (l layout) page(ctx context.Context, conn *sql.Conn, c *condition, before i
 // blockCache keeps the last block, as neighbours are mostly in one.
 type blockCache struct {
 	conn  *sql.Conn
+	is    layout
 	id    int64
 	items []journal.Item
+	ready bool // dictionaries were read
 }
 
 // entry decodes the item at a place.
@@ -179,6 +234,12 @@ func (c *blockCache) item(ctx context.Context, block, place int64) (journal.Item
 		var data []byte
 		if err := c.conn.QueryRowContext(ctx, "SELECT data FROM blocks WHERE id = ?", block).Scan(&data); err != nil {
 			return nil, err
+		}
+		if !c.ready {
+			if err := readDictionaries(ctx, c.conn, c.is); err != nil {
+				return nil, err
+			}
+			c.ready = true
 		}
 		items, err := journal.Block(data).Items()
 		if err != nil {

@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -48,7 +47,6 @@ type Store struct {
 	opt  Options
 	open map[string]*writing           // by day
 	have map[string]map[[16]byte]int64 // by day: what all its files have taken
-	zip  journal.Block
 
 	retention journal.Retention
 	tidied    time.Time // when retain last looked
@@ -204,7 +202,7 @@ func (s *Store) takeDay(ctx context.Context, day string, from spool.ID, batch []
 	if len(batch) == 0 {
 		return nil
 	}
-	if err := s.insert(ctx, w, from, batch); err != nil {
+	if err := w.insert(ctx, from, batch); err != nil {
 		return faultOf(w.name, err)
 	}
 	last := int64(batch[len(batch)-1].Number)
@@ -306,90 +304,3 @@ func (s *Store) taken(ctx context.Context, day string, from spool.ID) (int64, er
 	s.have[day][from] = most
 	return most, nil
 }
-
-// insert writes a batch in one transaction.
-func (s *Store) insert(ctx context.Context, w *writing, from spool.ID, batch []journal.Raw) (err error) {
-	tx, err := w.conn.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, tx.Rollback())
-		}
-	}()
-	names := map[int64]string{}
-	rows, block := w.insert.within(ctx, tx), tx.StmtContext(ctx, w.block)
-	for rest := batch; len(rest) > 0; {
-		n := blockful(rest)
-		if err := s.insertBlock(ctx, w, rows, block, rest[:n]); err != nil {
-			return err
-		}
-		rest = rest[n:]
-	}
-	for i := range batch {
-		for key, text := range journal.NamesOf(batch[i].Record) {
-			if key := int64(key); !w.known[key] {
-				names[key] = text
-			}
-		}
-	}
-	for key, text := range names {
-		if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO names (key, name) VALUES (?,?)", key, text); err != nil {
-			return err
-		}
-	}
-	last := int64(batch[len(batch)-1].Number)
-	if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO loaded (spool, number) VALUES (?,?)", from[:], last); err != nil {
-		return err
-	}
-	if err := tx.Commit(); err != nil {
-		return err
-	}
-	w.rows += int64(len(batch))
-	if len(w.known)+len(names) > maxKnown {
-		clear(w.known)
-	}
-	for key := range names {
-		w.known[key] = true
-	}
-	return nil
-}
-
-// blockful is how many entries of a batch, one at least, go into its next block.
-func blockful(batch []journal.Raw) (n int) {
-	octets := 0
-	for n < len(batch) && n < maxItems && octets < liveBlock {
-		octets += len(batch[n].Encoded)
-		n++
-	}
-	return n
-}
-
-// liveBlock is when a block of a file in use is full, in octets before compression. The
-// number is ours, about that of a full batch of the loader.
-const liveBlock = 1 << 20
-
-// insertBlock writes entries as one block, or behind those of the last one.
-func (s *Store) insertBlock(ctx context.Context, w *writing, rows inserter, block *sql.Stmt, batch []journal.Raw) error {
-	t := w.tail.with(len(batch))
-	for i := range batch {
-		t.items = journal.AppendItem(t.items, &batch[i])
-		c := journal.ColumnsOf(&batch[i].Entry)
-		if err := rows.add(ctx, values(t.block<<placeBits|int64(t.count), &c)); err != nil {
-			return err
-		}
-		t.count++
-	}
-	w.tail = t
-	if err := rows.flush(ctx); err != nil {
-		return err
-	}
-	s.zip = journal.Pack(s.zip, t.items)
-	_, err := block.ExecContext(ctx, t.block, []byte(s.zip))
-	return err
-}
-
-// maxKnown bounds what is remembered of names that a file has, so that a flood of
-// different ones costs no memory.
-const maxKnown = 20_000

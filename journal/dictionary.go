@@ -1,0 +1,91 @@
+package journal
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"errors"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+)
+
+// Dictionary is what blocks have in common: octets of items like theirs. Small blocks
+// that are packed with one take as little room as large ones, and a reader of one record
+// unpacks a small block. It is kept beside its blocks. It packs for one goroutine.
+type Dictionary struct {
+	encoder *zstd.Encoder // nil: it is too short to be of use
+}
+
+// Bounds of what a dictionary holds, in octets. The numbers are ours: readers keep it in
+// memory for each file.
+const (
+	MaxDictionary = 128 << 10
+	minDictionary = 1 << 10
+)
+
+// numberOf names a dictionary in the frames that were packed with it (RFC 8878 section
+// 3.1.1.1.3): numbers below 32768 and from 2^31 on are not for us.
+func numberOf(dictionary []byte) uint32 {
+	sum := sha256.Sum256(dictionary)
+	return binary.BigEndian.Uint32(sum[:])>>1 | 1<<15
+}
+
+// NewDictionary is the dictionary of that content, which is not changed afterwards.
+func NewDictionary(content []byte) (*Dictionary, error) {
+	if len(content) < minDictionary {
+		return &Dictionary{}, nil
+	}
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedBetterCompression),
+		zstd.WithEncoderDictRaw(numberOf(content), content))
+	return &Dictionary{encoder: e}, err
+}
+
+// dictionaries are the decoders of those that were learned, by their number.
+var dictionaries sync.Map
+
+// LearnDictionary makes all blocks readable that were packed with the dictionary of that
+// content. It is safe for concurrent use.
+func LearnDictionary(content []byte) error {
+	if len(content) < minDictionary {
+		return nil
+	}
+	id := numberOf(content)
+	if _, known := dictionaries.Load(id); known {
+		return nil
+	}
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxBlock), zstd.WithDecoderDictRaw(id, content))
+	if err != nil {
+		return err
+	}
+	if _, known := dictionaries.LoadOrStore(id, d); known {
+		d.Close()
+	}
+	return nil
+}
+
+// errNoDictionary: the block was packed with a dictionary that nobody learned.
+var errNoDictionary = errors.New("its dictionary is missing")
+
+// Pack is PackTight with the dictionary.
+func (d *Dictionary) Pack(dst Block, items []byte) Block {
+	if d.encoder == nil {
+		return PackTight(dst, items)
+	}
+	return d.encoder.EncodeAll(items, dst[:0])
+}
+
+// Unpack is what was packed. It is safe for concurrent use, as all that reads blocks.
+func (b Block) Unpack() ([]byte, error) {
+	var h zstd.Header
+	if err := h.Decode(b); err != nil {
+		return nil, err
+	}
+	if h.DictionaryID == 0 {
+		return decoder.DecodeAll(b, nil)
+	}
+	d, known := dictionaries.Load(h.DictionaryID)
+	if !known {
+		return nil, errNoDictionary
+	}
+	return d.(*zstd.Decoder).DecodeAll(b, nil)
+}
