@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -12,13 +14,18 @@ import (
 
 	"alignd/config"
 	"alignd/domain"
+	"alignd/internal/owned"
 	"alignd/journal"
+	"alignd/journal/state"
+	"alignd/policy"
+	"alignd/record"
 	"alignd/replay/sources"
 )
 
 // sourcesFlags say what is asked of the journal.
 type sourcesFlags struct {
 	config, since string
+	trust         []string
 	limit         int
 	json          bool
 }
@@ -36,6 +43,10 @@ the most failing mail first.
 Infrastructure is the Organizational Domain of a name of the client's address that leads
 back to it (option iprev), else the network of /24 or /48.
 
+For failing mail that is honest beyond doubt it suggests an entry to paste, with what the
+entry would have let in since then, and says of other sources why not. --trust names
+whom you know: the domain of a vendor's signature, of a sealer, or a List-Id.
+
 Times are RFC 3339 or a span back from now: 14d, 6h, 90m.
 
 Exit status 0: the journal was read, whatever was found; 1: it could not be; 2: wrong
@@ -51,44 +62,44 @@ usage.`,
 	flags := c.Flags()
 	flags.StringVar(&f.config, "config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
 	flags.StringVar(&f.since, "since", "30d", "messages that began at this time or later")
+	flags.StringArrayVar(&f.trust, "trust", nil, "a signer, sealer or List-Id that you know to be honest, for suggestions; repeatable")
 	flags.IntVar(&f.limit, "limit", 50, "sources at most; 0 is all")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
 	return c
 }
 
 func (f *sourcesFlags) run(c *cobra.Command, args []string, now time.Time) error {
-	opt := sources.Options{Now: now, Organization: organization}
-	var err error
-	if opt.Since, err = pointInTime("since", f.since, now); err != nil {
+	opt, err := f.options(args, now)
+	if err != nil {
 		return err
-	}
-	if f.limit < 0 {
-		return fmt.Errorf("--limit %d is below 0", f.limit)
-	}
-	if len(args) == 1 {
-		if opt.Domain, err = domain.Normalize(args[0]); err != nil {
-			return fmt.Errorf("domain %q: %w", args[0], err)
-		}
 	}
 	cfg, err := readConfig(config.Input{File: f.config})
 	if err != nil {
 		return err
 	}
 	opt.Own = ownDomains(cfg)
-	unread := 0
-	r, err := openReader(cfg, func(err error) {
-		unread++
-		fmt.Fprintf(c.ErrOrStderr(), "alignd: the journal is read in part: %s\n", printable(err.Error()))
-	})
-	if err != nil {
+	opt.Before = f.seenBefore(c, cfg, opt)
+	ids := map[string]bool{}
+	for id := range cfg.Rules.Names() {
+		ids[id] = true
+	}
+	opt.Rules, opt.Taken = cfg.Rules, func(id string) bool { return ids[id] }
+	opt.With = func(entry []byte) (*policy.Rules, error) {
+		with, err := cfg.With(entry, now)
+		if err != nil {
+			return nil, err
+		}
+		return with.Rules, nil
+	}
+	in := &sourcesInput{out: c.ErrOrStderr(), bar: newProgress(c.ErrOrStderr(), now)}
+	if in.reader, err = openReader(cfg, in.skipped); err != nil {
 		return failure{err}
 	}
-	defer r.Close()
-	survey := sources.New(opt)
-	if err := readInto(c.Context(), r, opt, survey); err != nil {
+	defer in.reader.Close()
+	report, err := in.survey(c.Context(), opt)
+	if err != nil {
 		return failure{fmt.Errorf("reading the journal: %w", err)}
 	}
-	report := survey.Report()
 	show := showSources
 	if f.json {
 		show = printSources
@@ -96,35 +107,151 @@ func (f *sourcesFlags) run(c *cobra.Command, args []string, now time.Time) error
 	if err := show(c.OutOrStdout(), opt, report, f.limit); err != nil {
 		return failure{err}
 	}
-	if unread > 0 {
-		return failure{fmt.Errorf("files of the journal that cannot be read: %d", unread)}
+	if in.unread > 0 {
+		return failure{fmt.Errorf("files, blocks or records of the journal that cannot be read: %d", in.unread)}
 	}
 	return nil
 }
 
-// readInto hands the records that may count to a survey.
-func readInto(ctx context.Context, r journal.Reader, opt sources.Options, to *sources.Survey) error {
-	ctx = context.WithoutCancel(ctx)
+// options are what the flags say of themselves.
+func (f *sourcesFlags) options(args []string, now time.Time) (opt sources.Options, err error) {
+	opt = sources.Options{Now: now, Organization: organization}
+	if opt.Since, err = pointInTime("since", f.since, now); err != nil {
+		return opt, err
+	}
+	if f.limit < 0 {
+		return opt, fmt.Errorf("--limit %d is below 0", f.limit)
+	}
+	if len(args) == 1 {
+		if opt.Domain, err = domain.Normalize(args[0]); err != nil {
+			return opt, fmt.Errorf("domain %q: %w", args[0], err)
+		}
+	}
+	for _, name := range f.trust {
+		d, err := domain.Normalize(name)
+		if err != nil {
+			return opt, fmt.Errorf("--trust %q: %w", name, err)
+		}
+		opt.Trust = append(opt.Trust, d)
+	}
+	return opt, nil
+}
+
+// seenBefore asks the hourly counts, which go back further than the records, who sent
+// before. Without them the records alone tell.
+func (f *sourcesFlags) seenBefore(c *cobra.Command, cfg *config.Config, opt sources.Options) func(author, infrastructure string) bool {
+	s, err := readState(c.Context(), cfg)
+	if err != nil {
+		return nil
+	}
+	defer s.Close()
+	pairs, err := s.Pairs(context.WithoutCancel(c.Context()), state.PairQuery{Author: opt.Domain, Until: opt.Since})
+	if err != nil {
+		return nil
+	}
+	type pair struct{ author, infrastructure string }
+	seen := make(map[pair]bool, len(pairs))
+	for _, p := range pairs {
+		seen[pair{p.Author, p.Infrastructure}] = true
+	}
+	return func(author, infrastructure string) bool { return seen[pair{author, infrastructure}] }
+}
+
+// sourcesInput is the journal as a survey reads it.
+type sourcesInput struct {
+	reader journal.Reader
+	out    io.Writer // of errors
+	bar    *progress
+	unread int
+}
+
+// skipped tells of what cannot be read; the survey goes on without.
+func (in *sourcesInput) skipped(err error) {
+	if in.unread++; in.unread <= maxUnreadTold {
+		fmt.Fprintf(in.out, "alignd: the journal is read in part: %s\n", printable(err.Error()))
+	}
+}
+
+// maxUnreadTold is how many faults of the journal are told one by one.
+const maxUnreadTold = 10
+
+// survey reads the journal, and once more where there are entries to measure.
+func (in *sourcesInput) survey(ctx context.Context, opt sources.Options) (*sources.Report, error) {
+	defer in.bar.end()
+	s := sources.New(opt)
+	var err error
 	if opt.Domain != "" {
-		return r.Search(ctx, journal.Query{Domain: opt.Domain, Since: opt.Since}, func(e *journal.Entry) error {
-			to.Add(e.Record)
+		q := journal.Query{Domain: opt.Domain, Since: opt.Since}
+		err = in.reader.Search(context.WithoutCancel(ctx), q, func(e *journal.Entry) error {
+			s.Add(e.Record)
 			return nil
 		})
+	} else {
+		err = in.scan(ctx, opt.Since, s.Add)
 	}
-	return r.Scan(ctx, opt.Since, time.Time{}, func(b journal.Block) error {
-		items, err := b.Items()
-		if err != nil {
-			return err
-		}
-		for _, i := range items {
-			e, err := i.Entry()
-			if err != nil {
-				return err
-			}
-			to.Add(e.Record)
-		}
-		return nil
+	if err == nil && s.Prepare() {
+		err = in.scan(ctx, opt.Since, s.Measure)
+	}
+	return s.Report(), err
+}
+
+// scan hands on all records since a time, in the order in which they are kept. Blocks are
+// unpacked side by side.
+func (in *sourcesInput) scan(ctx context.Context, since time.Time, each func(*record.Record)) error {
+	type unpacked struct {
+		records []*record.Record
+		faults  []error
+	}
+	workers := runtime.GOMAXPROCS(0)
+	waiting := make(chan chan unpacked, workers)
+	var reading owned.Group
+	var fault error
+	reading.Go(func() {
+		defer close(waiting)
+		fault = in.reader.Scan(context.WithoutCancel(ctx), since, time.Time{}, func(b journal.Block) error {
+			done := make(chan unpacked, 1)
+			waiting <- done
+			reading.Go(func() {
+				var u unpacked
+				defer func() { done <- u }()
+				u.records, u.faults = recordsOf(b)
+			})
+			return nil
+		})
 	})
+	var count uint64
+	for done := range waiting {
+		u := <-done
+		for _, r := range u.records {
+			each(r)
+		}
+		for _, err := range u.faults {
+			in.skipped(err)
+		}
+		if n := len(u.records); n > 0 {
+			count += uint64(n)
+			in.bar.show(u.records[n-1].Evidence.Time, count)
+		}
+	}
+	reading.Wait()
+	return fault
+}
+
+// recordsOf unpacks a block, and tells of what in it cannot be read.
+func recordsOf(b journal.Block) (records []*record.Record, faults []error) {
+	items, err := b.Items()
+	if err != nil {
+		return nil, []error{err}
+	}
+	for _, i := range items {
+		e, err := i.Entry()
+		if err != nil {
+			faults = append(faults, err)
+			continue
+		}
+		records = append(records, e.Record)
+	}
+	return records, faults
 }
 
 // organization is the Organizational Domain by the Public Suffix List, as no question
@@ -140,7 +267,7 @@ func organization(name string) string {
 // ownDomains reports whether an Author Domain is one of own_domains. As these entries
 // make outcomes stricter, "org:" is the domain and all below it.
 func ownDomains(cfg *config.Config) func(author string) bool {
-	var patterns []string
+	var patterns []string // "*" names nobody
 	for i := range cfg.OwnDomains {
 		patterns = append(patterns, cfg.OwnDomains[i].Domains...)
 	}
@@ -153,7 +280,7 @@ func ownDomains(cfg *config.Config) func(author string) bool {
 			if parent, ok := strings.CutPrefix(p, "."); ok {
 				return domain.IsBelow(author, parent)
 			}
-			return p == "*" || author == p
+			return author == p
 		})
 	}
 }

@@ -3,8 +3,18 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"alignd/config"
+	"alignd/evidence"
+	"alignd/policy"
+	"alignd/record"
 )
 
 func TestSourcesAreTold(t *testing.T) {
@@ -55,5 +65,128 @@ func TestSourcesAsJSON(t *testing.T) {
 	s := got.Sources[0]
 	if s.AuthorDomain != "example.com" || s.Infrastructure != "192.0.2.0/24" || s.Fail != 2 || s.Tagged != 1 || s.Held != 1 || s.LastAction != "hold" || s.DKIM == nil {
 		t.Errorf("got %+v", s)
+	}
+}
+
+// plantedVendor is a configuration whose journal has mail of a vendor for the site, of the site
+// itself, and of a forger.
+func plantedVendor(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "alignd.yaml")
+	text := fmt.Sprintf("own_domains:\n  - {id: ours, domains: [own.example]}\njournal: {store: sqlite, path: %s}\n", filepath.Join(dir, "state"))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := readConfig(config.Input{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
+	defer lines.Close()
+	m := openMemory(cfg, log)
+	if m == nil {
+		t.Fatal("no journal")
+	}
+	sink := m.sink(record.Sinks{})
+	n := 0
+	send := func(day int, ip, sender string, spf evidence.Result, signers ...string) {
+		n++
+		r := &record.Record{Evidence: evidence.Message{
+			Schema: evidence.SchemaVersion, Looked: evidence.AllSections, Time: time.Now().AddDate(0, 0, -day), QueueID: fmt.Sprintf("4ZQ%d", n), Token: fmt.Sprintf("token%d", n),
+			MailFrom: "x@" + sender, MailFromDomain: sender, Client: evidence.Client{Peer: netip.MustParseAddr(ip)},
+			Recipients: []evidence.Recipient{{Address: "bob@here.test"}}, From: evidence.From{Fields: 1, Domains: []string{"own.example"}},
+			SPF: evidence.SPF{MailFrom: &evidence.SPFCheck{Identity: evidence.MailFromIdentity, Domain: sender, Result: spf}},
+		}}
+		if sender == "own.example" {
+			r.Evidence.SPF.MailFrom.Record = "v=spf1 ip4:192.0.2.0/28 include:_spf.vendor.example -all"
+		}
+		dm := evidence.DMARC{AuthorDomain: "own.example", PolicyDomain: "own.example", OrgDomain: "own.example", Result: evidence.Fail, Policy: evidence.PolicyReject}
+		for i, d := range signers {
+			r.Evidence.DKIM = append(r.Evidence.DKIM, evidence.Signature{Result: evidence.Pass, Domain: d})
+			if d == "own.example" {
+				dm.AlignedDKIM, dm.DKIMAligned = append(dm.AlignedDKIM, i), true
+			}
+		}
+		if dm.SPFAligned = spf == evidence.Pass && sender == "own.example"; dm.SPFAligned || dm.DKIMAligned {
+			dm.Result = evidence.Pass
+		}
+		r.Evidence.DMARC = []evidence.DMARC{dm}
+		r.Verdict = policy.Decide(&r.Evidence, cfg.Rules)
+		r.Outcome = record.Outcome{End: record.EndAnswered, Delivered: r.Verdict.Delivery == policy.Deliver}
+		sink.Take(r)(true)
+	}
+	for day := 12; day > 0; day-- {
+		send(day, "192.0.2.1", "own.example", evidence.Pass, "own.example")
+		send(day, "198.51.100.1", "bounces.vendor.example", evidence.Pass, "vendor.example")
+		send(day, "198.51.100.2", "bounces.vendor.example", evidence.Pass, "vendor.example")
+		send(day, "203.0.113.9", "evil.example", evidence.Pass, "evil.example")
+		if day%3 == 0 {
+			send(day, "198.51.100.1", "bounces.vendor.example", evidence.Pass, "vendor.example", "own.example")
+		}
+	}
+	m.close()
+	return file
+}
+
+func TestAnEntryIsSuggestedAndCanBePasted(t *testing.T) {
+	file := plantedVendor(t)
+	var out, errs bytes.Buffer
+	if exit := run([]string{"sources", "own.example", "--config", file}, strings.NewReader(""), &out, &errs); exit != 0 {
+		t.Fatalf("exit %d: %s", exit, errs.String())
+	}
+	if golden := os.Getenv("SOURCES_SHOW"); golden != "" {
+		t.Log("\n" + out.String())
+	}
+	for _, want := range []string{
+		`id: "vendor.example-for-own.example"`, `dkim: ["vendor.example"]`, `spf: ["bounces.vendor.example"]`, "# because: The SPF record of own.example names _spf.vendor.example.",
+		"# lets in: messages 24 since", "without the proofs of the entry: 0", "have the same proofs: none", "own.example from 203.0.113.0/24: nothing but itself speaks for evil.example",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, out.String())
+		}
+	}
+
+	out.Reset()
+	if exit := run([]string{"sources", "--json", "--config", file}, strings.NewReader(""), &out, &errs); exit != 0 {
+		t.Fatalf("exit %d: %s", exit, errs.String())
+	}
+	var got sourcesJSON
+	if err := json.Unmarshal(out.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Suggestions) != 1 || got.Suggestions[0].Effect.LetIn != 24 || got.Suggestions[0].Effect.Unproven != 0 {
+		t.Fatalf("got %+v", got.Suggestions)
+	}
+	for _, s := range got.Sources {
+		if want := s.Infrastructure == "198.51.100.0/24"; want != (len(s.Suggested) == 1) || s.Fail > 0 && !want && s.NotSuggested == "" {
+			t.Errorf("%s: suggested %v, not %q", s.Infrastructure, s.Suggested, s.NotSuggested)
+		}
+	}
+
+	// As it stands it is a file of conf.d, and then there is nothing left to suggest.
+	folder := filepath.Join(filepath.Dir(file), "conf.d")
+	if err := os.Mkdir(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(folder, "sources.yaml"), []byte(got.Suggestions[0].Entry), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	errs.Reset()
+	if exit := run([]string{"config", "check", file}, strings.NewReader(""), &out, &errs); exit != 0 || strings.Contains(out.String()+errs.String(), "warning") {
+		t.Errorf("exit %d: %s%s", exit, out.String(), errs.String())
+	}
+	out.Reset()
+	run([]string{"sources", "--config", file}, strings.NewReader(""), &out, &errs)
+	if !strings.Contains(out.String(), "an entry would change nothing") || strings.Contains(out.String(), "exceptions:") {
+		t.Errorf("after that it says\n%s", out.String())
+	}
+}
+
+func TestWhomTheAdminTrustsIsADomain(t *testing.T) {
+	var out, errs bytes.Buffer
+	if exit := run([]string{"sources", "--trust", "a..b"}, strings.NewReader(""), &out, &errs); exit != exitUsage || !strings.Contains(errs.String(), "--trust") {
+		t.Errorf("exit %d: %s", exit, errs.String())
 	}
 }

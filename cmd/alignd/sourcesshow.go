@@ -48,7 +48,51 @@ func showSources(out io.Writer, opt sources.Options, r *sources.Report, limit in
 	if r.Rest.Pairs > 0 {
 		fmt.Fprintf(out, "\nCounted together, as there were too many: messages %d, %d pass and %d fail.\n", r.Rest.Messages, r.Rest.Pass, r.Rest.Fail)
 	}
+	showSuggestions(out, opt, r.Suggestions)
+	showReasons(out, shown)
 	return nil
+}
+
+// showSuggestions tells what entries there are to paste, and what each does.
+func showSuggestions(out io.Writer, opt sources.Options, list []*sources.Suggestion) {
+	for i, s := range list {
+		if i == 0 {
+			fmt.Fprintf(out, "\nSuggestions. Each can be a file of /etc/alignd/conf.d; then alignd config check, and alignd reload.\n")
+		}
+		fmt.Fprintf(out, "\n%s\n", strings.TrimSuffix(printableLines(s.Entry), "\n"))
+		for _, why := range s.Because {
+			fmt.Fprintf(out, "# because: %s\n", printable(why))
+		}
+		e := &s.Effect
+		fmt.Fprintf(out, "# lets in: messages %d since %s (%s)\n", e.LetIn, day(opt.Since), printable(strings.Join(e.Samples, " ")))
+		fmt.Fprintf(out, "#   of them without the proofs of the entry: %d\n", e.Unproven)
+		fmt.Fprintf(out, "#   their Author Domains: %s\n", printable(withCounts(e.Authors)))
+		fmt.Fprintf(out, "#   sent from: %s\n", printable(withCounts(e.Infrastructures)))
+		fmt.Fprintf(out, "#   others who have the same proofs: %s\n", printable(cmp.Or(withCounts(e.Others), "none")))
+	}
+}
+
+// showReasons tells why nothing is suggested for failing mail.
+func showReasons(out io.Writer, list []*sources.Source) {
+	first := true
+	for _, s := range list {
+		if s.NotSuggested == "" || s.Refused+s.Deferred+s.Held+s.Tagged == 0 {
+			continue
+		}
+		if first {
+			fmt.Fprintf(out, "\nNot suggested\n")
+			first = false
+		}
+		fmt.Fprintf(out, "  %s from %s: %s.\n", printable(s.Author), printable(s.Infrastructure), printable(s.NotSuggested))
+	}
+}
+
+func withCounts(list []sources.Count) string {
+	var all []string
+	for _, c := range list {
+		all = append(all, fmt.Sprintf("%s %d", c.Name, c.Count))
+	}
+	return strings.Join(all, ", ")
 }
 
 func mark(text string, marked bool, mark string) string {
@@ -90,6 +134,8 @@ type sourcesJSON struct {
 	Messages int          `json:"messages"`
 	Sources  []sourceJSON `json:"sources"`
 	Rest     *restJSON    `json:"rest,omitempty"`
+
+	Suggestions []suggestionJSON `json:"suggestions"`
 }
 
 type sourceJSON struct {
@@ -112,6 +158,25 @@ type sourceJSON struct {
 	SPF            []countJSON `json:"spf"`
 	ARC            []countJSON `json:"arc"`
 	Lists          []countJSON `json:"lists"`
+	Suggested      []string    `json:"suggested,omitempty"`
+	NotSuggested   string      `json:"not_suggested,omitempty"`
+}
+
+type suggestionJSON struct {
+	ID           string     `json:"id"`
+	AuthorDomain string     `json:"author_domain,omitempty"`
+	Entry        string     `json:"entry"`
+	Because      []string   `json:"because"`
+	Effect       effectJSON `json:"effect"`
+}
+
+type effectJSON struct {
+	LetIn          int         `json:"let_in"`
+	Unproven       int         `json:"unproven"`
+	AuthorDomains  []countJSON `json:"author_domains"`
+	Infrastructure []countJSON `json:"infrastructure"`
+	Others         []countJSON `json:"others"`
+	Samples        []string    `json:"samples"`
 }
 
 type countJSON struct {
@@ -127,17 +192,27 @@ type restJSON struct {
 }
 
 func printSources(out io.Writer, opt sources.Options, r *sources.Report, limit int) error {
-	o := sourcesJSON{Domain: opt.Domain, Since: instant(opt.Since), First: instant(r.First), Last: instant(r.Last), Messages: r.Messages, Sources: []sourceJSON{}}
+	o := sourcesJSON{Domain: opt.Domain, Since: instant(opt.Since), First: instant(r.First), Last: instant(r.Last), Messages: r.Messages, Sources: []sourceJSON{}, Suggestions: []suggestionJSON{}}
 	for i, s := range r.Sources {
 		if limit > 0 && i >= limit {
 			break
+		}
+		var suggested []string
+		for _, x := range s.Suggestions {
+			suggested = append(suggested, x.ID)
 		}
 		o.Sources = append(o.Sources, sourceJSON{
 			AuthorDomain: s.Author, Own: s.Own, Infrastructure: s.Infrastructure, Messages: s.Messages, Pass: s.Pass, Fail: s.Fail,
 			Refused: s.Refused, Deferred: s.Deferred, Held: s.Held, Tagged: s.Tagged,
 			First: instant(s.First), Last: instant(s.Last), Days: s.Days(), New: s.New, LastAction: string(s.LastAction),
 			DKIM: countsOf(s.Signers), SPF: countsOf(s.Senders), ARC: countsOf(s.Sealers), Lists: countsOf(s.Lists),
+			Suggested: suggested, NotSuggested: s.NotSuggested,
 		})
+	}
+	for _, x := range r.Suggestions {
+		e := &x.Effect
+		o.Suggestions = append(o.Suggestions, suggestionJSON{ID: x.ID, AuthorDomain: x.Author, Entry: x.Entry, Because: x.Because, Effect: effectJSON{
+			LetIn: e.LetIn, Unproven: e.Unproven, AuthorDomains: countsOf(e.Authors), Infrastructure: countsOf(e.Infrastructures), Others: countsOf(e.Others), Samples: e.Samples}})
 	}
 	if r.Rest.Pairs > 0 {
 		o.Rest = &restJSON{Sources: r.Rest.Pairs, Messages: r.Rest.Messages, Pass: r.Rest.Pass, Fail: r.Rest.Fail}

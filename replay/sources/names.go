@@ -2,7 +2,6 @@ package sources
 
 import (
 	"net/netip"
-	"slices"
 	"strings"
 
 	"alignd/evidence"
@@ -16,12 +15,16 @@ type Organization func(name string) string
 // address that leads back to it, else its network of /24 or /48; "unknown" without an
 // address. Whoever sends chooses neither.
 func Infrastructure(ev *evidence.Message, org Organization) string {
-	if ev.IPRev.Result == evidence.Pass && len(ev.IPRev.Names) > 0 {
-		name := slices.Min(ev.IPRev.Names) // DNS answers in any order
-		if o := org(name); o != "" {
-			return o
+	best := ""
+	if ev.IPRev.Result == evidence.Pass {
+		for _, name := range ev.IPRev.Names { // DNS answers in any order
+			if o := org(name); o != "" && (best == "" || o < best) {
+				best = o
+			}
 		}
-		return name
+	}
+	if best != "" {
+		return best
 	}
 	return networkOf(ev.Client.IP())
 }

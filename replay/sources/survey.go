@@ -19,6 +19,15 @@ type Options struct {
 	Own func(author string) bool
 	// Organization finds Organizational Domains.
 	Organization Organization
+	// Trust are domains whose signatures and seals the admin trusts.
+	Trust []string
+	// Before reports whether a pair was seen before Since; nil where that is not known.
+	Before func(author, infrastructure string) bool
+	// Rules are those in force, With gives them with an entry added, and Taken tells ids
+	// of entries. Without With nothing is suggested.
+	Rules *policy.Rules
+	With  func(entry []byte) (*policy.Rules, error)
+	Taken func(id string) bool
 	// Since is from when on records are read, Now the time of the survey.
 	Since, Now time.Time
 }
@@ -27,6 +36,7 @@ type Options struct {
 const (
 	maxOwnPairs = 5000
 	maxPairs    = 20000
+	maxVoices   = 3000
 	// newFor is how long a source is new.
 	newFor = 7 * 24 * time.Hour
 )
@@ -37,9 +47,15 @@ type Survey struct {
 	own    table[pairKey, Source]
 	others table[pairKey, Source]
 	rest   Rest
-	first  time.Time // of the records
-	last   time.Time
-	count  int
+	// What suggestions rest on.
+	ownWords   table[string, words]
+	words      table[string, words]
+	classes    table[classKey, class]
+	candidates []*candidate
+	ids        map[string]bool
+	first      time.Time // of the records
+	last       time.Time
+	count      int
 }
 
 type pairKey struct{ author, infrastructure string }
@@ -63,6 +79,10 @@ type Source struct {
 	// Sealers the newest ones of chains that pass, Lists what List-Id says, which proves
 	// nothing. The most frequent first.
 	Signers, Senders, Sealers, Lists []Count
+	// Suggestions are entries that let failing mail of it in. Without any, NotSuggested
+	// says why where something was done to failing mail.
+	Suggestions  []*Suggestion
+	NotSuggested string
 
 	days                             daySet
 	signers, senders, sealers, lists tally
@@ -73,10 +93,14 @@ type Rest struct{ Pairs, Messages, Pass, Fail int }
 
 // New begins a survey.
 func New(opt Options) *Survey {
-	s := &Survey{opt: opt}
+	s := &Survey{opt: opt, ids: map[string]bool{}}
 	weight := func(p *Source) int { return p.Messages }
 	s.own = table[pairKey, Source]{max: maxOwnPairs, weight: weight, gone: s.drop}
 	s.others = table[pairKey, Source]{max: maxPairs, weight: weight, gone: s.drop}
+	heard := func(w *words) int { return w.messages }
+	s.ownWords = table[string, words]{max: maxVoices, weight: heard}
+	s.words = table[string, words]{max: maxVoices, weight: heard}
+	s.classes = table[classKey, class]{max: maxClasses, weight: func(c *class) int { return c.messages }}
 	return s
 }
 
@@ -101,8 +125,29 @@ func (s *Survey) Add(r *record.Record) {
 		if dm.AuthorDomain == "" || s.opt.Domain != "" && dm.AuthorDomain != s.opt.Domain || slices.Contains(ev.From.Partial, dm.AuthorDomain) {
 			continue
 		}
-		s.pair(dm.AuthorDomain, Infrastructure(ev, s.opt.Organization)).add(r, dm)
+		from := Infrastructure(ev, s.opt.Organization)
+		p := s.pair(dm.AuthorDomain, from)
+		p.add(r, dm)
+		if s.opt.With == nil {
+			continue
+		}
+		s.voice(dm.AuthorDomain, p.Own).hear(ev, dm, s.opt.Organization)
+		if dm.Result == evidence.Fail && acted(done(&r.Verdict)) {
+			s.sort(ev, dm, p.Own, from)
+		}
 	}
+}
+
+func (s *Survey) voice(author string, own bool) *words {
+	in := &s.words
+	if own {
+		in = &s.ownWords
+	}
+	w, isNew := in.at(author)
+	if isNew {
+		*w = newWords()
+	}
+	return w
 }
 
 func (s *Survey) pair(author, infrastructure string) *Source {
@@ -230,39 +275,4 @@ func (d *daySet) count() int {
 		n++
 	}
 	return n
-}
-
-// Report is what a survey found.
-type Report struct {
-	Messages    int // records that were counted
-	First, Last time.Time
-	// Sources are own domains first, then those with the most failing mail.
-	Sources []*Source
-	Rest    Rest
-}
-
-// Report tells what was found.
-func (s *Survey) Report() *Report {
-	r := &Report{Messages: s.count, First: s.first, Last: s.last, Rest: s.rest}
-	r.Sources = append(s.own.all(), s.others.all()...)
-	since := s.opt.Now.Add(-newFor)
-	for _, p := range r.Sources {
-		p.New = s.first.Before(since) && p.First.After(since)
-		p.Signers, p.Senders, p.Sealers, p.Lists = p.signers.sorted(), p.senders.sorted(), p.sealers.sorted(), p.lists.sorted()
-	}
-	slices.SortStableFunc(r.Sources, func(a, b *Source) int {
-		return cmp.Or(btoi(b.Own)-btoi(a.Own), b.Fail-a.Fail, b.Messages-a.Messages,
-			cmp.Compare(a.Author, b.Author), cmp.Compare(a.Infrastructure, b.Infrastructure))
-	})
-	return r
-}
-
-// Days is on how many days in UTC it was seen.
-func (p *Source) Days() int { return p.days.count() }
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

@@ -53,7 +53,7 @@ func TestInfrastructure(t *testing.T) {
 	}{
 		{name: "a confirmed name stands for its organization", ip: "192.0.2.7", want: "vendor.example",
 			iprev: evidence.IPRev{Result: evidence.Pass, Names: []string{"out7.mail.vendor.example"}}},
-		{name: "of several names the first of the alphabet", ip: "192.0.2.7", want: "z.example",
+		{name: "of several names the first of the alphabet", ip: "192.0.2.7", want: "a.example",
 			iprev: evidence.IPRev{Result: evidence.Pass, Names: []string{"z.a.example", "a.z.example"}}},
 		{name: "an unconfirmed name is nobody's word", ip: "192.0.2.7", want: "192.0.2.0/24",
 			iprev: evidence.IPRev{Result: evidence.Fail, Unconfirmed: []string{"out7.mail.vendor.example"}}},

@@ -113,3 +113,14 @@ func (t *table[K, V]) all() []*V {
 	}
 	return values
 }
+
+// get is the entry of k, or nil.
+func (t *table[K, V]) get(k K) *V {
+	if r := t.rows[k]; r != nil {
+		return &r.value
+	}
+	return nil
+}
+
+// has reports whether there is an entry of k.
+func (t *table[K, V]) has(k K) bool { return t.rows[k] != nil }

@@ -1,0 +1,132 @@
+package sources
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"alignd/evidence"
+	"alignd/policy"
+	"alignd/record"
+)
+
+// maxSamples is how many messages an effect names.
+const maxSamples = 3
+
+// Measure takes the same records once more, with all that have to do with a candidate:
+// also those of other Author Domains. It is called after Prepare.
+func (s *Survey) Measure(r *record.Record) {
+	ev := &r.Evidence
+	if ev.Time.Before(s.opt.Since) || len(ev.DMARC) == 0 || r.Verdict.NotJudged {
+		return
+	}
+	var before *policy.Verdict // made where one candidate wants it
+	for _, c := range s.candidates {
+		if c.why != "" {
+			continue
+		}
+		s.elsewhere(c, ev)
+		if !c.mayHold(ev) {
+			continue
+		}
+		if before == nil {
+			v := policy.Decide(ev, s.opt.Rules)
+			before = &v
+		}
+		after := policy.Decide(ev, c.rules)
+		if severity(done(&after)) >= severity(done(before)) {
+			continue
+		}
+		c.letIn(r, s)
+	}
+}
+
+// letIn counts a message that the entry lets in.
+func (c *candidate) letIn(r *record.Record, s *Survey) {
+	ev := &r.Evidence
+	c.Effect.LetIn++
+	if !c.proven(ev) {
+		c.Effect.Unproven++
+	}
+	for i := range ev.DMARC {
+		c.authors.add(ev.DMARC[i].AuthorDomain)
+	}
+	c.infrastructures.add(Infrastructure(ev, s.opt.Organization))
+	if len(c.Effect.Samples) < maxSamples {
+		c.Effect.Samples = append(c.Effect.Samples, sampleOf(r))
+	}
+}
+
+// mayHold is false where the entry cannot change anything.
+func (c *candidate) mayHold(ev *evidence.Message) bool {
+	if len(c.proof.authors) == 0 {
+		return len(ev.ARC.Sets) > 0
+	}
+	return slices.ContainsFunc(ev.DMARC, func(d evidence.DMARC) bool { return slices.Contains(c.proof.authors, d.AuthorDomain) })
+}
+
+// proven reports whether a message bears what the entry asks for. It reads the facts
+// itself, so that a fault of the rules would show.
+func (c *candidate) proven(ev *evidence.Message) bool {
+	p := &c.proof
+	if len(p.clients) > 0 && !slices.Contains(p.clients, ev.Client.IP().Unmap().WithZone("")) {
+		return false
+	}
+	if c.class.key.kind == sealer {
+		return newestSealer(&ev.ARC) == p.signer
+	}
+	if p.sender != "" && senderOf(ev) != p.sender || p.list != "" && strings.ToLower(ev.Traces.ListID) != p.list {
+		return false
+	}
+	return signedBy(ev, p.signer)
+}
+
+func signedBy(ev *evidence.Message, signer string) bool {
+	return slices.ContainsFunc(ev.DKIM, func(d evidence.Signature) bool { return d.Result == evidence.Pass && d.Domain == signer })
+}
+
+// elsewhere notes Author Domains of somebody else that show the proofs of a candidate, or
+// where tenants count, anything of the signer's organization.
+func (s *Survey) elsewhere(c *candidate, ev *evidence.Message) {
+	shows := signedBy(ev, c.proof.signer)
+	switch c.class.key.kind {
+	case sealer:
+		return
+	case list: // mail of its other lists is nobody else's
+		shows = shows && !isAtOrBelow(strings.ToLower(ev.Traces.ListID), c.proof.signer)
+	case vendor:
+		shows = shows || c.tenants && s.ofOrg(ev, s.opt.Organization(c.proof.signer))
+	}
+	if !shows {
+		return
+	}
+	for i := range ev.DMARC {
+		if a := ev.DMARC[i].AuthorDomain; a != "" && !(c.Author != "" && s.sameOrg(a, c.Author)) && !s.sameOrg(a, c.proof.signer) {
+			c.others.add(a)
+		}
+	}
+}
+
+// ofOrg reports whether a message is signed or sent by an organization.
+func (s *Survey) ofOrg(ev *evidence.Message, org string) bool {
+	return s.opt.Organization(senderOf(ev)) == org || slices.ContainsFunc(ev.DKIM, func(d evidence.Signature) bool {
+		return d.Result == evidence.Pass && s.opt.Organization(d.Domain) == org
+	})
+}
+
+// settle decides on a candidate after all records were measured.
+func (c *candidate) settle() {
+	c.Effect.Authors, c.Effect.Infrastructures, c.Effect.Others = c.authors.sorted(), c.infrastructures.sorted(), c.others.sorted()
+	switch {
+	case c.why != "":
+	case c.Effect.LetIn == 0:
+		c.why = "an entry would change nothing: the configuration in force lets in what there was"
+	case c.Effect.Unproven > 0:
+		c.why = "the entry would let in messages without its proofs"
+	case len(c.Effect.Others) > 0:
+		c.why = fmt.Sprintf("%s signs for others too (%s), so they could use the entry", c.proof.signer, short(c.Effect.Others))
+		if c.Author != "" {
+			c.why += "; " + alignAdvice(c.Author)
+		}
+	}
+}
