@@ -30,6 +30,8 @@ type condition struct {
 	any func(d decision) bool
 	// needs are facts that cost DNS questions of their own.
 	needs evidence.Needs
+	// none says in words that a message has no value for it.
+	none string
 }
 
 // observed returns value number i, from 0, that the message has for a condition; ok is
@@ -47,27 +49,32 @@ func (c *condition) name() string { return c.key[strings.IndexByte(c.key, '.')+1
 var conditions = []condition{
 	{
 		key:    "scope.author_domains",
+		none:   "there is no Author Domain",
 		list:   func(x *Exception) []string { return x.Scope.AuthorDomains },
 		parse:  plainly(parseDomain),
 		value:  authorValue,
 		wanted: decision.orgWanted,
 	}, {
 		key:     "proof.clients",
+		none:    "the client is not known",
 		unknown: func(d decision, _ *evidence.DMARC) facts { return d.clientUnknown() },
 	}, {
 		key:     "proof.dkim",
+		none:    "no signature passes",
 		list:    func(x *Exception) []string { return x.Proof.DKIM },
 		parse:   plainly(parseProof),
 		value:   dkimValue,
 		unknown: missingUnless(noDKIM, func(ev *evidence.Message) bool { return ev.Has(evidence.SectionDKIM) }),
 	}, {
 		key:     "proof.spf",
+		none:    "SPF passes for no MAIL FROM, or for about everybody",
 		list:    func(x *Exception) []string { return x.Proof.SPF },
 		parse:   plainly(parseProof),
 		value:   spfValue,
 		unknown: missingUnless(noSPF, func(ev *evidence.Message) bool { return ev.SPF.MailFrom != nil || ev.MailFrom == "" }),
 	}, {
 		key:     "proof.ptr",
+		none:    "the client has no confirmed name",
 		list:    func(x *Exception) []string { return x.Proof.PTR },
 		parse:   plainly(parseProof),
 		value:   nameValue,
@@ -76,11 +83,13 @@ var conditions = []condition{
 		needs:   evidence.Needs{IPRev: true},
 	}, {
 		key:   "scope.mail_from",
+		none:  "MAIL FROM is null",
 		list:  func(x *Exception) []string { return x.Scope.MailFrom },
 		parse: plainly(parseAddress),
 		value: mailFromValue,
 	}, {
 		key:     "scope.recipients",
+		none:    "no recipient is known",
 		list:    func(x *Exception) []string { return x.Scope.Recipients },
 		parse:   plainly(parseAddress),
 		wider:   addHostPatterns,
@@ -89,12 +98,14 @@ var conditions = []condition{
 		unknown: recipientsUnknown,
 	}, {
 		key:     "scope.list_ids",
+		none:    "there is no List-Id",
 		list:    func(x *Exception) []string { return x.Scope.ListIDs },
 		parse:   plainly(parseList),
 		value:   listValue,
 		unknown: missingUnless(noTraces, func(ev *evidence.Message) bool { return ev.Has(evidence.SectionTraces) }),
 	}, {
 		key:     "proof.sealers",
+		none:    "no trusted sealer sealed it last, in a chain that passes",
 		list:    func(x *Exception) []string { return x.Proof.Sealers },
 		parse:   parseSealer,
 		value:   sealerValue,

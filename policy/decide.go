@@ -69,11 +69,19 @@ func (d decision) authors(to []audience, from, worst *standing) []AuthorOutcome 
 // change what the policy came to; see the package comment. dm is nil when there is no
 // evaluation.
 func (d decision) author(dm *evidence.DMARC, to []audience, s *standing) {
+	if d.unexcepted(dm, to, s) {
+		d.weigh(s, d.exception(dm, s)) // step 3
+	}
+}
+
+// unexcepted is steps 4 to 7, what holds without exceptions. It is false where these
+// are not asked.
+func (d decision) unexcepted(dm *evidence.DMARC, to []audience, s *standing) bool {
 	d.strictest(dm, to, s) // steps 5 to 7, for each Profile
 	if dm != nil && d.ev.From.Behind(dm.AuthorDomain) != nil {
 		d.weigh(s, d.inFront(dm, s)) // step 6
 		if d.sameAuthor(dm) {
-			return // it has no consequences, so nothing can change them
+			return false // it has no consequences, so nothing can change them
 		}
 	}
 	s.policy = s.outcome // which lenient entries lower
@@ -81,7 +89,7 @@ func (d decision) author(dm *evidence.DMARC, to []audience, s *standing) {
 		d.weigh(s, d.trustedSealer(dm, s)) // step 4
 		d.weigh(s, d.unverified(dm, s))    // step 7, where step 4 left a refusal
 	}
-	d.weigh(s, d.exception(dm, s)) // step 3
+	return true
 }
 
 // strictest is steps 5 to 7 for one Author Domain, under the strictest Profile among the

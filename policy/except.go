@@ -15,7 +15,7 @@ func (d decision) exception(dm *evidence.DMARC, s *standing) (p proposal) {
 		p.ties, p.missing = d.spared(dm, s), missing
 		return p
 	}
-	if s.policy == delivered && s.monitor == open { // nothing to allow
+	if s.needsNoAllowing() {
 		return proposal{missing: missing}
 	}
 	x, unknown := d.rules.allow.find(d, dm)
@@ -31,6 +31,9 @@ func (d decision) exception(dm *evidence.DMARC, s *standing) (p proposal) {
 	p.missing |= missing
 	return p
 }
+
+// needsNoAllowing: steps 4 to 7 did nothing that an allow entry could undo.
+func (s *standing) needsNoAllowing() bool { return s.policy == delivered && s.monitor == open }
 
 // wantedBy is what an exception wants.
 func (d decision) wantedBy(x *exception, dm *evidence.DMARC, s *standing) proposal {

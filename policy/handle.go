@@ -124,19 +124,40 @@ func (s *setting) limit(p *proposal, d decision) {
 // for the share of the mail that it does not cover yet.
 func (s *setting) stageOf(ev *evidence.Message) (name StageName, missing facts) {
 	name = StageMonitor
-	for _, g := range s.Rollout {
-		if ev.Time.Before(g.Start) {
-			break
+	for i := range s.Rollout {
+		g := &s.Rollout[i]
+		switch covers, unknown := g.covers(ev); {
+		case covers == stageAhead:
+			return name, missing
+		case covers == stageHolds:
+			name, missing = g.Name, noFacts
+		case unknown != noFacts:
+			missing = unknown
 		}
-		if g.Percent > 0 && g.Percent < 100 {
-			if ev.Sample < 0 {
-				missing = noSample
-			}
-			if ev.Sample < 0 || ev.Sample >= g.Percent {
-				continue
-			}
-		}
-		name, missing = g.Name, noFacts
 	}
 	return name, missing
+}
+
+// coverage says what a stage of a rollout is to a message.
+type coverage uint8
+
+const (
+	stageHolds  coverage = iota
+	stageAhead           // it has not begun
+	stageSpares          // the message is not of the share that it covers
+)
+
+// covers says what the stage is to a message by itself.
+func (g *Stage) covers(ev *evidence.Message) (coverage, facts) {
+	switch {
+	case ev.Time.Before(g.Start):
+		return stageAhead, noFacts
+	case g.Percent <= 0 || g.Percent >= 100:
+		return stageHolds, noFacts
+	case ev.Sample < 0:
+		return stageSpares, noSample
+	case ev.Sample >= g.Percent:
+		return stageSpares, noFacts
+	}
+	return stageHolds, noFacts
 }

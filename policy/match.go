@@ -13,6 +13,9 @@ func (x *exceptions) find(d decision, dm *evidence.DMARC) (found *exception, mis
 	if len(x.list) == 0 {
 		return nil, noFacts
 	}
+	if x.byKey == nil { // it was not filed
+		return x.findSlowly(d, dm)
+	}
 	best := int32(len(x.list))
 	try := func(list []int32) {
 		for _, i := range list {
@@ -87,33 +90,45 @@ func (d decision) matches(x *exception, dm *evidence.DMARC) (ok bool, missing fa
 	if x.expired(d.ev.Time) {
 		return false, noFacts
 	}
-	if len(x.clients) > 0 {
-		if missing = d.clientUnknown(); missing == noFacts && !holds(x.clients, d.ev.Client.IP()) {
-			return false, noFacts
-		}
-	}
-	for k, s := range x.sets {
-		if s == nil {
+	for k := range conditions {
+		if !x.asks(k) {
 			continue
 		}
-		of := &conditions[k]
-		if of.any != nil && of.any(d) && !x.scoped {
+		ok, unknown := d.fits(x, k, dm)
+		if !ok {
 			return false, noFacts
-		}
-		unknown := of.missing(d, dm)
-		if of.wanted != nil && x.kind == Allow {
-			unknown |= of.wanted(d, s, dm)
-		}
-		if unknown == noFacts {
-			met, lost := d.meets(of, s, x.kind, dm)
-			if !met && lost == noFacts {
-				return false, noFacts
-			}
-			unknown |= lost
 		}
 		missing |= unknown
 	}
 	return missing == noFacts, missing
+}
+
+// asks reports whether x has number k of conditions.
+func (x *exception) asks(k int) bool {
+	return x.sets[k] != nil || conditions[k].list == nil && len(x.clients) > 0
+}
+
+// fits reports whether a condition that x asks for holds, as far as it is known: where
+// missing is set, that has still to be seen.
+func (d decision) fits(x *exception, k int, dm *evidence.DMARC) (ok bool, missing facts) {
+	of := &conditions[k]
+	if of.list == nil {
+		missing = d.clientUnknown()
+		return missing != noFacts || holds(x.clients, d.ev.Client.IP()), missing
+	}
+	if of.any != nil && of.any(d) && !x.scoped {
+		return false, noFacts
+	}
+	s := x.sets[k]
+	missing = of.missing(d, dm)
+	if of.wanted != nil && x.kind == Allow {
+		missing |= of.wanted(d, s, dm)
+	}
+	if missing != noFacts {
+		return true, missing
+	}
+	met, lost := d.meets(of, s, x.kind, dm)
+	return met || lost != noFacts, lost
 }
 
 // orgWanted is the missing fact where only the Organizational Domain could tell

@@ -65,6 +65,11 @@ means wrong usage or unreadable input.`,
 			return runCheck(c, &f, args)
 		},
 	}
+	f.flags(c)
+	return c
+}
+
+func (f *checkFlags) flags(c *cobra.Command) {
 	flags := c.Flags()
 	flags.BoolVar(&f.json, "json", false, "print a JSON object instead of the explanation")
 	flags.StringVar(&f.config, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
@@ -80,7 +85,6 @@ means wrong usage or unreadable input.`,
 	flags.StringVar(&f.diff, "diff", "", "judge with this configuration too, and show what differs")
 	flags.StringVar(&f.mbox, "mbox", string(mailbox.MboxRD), "how an mbox file quotes lines: "+strings.Join(mailbox.Quotings(), ", "))
 	notBoth(c, "dns", "zone")
-	return c
 }
 
 // runCheck judges all messages that are named.

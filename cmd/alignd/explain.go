@@ -40,6 +40,7 @@ func explain(out io.Writer, c *checked) error {
 	e.dns(c.by[0].questions)
 	e.section("Verdict")
 	e.verdict()
+	e.rules(c.by[0].s.Rules, "")
 	e.section("Header")
 	e.header(j, c.fields)
 	return e.w.Flush()

@@ -34,7 +34,25 @@ func (e *explainer) spfCheck(name string, c *evidence.SPFCheck) {
 		text += fmt.Sprintf(" (the domain explains: %q)", c.Explanation)
 	}
 	e.line(name, "%s", text)
+	if c.Record != "" {
+		e.line("", "record of %s: %s", c.Domain, c.Record)
+	}
+	if way := spfWay(c.Path); way != "" {
+		e.line("", "by way of %s", way)
+	}
 	e.lookalikes(c.Lookalikes)
+}
+
+// spfWay leads through includes and redirects; empty where there are none.
+func spfWay(path []evidence.SPFTerm) string {
+	if len(path) < 2 {
+		return ""
+	}
+	terms := make([]string, len(path))
+	for i, t := range path {
+		terms[i] = fmt.Sprintf("%s in the record of %s", t.Term, t.Domain)
+	}
+	return strings.Join(terms, ", ")
 }
 
 func (e *explainer) dkim() {
@@ -79,7 +97,30 @@ func (e *explainer) arc() {
 	for _, s := range a.Sets {
 		e.line("", "i=%d sealed by %s (cv=%s, seal %s, message signature %s)",
 			s.Instance, s.SealDomain, s.SealCV, orUnchecked(s.SealResult), orUnchecked(s.MessageResult))
+		if s.AAR != nil {
+			e.line("", "i=%d says: %s", s.Instance, sealedResults(s.AAR))
+		}
 	}
+}
+
+// mostSealed bounds what is shown of the results of one ARC Set. The number is ours.
+const mostSealed = 10
+
+// sealedResults is what a Sealer tells that it found.
+func sealedResults(a *evidence.AuthResults) string {
+	var b strings.Builder
+	b.WriteString(a.ServID)
+	for i, m := range a.Results {
+		if i == mostSealed {
+			fmt.Fprintf(&b, "; and %d others", len(a.Results)-i)
+			break
+		}
+		fmt.Fprintf(&b, "; %s=%s", m.Method, m.Result)
+		for _, p := range m.Properties[:min(len(m.Properties), mostSealed)] {
+			fmt.Fprintf(&b, " %s.%s=%s", p.Type, p.Name, p.Value)
+		}
+	}
+	return shortened(b.String(), 600)
 }
 
 func orUnchecked(r evidence.Result) string {
@@ -114,6 +155,13 @@ func (e *explainer) evaluation(d *evidence.DMARC) {
 	}
 	if d.OrgDomain != "" {
 		e.line("", "Organizational Domain %s by %s", d.OrgDomain, d.Discovery)
+	}
+	for _, c := range d.Compared {
+		if c.OrgDomain != "" {
+			e.line("", "compared with %s, whose Organizational Domain is %s", c.Domain, c.OrgDomain)
+		} else {
+			e.line("", "compared with %s, which has another Organizational Domain", c.Domain)
+		}
 	}
 	for _, p := range d.Published.Errors {
 		e.line("", "fault in the record: %s", p)

@@ -9,12 +9,13 @@ import (
 
 	"alignd/journal"
 	"alignd/judge"
+	"alignd/policy"
 	"alignd/record"
 )
 
 // explainRecord tells what became of a past message and how that came about. DNS
 // answers are not kept; questions that failed are.
-func explainRecord(out io.Writer, entry *journal.Entry) error {
+func explainRecord(out io.Writer, entry *journal.Entry, rules *policy.Rules, told string) error {
 	r := entry.Record
 	e := explainer{bufio.NewWriter(out), &r.Evidence, &r.Verdict}
 	e.section("Message")
@@ -34,6 +35,7 @@ func explainRecord(out io.Writer, entry *journal.Entry) error {
 	}
 	e.section("Verdict")
 	e.verdict()
+	e.rules(rules, told)
 	e.section("Outcome")
 	e.outcome(entry)
 	return e.w.Flush()

@@ -96,9 +96,13 @@ usage.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			show := explainEntries
-			if f.json {
-				show = printEntries
+			show := printEntries
+			if !f.json {
+				cfg, err := readConfig(config.Input{File: f.config})
+				if err != nil {
+					return err
+				}
+				show = newStoryteller(cfg).list
 			}
 			any := false
 			once := func(out io.Writer, list []*journal.Entry) error {
@@ -323,17 +327,4 @@ func printEntries(out io.Writer, list []*journal.Entry) error {
 func entryJSON(r *record.Record) []byte {
 	h := judge.Results(r)
 	return record.JSON(r, record.Rendering{AuthenticationResults: h.Unfolded()})
-}
-
-// explainEntries tells the story of each entry.
-func explainEntries(out io.Writer, list []*journal.Entry) error {
-	for i, e := range list {
-		if i > 0 {
-			fmt.Fprintln(out)
-		}
-		if err := explainRecord(out, e); err != nil {
-			return err
-		}
-	}
-	return nil
 }

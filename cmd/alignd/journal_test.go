@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 
 	"alignd/config"
 	"alignd/evidence"
+	"alignd/journal"
 	"alignd/policy"
 	"alignd/record"
 )
@@ -84,6 +86,7 @@ func TestTheJournalIsAsked(t *testing.T) {
 		{name: "a wrong time", args: "log --since yesterday", exit: exitUsage, has: []string{"neither RFC 3339"}},
 		{name: "a queue id that was used twice", args: "explain 4ZQ8", has: []string{"token0", "token1", "550 5.7.26 No", "<bob@here.test>", "was not heard"}},
 		{name: "a token", args: "explain token0", has: []string{"<m0@example.com>", "Author Domain example.com"}, not: []string{"token1", "was not heard"}},
+		{name: "what would have to be different", args: "explain token0", has: []string{"example.com would have passed DMARC", "MAIL FROM is of example.com"}},
 		{name: "a Message-ID", args: "explain m1@example.com", has: []string{"token1"}, not: []string{"token0"}},
 		{name: "as JSON", args: "explain --json token0", has: []string{`"authentication_results":"mx.here.test; `, `"outcome":{"end":"answered"`}},
 		{name: "a message that is not there", args: "explain 9XYZ", exit: exitFailure, has: []string{`"9XYZ"`}},
@@ -140,6 +143,61 @@ func TestPointsInTime(t *testing.T) {
 		}
 		if err != nil || got.UTC().Format(time.RFC3339) != c.want {
 			t.Errorf("%q: got %v, %v, want %s", c.text, got, err, c.want)
+		}
+	}
+}
+
+// TestTheStoryIsToldWithTheRulesThatJudged: those in force, those that were kept, or, with
+// a word about it, others.
+func TestTheStoryIsToldWithTheRulesThatJudged(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, more string) *config.Config {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		text := fmt.Sprintf("journal: {store: sqlite, path: %s}\n%s", filepath.Join(dir, "state"), more)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := readConfig(config.Input{File: path})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return cfg
+	}
+	entry := "exceptions:\n  - {id: %s, action: accept, scope: {author_domains: [example.com]}, proof: {dkim: [vendor.example]}, never_expires: true}\n"
+	now, before, lost := file("now.yaml", fmt.Sprintf(entry, "newer")), file("before.yaml", fmt.Sprintf(entry, "older")), file("lost.yaml", fmt.Sprintf(entry, "oldest"))
+	kept, err := openState(now, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kept.Close()
+	if err := kept.KeepConfig(t.Context(), before.Hash(), before.Text(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	teller := newStoryteller(now)
+	for _, c := range []struct {
+		name      string
+		by        *config.Config
+		has, lack string
+	}{
+		{name: "in force", by: now, has: "newer (" + filepath.Join(dir, "now.yaml") + ":3) does not match", lack: "note"},
+		{name: "kept", by: before, has: "older does not match", lack: "note"},
+		{name: "lost", by: lost, has: "is not to be had (configuration ", lack: "oldest "},
+	} {
+		e := entryAt(1, time.Now())
+		r := e.Record
+		r.Evidence.Looked |= evidence.SectionDKIM
+		r.Evidence.DMARC = []evidence.DMARC{{AuthorDomain: "example.com", PolicyDomain: "example.com", Result: evidence.Fail, Policy: evidence.PolicyReject}}
+		r.Verdict = policy.Decide(&r.Evidence, c.by.Rules)
+		r.Basis.Config = c.by.Hash()
+		for range 2 { // the second time from memory
+			var out bytes.Buffer
+			if err := teller.list(&out, []*journal.Entry{e}); err != nil {
+				t.Fatal(err)
+			}
+			if text := out.String(); !strings.Contains(text, c.has) || strings.Contains(text, c.lack) {
+				t.Errorf("%s: %q is missing, or %q is there:\n%s", c.name, c.has, c.lack, text)
+			}
 		}
 	}
 }
