@@ -30,9 +30,7 @@ type logLine struct {
 	room      int
 	leftOut   []string // keys that found no room
 	addresses bool     // local parts are shown
-	// local is the local part of MAIL FROM; see localOf.
-	local      string
-	localParts []string
+	hide      localHider
 }
 
 // word appends a short value of ours.

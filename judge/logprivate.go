@@ -15,9 +15,21 @@ import (
 // split or reversed (RFC 7208 section 7). Where local parts are not to be logged,
 // labels that may come from the local part are written "*".
 
-// withoutLocal hides the local part in a text of SPF, which may quote such names.
-func (w *logLine) withoutLocal(text string, ev *evidence.Message) string {
-	if w.addresses || text == "" || w.localOf(ev) == "" {
+// localHider hides the local part of MAIL FROM where DNS names may have it.
+type localHider struct {
+	ev    *evidence.Message
+	local string
+	parts []string
+}
+
+func hiderOf(ev *evidence.Message) localHider {
+	local := localPart(ev)
+	return localHider{ev: ev, local: local, parts: localParts(local)}
+}
+
+// text hides it in a text of SPF, which may quote such names.
+func (h *localHider) text(text string) string {
+	if text == "" || h.local == "" {
 		return text
 	}
 	var b strings.Builder
@@ -26,7 +38,7 @@ func (w *logLine) withoutLocal(text string, ev *evidence.Message) string {
 		switch {
 		case n == 0 && text[0] == '"':
 			n = closingQuote(text)
-			b.WriteString(`"` + w.withoutLocalName(strings.Trim(text[:n], `"`), ev))
+			b.WriteString(`"` + h.name(strings.Trim(text[:n], `"`)))
 			if n > 1 && text[n-1] == '"' {
 				b.WriteByte('"')
 			}
@@ -40,7 +52,7 @@ func (w *logLine) withoutLocal(text string, ev *evidence.Message) string {
 			word := text[:n]
 			bare := strings.TrimRight(word, ":,;.")
 			if strings.Contains(bare, ".") {
-				word = w.withoutLocalName(bare, ev) + word[len(bare):]
+				word = h.name(bare) + word[len(bare):]
 			}
 			b.WriteString(word)
 		}
@@ -62,28 +74,43 @@ func closingQuote(s string) int {
 	return len(s)
 }
 
-// withoutLocalName hides the local part in a DNS name. A name that also stands
-// elsewhere in the evidence is no secret and stays whole.
-func (w *logLine) withoutLocalName(name string, ev *evidence.Message) string {
-	if w.addresses || w.localOf(ev) == "" || known(name, ev) {
+// name hides it in a DNS name. A name that also stands elsewhere in the evidence is no
+// secret and stays whole.
+func (h *localHider) name(name string) string {
+	if h.local == "" || known(name, h.ev) {
 		return name
 	}
 	labels := strings.Split(name, ".")
 	for i, label := range labels {
-		if mayBeOf(strings.ToLower(label), w.local, w.localParts) {
+		if mayBeOf(strings.ToLower(label), h.local, h.parts) {
 			labels[i] = "*"
 		}
 	}
 	return strings.Join(labels, ".")
 }
 
-// localOf is the local part of MAIL FROM, taken apart once a line.
-func (w *logLine) localOf(ev *evidence.Message) string {
-	if w.local == "" && ev.MailFrom != "" {
-		w.local = localPart(ev)
-		w.localParts = localParts(w.local)
+// withoutLocal is localHider.text, where local parts are not shown.
+func (w *logLine) withoutLocal(text string, ev *evidence.Message) string {
+	if w.addresses || text == "" {
+		return text
 	}
-	return w.local
+	return w.hiding(ev).text(text)
+}
+
+// withoutLocalName is localHider.name, where local parts are not shown.
+func (w *logLine) withoutLocalName(name string, ev *evidence.Message) string {
+	if w.addresses {
+		return name
+	}
+	return w.hiding(ev).name(name)
+}
+
+// hiding takes the local part apart once a line.
+func (w *logLine) hiding(ev *evidence.Message) *localHider {
+	if w.hide.ev == nil {
+		w.hide = hiderOf(ev)
+	}
+	return &w.hide
 }
 
 // localPart is that of MAIL FROM, in lower case as DNS has it.

@@ -4,15 +4,15 @@ import "slices"
 
 // WithPseudonyms is s for mail whose local parts may be kept as pseudonyms: each entry
 // that lists an address holds for its pseudonym, too, which of gives for the local part
-// in lower case. s is not changed. Rules of it decide over mail that is not so kept as
+// and the domain, in lower case. s is not changed. Rules of it decide over mail that is not so kept as
 // those of s do.
-func (s Spec) WithPseudonyms(of func(local string) string) Spec {
+func (s Spec) WithPseudonyms(of func(local, domain string) string) Spec {
 	with := func(list []string) []string {
 		list = slices.Clip(list)
 		for _, text := range list {
 			if p, err := parseAddress(text); err == nil && p.kind == fullAddress {
 				local, domain, _ := cutAddress(p.name)
-				list = append(list, of(local)+"@"+domain)
+				list = append(list, of(local, domain)+"@"+domain)
 			}
 		}
 		return list

@@ -12,7 +12,7 @@ import (
 // Mail whose local parts became pseudonyms is decided over as before, by each kind of
 // rule that lists addresses, in each spelling; and so is mail that kept them.
 func TestRulesWithPseudonymsDecideAlike(t *testing.T) {
-	of := func(local string) string { // as package judge makes them, but that it can be read
+	of := func(local, _ string) string { // as package judge makes them, but that it can be read
 		quote := ""
 		if len(local) > 2 && local[0] == '"' {
 			quote, local = `"`, local[1:len(local)-1]
@@ -30,9 +30,9 @@ func TestRulesWithPseudonymsDecideAlike(t *testing.T) {
 				return ""
 			}
 			if !ok {
-				return of(strings.ToLower(address))
+				return of(strings.ToLower(address), "")
 			}
-			return of(strings.ToLower(local)) + "@" + domain
+			return of(strings.ToLower(local), domain) + "@" + domain
 		}
 		c := *m
 		c.MailFrom, c.Recipients = change(c.MailFrom), slices.Clone(c.Recipients)

@@ -216,6 +216,7 @@ var absent = map[reflect.Type][]string{
 	reflect.TypeFor[evidence.ARCSet]():    {"AAR"},
 	reflect.TypeFor[evidence.DMARC]():     {"Divergence", "Lookalikes"},
 	reflect.TypeFor[evidence.SPFCheck]():  {"Lookalikes"},
+	reflect.TypeFor[Basis]():              {"Addresses", "AddressKey"},
 	reflect.TypeFor[Question]():           {"CNAMEs"},
 }
 

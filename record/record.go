@@ -79,7 +79,21 @@ type Basis struct {
 	Config [32]byte `cbor:"2,keyasint,omitzero"`
 	// Options are the verification options that shaped the evidence.
 	Options Options `cbor:"3,keyasint,omitempty"`
+	// Addresses says what became of local parts; AddressKey names the key of hashed
+	// ones.
+	Addresses  Addresses `cbor:"4,keyasint,omitempty"`
+	AddressKey [4]byte   `cbor:"5,keyasint,omitzero"`
 }
+
+// Addresses says what a record has of the local parts of addresses and of login names.
+type Addresses string
+
+// What became of them. The empty Addresses means that they are there.
+const (
+	AddressesKept    Addresses = ""
+	AddressesHashed  Addresses = "hash" // pseudonyms are in their place; see package judge
+	AddressesDropped Addresses = "drop" // of an address "@" and the domain are left
+)
 
 // Options are the settings of verification that a later judgement has to know:
 // evidence made under other ones may say something else. Zero is "not known".
