@@ -320,7 +320,9 @@ type Journal struct {
 	PasswordFile string   `yaml:"password_file" is:"optional_file" json:",omitempty"`
 	Keep         Duration `yaml:"keep" min:"1h" max:"87600h"`
 	Size         Size     `yaml:"size" min:"1MiB" max:"1024TiB"`
-	Spool        Spool    `yaml:"spool"`
+	// Addresses says what becomes of local parts.
+	Addresses string `yaml:"addresses" oneof:"keep hash drop"`
+	Spool     Spool  `yaml:"spool"`
 }
 
 // IsZero leaves the default out of Hash.

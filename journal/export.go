@@ -18,7 +18,8 @@ import (
 // end the length 0 and the number of entries in eight. Numbers are big-endian. A file
 // without its end is a part of one, and reading it says so. A length with the highest
 // bit set is that of a configuration that records behind it name: its hash in 32
-// octets, and its text as a zstd frame.
+// octets, and its text as a zstd frame. Where the bit below is set, too, the text is
+// without local parts of addresses, and not what the hash was made of.
 
 // exportMagic begins an export. The number is the version of the form.
 const exportMagic = "alignd-journal 1\n"
@@ -33,8 +34,11 @@ const (
 	maxExportConfigs = 512 << 20
 )
 
-// isConfig marks the length of a configuration.
-const isConfig = 1 << 31
+// Marks of the length of a configuration, and of one whose text was changed.
+const (
+	isConfig  = 1 << 31
+	isChanged = 1 << 30
+)
 
 // ExportHeader says what an export holds. A key that is not known is passed over.
 type ExportHeader struct {
@@ -46,8 +50,10 @@ type ExportHeader struct {
 	Until   time.Time `json:"until,omitzero"`
 	// Addresses is keep, hash or drop: what became of the local parts.
 	Addresses string `json:"addresses,omitempty"`
-	// Key names the key that they were hashed with.
-	Key string `json:"key,omitempty"`
+	// Key names the key that they were hashed with; Secret is that key, in hexadecimal
+	// digits, and absent where it is kept apart.
+	Key    string `json:"key,omitempty"`
+	Secret string `json:"secret,omitempty"`
 }
 
 // Errors of an export.
@@ -96,12 +102,17 @@ func (x *ExportWriter) flush() error {
 	return x.frame(0, x.packed)
 }
 
-// Config writes a configuration, which records that are added later may name.
+// Config writes a configuration, which records that are added later may name. Its text
+// need not be what the hash was made of.
 func (x *ExportWriter) Config(hash [sha256.Size]byte, text []byte) error {
 	if err := x.flush(); err != nil {
 		return err
 	}
-	return x.frame(isConfig, tight.EncodeAll(text, hash[:]))
+	kind := uint32(isConfig)
+	if sha256.Sum256(text) != hash {
+		kind |= isChanged
+	}
+	return x.frame(kind, tight.EncodeAll(text, hash[:]))
 }
 
 func (x *ExportWriter) frame(kind uint32, data []byte) error {
@@ -187,30 +198,34 @@ func (x *ExportReader) Next() (Block, error) {
 		if n == 0 {
 			return nil, x.end()
 		}
-		if n&^isConfig > maxExportBlock {
+		kind := n & isConfig
+		if kind != 0 {
+			kind = n & (isConfig | isChanged)
+		}
+		if n -= kind; n > maxExportBlock {
 			return nil, ErrBrokenExport
 		}
 		var b bytes.Buffer // it grows as octets come: a length may lie
-		if _, err := io.CopyN(&b, x.r, int64(n&^isConfig)); err != nil {
+		if _, err := io.CopyN(&b, x.r, int64(n)); err != nil {
 			return nil, broken(err)
 		}
-		if n&isConfig == 0 {
+		if kind == 0 {
 			return b.Bytes(), nil
 		}
-		if err := x.config(b.Bytes()); err != nil {
+		if err := x.config(b.Bytes(), kind&isChanged != 0); err != nil {
 			return nil, err
 		}
 	}
 }
 
-// config takes up a configuration, if it is what its hash says.
-func (x *ExportReader) config(data []byte) error {
+// config takes up a configuration, if it is what its hash says or was changed.
+func (x *ExportReader) config(data []byte, changed bool) error {
 	if len(data) < sha256.Size {
 		return ErrBrokenExport
 	}
 	hash := [sha256.Size]byte(data)
 	text, err := decoder.DecodeAll(data[sha256.Size:], nil)
-	if err != nil || sha256.Sum256(text) != hash {
+	if err != nil || !changed && sha256.Sum256(text) != hash {
 		return fmt.Errorf("%w: a configuration in it", ErrBrokenExport)
 	}
 	if x.room -= len(text); x.room < 0 {

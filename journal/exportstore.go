@@ -16,8 +16,10 @@ type Exporting struct {
 	// Config gives the text of a configuration by its hash; nil where it is not kept.
 	// A nil Config knows none.
 	Config func(hash [sha256.Size]byte) ([]byte, error)
-	// Change makes a record what is exported of it; nil leaves records as they are.
-	Change func(*record.Record) *record.Record
+	// Change makes a record what is exported of it, ChangeConfig a configuration; nil
+	// leaves them as they are. A nil text is not exported.
+	Change       func(*record.Record) *record.Record
+	ChangeConfig func(text []byte) ([]byte, error)
 }
 
 // Exported tells what was written.
@@ -95,6 +97,11 @@ func (x *exporting) config(hash [sha256.Size]byte) error {
 			var err error
 			if text, err = x.Config(hash); err != nil {
 				return err
+			}
+			if text != nil && x.ChangeConfig != nil {
+				if text, err = x.ChangeConfig(text); err != nil {
+					return err
+				}
 			}
 		}
 		if kept = text != nil; kept {

@@ -100,15 +100,29 @@ func TestAnExportHasItsTimeAndTheConfigurationsThatItsRecordsName(t *testing.T) 
 }
 
 func TestAConfigurationInAnExportIsWhatItsHashSays(t *testing.T) {
-	var out bytes.Buffer
-	x, err := NewExportWriter(&out, ExportHeader{})
-	if err == nil {
-		err = errors.Join(x.Config(sha256.Sum256([]byte("a")), []byte("b")), x.Close())
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, err := readExport(out.Bytes()); !errors.Is(err, ErrBrokenExport) {
-		t.Errorf("got %v", err)
+	a := sha256.Sum256([]byte("a"))
+	for _, text := range []string{"a", "changed"} {
+		var out bytes.Buffer
+		x, err := NewExportWriter(&out, ExportHeader{})
+		if err == nil {
+			err = errors.Join(x.Config(a, []byte(text)), x.Close())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := NewExportReader(bytes.NewReader(out.Bytes()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Next(); err != io.EOF || string(r.Configs[a]) != text {
+			t.Errorf("got %q, %v", r.Configs, err)
+		}
+		file := out.Bytes()
+		at := bytes.Index(file, a[:])
+		file[at] ^= 1 // another hash
+		_, _, err = readExport(file)
+		if broken := errors.Is(err, ErrBrokenExport); broken != (text == "a") {
+			t.Errorf("%s: under another hash: %v", text, err)
+		}
 	}
 }

@@ -94,7 +94,6 @@ var hiddenIn = map[reflect.Type]map[string]hidden{
 	reflect.TypeFor[evidence.SPFTerm]():        {"Domain": asDNSName, "Term": published},
 	reflect.TypeFor[evidence.FailedQuestion](): {"Name": asDNSName},
 	reflect.TypeFor[evidence.DMARCRecord]():    {"": published},
-	reflect.TypeFor[evidence.Property]():       {"Value": asIdentity},
 	reflect.TypeFor[policy.Verdict]():          {"Recipient": asAddress},
 }
 

@@ -7,6 +7,7 @@ import "alignd/evidence"
 // nothing; a block entry that keeps an allow entry from the same outcome does.
 func (d decision) exception(dm *evidence.DMARC, s *standing) (p proposal) {
 	x, missing := d.rules.block.find(d, dm)
+	blocks := missing
 	if s.outcome == refused { // no block entry could make it worse
 		missing = noFacts
 	}
@@ -25,6 +26,7 @@ func (d decision) exception(dm *evidence.DMARC, s *standing) (p proposal) {
 	if x != nil {
 		p = d.wantedBy(x, dm, s)
 		p.bound, p.stage = atMost, s.stage
+		missing |= blocks // one could keep it from letting in
 	} else {
 		p = d.unproven(dm, s)
 	}

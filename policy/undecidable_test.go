@@ -118,6 +118,9 @@ func kindsOfRules() []struct {
 		{name: "scope mail_from with a local part", spec: allow(Scope{MailFrom: []string{"a@sender.example"}}, client), facts: []Fact{FactLocalParts}},
 		{name: "scope mail_from", spec: allow(Scope{MailFrom: []string{"sender.example", "a@other.example"}}, client), facts: []Fact{}},
 		{name: "block by mail_from", spec: block(Scope{MailFrom: []string{"a@sender.example"}}, Proof{}), change: quarantine, facts: []Fact{FactLocalParts}},
+		{name: "block by mail_from beside an entry that lets in", spec: Spec{NotJudged: NotJudged{JudgeLoopback: true}, Exceptions: []Exception{
+			with(entry(Accept, Scope{}, client), func(x *Exception) { x.ID = "vendor" }), entry(Reject, Scope{MailFrom: []string{"a@sender.example"}}, Proof{})}},
+			facts: []Fact{FactLocalParts, FactClient, FactReceived}},
 		{name: "block by a recipient at a literal", spec: block(Scope{Recipients: []string{"ceo@here.example"}}, Proof{}), facts: []Fact{FactRecipients, FactLocalParts},
 			change: func(m *evidence.Message) {
 				quarantine(m)

@@ -17,6 +17,8 @@ const (
 	NotLookedUp CauseKind = "not looked up"
 	// WasCut: the record was too long, so it was not kept.
 	WasCut CauseKind = "cut from the record"
+	// NotKept: the journal does not keep local parts as they were (journal.addresses).
+	NotKept CauseKind = "not kept"
 	// OtherOption: the option shaped what was observed, and is another one now.
 	OtherOption CauseKind = "option"
 	// OtherClient: other trusted relays find another client, which was not checked.
@@ -38,6 +40,8 @@ func missing(v *policy.Verdict, r *record.Record) (list []Cause) {
 		switch {
 		case cut:
 			list = append(list, Cause{WasCut, string(f)})
+		case f == policy.FactLocalParts:
+			list = append(list, Cause{NotKept, string(f)})
 		case f == policy.FactOrgUnanswered, f == policy.FactExistenceUnanswered, f == policy.FactClient:
 		case !r.Verdict.NotJudged && slices.Contains(r.Verdict.Undecidable, f):
 		default:

@@ -30,6 +30,10 @@ type Options struct {
 	// Now is the time at which expiries and rollout dates are looked at; zero is each
 	// message's own.
 	Now time.Time
+	// Prepare gives a record the form that Rules can judge, and leaves the one that it is
+	// given unchanged; nil leaves all records as they are. It is called from many
+	// goroutines.
+	Prepare func(*record.Record) *record.Record
 	// Enforced compares what would be done without monitor mode and rollout.
 	Enforced bool
 }
@@ -78,6 +82,9 @@ func (j *Judgement) Changed() bool { return j.Kind != Unchanged && j.Kind < Cann
 
 // Judge judges a record again. It is safe for concurrent use, and does not change r.
 func (o *Options) Judge(r *record.Record) Judgement {
+	if o.Prepare != nil {
+		r = o.Prepare(r)
+	}
 	was := &r.Verdict
 	j := Judgement{From: o.delivery(was), OverLimit: was.Step == policy.StepLimit}
 	switch {

@@ -216,6 +216,9 @@ func (f *journalFlags) followLog(c *cobra.Command, q journal.Query, show func(io
 	if err != nil {
 		return err
 	}
+	if err := asKept(cfg, &q); err != nil {
+		return failure{err}
+	}
 	say := func(format string, args ...any) {
 		fmt.Fprintf(c.ErrOrStderr(), "alignd: %s\n", printable(fmt.Sprintf(format, args...)))
 	}

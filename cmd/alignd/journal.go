@@ -112,6 +112,11 @@ usage.`,
 			if err := f.search(c, queryFor(args[0], f.limit), once); err != nil {
 				return err
 			}
+			if q, ok := f.hashedQuery(args[0]); ok && !any {
+				if err := f.search(c, q, once); err != nil {
+					return err
+				}
+			}
 			if !any {
 				return failure{fmt.Errorf("the journal has no message with queue id, token or Message-ID %q", args[0])}
 			}
@@ -134,6 +139,23 @@ func queryFor(id string, limit int) journal.Query {
 		return journal.Query{MessageID: id, Limit: limit}
 	}
 	return journal.Query{ID: id, Limit: limit}
+}
+
+// hashedQuery is the one for a Message-ID that names a mailbox, where local parts are
+// hashed.
+func (f *journalFlags) hashedQuery(id string) (q journal.Query, ok bool) {
+	if !strings.Contains(id, "@") {
+		return q, false
+	}
+	cfg, err := readConfig(config.Input{File: f.config})
+	if err != nil {
+		return q, false // which was told
+	}
+	p, err := knownPseudonyms(cfg)
+	if err != nil || p == nil {
+		return q, false
+	}
+	return journal.Query{MessageID: p.MessageID(id), Limit: f.limit}, true
 }
 
 // query is what the flags ask for.
@@ -229,6 +251,9 @@ func (f *journalFlags) search(c *cobra.Command, q journal.Query, show func(io.Wr
 	cfg, err := readConfig(config.Input{File: f.config})
 	if err != nil {
 		return err
+	}
+	if err := asKept(cfg, &q); err != nil {
+		return failure{err}
 	}
 	unread := 0
 	r, err := openReader(cfg, func(err error) {

@@ -2,19 +2,24 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/judge"
+	"alignd/record"
 )
 
 func journalExportCommand() *cobra.Command {
@@ -24,8 +29,17 @@ func journalExportCommand() *cobra.Command {
 		Short: "Write past messages, and what they were judged with, to standard output",
 		Long: `Write the records of past messages to standard output, oldest day first, with the
 configurations that they were judged under: a file that alignd replay --input and
-alignd journal import read, also elsewhere and without a database. Progress and
-counts go to standard error.
+alignd journal import read, also elsewhere and without a database. Counts go to
+standard error.
+
+--addresses says what becomes of local parts of addresses and login names. keep
+leaves what the journal has. drop takes them out, and the configurations, which have
+them too. hash puts pseudonyms in their place, in records and configurations, so that
+entries of exceptions and profiles still match. Their key is made for the export and
+lies in it: whoever has the file can try out whether an address is in it. With
+--key-file the key stays in a file of its own, which is made if it is absent, and
+replay wants it. What the journal has hashed already stays as it is: give its
+addresses.key as --key-file.
 
 Times are RFC 3339 or a span back from now: 14d, 6h, 90m. A message belongs to the
 time at which it began.
@@ -38,6 +52,8 @@ wrong usage.`,
 	x.config = configFlag(c)
 	c.Flags().StringVar(&x.since, "since", "", "messages that began at this time or later")
 	c.Flags().StringVar(&x.until, "until", "", "messages that began before this time")
+	c.Flags().StringVar(&x.addresses, "addresses", "keep", "keep, hash or drop: what becomes of local parts")
+	c.Flags().StringVar(&x.keyFile, "key-file", "", "with --addresses hash: the file of the key, which then is not in the export")
 	c.Flags().StringVarP(&x.output, "output", "o", "", "write to this file, which must not exist, instead of standard output")
 	return c
 }
@@ -45,6 +61,7 @@ wrong usage.`,
 type exportFlags struct {
 	config               *string
 	since, until, output string
+	addresses, keyFile   string
 }
 
 func (x *exportFlags) run(c *cobra.Command) error {
@@ -56,6 +73,12 @@ func (x *exportFlags) run(c *cobra.Command) error {
 	}
 	if from.Until, err = pointInTime("until", x.until, now); err != nil {
 		return err
+	}
+	if !slices.Contains([]string{"keep", "hash", "drop"}, x.addresses) {
+		return fmt.Errorf("--addresses %q is none of keep, hash, drop", x.addresses)
+	}
+	if x.keyFile != "" && x.addresses != "hash" {
+		return errors.New("--key-file is for --addresses hash")
 	}
 	if x.output == "" && isTerminal(c.OutOrStdout()) {
 		return errors.New("an export is no text for a terminal: send it to a file (> FILE, or --output FILE)")
@@ -76,7 +99,10 @@ func (x *exportFlags) run(c *cobra.Command) error {
 	}
 	defer configs.close()
 	from.From, from.Config = r, configs.text
-	head := journal.ExportHeader{ID: newExportID(), Program: "alignd " + version, Created: now.UTC().Truncate(time.Second), Since: from.Since.UTC(), Until: from.Until.UTC(), Addresses: "keep"}
+	head := journal.ExportHeader{ID: newExportID(), Program: "alignd " + version, Created: now.UTC().Truncate(time.Second), Since: from.Since.UTC(), Until: from.Until.UTC(), Addresses: x.addresses}
+	if err := x.hide(cfg, &head, &from); err != nil {
+		return failure{err}
+	}
 	done, err := x.write(c, head, from)
 	if err != nil {
 		return failure{fmt.Errorf("exporting the journal: %w", err)}
@@ -86,6 +112,62 @@ func (x *exportFlags) run(c *cobra.Command) error {
 		return failure{fmt.Errorf("blocks and records that cannot be read and are left out: %d", done.Damaged)}
 	}
 	return missed.fault()
+}
+
+// hide has local parts go as --addresses says.
+func (x *exportFlags) hide(cfg *config.Config, head *journal.ExportHeader, from *journal.Exporting) error {
+	p := &judge.Privacy{}
+	switch x.addresses {
+	case "keep":
+		return nil
+	case "drop":
+		p.How = record.AddressesDropped
+		from.ChangeConfig = func([]byte) ([]byte, error) { return nil, nil }
+	case "hash":
+		key := newAddressKey()
+		if x.keyFile == "" {
+			head.Secret = hex.EncodeToString(key)
+		} else {
+			var err error
+			if key, err = makeAddressKey(x.keyFile); err != nil {
+				return err
+			}
+		}
+		p.How, p.Pseudonyms = record.AddressesHashed, judge.NewPseudonyms(key, cfg.RecipientDelimiter)
+		id := p.Pseudonyms.ID()
+		head.Key = hex.EncodeToString(id[:])
+		from.ChangeConfig = func(text []byte) ([]byte, error) { return privateText(p, text) }
+	}
+	from.Change = p.Record
+	return nil
+}
+
+// privateText is the text of a configuration without local parts. Entries hold for
+// their pseudonyms.
+func privateText(p *judge.Privacy, text []byte) ([]byte, error) {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	var v any
+	if err := d.Decode(&v); err != nil {
+		return nil, fmt.Errorf("a kept configuration: %w", err)
+	}
+	return json.Marshal(privateValue(p, v))
+}
+
+func privateValue(p *judge.Privacy, v any) any {
+	switch v := v.(type) {
+	case string:
+		return p.Text(v)
+	case []any:
+		for i := range v {
+			v[i] = privateValue(p, v[i])
+		}
+	case map[string]any:
+		for key := range v {
+			v[key] = privateValue(p, v[key])
+		}
+	}
+	return v
 }
 
 // write writes to the place that the flags name. A file that is not whole does not stay.

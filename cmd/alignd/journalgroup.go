@@ -12,13 +12,13 @@ import (
 func journalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "journal",
-		Short: "Look after the journal: status, export",
+		Short: "Look after the journal: status, export, pseudonym",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return fmt.Errorf("say which: journal status or journal export (%s)", help(c))
+			return fmt.Errorf("say which: journal status, export or pseudonym (%s)", help(c))
 		},
 	}
-	c.AddCommand(journalStatusCommand(), journalExportCommand())
+	c.AddCommand(journalStatusCommand(), journalExportCommand(), journalPseudonymCommand())
 	return c
 }
 

@@ -12,6 +12,7 @@ import (
 	"alignd/journal/spool"
 	"alignd/journal/sqlite"
 	"alignd/journal/state"
+	"alignd/judge"
 	"alignd/record"
 )
 
@@ -23,6 +24,7 @@ type memory struct {
 	state  *state.State // nil where it cannot be opened
 	loader *journal.Loader
 	judged *configKeeper // nil without state
+	hides  *judge.Privacy
 }
 
 // Folders of the journal.
@@ -67,6 +69,7 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 		m.judged = newConfigKeeper(m.state, log)
 		m.judged.keep(cfg)
 	}
+	m.hides = privacy(cfg, log)
 	m.loader = journal.NewLoader(m.spool, spoolDir(cfg), log, stores...)
 	return m, nil
 }
@@ -77,7 +80,7 @@ func (m *memory) sink(others record.Sink) record.Sink {
 	if m == nil {
 		return others
 	}
-	return record.Sinks{journal.NewSink(m.spool), others}
+	return record.Sinks{privateSink{m.hides, journal.NewSink(m.spool)}, others}
 }
 
 // judges has the journal keep what it takes to judge again what cfg judges.

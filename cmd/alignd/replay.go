@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"runtime"
 	"strings"
@@ -21,7 +22,7 @@ import (
 // replayFlags are those of alignd replay.
 type replayFlags struct {
 	config, journal, since, until, input string
-	at, by, explain                      string
+	at, by, explain, keyFile             string
 	samples                              int
 	failIf                               []string
 	json, enforced                       bool
@@ -61,6 +62,7 @@ error, wrong usage too.`,
 	flags.StringVar(&f.config, "config", "", "the new configuration (default: the one in force)")
 	flags.StringVar(&f.journal, "journal", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
 	flags.StringVar(&f.input, "input", "", "read an export in place of the journal; - is standard input")
+	flags.StringVar(&f.keyFile, "key-file", "", "the key of hashed addresses (default: that of the journal, or the one in the export)")
 	flags.StringVar(&f.since, "since", "", "messages that began at this time or later")
 	flags.StringVar(&f.until, "until", "", "messages that began before this time")
 	flags.StringVar(&f.at, "at", "then", "for expiries and rollout dates: then, the time of each message, or now")
@@ -100,6 +102,9 @@ func (f *replayFlags) run(c *cobra.Command, now time.Time) error {
 		return err
 	}
 	defer source.close()
+	if err := judgePrivate(&o.Options, cfg, source.key); err != nil {
+		return err
+	}
 	if f.explain != "" {
 		return f.explainOne(c, source, o)
 	}
@@ -187,7 +192,8 @@ type replaySource struct {
 	reader journal.Reader
 	export *journal.ExportReader
 	close  func()
-	unread int // files of the store
+	unread int    // files of the store
+	key    []byte // of hashed addresses; nil where it is not known
 }
 
 func (f *replayFlags) source(c *cobra.Command) (*replaySource, error) {
@@ -205,7 +211,7 @@ func (f *replayFlags) source(c *cobra.Command) (*replaySource, error) {
 			return nil, err
 		}
 		s.close = func() { s.reader.Close() }
-		return s, nil
+		return s, s.findKey(f.keyFile, addressKeyFile(cfg))
 	}
 	in := c.InOrStdin()
 	if f.input != "-" {
@@ -221,7 +227,25 @@ func (f *replayFlags) source(c *cobra.Command) (*replaySource, error) {
 		s.close()
 		return nil, fmt.Errorf("%s: %w", f.input, err)
 	}
-	return s, nil
+	if secret := s.export.Header.Secret; secret != "" && f.keyFile == "" {
+		s.key, err = parseAddressKey(f.input, secret)
+		return s, err
+	}
+	return s, s.findKey(f.keyFile, "")
+}
+
+// findKey reads the key of hashed addresses from the file that was named, or from usual
+// if that is there.
+func (s *replaySource) findKey(named, usual string) (err error) {
+	switch {
+	case named != "":
+		s.key, err = readAddressKey(named)
+	case usual != "":
+		if s.key, err = readAddressKey(usual); errors.Is(err, fs.ErrNotExist) {
+			err = nil
+		}
+	}
+	return err
 }
 
 // feed hands all blocks to a replay.
