@@ -76,6 +76,7 @@ type Config struct {
 
 	Metrics Metrics `yaml:"metrics" json:",omitzero"`
 	Journal Journal `yaml:"journal" json:",omitzero"`
+	Reports Reports `yaml:"reports" json:",omitzero"`
 
 	// Warnings are findings that do not stop alignd, such as expired entries.
 	Warnings Problems `yaml:"-"`

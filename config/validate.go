@@ -79,6 +79,7 @@ func (k *checker) validate(now time.Time) {
 	k.openSealers()
 	k.metricsPlaces()
 	k.checkStore()
+	k.reports()
 	k.expiry(now)
 }
 

@@ -156,7 +156,7 @@ func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error)
 
 // openState opens the state beside the store, to be written.
 func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
-	return state.OpenFile(context.Background(), stateFile(cfg), state.Options{Log: log, Keep: cfg.Journal.Keep.Duration})
+	return state.OpenFile(context.Background(), stateFile(cfg), state.Options{Log: log, Keep: cfg.Journal.Keep.Duration, Tally: tally(cfg)})
 }
 
 // readState opens it for questions.

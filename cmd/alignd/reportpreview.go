@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,12 +22,12 @@ import (
 
 // previewFlags say which report is shown, and how.
 type previewFlags struct {
-	config, day, from, organization, schema string
-	xml                                     bool
+	config, day, from, organization, contact, schema string
+	xml, envelopeTo                                  bool
 }
 
 func reportPreviewCommand() *cobra.Command {
-	f := previewFlags{schema: string(aggregate.RFC9990)}
+	var f previewFlags
 	c := &cobra.Command{
 		Use:   "preview [flags] DOMAIN",
 		Short: "Print the aggregate reports on one day to a Policy Domain",
@@ -48,24 +49,32 @@ wrong usage.`,
 	flags := c.Flags()
 	flags.StringVar(&f.config, "config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
 	flags.StringVar(&f.day, "day", "", "day in UTC, such as 2026-01-31 (default yesterday)")
-	flags.StringVar(&f.from, "from", "", "address that the reports come from (default postmaster of this host)")
-	flags.StringVar(&f.organization, "organization", "", "who reports (default the domain of --from)")
-	flags.StringVar(&f.schema, "schema", f.schema, "rfc9990, or rfc7489 for old readers")
+	flags.StringVar(&f.from, "from", "", "address that the reports come from (default reports.from, else postmaster of this host)")
+	flags.StringVar(&f.organization, "organization", "", "who reports (default reports.organization, else the domain of --from)")
+	flags.StringVar(&f.schema, "schema", "", "rfc9990, or rfc7489 for old readers (default reports.schema)")
 	flags.BoolVar(&f.xml, "xml", false, "print the XML alone")
 	return c
 }
 
+// fill takes what the flags do not say from the options.
+func (f *previewFlags) fill(r *config.Reports) {
+	f.from, f.organization = cmp.Or(f.from, r.From), cmp.Or(f.organization, r.Organization)
+	f.schema, f.contact = cmp.Or(f.schema, r.Schema), r.Contact
+	f.envelopeTo = r.EnvelopeTo
+}
+
 // preview is what is asked for, understood.
 type preview struct {
-	domain, organization string
-	env                  aggregate.Envelope
-	day                  time.Time
-	schema               aggregate.Schema
-	xml                  bool
+	domain, organization, contact string
+	env                           aggregate.Envelope
+	day                           time.Time
+	schema                        aggregate.Schema
+	xml                           bool
+	opt                           aggregate.Options
 }
 
 func (f *previewFlags) parse(name string, now time.Time) (p preview, err error) {
-	p = preview{schema: aggregate.Schema(f.schema), xml: f.xml, day: now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -1)}
+	p = preview{schema: aggregate.Schema(f.schema), contact: f.contact, xml: f.xml, opt: aggregate.Options{EnvelopeTo: f.envelopeTo}, day: now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -1)}
 	if p.domain, err = domain.Normalize(name); err != nil {
 		return p, fmt.Errorf("%q: %w", name, err)
 	}
@@ -98,11 +107,12 @@ func (f *previewFlags) parse(name string, now time.Time) (p preview, err error) 
 }
 
 func (f *previewFlags) run(c *cobra.Command, name string) error {
-	p, err := f.parse(name, time.Now())
+	cfg, err := readConfig(config.Input{File: f.config})
 	if err != nil {
 		return err
 	}
-	cfg, err := readConfig(config.Input{File: f.config})
+	f.fill(&cfg.Reports)
+	p, err := f.parse(name, time.Now())
 	if err != nil {
 		return err
 	}
@@ -151,7 +161,7 @@ func (p *preview) count(ctx context.Context, r journal.Reader) ([]aggregate.Draf
 			if at := e.Record.Evidence.Time; e.Answer != journal.AnswerWritten || at.Before(p.day) || !at.Before(end) {
 				continue
 			}
-			for _, o := range aggregate.Observe(e.Record, aggregate.Options{}) {
+			for _, o := range aggregate.Observe(e.Record, p.opt) {
 				if o.Scope.Domain == p.domain {
 					c.Add(&o, 1)
 				}
@@ -164,7 +174,7 @@ func (p *preview) count(ctx context.Context, r journal.Reader) ([]aggregate.Draf
 
 func (p *preview) print(c *cobra.Command, d *aggregate.Draft) error {
 	parts, err := aggregate.Split(&aggregate.Report{
-		Organization: p.organization, Email: p.env.From, Generator: "alignd " + version, Scope: d.Scope, Rows: d.Rows, Dropped: d.Dropped,
+		Organization: p.organization, Email: p.env.From, Contact: p.contact, Generator: "alignd " + version, Scope: d.Scope, Rows: d.Rows, Dropped: d.Dropped,
 	}, p.schema, func(part int) string { return aggregate.ID(p.env.Domain, &d.Scope, 0, part) })
 	if err != nil {
 		return err

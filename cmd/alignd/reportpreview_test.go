@@ -18,11 +18,14 @@ import (
 )
 
 // reported is a configuration whose journal has messages of yesterday and today.
-func reported(t *testing.T) string {
+func reported(t *testing.T) string { return reportedBy(t, "") }
+
+// reportedBy is one with further options.
+func reportedBy(t *testing.T, options string) string {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "alignd.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "journal: {store: sqlite, path: %s}\n", filepath.Join(dir, "state")), 0o600); err != nil {
+	if err := os.WriteFile(file, fmt.Appendf(nil, "journal: {store: sqlite, path: %s}\n%s", filepath.Join(dir, "state"), options), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := readConfig(config.Input{File: file})

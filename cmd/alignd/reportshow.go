@@ -17,13 +17,13 @@ import (
 func reportCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "report",
-		Short: "Read DMARC reports, and look at our own",
+		Short: "Read the DMARC reports of others, and send our own",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: report show, report preview")
+			return errors.New("say what to do: report show, preview, status or send")
 		},
 	}
-	c.AddCommand(reportShowCommand(), reportPreviewCommand())
+	c.AddCommand(reportShowCommand(), reportPreviewCommand(), reportStatusCommand(), reportSendCommand())
 	return c
 }
 

@@ -143,6 +143,11 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 		return err
 	}
 	defer d.dns.Close()
+	reports, err := startReporter(d.cfg, d.memory, d.dns, d.log)
+	if err != nil {
+		return failure{err}
+	}
+	defer reports.close()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

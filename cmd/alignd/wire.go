@@ -162,6 +162,7 @@ func needsRestart(old, new *config.Config) []string {
 		{"limits", oldLimits, newLimits},
 		{"metrics", old.Metrics, new.Metrics},
 		{"journal", old.Journal, new.Journal},
+		{"reports", old.Reports, new.Reports},
 	} {
 		if !reflect.DeepEqual(o.old, o.new) {
 			names = append(names, o.name)

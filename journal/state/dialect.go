@@ -20,6 +20,8 @@ type dialect struct {
 	// one, if set, makes transactions wait for each other that change what all hosts
 	// share.
 	one string
+	// clock is the database's own time in seconds since 1970.
+	clock string
 	// snapshot is how a transaction is begun that reads several times.
 	snapshot sql.TxOptions
 }
@@ -28,11 +30,13 @@ var (
 	sqliteDialect = dialect{
 		name: "SQLite", blob: "blob",
 		tables: "SELECT name FROM sqlite_schema WHERE type = 'table'",
+		clock:  "SELECT unixepoch()",
 	}
 	postgresDialect = dialect{
 		name: "PostgreSQL", numbered: true, blob: "bytea",
 		tables:   "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE 'state\\_%'",
 		one:      "SELECT pg_advisory_xact_lock(7236281903412)", // a number of ours
+		clock:    "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint",
 		snapshot: sql.TxOptions{Isolation: sql.LevelRepeatableRead, ReadOnly: true},
 	}
 )

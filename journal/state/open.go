@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+
+	"alignd/journal"
 )
 
 const (
@@ -26,6 +28,8 @@ type Options struct {
 	// Keep is how long records are kept, and after the last of them the configuration
 	// that judged it; 0 is as long as counts.
 	Keep time.Duration
+	// Tally says what a record adds to reports; nil for nothing.
+	Tally func(*journal.Entry) []Tally
 }
 
 // OpenFile opens the state of one host to be written, in a file of SQLite that is made

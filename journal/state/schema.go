@@ -35,6 +35,23 @@ var steps = []step{
 		`CREATE TABLE state_waits (message <blob> NOT NULL, envelope <blob> NOT NULL, first bigint NOT NULL,
 			served bigint NOT NULL, times bigint NOT NULL, PRIMARY KEY (message, envelope))`,
 	}},
+	{works: 1, statements: []string{
+		// Reports in the making. cut is how often one was cut already.
+		`CREATE TABLE state_tallies (report <blob> PRIMARY KEY, day bigint NOT NULL, domain text NOT NULL, about <blob> NOT NULL,
+			wanted bigint NOT NULL, lines bigint NOT NULL, dropped bigint NOT NULL, cut bigint NOT NULL)`,
+		"CREATE INDEX state_tallies_day ON state_tallies (day)",
+		`CREATE TABLE state_lines (report <blob> NOT NULL, cut bigint NOT NULL, line <blob> NOT NULL, data <blob> NOT NULL,
+			messages bigint NOT NULL, PRIMARY KEY (report, cut, line))`,
+		// Days on which mail of a domain passed.
+		"CREATE TABLE state_passes (domain text NOT NULL, day bigint NOT NULL, PRIMARY KEY (domain, day))",
+		// Through which time each host has counted.
+		"CREATE TABLE state_hosts (spool <blob> PRIMARY KEY, through bigint NOT NULL)",
+		"CREATE TABLE state_parts (id text PRIMARY KEY, domain text NOT NULL, day bigint NOT NULL, about <blob> NOT NULL, data <blob> NOT NULL, made bigint NOT NULL)",
+		`CREATE TABLE state_outbox (id text NOT NULL, target text NOT NULL, state text NOT NULL, reason text NOT NULL,
+			next bigint NOT NULL, tries bigint NOT NULL, lost bigint NOT NULL, changed bigint NOT NULL, PRIMARY KEY (id, target))`,
+		"CREATE TABLE state_suppressed (target text PRIMARY KEY, until bigint NOT NULL, times bigint NOT NULL, reason text NOT NULL)",
+		"CREATE TABLE state_leases (name text PRIMARY KEY, holder text NOT NULL, until bigint NOT NULL)",
+	}},
 }
 
 // What is wrong with tables.

@@ -68,6 +68,7 @@ type State struct {
 	took    time.Duration // the last flush
 	tidied  time.Time
 	aged    ageGuard
+	reports *tallies
 
 	closing sync.Once
 }
@@ -79,7 +80,8 @@ func newState(db *sql.DB, d dialect, opt Options) *State {
 	if opt.Keep <= 0 {
 		opt.Keep = keepCounts
 	}
-	return &State{db: db, dialect: &d, log: opt.Log, keep: opt.Keep, steps: steps, aged: ageGuard{began: time.Now(), log: opt.Log}}
+	return &State{db: db, dialect: &d, log: opt.Log, keep: opt.Keep, steps: steps, aged: ageGuard{began: time.Now(), log: opt.Log},
+		reports: newTallies(opt.Tally)}
 }
 
 // Take implements journal.Store. What it gathers is on disk when Kept says so.
@@ -93,6 +95,7 @@ func (s *State) Take(ctx context.Context, from spool.ID, batch []journal.Raw) er
 			continue
 		}
 		s.count(e)
+		s.reports.note(e)
 		s.taken = e.Number
 	}
 	return s.flushDue(ctx)
@@ -118,7 +121,7 @@ func (s *State) Tidy(ctx context.Context, now time.Time) error {
 	if err := s.flush(ctx); err != nil { // settling is about what is on disk
 		return err
 	}
-	return errors.Join(s.settleDue(ctx, now), s.forget(ctx, now))
+	return errors.Join(s.settleDue(ctx, now), s.saySo(ctx, now), s.forget(ctx, now))
 }
 
 // Close writes what is gathered, and closes the database.
@@ -130,6 +133,7 @@ func (s *State) Close() (err error) {
 // anew forgets what is in memory: the database knows better, or will.
 func (s *State) anew(err error) error {
 	s.begun, s.live, s.fresh, s.kept, s.taken = false, nil, nil, 0, 0
+	s.reports.clear()
 	return fmt.Errorf("%w: state: %w", journal.ErrAnew, err)
 }
 
@@ -211,6 +215,7 @@ func (s *State) flush(ctx context.Context) error {
 		s.seen[hash] = at
 	}
 	clear(s.fresh)
+	s.reports.clear()
 	s.kept = s.taken
 	s.flushed, s.took = time.Now(), time.Since(began)
 	return nil
@@ -234,6 +239,9 @@ func (s *State) write(ctx context.Context, tx *sql.Tx) error {
 				return err
 			}
 		}
+	}
+	if err := s.writeTallies(ctx, tx); err != nil {
+		return err
 	}
 	for hash, at := range s.fresh {
 		if _, err := s.exec(ctx, tx, "UPDATE state_configs SET last = ? WHERE hash = ? AND last < ?", at.Unix(), hash[:], at.Unix()); err != nil {

@@ -66,5 +66,5 @@ func writePart(mw *message.Writer, h message.Header, in io.Reader) error {
 func (p *Part) words() string {
 	r := p.Report
 	return fmt.Sprintf("This is a DMARC aggregate report (RFC 9990) on %s for %s (UTC).\r\n%d messages are in it.\r\nIt was made by a program. Who gets such mail is what the domain's DMARC record says in rua=.\r\n",
-		text(r.Scope.Domain, maxDomain), r.Begin().Format(time.DateOnly), total(r.Rows))
+		text(r.Scope.Domain, maxDomain), r.Begin().Format(time.DateOnly), p.Messages)
 }

@@ -21,6 +21,8 @@ const (
 type Part struct {
 	Report *Report
 	GZIP   []byte // the XML, compressed
+	// Messages is how many are counted in it.
+	Messages int64
 }
 
 // Split makes reports of r that are within the bounds. Rows with most messages go first,
@@ -51,7 +53,7 @@ func split(r *Report, schema Schema, id func(part int) string, b bounds) (parts 
 			n = max(1, min(len(part.Rows)-1, int(float64(len(part.Rows))*float64(b.size)/float64(size)*0.9)))
 			continue
 		}
-		parts = append(parts, Part{Report: &part, GZIP: data})
+		parts = append(parts, Part{Report: &part, GZIP: data, Messages: total(part.Rows)})
 		rest = rest[len(part.Rows):]
 	}
 	return parts, nil

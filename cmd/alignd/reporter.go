@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"sync"
+
+	"alignd/config"
+	"alignd/journal"
+	"alignd/journal/state"
+	"alignd/report/aggregate"
+	"alignd/report/send"
+	"alignd/resolver"
+)
+
+// tally is what the state counts for reports; nil where none are sent.
+func tally(cfg *config.Config) func(*journal.Entry) []state.Tally {
+	r := &cfg.Reports
+	if r.From == "" {
+		return nil
+	}
+	c := send.Counting{EnvelopeTo: r.EnvelopeTo, OptOut: r.OptOut.Domains, Addresses: []string{strings.ToLower(r.From)}}
+	for _, address := range r.Addresses {
+		c.Addresses = append(c.Addresses, strings.ToLower(address))
+	}
+	return c.Tally
+}
+
+// reporter sends reports while the daemon runs. A nil reporter sends none.
+type reporter struct {
+	cancel context.CancelFunc
+	ended  sync.WaitGroup
+}
+
+// startReporter sends what the journal counts. Without a state there is nothing to send.
+func startReporter(cfg *config.Config, m *memory, dns resolver.Lookuper, log *slog.Logger) (*reporter, error) {
+	if cfg.Reports.From == "" || m == nil || m.state == nil {
+		return nil, nil
+	}
+	s, err := reportSettings(cfg, dns, log)
+	if err != nil {
+		return nil, fmt.Errorf("reports: %w", err)
+	}
+	r := &reporter{}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	sender := send.New(m.state, s)
+	r.ended.Go(func() { guarded(log, "sending reports", func() { sender.Run(ctx) }) })
+	return r, nil
+}
+
+// guarded keeps a panic of what is beside mail from ending the daemon.
+func guarded(log *slog.Logger, what string, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			log.Error("a part of alignd failed and is off until a restart, mail goes on", "part", what, "panic", fmt.Sprint(p))
+		}
+	}()
+	f()
+}
+
+// close ends what is under way: a mail that was offered may be offered again after the
+// next start.
+func (r *reporter) close() {
+	if r != nil {
+		r.cancel()
+		r.ended.Wait()
+	}
+}
+
+// reportSettings are what the options say.
+func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger) (send.Settings, error) {
+	r := &cfg.Reports
+	_, host, _ := strings.Cut(r.From, "@")
+	name, err := os.Hostname()
+	if err != nil {
+		return send.Settings{}, err
+	}
+	s := send.Settings{
+		From: r.From, Organization: r.Organization, Contact: r.Contact, Generator: "alignd " + version,
+		Schema: aggregate.Schema(r.Schema), Own: ownDomains(cfg), DNS: dns, Log: log, KeepSent: r.KeepSent.Duration,
+		OptOut: send.OptOut{Addresses: r.OptOut.Addresses, Hosts: r.OptOut.MailDomains, Domains: r.OptOut.Domains},
+		Limits: send.Limits{PerMinute: r.PerMinute, PerDay: r.PerDay, PerOrganization: r.PerOrganization},
+		Holder: fmt.Sprintf("%s %d", name, os.Getpid()),
+	}
+	if s.Organization == "" {
+		s.Organization = host
+	}
+	for _, word := range r.To {
+		switch word {
+		case "all":
+			s.To.All = true
+		case "deserving":
+			s.To.Deserving = true
+		default:
+			s.To.Domains = append(s.To.Domains, word)
+		}
+	}
+	for _, k := range r.DKIM {
+		signer, err := send.ReadKey(k.KeyFile)
+		if err != nil {
+			return s, err
+		}
+		s.Keys = append(s.Keys, send.Key{Selector: k.Selector, Signer: signer})
+	}
+	s.Transport, err = transport(r, name)
+	return s, err
+}
+
+// transport is the way to the relay.
+func transport(r *config.Reports, name string) (send.Transport, error) {
+	kind, place, _ := strings.Cut(r.Relay, ":")
+	if kind == "sendmail" {
+		return &send.Sendmail{Path: place}, nil
+	}
+	t := &send.SMTP{Network: map[string]string{"inet": "tcp", "unix": "unix"}[kind], Address: place, Hello: name, TLS: send.TLS(r.TLS), User: r.User}
+	if r.PasswordFile == "" {
+		return t, nil
+	}
+	data, err := os.ReadFile(r.PasswordFile)
+	if err != nil {
+		return nil, err
+	}
+	if t.Password = strings.TrimSpace(string(data)); t.Password == "" {
+		return nil, errors.New(r.PasswordFile + " is empty")
+	}
+	return t, nil
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"alignd/config"
+	"alignd/resolver"
+)
+
+// inbox is an SMTP server that keeps what comes.
+type inbox struct {
+	mu    sync.Mutex
+	mails [][]byte
+}
+
+func (b *inbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &inboxSession{b}, nil }
+
+type inboxSession struct{ *inbox }
+
+func (s *inboxSession) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *inboxSession) Rcpt(string, *smtp.RcptOptions) error { return nil }
+func (s *inboxSession) Reset()                               {}
+func (s *inboxSession) Logout() error                        { return nil }
+func (s *inboxSession) Data(r io.Reader) error {
+	data, err := io.ReadAll(r)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mails = append(s.mails, data)
+	return err
+}
+
+func (b *inbox) wait(t *testing.T) []byte {
+	t.Helper()
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		b.mu.Lock()
+		n := len(b.mails)
+		b.mu.Unlock()
+		if n > 0 {
+			return b.mails[0]
+		}
+	}
+	t.Fatal("no mail came")
+	return nil
+}
+
+// TestReportsLeave counts, cuts, sends and reads back.
+func TestReportsLeave(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	box := &inbox{}
+	server := smtp.NewServer(box)
+	go server.Serve(l)
+	defer server.Close()
+	options := fmt.Sprintf("reports: {from: dmarc@here.test, organization: Here, to: [all], relay: 'inet:%s', tls: none}\n", l.Addr())
+	file := reportedBy(t, options)
+	call := func(args ...string) string {
+		t.Helper()
+		var out, errs bytes.Buffer
+		if exit := run(append(args, "--config", file), strings.NewReader(""), &out, &errs); exit != 0 {
+			t.Fatalf("%q: exit %d: %s", args, exit, &errs)
+		}
+		return out.String()
+	}
+	if got := call("report", "status"); !strings.Contains(got, "example.com") || !strings.Contains(got, "yes") {
+		t.Errorf("status before:\n%s", got)
+	}
+	if got := call("report", "send", "example.com"); !strings.Contains(got, "1 mails leave") {
+		t.Errorf("send: %s", got)
+	}
+	cfg, err := readConfig(config.Input{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
+	defer lines.Close()
+	m := openMemory(cfg, log)
+	defer m.close()
+	reports, err := startReporter(cfg, m, &resolver.Zone{}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mail := box.wait(t)
+	reports.close()
+	var shown, errs bytes.Buffer
+	if exit := run([]string{"report", "show", "--json", "-"}, bytes.NewReader(mail), &shown, &errs); exit != 0 || !strings.Contains(shown.String(), `"count":2`) || !strings.Contains(shown.String(), `"problems":[]`) {
+		t.Errorf("exit %d: %s%s", exit, &shown, &errs)
+	}
+	if got := call("report", "status", "--json"); !strings.Contains(got, `"state":"sent"`) {
+		t.Errorf("status after: %s", got)
+	}
+}

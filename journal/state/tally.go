@@ -1,0 +1,192 @@
+package state
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"slices"
+	"time"
+
+	"alignd/journal"
+)
+
+// Tally is what a message adds to a report: one to a line of it. What a report and a
+// line say is the caller's; here they are octets with a key.
+type Tally struct {
+	Report [32]byte
+	Day    time.Time // midnight UTC
+	Domain string    // whom the report is for
+	About  []byte    // the report; that of the last message holds
+	Passed bool      // the message passed, so the domain does send mail here
+	// Optional: the message alone is no reason for a report.
+	Optional bool
+	Line     [32]byte
+	Data     []byte // the line
+}
+
+// The bounds of a day are ours.
+const (
+	// maxLines is how many lines a report has; further ones are counted as dropped.
+	maxLines = 400_000
+	// maxReports is how many reports a day has; further ones are not kept, so that mail
+	// from forged domains without number fills no disk.
+	maxReports = 50_000
+	// keepPasses is how long is remembered that mail of a domain passed.
+	keepPasses = 30 * 24 * time.Hour
+)
+
+// tallies are gathered until they are written.
+type tallies struct {
+	of      func(*journal.Entry) []Tally
+	reports map[[32]byte]*gathered
+	known   map[int64]int // reports of a day in the database, as far as known
+}
+
+// gathered is what a report gets by the next flush.
+type gathered struct {
+	Tally
+	passed bool
+	wanted int64 // messages that are not optional
+	lines  map[[32]byte]*line
+}
+
+type line struct {
+	data     []byte
+	messages int64
+}
+
+func newTallies(of func(*journal.Entry) []Tally) *tallies {
+	return &tallies{of: of, reports: map[[32]byte]*gathered{}, known: map[int64]int{}}
+}
+
+func (t *tallies) clear() { clear(t.reports) }
+
+// note adds what e says. A message whose answer the MTA may not have heard comes again.
+func (t *tallies) note(e *journal.Entry) {
+	if t.of == nil || e.Answer != journal.AnswerWritten {
+		return
+	}
+	for _, x := range t.of(e) {
+		g := t.reports[x.Report]
+		if g == nil {
+			g = &gathered{lines: map[[32]byte]*line{}}
+			t.reports[x.Report] = g
+		}
+		g.Tally = x
+		g.passed = g.passed || x.Passed
+		if !x.Optional {
+			g.wanted++
+		}
+		l := g.lines[x.Line]
+		if l == nil {
+			l = &line{data: x.Data}
+			g.lines[x.Line] = l
+		}
+		l.messages++
+	}
+}
+
+// sortedKeys are in one order on all hosts, so that these cannot wait for each other in
+// a circle.
+func sortedKeys[V any](m map[[32]byte]V) (keys [][32]byte) {
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.SortFunc(keys, func(a, b [32]byte) int { return bytes.Compare(a[:], b[:]) })
+	return keys
+}
+
+func (s *State) writeTallies(ctx context.Context, tx *sql.Tx) error {
+	for _, k := range sortedKeys(s.reports.reports) {
+		if err := s.writeReport(ctx, tx, s.reports.reports[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeReport adds to a report. The update of its row also keeps it from being cut
+// meanwhile.
+func (s *State) writeReport(ctx context.Context, tx *sql.Tx, g *gathered) error {
+	n, err := s.exec(ctx, tx, "UPDATE state_tallies SET wanted = wanted + ?, about = ? WHERE report = ?", g.wanted, g.About, g.Report[:])
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		full, err := s.dayIsFull(ctx, tx, g.Day.Unix())
+		if err != nil || full {
+			return err
+		}
+		_, err = s.exec(ctx, tx, `INSERT INTO state_tallies VALUES (?, ?, ?, ?, ?, 0, 0, 0) ON CONFLICT (report) DO UPDATE
+			SET wanted = state_tallies.wanted + excluded.wanted`, g.Report[:], g.Day.Unix(), g.Domain, g.About, g.wanted)
+		if err != nil {
+			return err
+		}
+		s.reports.known[g.Day.Unix()]++
+	}
+	if g.passed {
+		if _, err := s.exec(ctx, tx, "INSERT INTO state_passes VALUES (?, ?) ON CONFLICT DO NOTHING", g.Domain, g.Day.Unix()); err != nil {
+			return err
+		}
+	}
+	return s.writeLines(ctx, tx, g)
+}
+
+// dayIsFull reports whether a day has no room for a further report.
+func (s *State) dayIsFull(ctx context.Context, tx *sql.Tx, day int64) (bool, error) {
+	if _, known := s.reports.known[day]; !known {
+		n := 0
+		one := func(r *sql.Rows) error { return r.Scan(&n) }
+		if err := s.rows(ctx, tx, one, "SELECT count(*) FROM state_tallies WHERE day = ?", day); err != nil {
+			return false, err
+		}
+		if len(s.reports.known) > 10 { // days that are over
+			clear(s.reports.known)
+		}
+		s.reports.known[day] = n
+	}
+	return s.reports.known[day] >= maxReports, nil
+}
+
+func (s *State) writeLines(ctx context.Context, tx *sql.Tx, g *gathered) error {
+	var cut, lines int64
+	one := func(r *sql.Rows) error { return r.Scan(&cut, &lines) }
+	if err := s.rows(ctx, tx, one, "SELECT cut, lines FROM state_tallies WHERE report = ?", g.Report[:]); err != nil {
+		return err
+	}
+	was, dropped := lines, int64(0)
+	for _, k := range sortedKeys(g.lines) {
+		l := g.lines[k]
+		n, err := s.exec(ctx, tx, "UPDATE state_lines SET messages = messages + ? WHERE report = ? AND cut = ? AND line = ?",
+			l.messages, g.Report[:], cut, k[:])
+		switch {
+		case err != nil:
+			return err
+		case n > 0:
+			continue
+		case lines >= maxLines:
+			dropped += l.messages
+			continue
+		}
+		if _, err := s.exec(ctx, tx, "INSERT INTO state_lines VALUES (?, ?, ?, ?, ?)", g.Report[:], cut, k[:], l.data, l.messages); err != nil {
+			return err
+		}
+		lines++
+	}
+	if lines == was && dropped == 0 {
+		return nil
+	}
+	_, err := s.exec(ctx, tx, "UPDATE state_tallies SET lines = ?, dropped = dropped + ? WHERE report = ?", lines, dropped, g.Report[:])
+	return err
+}
+
+// saySo tells all hosts through which time this one has counted: the loader calls Tidy
+// when it has taken what there is, and answers are known within seconds.
+func (s *State) saySo(ctx context.Context, now time.Time) error {
+	if s.reports.of == nil || !s.begun {
+		return nil
+	}
+	_, err := s.exec(ctx, s.db, "INSERT INTO state_hosts VALUES (?, ?) ON CONFLICT (spool) DO UPDATE SET through = excluded.through",
+		s.from[:], now.Add(-time.Minute).Unix())
+	return err
+}

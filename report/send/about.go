@@ -1,0 +1,65 @@
+package send
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"alignd/evidence"
+	"alignd/journal"
+	"alignd/journal/state"
+	"alignd/report/aggregate"
+)
+
+// about is what is kept of a report beside its rows.
+type about struct {
+	Scope aggregate.Scope
+	RUA   []string // mailto URIs
+	// Other are those of RUA that have to agree (RFC 9990 section 4).
+	Other []string `json:",omitempty"`
+}
+
+// Counting says what of a message is counted, and what is no reason for a report alone.
+type Counting struct {
+	// EnvelopeTo tells the domain of recipients.
+	EnvelopeTo bool
+	// Addresses are those at which reports and answers to them come in, in lower case. A
+	// message to one of them is no reason for a report, else two sites would write to each
+	// other for ever.
+	Addresses []string
+	// OptOut are Policy Domains that are not counted.
+	OptOut []string
+}
+
+// Tally is for state.Options.
+func (c *Counting) Tally(e *journal.Entry) (list []state.Tally) {
+	optional := c.optional(&e.Record.Evidence)
+	for _, o := range aggregate.Observe(e.Record, aggregate.Options{EnvelopeTo: c.EnvelopeTo}) {
+		if slices.Contains(c.OptOut, o.Scope.Domain) {
+			continue
+		}
+		list = append(list, state.Tally{
+			Report: o.Scope.Key(), Day: o.Scope.Day, Domain: o.Scope.Domain,
+			About:  encode(about{o.Scope, o.RUA, o.OtherRUA}),
+			Passed: o.Passed, Optional: optional,
+			Line: o.Row.Key(), Data: encode(&o.Row),
+		})
+	}
+	return list
+}
+
+// optional: a message with the null reverse-path is a notification, and one to an
+// address of ours a report or an answer to one.
+func (c *Counting) optional(ev *evidence.Message) bool {
+	return ev.MailFrom == "" || slices.ContainsFunc(ev.Recipients, func(r evidence.Recipient) bool {
+		return slices.Contains(c.Addresses, strings.ToLower(r.Address))
+	})
+}
+
+func encode(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil { // these types have nothing that cannot be written
+		panic(err)
+	}
+	return data
+}

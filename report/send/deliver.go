@@ -1,0 +1,160 @@
+package send
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"alignd/journal/state"
+	"alignd/report/aggregate"
+)
+
+// dueAtOnce is how many items are looked at in one step.
+const dueAtOnce = 1000
+
+// sendDue sends what is due. first: what is marked as on its way was so when another
+// process ended, so its answer is lost.
+func (s *Sender) sendDue(ctx context.Context, first bool) error {
+	items, err := s.state.Due(ctx, s.now(), dueAtOnce)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i := range items {
+		x := &items[i]
+		if x.State == state.Sending {
+			if !first {
+				continue // of a process that lost the lease meanwhile, and may go on
+			}
+			was := *x
+			s.lost(x, "the answer to the mail was lost, as alignd ended")
+			if err := s.keep(ctx, was.State, x); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+		}
+		if x.State.Over() || ctx.Err() != nil {
+			continue
+		}
+		ok, whole := s.room(x.Target)
+		if whole {
+			break
+		}
+		if !ok {
+			x.Next, x.Reason = s.now().Add(time.Hour), "limit of mails to one organization"
+			errs = append(errs, s.keep(ctx, state.Waiting, x))
+			continue
+		}
+		errs = append(errs, s.deliver(ctx, x))
+	}
+	return errors.Join(errs...)
+}
+
+// keep writes where an item stands, and says so.
+func (s *Sender) keep(ctx context.Context, was state.Progress, x *state.Item) error {
+	x.Changed = s.now()
+	err := s.state.SetItem(ctx, was, x)
+	if errors.Is(err, state.ErrUnknown) {
+		return nil // another host had it
+	}
+	if err == nil && x.State != state.Sending {
+		s.Log.Info("report to a domain owner", "report_id", x.ID, "target", x.Target, "state", string(x.State), "reason", x.Reason, "tries", x.Tries)
+	}
+	return err
+}
+
+// lost counts a lost answer.
+func (s *Sender) lost(x *state.Item, reason string) {
+	x.Lost++
+	x.State, x.Reason, x.Next = state.Waiting, reason, s.now()
+	if x.Lost >= maxLost {
+		x.State = state.Unknown
+	}
+}
+
+// deliver tries one item. It is marked before the mail leaves.
+func (s *Sender) deliver(ctx context.Context, x *state.Item) error {
+	p, err := s.state.Part(ctx, x.ID)
+	if errors.Is(err, state.ErrUnknown) {
+		x.State, x.Reason = state.GivenUp, "the report is no longer kept"
+		return s.keep(ctx, state.Waiting, x)
+	}
+	if err != nil {
+		return err
+	}
+	if until, why, err := s.suppressed(ctx, x.Target); err != nil {
+		return err
+	} else if !until.IsZero() {
+		x.State, x.Reason = state.Suppressed, "until "+until.Format(time.DateOnly)+": "+why
+		return s.keep(ctx, state.Waiting, x)
+	}
+	if why := s.optedOut(x.Target, x.Target[strings.LastIndexByte(x.Target, '@')+1:]); why != "" {
+		x.State, x.Reason = state.Suppressed, why
+		return s.keep(ctx, state.Waiting, x)
+	}
+	mail, err := s.mail(p, x.Target)
+	if err != nil {
+		return err
+	}
+	x.State = state.Sending
+	x.Tries++
+	if err := s.keep(ctx, state.Waiting, x); err != nil {
+		return err
+	}
+	err = s.Transport.Send(ctx, s.From, x.Target, mail)
+	s.answered(ctx, x, p, err)
+	return s.keep(context.WithoutCancel(ctx), state.Sending, x)
+}
+
+// answered says what an answer makes of an item.
+func (s *Sender) answered(ctx context.Context, x *state.Item, p *state.Part, answer error) {
+	var no *Refusal
+	switch {
+	case answer == nil:
+		x.State, x.Reason = state.Sent, ""
+	case errors.Is(answer, ErrLost):
+		s.lost(x, answer.Error())
+		if x.State == state.Waiting {
+			x.Next = s.now().Add(backOff[0])
+		}
+	case errors.As(answer, &no) && !no.Temporary:
+		x.State, x.Reason = state.GivenUp, no.Text
+		if err := s.state.Suppress(context.WithoutCancel(ctx), x.Target, no.Text, s.now(), suppressFirst, suppressMost); err != nil {
+			s.Log.Warn("an address that refuses reports is not remembered", "target", x.Target, "err", err)
+		}
+	default:
+		x.State, x.Reason = state.Waiting, answer.Error()
+		x.Next = s.now().Add(backOff[min(x.Tries, len(backOff))-1])
+		if s.now().Sub(p.Made) > tryFor {
+			x.State, x.Reason = state.GivenUp, "tried for three days: "+answer.Error()
+		}
+	}
+}
+
+func (s *Sender) suppressed(ctx context.Context, target string) (until time.Time, why string, err error) {
+	list, err := s.state.Suppressions(ctx)
+	for _, x := range list {
+		if x.Target == target && s.now().Before(x.Until) {
+			return x.Until, x.Reason, err
+		}
+	}
+	return time.Time{}, "", err
+}
+
+// mail is the report as it leaves for a target: the same each time.
+func (s *Sender) mail(p *state.Part, to string) ([]byte, error) {
+	var k kept
+	if err := json.Unmarshal(p.About, &k); err != nil {
+		return nil, err
+	}
+	var b bytes.Buffer
+	part := aggregate.Part{Report: k.Report, GZIP: p.Data, Messages: k.Messages}
+	err := aggregate.WriteMail(&b, &part, aggregate.Envelope{Domain: s.submitter, From: s.From, Name: s.Organization, To: to, Date: p.Made})
+	if err != nil {
+		return nil, err
+	}
+	return sign(b.Bytes(), s.submitter, s.Keys)
+}

@@ -1,0 +1,264 @@
+package send
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/net/publicsuffix"
+
+	"alignd/journal/state"
+	"alignd/report/aggregate"
+)
+
+// When what is done, after midnight UTC. The numbers are ours.
+const (
+	// cutLatest is when a day is cut although a host has not told that it has counted
+	// all of it. What comes later is in a further report.
+	cutLatest = 2 * time.Hour
+	// sendFirst and sendLast are between when reports leave, each at a time of its own.
+	sendFirst = 30 * time.Minute
+	sendLast  = 6 * time.Hour
+	// liveHost is how long ago a host may have told so to be waited for.
+	liveHost = 48 * time.Hour
+	// tryFor is how long a report is tried.
+	tryFor = 72 * time.Hour
+	// maxLost is how many lost answers end the tries to one target.
+	maxLost = 2
+	// suppressFirst and suppressMost are how long an address gets nothing that refused a
+	// report for good.
+	suppressFirst = 7 * 24 * time.Hour
+	suppressMost  = 180 * 24 * time.Hour
+	// leaseTime is how long a process is the one that sends, unless it says so again.
+	leaseTime = 5 * time.Minute
+	// keepDrafts is how long is kept what nobody gets.
+	keepDrafts = 7 * 24 * time.Hour
+	// deservingDays is what Audience.Deserving wants, within passesWithin.
+	deservingDays = 2
+	passesWithin  = 30 * 24 * time.Hour
+	pollEvery     = time.Minute
+	// lookAgain is how often a draft is looked at that nobody gets for now.
+	lookAgain = 30 * time.Minute
+	// cutAgain is how long messages gather that came after a report was cut.
+	cutAgain = 12 * time.Hour
+)
+
+// backOff is how long after a failed try the next one comes; the last holds on.
+var backOff = []time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour, 12 * time.Hour}
+
+// Sender sends. Its methods are called by one goroutine.
+type Sender struct {
+	Settings
+	state *state.State
+	// now is the clock; tests have their own.
+	now    func() time.Time
+	sent   map[string]int // mails of today, by organization; "" is all
+	sentOn time.Time      // the day of sent
+	minute time.Time      // begin of the minute that count is about
+	count  int            // mails in it
+	held   bool           // the lease
+	// later is when a draft is looked at again that nobody gets for now.
+	later map[[32]byte]time.Time
+	// submitter is the domain of From.
+	submitter string
+}
+
+// New is a Sender over st.
+func New(st *state.State, s Settings) *Sender {
+	if s.Log == nil {
+		s.Log = slog.New(slog.DiscardHandler)
+	}
+	_, host, _ := strings.Cut(s.From, "@")
+	return &Sender{Settings: s, state: st, now: time.Now, sent: map[string]int{}, later: map[[32]byte]time.Time{}, submitter: host}
+}
+
+// Run cuts and sends until ctx is over.
+func (s *Sender) Run(ctx context.Context) {
+	for {
+		if err := s.Step(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("reports wait", "err", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pollEvery):
+		}
+	}
+}
+
+// Step does what is due, if this process holds the lease.
+func (s *Sender) Step(ctx context.Context) error {
+	held, err := s.state.Lease(ctx, "reports", s.Holder, leaseTime)
+	if err != nil || !held {
+		s.held = false
+		return err
+	}
+	began := !s.held
+	s.held = true
+	return errors.Join(s.cutDue(ctx), s.sendDue(ctx, began), s.state.ForgetReports(ctx, s.now(), s.KeepSent), s.state.Drop(ctx, s.now().Add(-keepDrafts)))
+}
+
+// cutDue cuts the days that are over and counted.
+func (s *Sender) cutDue(ctx context.Context) error {
+	today := s.now().UTC().Truncate(24 * time.Hour)
+	drafts, err := s.state.Drafts(ctx, today)
+	if err != nil || len(drafts) == 0 {
+		return err
+	}
+	through, err := s.state.Through(ctx, s.now().Add(-liveHost))
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for i := range drafts {
+		d := &drafts[i]
+		end := d.Day.Add(24 * time.Hour)
+		switch {
+		case through.Before(end) && s.now().Before(end.Add(cutLatest)):
+			continue
+		case d.Cut > 0 && s.now().Before(end.Add(cutLatest+time.Duration(d.Cut)*cutAgain)):
+			continue
+		case s.now().Before(s.later[d.Report]):
+			continue
+		}
+		s.later[d.Report] = s.now().Add(lookAgain)
+		if err := s.Cut(ctx, d); err != nil && !errors.Is(err, state.ErrUnknown) {
+			errs = append(errs, err)
+		}
+	}
+	for k, at := range s.later {
+		if s.now().After(at.Add(lookAgain)) {
+			delete(s.later, k)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Why says why a draft is not sent; empty where it is.
+func (s *Sender) Why(ctx context.Context, d *state.Draft) (string, error) {
+	switch {
+	case d.Wanted == 0:
+		return "all its messages are reports, notifications or answers to them", nil
+	case slices.ContainsFunc(s.OptOut.Domains, func(x string) bool { return strings.EqualFold(x, d.Domain) }):
+		return "the domain is in opt_out.domains", nil
+	case s.To.All, s.Own != nil && s.Own(d.Domain), slices.Contains(s.To.Domains, d.Domain):
+		return "", nil
+	case !s.To.Deserving:
+		return "the domain is not in reports.to", nil
+	}
+	days, err := s.state.PassDays(ctx, d.Domain, d.Day.Add(-passesWithin))
+	if err == nil && days < deservingDays {
+		return fmt.Sprintf("its mail passed on %d days within 30, and %d are wanted", days, deservingDays), nil
+	}
+	return "", err
+}
+
+// Cut makes reports of a draft and puts them into the outbox, if somebody is to get
+// them. One that nobody gets stays, as its domain may come to deserve it.
+func (s *Sender) Cut(ctx context.Context, d *state.Draft) error {
+	why, err := s.Why(ctx, d)
+	if err != nil || why != "" {
+		return err
+	}
+	var a about
+	if err := json.Unmarshal(d.About, &a); err != nil {
+		return fmt.Errorf("report on %s: %w", d.Domain, err)
+	}
+	targets := s.targetsOf(ctx, &a)
+	if slices.ContainsFunc(targets, func(t target) bool { return t.later }) && s.now().Before(d.Day.Add(24*time.Hour+tryFor)) {
+		return nil // it is looked at again
+	}
+	var to []string
+	for _, t := range targets {
+		if t.refused == "" && !slices.Contains(to, t.address) {
+			to = append(to, t.address)
+		} else if t.refused != "" {
+			s.Log.Info("a report does not go to an address", "policy_domain", d.Domain, "target", t.address, "reason", t.refused)
+		}
+	}
+	if len(to) == 0 {
+		return s.state.Cut(ctx, d, func(*state.Draft, []state.Line) ([]state.Part, error) { return nil, nil })
+	}
+	return s.state.Cut(ctx, d, func(d *state.Draft, lines []state.Line) ([]state.Part, error) { return s.parts(&a, d, lines, to) })
+}
+
+// parts are the reports of a draft.
+func (s *Sender) parts(a *about, d *state.Draft, lines []state.Line, to []string) (list []state.Part, err error) {
+	report := aggregate.Report{
+		Organization: s.Organization, Email: s.From, Contact: s.Contact, Generator: s.Generator,
+		Scope: a.Scope, Dropped: d.Dropped, Rows: make([]aggregate.Counted, len(lines)),
+	}
+	for i, l := range lines {
+		report.Rows[i].Count = l.Messages
+		if err := json.Unmarshal(l.Data, &report.Rows[i].Row); err != nil {
+			return nil, fmt.Errorf("a row of the report on %s: %w", d.Domain, err)
+		}
+	}
+	parts, err := aggregate.Split(&report, s.Schema, func(part int) string {
+		return aggregate.ID(s.submitter, &a.Scope, int(d.Cut), part)
+	})
+	if err != nil {
+		return nil, err
+	}
+	for i := range parts {
+		parts[i].Report.Rows = nil // they are in the file
+		p := state.Part{ID: parts[i].Report.ID, Domain: d.Domain, Day: d.Day, Made: s.now(),
+			About: encode(kept{Report: parts[i].Report, Messages: parts[i].Messages}), Data: parts[i].GZIP}
+		for _, address := range to {
+			p.Targets = append(p.Targets, state.Target{Address: address, Next: leaves(&p, address)})
+		}
+		list = append(list, p)
+	}
+	return list, nil
+}
+
+// kept is what is known of a report that was cut, beside its file.
+type kept struct {
+	Report   *aggregate.Report
+	Messages int64
+}
+
+// leaves is when a report leaves for a target: a time of its own, the same each time.
+func leaves(p *state.Part, target string) time.Time {
+	h := fnv.New64a()
+	h.Write([]byte(p.Domain + "\x00" + target))
+	return p.Day.Add(24*time.Hour + sendFirst + time.Duration(h.Sum64()%uint64((sendLast-sendFirst)/time.Second))*time.Second)
+}
+
+// organization is whom an address belongs to.
+func organization(address string) string {
+	host := address[strings.LastIndexByte(address, '@')+1:]
+	if org, err := publicsuffix.EffectiveTLDPlusOne(host); err == nil {
+		return org
+	}
+	return host
+}
+
+// room reports whether a further mail is within the limits, and counts it.
+func (s *Sender) room(address string) (ok bool, whole bool) {
+	now := s.now()
+	if day := now.UTC().Truncate(24 * time.Hour); day != s.sentOn {
+		s.sentOn = day
+		clear(s.sent)
+	}
+	if now.Sub(s.minute).Abs() >= time.Minute {
+		s.minute, s.count = now, 0
+	}
+	org := organization(address)
+	switch {
+	case s.Limits.PerMinute > 0 && s.count >= s.Limits.PerMinute, s.Limits.PerDay > 0 && s.sent[""] >= s.Limits.PerDay:
+		return false, true
+	case s.Limits.PerOrganization > 0 && s.sent[org] >= s.Limits.PerOrganization:
+		return false, false
+	}
+	s.count++
+	s.sent[""]++
+	s.sent[org]++
+	return true, false
+}

@@ -1,0 +1,69 @@
+package send
+
+import (
+	"crypto"
+	"log/slog"
+	"time"
+
+	"alignd/report/aggregate"
+	"alignd/resolver"
+)
+
+// Settings say who sends what to whom. They are not changed once they are in use.
+type Settings struct {
+	From         string // address; its domain is the submitter
+	Organization string
+	Contact      string
+	Generator    string // program and version
+	Schema       aggregate.Schema
+	// Own reports whether a domain is of this site.
+	Own func(domain string) bool
+	// To is who gets reports beside own domains.
+	To Audience
+	// OptOut is who wants none.
+	OptOut OptOut
+	// Keys sign; none leaves that to the relay.
+	Keys []Key
+	// Transport takes the mail.
+	Transport Transport
+	// DNS is asked who may get reports about others.
+	DNS resolver.Lookuper
+	// Limits keep others from being flooded.
+	Limits Limits
+	// KeepSent is how long reports stay that have left.
+	KeepSent time.Duration
+	Log      *slog.Logger
+	// Holder names this process among those that share a store.
+	Holder string
+}
+
+// Audience is who gets reports.
+type Audience struct {
+	// All: every domain that asks for reports. Else Deserving and Domains.
+	All bool
+	// Deserving: domains whose mail passed here on two days within 30, so that forged
+	// mail never makes us write to its victim's address or a spammer's.
+	Deserving bool
+	Domains   []string
+}
+
+// OptOut is who wants no reports.
+type OptOut struct {
+	Addresses []string // of targets
+	Hosts     []string // mail domains of targets
+	Domains   []string // Policy Domains
+}
+
+// Limits are numbers of mails.
+type Limits struct {
+	PerMinute int
+	PerDay    int
+	// PerOrganization is by day and Organizational Domain of targets.
+	PerOrganization int
+}
+
+// Key is one that signs.
+type Key struct {
+	Selector string
+	Signer   crypto.Signer
+}

@@ -1,0 +1,119 @@
+package send
+
+import (
+	"context"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"alignd/domain"
+	"alignd/resolver"
+	"alignd/verify/dmarc"
+)
+
+// maxTargets is how many addresses of one domain get a report; ours. RFC 9989 section
+// 4.6 wants each to get it, up to such a limit.
+const maxTargets = 10
+
+// target is an address that a report may go to, or may not.
+type target struct {
+	address string
+	refused string // why not; empty where it may
+	// later: DNS does not say now.
+	later bool
+}
+
+// targetsOf are the addresses of a report, each once. Those of another organization
+// have to agree (RFC 9990 section 4), which is asked by the Policy Domain.
+func (s *Sender) targetsOf(ctx context.Context, a *about) (list []target) {
+	for _, uri := range a.RUA {
+		address, host, ok := mailbox(uri)
+		if !ok || len(list) >= maxTargets || slices.ContainsFunc(list, func(t target) bool { return t.address == address }) {
+			continue
+		}
+		t := target{address: address}
+		if slices.Contains(a.Other, uri) {
+			t = s.external(ctx, a.Scope.Domain, address, host)
+		}
+		if t.refused == "" {
+			t.refused = s.optedOut(t.address, host)
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+// mailbox is the address of a mailto URI (RFC 6068), and its domain.
+func mailbox(uri string) (address, host string, ok bool) {
+	u, err := url.Parse(uri)
+	if err != nil || !strings.EqualFold(u.Scheme, "mailto") {
+		return "", "", false
+	}
+	text, err := url.PathUnescape(u.Opaque)
+	at := strings.LastIndexByte(text, '@')
+	if err != nil || at < 1 || strings.ContainsAny(text, " \t\r\n<>,\"\\\x00") || !ascii(text[:at]) {
+		return "", "", false
+	}
+	if host, err = domain.Normalize(text[at+1:]); err != nil {
+		return "", "", false
+	}
+	return text[:at] + "@" + host, host, true
+}
+
+func ascii(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// external asks whether a host takes reports about a domain (RFC 9990 section 4, steps
+// 2 to 7).
+func (s *Sender) external(ctx context.Context, policyDomain, address, host string) target {
+	t := target{address: address}
+	answer, err := s.DNS.Lookup(ctx, policyDomain+"._report._dmarc."+host, dns.TypeTXT)
+	if err != nil {
+		if resolver.Temporary(err) {
+			t.later, t.refused = true, "DNS does not say whether "+host+" takes reports about "+policyDomain
+			return t
+		}
+		t.refused = host + " does not take reports about " + policyDomain
+		return t
+	}
+	agrees := false
+	for _, txt := range answer.TXT {
+		rec, err := dmarc.ParseRecord(txt)
+		if err != nil {
+			continue
+		}
+		agrees = true
+		if len(rec.RUA) == 0 {
+			continue
+		}
+		for _, uri := range rec.RUA {
+			if other, otherHost, ok := mailbox(uri); ok && otherHost == host {
+				t.address = other
+				return t
+			}
+		}
+		t.refused = host + " names an address on another host, which RFC 9990 section 4 does not allow"
+		return t
+	}
+	if !agrees {
+		t.refused = host + " does not take reports about " + policyDomain
+	}
+	return t
+}
+
+// optedOut says why an address gets nothing.
+func (s *Sender) optedOut(address, host string) string {
+	same := func(list []string, what string) bool {
+		return slices.ContainsFunc(list, func(x string) bool { return strings.EqualFold(x, what) })
+	}
+	switch {
+	case same(s.OptOut.Addresses, address):
+		return "the address is in opt_out.addresses"
+	case same(s.OptOut.Hosts, host):
+		return "its domain is in opt_out.mail_domains"
+	}
+	return ""
+}

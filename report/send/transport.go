@@ -1,0 +1,177 @@
+package send
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+)
+
+// Transport hands mail on. Send returns nil once the mail is taken, a *Refusal where it
+// is not, ErrLost where that is not known, and any other error where it was not offered.
+type Transport interface {
+	Send(ctx context.Context, from, to string, mail []byte) error
+}
+
+// Refusal is a reply that says no.
+type Refusal struct {
+	Temporary bool
+	Text      string
+}
+
+func (r *Refusal) Error() string { return r.Text }
+
+// ErrLost: the mail was offered as a whole, and the answer did not come.
+var ErrLost = errors.New("the answer to the mail was lost")
+
+// TLS says what of STARTTLS (RFC 3207).
+type TLS string
+
+// The modes.
+const (
+	TLSOffered TLS = "offered" // where it is offered; names of certificates are not checked
+	TLSRequire TLS = "require" // always, and checked
+	TLSNone    TLS = "none"
+)
+
+// SMTP sends to a relay.
+type SMTP struct {
+	Network, Address string // "tcp" and HOST:PORT, or "unix" and a path
+	Hello            string // our name
+	TLS              TLS
+	// User and Password are for AUTH PLAIN (RFC 4954), with TLS or on this host only.
+	User, Password string
+}
+
+// Times that RFC 5321 section 4.5.3.2 wants to be waited at least.
+const (
+	dialTime    = time.Minute
+	commandTime = 5 * time.Minute
+	finalTime   = 10 * time.Minute
+)
+
+// Send implements Transport.
+func (s *SMTP) Send(ctx context.Context, from, to string, mail []byte) error {
+	c, err := s.connect(ctx)
+	if err != nil {
+		return refusal(err)
+	}
+	defer c.Close()
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	if s.User != "" {
+		if err := c.Auth(sasl.NewPlainClient("", s.User, s.Password)); err != nil {
+			return refusal(fmt.Errorf("AUTH: %w", err))
+		}
+	}
+	if err := errors.Join(c.Mail(from, nil)); err != nil {
+		return refusal(err)
+	}
+	if err := c.Rcpt(to, nil); err != nil {
+		return refusal(err)
+	}
+	w, err := c.Data()
+	if err != nil {
+		return refusal(err)
+	}
+	if _, err := w.Write(mail); err != nil {
+		return refusal(err) // without the final dot nothing was taken
+	}
+	err = w.Close()
+	var reply *smtp.SMTPError
+	switch {
+	case err == nil:
+		c.Quit() // the mail is taken whatever becomes of this
+		return nil
+	case errors.As(err, &reply):
+		return refusal(err)
+	}
+	return fmt.Errorf("%w: %w", ErrLost, err)
+}
+
+// connect greets the relay, in TLS as the mode says.
+func (s *SMTP) connect(ctx context.Context) (*smtp.Client, error) {
+	c, err := s.dial(ctx, nil)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.Hello(s.Hello); err != nil {
+		c.Close()
+		return nil, err
+	}
+	offered, _ := c.Extension("STARTTLS")
+	switch {
+	case s.TLS == TLSNone || s.TLS == TLSOffered && !offered:
+		return c, nil
+	case !offered:
+		c.Close()
+		return nil, errors.New("the relay offers no STARTTLS, which is required")
+	}
+	c.Close()
+	host, _, _ := net.SplitHostPort(s.Address)
+	if c, err = s.dial(ctx, &tls.Config{ServerName: host, InsecureSkipVerify: s.TLS == TLSOffered}); err != nil {
+		return nil, fmt.Errorf("STARTTLS: %w", err)
+	}
+	if err := c.Hello(s.Hello); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (s *SMTP) dial(ctx context.Context, config *tls.Config) (*smtp.Client, error) {
+	conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, s.Network, s.Address)
+	if err != nil {
+		return nil, err
+	}
+	var c *smtp.Client
+	if config == nil {
+		c = smtp.NewClient(conn)
+	} else if c, err = smtp.NewClientStartTLS(conn, config); err != nil {
+		return nil, err
+	}
+	c.CommandTimeout, c.SubmissionTimeout = commandTime, finalTime
+	return c, nil
+}
+
+// refusal is err, or the Refusal that a reply is.
+func refusal(err error) error {
+	var reply *smtp.SMTPError
+	if errors.As(err, &reply) {
+		return &Refusal{Temporary: reply.Temporary(), Text: fmt.Sprintf("%d %s", reply.Code, strings.ReplaceAll(reply.Message, "\n", " "))}
+	}
+	return err
+}
+
+// Sendmail hands mail to a program that is called as sendmail(1) is.
+type Sendmail struct{ Path string }
+
+// exTempfail is the status by which sendmail(1) says that later may be better.
+const exTempfail = 75
+
+// Send implements Transport.
+func (s *Sendmail) Send(ctx context.Context, from, to string, mail []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, finalTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, s.Path, "-i", "-f", from, "--", to)
+	cmd.Stdin = bytes.NewReader(bytes.ReplaceAll(mail, []byte("\r\n"), []byte("\n")))
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &exit) && exit.Exited():
+		return &Refusal{Temporary: exit.ExitCode() == exTempfail, Text: strings.TrimSpace(fmt.Sprintf("%s: %v %.200s", s.Path, err, out))}
+	case exit != nil: // killed: it may have taken the mail
+		return fmt.Errorf("%w: %s: %w", ErrLost, s.Path, err)
+	}
+	return err
+}

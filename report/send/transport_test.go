@@ -1,0 +1,179 @@
+package send
+
+import (
+	"bytes"
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+)
+
+// sink is an SMTP server that does what it is told with mail.
+type sink struct {
+	mailErr, rcptErr, dataErr error
+	hangUp                    bool // after the final dot, without an answer
+	conn                      func() net.Conn
+	got                       bytes.Buffer
+	from, to, user            string
+	tls                       bool
+}
+
+func (s *sink) NewSession(c *smtp.Conn) (smtp.Session, error) {
+	s.conn = c.Conn
+	return s, nil
+}
+func (s *sink) AuthMechanisms() []string { return []string{sasl.Plain} }
+func (s *sink) Auth(string) (sasl.Server, error) {
+	return sasl.NewPlainServer(func(_, user, password string) error {
+		if s.user = user; password != "secret" {
+			return errors.New("no")
+		}
+		return nil
+	}), nil
+}
+func (s *sink) Mail(from string, _ *smtp.MailOptions) error {
+	s.from = from
+	_, s.tls = s.conn().(*tls.Conn)
+	return s.mailErr
+}
+func (s *sink) Rcpt(to string, _ *smtp.RcptOptions) error { s.to = to; return s.rcptErr }
+func (s *sink) Data(r io.Reader) error {
+	s.got.Reset()
+	if _, err := io.Copy(&s.got, r); err != nil {
+		return err
+	}
+	if s.hangUp {
+		s.conn().Close()
+	}
+	return s.dataErr
+}
+func (s *sink) Reset()        {}
+func (s *sink) Logout() error { return nil }
+
+// certificate is one that nobody has signed.
+func certificate(t *testing.T) tls.Certificate {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"relay.here.test"}, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}
+}
+
+// serve runs s on loopback.
+func serve(t *testing.T, s *sink, withTLS bool) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := smtp.NewServer(s)
+	server.Domain, server.AllowInsecureAuth, server.ErrorLog = "relay.here.test", true, quiet{}
+	if withTLS {
+		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate(t)}}
+	}
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	return l.Addr().String()
+}
+
+type quiet struct{}
+
+func (quiet) Printf(string, ...any) {}
+func (quiet) Println(...any)        {}
+
+func TestSMTP(t *testing.T) {
+	for _, test := range []struct {
+		name    string
+		sink    sink
+		withTLS bool
+		smtp    SMTP
+		want    string // of the error; empty for none
+		lost    bool
+		check   func(*sink) bool
+	}{
+		{name: "taken", smtp: SMTP{TLS: TLSOffered}, check: func(s *sink) bool {
+			return s.from == "a@here.test" && s.to == "b@there.test" && !s.tls && strings.Contains(s.got.String(), ".dot")
+		}},
+		{name: "TLS where it is offered, whoever has signed", withTLS: true, smtp: SMTP{TLS: TLSOffered}, check: func(s *sink) bool { return s.tls }},
+		{name: "no TLS where it is not wanted", withTLS: true, smtp: SMTP{TLS: TLSNone}, check: func(s *sink) bool { return !s.tls }},
+		{name: "TLS that is required and not offered", smtp: SMTP{TLS: TLSRequire}, want: "offers no STARTTLS"},
+		{name: "TLS that is required, and a certificate that nobody has signed", withTLS: true, smtp: SMTP{TLS: TLSRequire}, want: "certificate"},
+		{name: "AUTH", smtp: SMTP{TLS: TLSOffered, User: "me", Password: "secret"}, check: func(s *sink) bool { return s.user == "me" }},
+		{name: "AUTH with a wrong password", smtp: SMTP{TLS: TLSOffered, User: "me", Password: "x"}, want: "454 no"},
+		{name: "put off", sink: sink{rcptErr: &smtp.SMTPError{Code: 451, Message: "later"}}, smtp: SMTP{TLS: TLSOffered}, want: "451 later"},
+		{name: "refused", sink: sink{rcptErr: &smtp.SMTPError{Code: 550, Message: "no such user"}}, smtp: SMTP{TLS: TLSOffered}, want: "550 no such user"},
+		{name: "refused after the mail", sink: sink{dataErr: &smtp.SMTPError{Code: 554, Message: "no"}}, smtp: SMTP{TLS: TLSOffered}, want: "554 no"},
+		{name: "an answer that is lost", sink: sink{hangUp: true}, smtp: SMTP{TLS: TLSOffered}, want: "lost", lost: true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			test.smtp.Network, test.smtp.Address, test.smtp.Hello = "tcp", serve(t, &test.sink, test.withTLS), "mx.here.test"
+			err := test.smtp.Send(context.Background(), "a@here.test", "b@there.test", []byte("Subject: x\r\n\r\n.dot\r\n"))
+			if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) || errors.Is(err, ErrLost) != test.lost {
+				t.Errorf("error %v, want %q", err, test.want)
+			}
+			if test.check != nil && !test.check(&test.sink) {
+				t.Errorf("the relay saw %+v %q", &test.sink, test.sink.got.String())
+			}
+			var no *Refusal
+			if errors.As(err, &no) != strings.Contains("451 454 550 554", test.want[:min(3, len(test.want))]) && test.want != "" {
+				t.Errorf("%v is a refusal: %v", err, no != nil)
+			}
+		})
+	}
+}
+
+func TestARelayThatIsAway(t *testing.T) {
+	s := SMTP{Network: "unix", Address: filepath.Join(t.TempDir(), "none"), Hello: "mx.here.test", TLS: TLSOffered}
+	err := s.Send(context.Background(), "a@here.test", "b@there.test", []byte("\r\n"))
+	var no *Refusal
+	if err == nil || errors.Is(err, ErrLost) || errors.As(err, &no) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestSendmail(t *testing.T) {
+	dir := t.TempDir()
+	program := filepath.Join(dir, "sendmail")
+	for _, test := range []struct {
+		name, script string
+		refused      bool
+		temporary    bool
+		lost         bool
+	}{
+		{name: "taken", script: `[ "$*" = "-i -f a@here.test -- b@there.test" ] && cat > "$0.mail"`},
+		{name: "put off", script: "exit 75", refused: true, temporary: true},
+		{name: "refused", script: "echo no; exit 67", refused: true},
+		{name: "killed", script: "kill -9 $$", lost: true},
+	} {
+		if err := os.WriteFile(program, []byte("#!/bin/sh\n"+test.script+"\n"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		err := (&Sendmail{program}).Send(context.Background(), "a@here.test", "b@there.test", []byte("Subject: x\r\n\r\nbody\r\n"))
+		var no *Refusal
+		if errors.As(err, &no) != test.refused || no != nil && no.Temporary != test.temporary || errors.Is(err, ErrLost) != test.lost || (err == nil) != (!test.refused && !test.lost) {
+			t.Errorf("%s: %v", test.name, err)
+		}
+	}
+	if got, err := os.ReadFile(program + ".mail"); err != nil || string(got) != "Subject: x\n\nbody\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
