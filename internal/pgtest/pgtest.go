@@ -175,8 +175,18 @@ func (c *Cluster) Run(name string, args ...string) (string, error) {
 	return string(out), nil
 }
 
-// Start starts a cluster that is stopped or was killed, and returns when it answers.
+// Start starts a cluster that is stopped or was killed, and returns when it answers. Of one
+// that was killed a child may live on for a moment, and no server starts beside it.
 func (c *Cluster) Start() error {
+	for deadline := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+		err := c.start()
+		if err == nil || !strings.Contains(err.Error(), "is still in use") || time.Now().After(deadline) {
+			return err
+		}
+	}
+}
+
+func (c *Cluster) start() error {
 	log, err := os.OpenFile(c.log(), os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
 	if err != nil {
 		return err
@@ -236,8 +246,8 @@ func (c *Cluster) await() error {
 		}
 		select {
 		case fault := <-c.ended:
-			c.ended <- fault
-			return fmt.Errorf("the server ended: %w: %s", fault, c.Log())
+			c.process = nil
+			return fmt.Errorf("the server ended: %w: %s", errors.Join(fault, c.reaper.Close()), c.Log())
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {

@@ -9,12 +9,14 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // How long a server may take. The numbers are ours; a server that hangs keeps nobody waiting
 // for longer.
 const (
-	connectWithin = 10 * time.Second
+	hostWithin    = 4 * time.Second // to connect to one of several
+	connectWithin = 15 * time.Second
 	takeWithin    = 30 * time.Second
 	readWithin    = 60 * time.Second
 )
@@ -47,7 +49,7 @@ func (a *Access) connect(ctx context.Context) (*pgx.Conn, error) {
 	}
 	conn, err := pgx.ConnectConfig(ctx, cfg)
 	if err != nil {
-		return nil, late(ctx, err, connectWithin)
+		return nil, late(ctx, err, cfg.ConnectTimeout)
 	}
 	for name, value := range settings {
 		if _, said := cfg.RuntimeParams[name]; said {
@@ -76,6 +78,9 @@ func (a *Access) config() (*pgx.ConnConfig, error) {
 	if cfg.RuntimeParams["application_name"] == "" {
 		cfg.RuntimeParams["application_name"] = "alignd"
 	}
+	if !strings.Contains(a.URL, "connect_timeout=") && os.Getenv("PGCONNECT_TIMEOUT") == "" {
+		cfg.ConnectTimeout = hostWithin
+	}
 	if !strings.Contains(a.URL, "default_query_exec_mode=") {
 		// Statements without a name: a pooler may stand between, and each is planned for
 		// the day that it asks for.
@@ -86,7 +91,7 @@ func (a *Access) config() (*pgx.ConnConfig, error) {
 
 // late gives a fault the reason that a person understands.
 func late(ctx context.Context, err error, within time.Duration) error {
-	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+	if err != nil && (errors.Is(ctx.Err(), context.DeadlineExceeded) || pgconn.Timeout(err)) {
 		return fmt.Errorf("the server does not answer within %s: %w", within, err)
 	}
 	return err
