@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -23,7 +24,11 @@ func (l *Loader) failed(f *feed, err error) {
 		l.log.Warn("the journal takes no records, they stay in the spool", "err", err)
 	}
 	f.until = time.Now().Add(f.wait)
-	f.wait = min(2*f.wait, retryMost)
+	most := retryMost
+	if slices.Index(l.feeds, f) > 0 {
+		most = retryOther
+	}
+	f.wait = min(2*f.wait, most)
 	l.set(func(s *Status) {
 		if s.Err = err; s.Since.IsZero() {
 			s.Since = time.Now()
@@ -33,11 +38,19 @@ func (l *Loader) failed(f *feed, err error) {
 
 // works says that a store took what it was given.
 func (l *Loader) works(f *feed) {
+	recovered := f.wait != loadEvery
 	f.wait, f.until = loadEvery, time.Time{}
+	failing := false
 	for _, other := range l.feeds {
-		if other.wait != loadEvery {
-			return
+		if other.wait == loadEvery {
+			continue
 		}
+		if failing = true; recovered && other.away() { // what kept one may have kept the other
+			other.until = time.Now()
+		}
+	}
+	if failing {
+		return
 	}
 	if since := l.Status().Since; !since.IsZero() {
 		l.set(func(s *Status) { s.Err, s.Since = nil, time.Time{} })

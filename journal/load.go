@@ -20,8 +20,10 @@ const (
 	maxBatch = 512
 	// loadEvery is how soon a record can be found.
 	loadEvery = time.Second
-	// retryMost is the longest wait after the store failed.
-	retryMost = 30 * time.Second
+	// retryMost is the longest wait after the store of records failed; retryOther, after
+	// another one did: to try again is to read the whole spool.
+	retryMost  = 30 * time.Second
+	retryOther = 10 * time.Minute
 	// heldMost is how long the answer to a record is waited for.
 	heldMost = 2 * time.Minute
 	// closeWithin is how long Close waits for a store that hangs. What it does not take
@@ -328,9 +330,12 @@ func (b *batch) passOn() {
 	if len(b.held) > 0 {
 		taken = b.held[0].Number - 1
 	}
-	for _, f := range b.loader.feeds {
+	for i, f := range b.loader.feeds {
 		if f.away() {
 			return
+		}
+		if i == 0 {
+			b.loader.spool.TakenByFirst(taken)
 		}
 		if g, gathers := f.store.(Gatherer); gathers {
 			taken = g.Kept(taken)

@@ -93,8 +93,8 @@ type Counts struct {
 	Octets                 int64  // of all segments
 	Segments               int
 	// Evicted are segments that were removed before Options.Keep was over, for want of
-	// room.
-	Evicted uint64
+	// room; Untaken those of them that a store other than that of records did not take.
+	Evicted, Untaken uint64
 	// Err is why the last write failed; nil if it did not.
 	Err error
 }
@@ -114,6 +114,7 @@ type Spool struct {
 	record Number          // the last one
 	marked Number          // Answered of the last frame that was queued
 	taken  Number          // all stores have what is up to here
+	first  Number          // the store of records has what is up to here
 	counts Counts
 	// lateTold is when tellLate last did.
 	lateTold time.Time
@@ -296,6 +297,15 @@ func (s *Spool) Taken(n Number) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken = max(s.taken, n)
+}
+
+// TakenByFirst says that the store of records has what is up to and with n. Where the
+// spool has no room else, its segments may go though another store is yet to take them:
+// a record is worth more than what others make of it.
+func (s *Spool) TakenByFirst(n Number) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.first = max(s.first, n)
 }
 
 // Counts tells how it is going.

@@ -303,6 +303,19 @@ func TestBounds(t *testing.T) {
 			}
 		}
 	})
+	t.Run("what the store of records has goes before new ones are dropped", func(t *testing.T) {
+		var said bytes.Buffer
+		s := open(t, Options{Dir: t.TempDir(), Max: 20_000, SegmentSize: 2000, Log: slog.New(slog.NewTextHandler(&said, nil))})
+		for range 40 {
+			n := add(t, s, payload)
+			s.Answered(n)
+			s.TakenByFirst(n)
+		}
+		s.Close()
+		if c := s.Counts(); c.Untaken == 0 || c.Dropped != 0 || c.Evicted != c.Untaken || strings.Count(said.String(), "is not on disk yet") != 1 {
+			t.Errorf("counted %+v, said %s", c, said.String())
+		}
+	})
 	t.Run("what is taken goes after its time", func(t *testing.T) {
 		s := open(t, Options{Dir: t.TempDir(), Keep: time.Nanosecond, SegmentSize: 2000})
 		for range 40 {

@@ -168,8 +168,8 @@ func (w *writer) begin(first Number) error {
 var errFull = errors.New("no room within the bounds of the spool")
 
 // makeRoom removes segments that all stores have taken: those older than Keep, and
-// where n octets have no room else, the younger ones, too. Segments that a store is yet
-// to take stay.
+// where n octets have no room else, the younger ones, too, and at last those that only
+// the store of records has taken. What it is yet to take stays.
 func (w *writer) makeRoom(n int64) error {
 	for len(w.segments) > 1 && w.isTaken(0) && w.age(0) >= w.spool.opt.Keep {
 		if err := w.remove(); err != nil {
@@ -177,22 +177,30 @@ func (w *writer) makeRoom(n int64) error {
 		}
 	}
 	for !w.fits(n) {
-		if len(w.segments) < 2 || !w.isTaken(0) {
+		taken := len(w.segments) > 1 && w.isTaken(0)
+		if !taken && (len(w.segments) < 2 || !w.isTakenByFirst(0)) {
 			return errFull
 		}
 		if err := w.remove(); err != nil {
 			return err
 		}
-		w.spool.evicted()
+		w.spool.evicted(taken)
 	}
 	return nil
 }
 
-func (s *Spool) evicted() {
+func (s *Spool) evicted(taken bool) {
 	s.mu.Lock()
 	s.counts.Evicted++
 	first := s.counts.Evicted == 1
+	if !taken {
+		s.counts.Untaken++
+	}
+	untaken := !taken && s.counts.Untaken == 1
 	s.mu.Unlock()
+	if untaken {
+		s.opt.Log.Error("the journal's spool is near its bound: segments go that the store of records has, though what is counted of them is not on disk yet")
+	}
 	if first {
 		s.opt.Log.Warn("the journal's spool is near its bound: segments go before their time, a store that falls back could not take them again", "keep", s.opt.Keep)
 	}
@@ -213,6 +221,12 @@ func (w *writer) isTaken(i int) bool {
 	w.spool.mu.Lock()
 	defer w.spool.mu.Unlock()
 	return w.segments[i].last <= w.spool.taken
+}
+
+func (w *writer) isTakenByFirst(i int) bool {
+	w.spool.mu.Lock()
+	defer w.spool.mu.Unlock()
+	return w.segments[i].last <= w.spool.first
 }
 
 // age is how long ago a segment ended, by the monotonic clock; of those of an earlier
