@@ -213,9 +213,9 @@ func serveMetered(t *testing.T) (metrics, listen string) {
 		}
 	}
 	config := filepath.Join(t.TempDir(), "alignd.yaml")
-	text := daemon.NoJournal + fmt.Sprintf("dns: {servers: [%q]}\nmetrics: {listen: \"inet:%s\"}\nexceptions:\n"+
+	text := fmt.Sprintf("journal: {path: %s}\ndns: {servers: [%q]}\nmetrics: {listen: \"inet:%s\"}\nexceptions:\n"+
 		"  - {id: guest, action: tag, proof: {clients: [198.51.100.9]}, expires: %s}\n",
-		dns.Addr(), addresses[0], time.Now().AddDate(0, 0, 7).Format(time.DateOnly))
+		t.TempDir(), dns.Addr(), addresses[0], time.Now().AddDate(0, 0, 7).Format(time.DateOnly))
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

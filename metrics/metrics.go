@@ -22,6 +22,7 @@ type Sources struct {
 	MTA       func() MTA
 	LinesLost func() int64 // of the log
 	Spaceless func() int64 // messages that came without the space after the colon
+	Journal   func() Journal
 }
 
 // MTA is what the milter server counts, and its present state.

@@ -22,6 +22,12 @@ import (
 
 var now = time.Date(2026, 7, 1, 12, 0, 0, 0, time.UTC)
 
+var theJournal = Journal{
+	Configured: true, Open: true, Written: 11, Late: 2, Dropped: 3, Loaded: 12, Missing: 4, Unreadable: 5, Octets: 6, Bound: 7, Early: 8,
+	SpoolDamages: 9, SpoolFails: true, Oldest: now.Add(-90 * time.Second), LastLoad: now.Add(-time.Minute), FailingSince: now.Add(-time.Hour),
+	StoreOctets: 10, DamagedFiles: 1, RetentionStopped: true, Sealing: true,
+}
+
 // newMetrics are those of a daemon under some rules.
 func newMetrics(t testing.TB, rules *policy.Rules) *Metrics {
 	t.Helper()
@@ -30,6 +36,7 @@ func newMetrics(t testing.TB, rules *policy.Rules) *Metrics {
 		MTA:       func() MTA { return MTA{Connections: 5, Sessions: 9, Open: 2, Limit: 2000, Messages: 1} },
 		LinesLost: func() int64 { return 3 },
 		Spaceless: func() int64 { return 4 },
+		Journal:   func() Journal { return theJournal },
 	})
 	m.state.now = func() time.Time { return now }
 	m.Configured(Config{Hash: [32]byte{0xab}, Mode: "enforce", Rules: rules, Since: now.Add(-time.Hour)})

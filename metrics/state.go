@@ -98,8 +98,10 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, d := range stateDescriptors {
-		ch <- d
+	for _, list := range [][]*prometheus.Desc{stateDescriptors, journalDescriptors} {
+		for _, d := range list {
+			ch <- d
+		}
 	}
 }
 
@@ -126,6 +128,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	counter(descSpaceless, float64(s.src.Spaceless()))
 	counter(descLinesLost, float64(s.src.LinesLost()))
 	s.configuration(counter, gauge)
+	s.journal(counter, gauge)
 }
 
 type emit func(d *prometheus.Desc, v float64, labels ...string)

@@ -13,6 +13,7 @@ import (
 	"alignd/journal/sqlite"
 	"alignd/journal/state"
 	"alignd/judge"
+	"alignd/metrics"
 	"alignd/record"
 )
 
@@ -99,6 +100,26 @@ func (m *memory) place(cfg *config.Config) string {
 		return cfg.Journal.URL
 	}
 	return cfg.Journal.Path
+}
+
+// health is how the journal of a daemon that began with cfg is doing.
+func (m *memory) health(cfg *config.Config) metrics.Journal {
+	j := metrics.Journal{Configured: cfg.Journal.Store != "none", Open: m != nil}
+	if m == nil {
+		return j
+	}
+	c, s := m.spool.Counts(), m.loader.Status()
+	j.Written, j.Late, j.Dropped = c.Written, c.Late, c.Dropped
+	j.Octets, j.Bound, j.Early = c.Octets, m.spool.Bound(), c.Evicted
+	j.SpoolFails, j.Oldest = c.Err != nil, c.Oldest
+	j.Loaded, j.Missing, j.Unreadable, j.SpoolDamages = s.Loaded, s.Missing, s.Unreadable, s.Damaged
+	j.LastLoad, j.FailingSince = s.Last, s.Since
+	if r, reports := m.store.(journal.Reporter); reports {
+		h := r.Health()
+		j.StoreOctets, j.DamagedFiles = h.Octets, h.Damaged
+		j.RetentionStopped, j.Sealing = h.RetentionStopped, h.Sealing
+	}
+	return j
 }
 
 // close takes into the store what the spool has.

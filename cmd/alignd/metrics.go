@@ -37,6 +37,7 @@ func (d *daemon) watch() {
 		MTA:       func() metrics.MTA { return mtaStats(d.server.Stats()) },
 		LinesLost: d.lines.Lost,
 		Spaceless: func() int64 { return d.filter.Spaceless() },
+		Journal:   func() metrics.Journal { return d.memory.health(d.begun) },
 	})
 	m.Configured(inForce(d.cfg, nil))
 	d.telemetry = &telemetry{Metrics: m, server: m.Server(d.ready, d.log)}

@@ -41,6 +41,8 @@ type segment struct {
 	path  string
 	first Number
 	size  int64 // octets, as of the last look
+	// written is when it was last written, by the clock.
+	written time.Time
 	// What only the writer knows: the last number that the segment may hold, and when
 	// it ended, by the monotonic clock; one of an earlier run, when this one began.
 	last  Number
@@ -72,7 +74,7 @@ func segments(dir string) ([]segment, error) {
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, segment{path: filepath.Join(dir, e.Name()), first: Number(n), size: info.Size()})
+		list = append(list, segment{path: filepath.Join(dir, e.Name()), first: Number(n), size: info.Size(), written: info.ModTime()})
 	}
 	slices.SortFunc(list, func(a, b segment) int { return cmp.Compare(a.first, b.first) })
 	return list, nil

@@ -87,6 +87,9 @@ var (
 	errClosed  = errors.New("the spool is closed")
 )
 
+// Bound is Options.Max.
+func (s *Spool) Bound() int64 { return s.opt.Max }
+
 // Counts is what became of records since Open, and what lies on disk.
 type Counts struct {
 	Written, Late, Dropped uint64 // records; a late one that was written is in both
@@ -97,6 +100,9 @@ type Counts struct {
 	Evicted, Untaken uint64
 	// Err is why the last write failed; nil if it did not.
 	Err error
+	// Oldest is when the oldest record was written that a store is yet to take, to
+	// about a second; zero where none is.
+	Oldest time.Time
 }
 
 // Spool is the writing end. Its methods are safe for concurrent use.
@@ -115,6 +121,7 @@ type Spool struct {
 	marked Number          // Answered of the last frame that was queued
 	taken  Number          // all stores have what is up to here
 	first  Number          // the store of records has what is up to here
+	waits  pending
 	counts Counts
 	// lateTold is when tellLate last did.
 	lateTold time.Time
@@ -181,6 +188,10 @@ func (s *Spool) open() (err error) {
 		}
 	}
 	s.counts.Segments, s.counts.Octets = len(list), s.w.octets
+	if len(list) > 0 { // of an earlier run, until a store says that it has them
+		s.waits.add(s.last, list[0].written)
+		s.waits.written(s.last)
+	}
 	// The run is on disk before any number of it is given away.
 	start := Frame{Kind: KindStart, Number: s.last + 1, Answered: s.last + 1}
 	s.last++
@@ -249,6 +260,7 @@ func (s *Spool) enqueue(e *entry) {
 	e.frame.Number = s.last
 	if e.frame.Kind == KindRecord {
 		s.record = s.last
+		s.waits.add(s.last, time.Now())
 	}
 	s.queue = append(s.queue, e)
 	s.octets += len(e.frame.Payload)
@@ -297,6 +309,7 @@ func (s *Spool) Taken(n Number) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken = max(s.taken, n)
+	s.waits.taken(s.taken)
 }
 
 // TakenByFirst says that the store of records has what is up to and with n. Where the
@@ -312,7 +325,9 @@ func (s *Spool) TakenByFirst(n Number) {
 func (s *Spool) Counts() Counts {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.counts
+	c := s.counts
+	c.Oldest = s.waits.oldest()
+	return c
 }
 
 // Close writes what waits, syncs it, and lets go of the spool.

@@ -542,3 +542,47 @@ func BenchmarkAppend(b *testing.B) {
 		})
 	}
 }
+
+func TestHowLongRecordsWait(t *testing.T) {
+	at := func(s int) time.Time { return time.Unix(int64(s), 0) }
+	var p pending
+	if !p.oldest().IsZero() {
+		t.Error("none waits at first")
+	}
+	for i := range 10 {
+		p.add(Number(2*i+1), at(i))
+		p.add(Number(2*i+2), at(i).Add(time.Second/2))
+	}
+	for _, row := range []struct {
+		taken Number
+		want  int
+	}{{taken: 0, want: 0}, {taken: 1, want: 0}, {taken: 2, want: 1}, {taken: 3, want: 1}, {taken: 17, want: 8}, {taken: 19, want: 9}} {
+		if p.taken(row.taken); !p.oldest().Equal(at(row.want)) {
+			t.Errorf("after %d: since %v, want %v", row.taken, p.oldest(), at(row.want))
+		}
+	}
+	if p.taken(20); !p.oldest().IsZero() {
+		t.Error("none waits at the end")
+	}
+	for i := range 100 * maxWaiting {
+		p.add(Number(i+21), at(i))
+	}
+	if len(p.marks) > maxWaiting || !p.oldest().Equal(at(0)) {
+		t.Errorf("%d marks, since %v", len(p.marks), p.oldest())
+	}
+}
+
+func TestRecordsOfAnEarlierRunWait(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	add(t, s, "x")
+	s.Close()
+	s = open(t, Options{Dir: dir})
+	if got := s.Counts().Oldest; time.Since(got) > time.Minute {
+		t.Errorf("since %v", got)
+	}
+	s.Taken(s.last)
+	if got := s.Counts().Oldest; !got.IsZero() {
+		t.Errorf("since %v", got)
+	}
+}

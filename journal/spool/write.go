@@ -68,8 +68,10 @@ func (w *writer) deliver(batch []*entry) {
 	s.mu.Lock()
 	if err == nil {
 		s.counts.Written += records
+		s.waits.written(batch[len(batch)-1].frame.Number)
 	} else {
 		s.counts.Dropped += records
+		s.waits.dropped(s.taken)
 	}
 	s.counts.Err = err
 	s.counts.Octets, s.counts.Segments = w.octets, len(w.segments)
