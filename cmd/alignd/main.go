@@ -10,7 +10,7 @@
 //	alignd stats             count what became of mail, today against yesterday
 //	alignd replay --config NEW  judge past messages again under another configuration
 //	alignd reload            have it read its configuration again, and tell what became of it
-//	alignd journal status    tell what the journal holds; export writes it to a file
+//	alignd journal status    tell what the journal holds; export, self-test
 //	alignd config check [FILE] tell what is wrong with a configuration
 //	alignd config show [FILE]  print what is in force, with the origin of each value
 //	alignd config diff A B   tell what differs in effect between two configurations
