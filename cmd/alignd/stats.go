@@ -27,6 +27,8 @@ type statsFlags struct {
 const (
 	statsSince  = 7 * 24 * time.Hour  // --by
 	unusedSince = 30 * 24 * time.Hour // entries that decided nothing
+	// wholeDays is from when on days are not divided.
+	wholeDays = 14 * 24 * time.Hour
 )
 
 // statsBy are the words of --by.
@@ -42,7 +44,7 @@ rollouts held back, and which entries of the configuration decided nothing or ca
 nothing, as another one takes their mail. With --by, count by domain, client network,
 result, rule or day.
 
-Counts are by whole hours, days are those of UTC. Of a value that was rare for a while in
+Counts are by whole hours, over more than two weeks by whole days, those of UTC. Of a value that was rare for a while in
 which there were very many, some messages may be missing; then the most that it may have
 stands beside the count.
 
@@ -116,6 +118,14 @@ type statsQuestion struct {
 	limit int
 }
 
+// until is now, as a bound of a question: whatever is counted by then.
+func (q *statsQuestion) until() time.Time {
+	if time.Since(q.now).Abs() < time.Hour {
+		return time.Time{}
+	}
+	return q.now
+}
+
 // statsCounts are counts in JSON.
 type statsCounts struct {
 	Messages    uint64 `json:"messages"`
@@ -173,21 +183,18 @@ func (q *statsQuestion) by(ctx context.Context, by string) (*statsTable, error) 
 	if by == "day" {
 		return q.byDay(ctx, dayOf(since))
 	}
-	since = since.Truncate(time.Hour)
-	found, err := q.state.Count(ctx, dimensionBy[by], since, until, nil)
+	if since = since.Truncate(time.Hour); q.now.Sub(since) > wholeDays {
+		since = dayOf(since)
+	}
+	found, err := q.state.Count(ctx, state.Question{By: dimensionBy[by], Since: since, Until: q.until(), Limit: q.limit})
 	if err != nil {
 		return nil, err
 	}
 	t := &statsTable{By: by, Since: since.Format(time.RFC3339), Until: until.Format(time.RFC3339), Rows: []statsRow{}}
-	other := found.Other
 	for i := range found.Rows {
-		if r := &found.Rows[i]; q.limit == 0 || i < q.limit {
-			t.Rows = append(t.Rows, rowOf(r))
-		} else {
-			other.Add(&r.Counts)
-		}
+		t.Rows = append(t.Rows, rowOf(&found.Rows[i]))
 	}
-	t.Other = jsonCounts(&other)
+	t.Other = jsonCounts(&found.Other)
 	return t, nil
 }
 
@@ -199,7 +206,7 @@ func rowOf(r *state.Row) statsRow {
 func (q *statsQuestion) byDay(ctx context.Context, first time.Time) (*statsTable, error) {
 	t := &statsTable{By: "day", Since: first.Format(time.RFC3339), Until: q.now.Format(time.RFC3339), Rows: []statsRow{}}
 	var other state.Counts
-	days, err := q.state.Days(ctx, first, q.now)
+	days, err := q.state.Days(ctx, first)
 	if err != nil {
 		return nil, err
 	}

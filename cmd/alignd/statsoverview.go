@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"alignd/journal/state"
@@ -72,7 +71,7 @@ func (q *statsQuestion) overview(ctx context.Context) (*statsOverview, error) {
 }
 
 func (q *statsQuestion) total(ctx context.Context, since, until time.Time) (all state.Counts, err error) {
-	t, err := q.state.Count(ctx, state.Total, since, until, nil)
+	t, err := q.state.Count(ctx, state.Question{By: state.Total, Since: since, Until: until})
 	if err != nil {
 		return all, err
 	}
@@ -119,19 +118,17 @@ func (q *statsQuestion) heldBack(ctx context.Context, o *statsOverview) error {
 		return nil
 	}
 	since, _ := time.Parse(time.RFC3339, p.Since)
+	would := func(c *state.Counts) uint64 { return c.WouldRefuse + c.WouldHold + c.WouldTag + c.WouldDefer }
 	for _, of := range []struct {
 		d  state.Dimension
 		to *[]statsRow
 	}{{state.ByDomain, &o.HeldBack.Domains}, {state.ByRule, &o.HeldBack.Rules}} {
-		t, err := q.state.Count(ctx, of.d, since, q.now, nil)
+		t, err := q.state.Count(ctx, state.Question{By: of.d, Since: since, Until: q.until(), Rank: would, Limit: heldBackMost})
 		if err != nil {
 			return err
 		}
-		would := func(c *state.Counts) uint64 { return c.WouldRefuse + c.WouldHold + c.WouldTag + c.WouldDefer }
-		rows := slices.DeleteFunc(t.Rows, func(r state.Row) bool { return would(&r.Counts) == 0 })
-		slices.SortStableFunc(rows, func(a, b state.Row) int { return int(would(&b.Counts)) - int(would(&a.Counts)) })
-		for i := range rows[:min(len(rows), heldBackMost)] {
-			*of.to = append(*of.to, rowOf(&rows[i]))
+		for i := range t.Rows {
+			*of.to = append(*of.to, rowOf(&t.Rows[i]))
 		}
 	}
 	return nil
@@ -144,7 +141,7 @@ func (q *statsQuestion) entries(ctx context.Context, o *statsOverview) error {
 		since = q.now.Add(-unusedSince)
 	}
 	since = since.Truncate(time.Hour)
-	rules, err := q.state.Count(ctx, state.ByRule, since, q.now, nil)
+	rules, err := q.state.Count(ctx, state.Question{By: state.ByRule, Since: since, Until: q.until()})
 	if err != nil {
 		return err
 	}

@@ -63,19 +63,19 @@ func floor(at, span int64) int64 {
 func (s *State) count(e *journal.Entry) {
 	ev, v := &e.Record.Evidence, &e.Record.Verdict
 	h := s.hourAt(floor(ev.Time.Unix(), hourSeconds))
-	c := countsOf(e)
+	t := tallyOf(e)
 	author, network := journal.AuthorOf(e.Record), s.namer.network(ev.Client.IP())
-	h.sums[Total].add(Key{}, &c)
-	h.sums[ByDomain].add(Key{Text: author}, &c)
-	h.sums[ByClient].add(Key{Text: network}, &c)
-	h.sums[ByRule].add(Key{Text: v.Rule}, &c)
+	h.sums[Total].add(Key{}, &t)
+	h.sums[ByDomain].add(Key{Text: author}, &t)
+	h.sums[ByClient].add(Key{Text: network}, &t)
+	h.sums[ByRule].add(Key{Text: v.Rule}, &t)
 	for _, word := range resultsOf(e.Record) {
 		if word != "" {
-			h.sums[ByResult].add(Key{Text: word}, &c)
+			h.sums[ByResult].add(Key{Text: word}, &t)
 		}
 	}
 	if author != "" && network != "" && !ev.Authenticated() {
-		h.sums[ByPair].add(Key{author, s.namer.infrastructure(&ev.IPRev, network)}, &c)
+		h.sums[ByPair].add(Key{author, s.namer.infrastructure(&ev.IPRev, network)}, &t)
 	}
 	s.note(e.Record.Basis.Config, ev.Time)
 }

@@ -28,68 +28,116 @@ type Counts struct {
 	First, Last time.Time
 }
 
-// numbers are the fields that are added up, in the order in which they are stored.
-// New ones go to the end.
-func (c *Counts) numbers() [fields]*uint64 {
-	return [fields]*uint64{
-		&c.Messages, &c.Pass, &c.Fail, &c.Tagged, &c.Held, &c.Deferred, &c.Refused,
-		&c.WouldTag, &c.WouldHold, &c.WouldDefer, &c.WouldRefuse, &c.PassRefused, &c.FailDKIM, &c.FailSPF,
-	}
+// tally is Counts as they are added up and stored: numbers in the order of Counts, new
+// ones at the end, and times in seconds since 1970, which count where there are messages.
+type tally struct {
+	n           [fields]uint64
+	first, last int64
 }
 
-const fields = 14
+// Places in tally.n.
+const (
+	nMessages = iota
+	nPass
+	nFail
+	nTagged
+	nHeld
+	nDeferred
+	nRefused
+	nWouldTag
+	nWouldHold
+	nWouldDefer
+	nWouldRefuse
+	nPassRefused
+	nFailDKIM
+	nFailSPF
+	fields
+)
+
+func (t *tally) add(o *tally) {
+	if o.n[nMessages] == 0 {
+		return
+	}
+	if t.n[nMessages] == 0 {
+		*t = *o
+		return
+	}
+	for i := range t.n {
+		t.n[i] += o.n[i]
+	}
+	t.first, t.last = min(t.first, o.first), max(t.last, o.last)
+}
+
+func (t *tally) counts() Counts {
+	n := &t.n
+	c := Counts{
+		Messages: n[nMessages], Pass: n[nPass], Fail: n[nFail],
+		Tagged: n[nTagged], Held: n[nHeld], Deferred: n[nDeferred], Refused: n[nRefused],
+		WouldTag: n[nWouldTag], WouldHold: n[nWouldHold], WouldDefer: n[nWouldDefer], WouldRefuse: n[nWouldRefuse],
+		PassRefused: n[nPassRefused], FailDKIM: n[nFailDKIM], FailSPF: n[nFailSPF],
+	}
+	if c.Messages > 0 {
+		c.First, c.Last = time.Unix(t.first, 0).UTC(), time.Unix(t.last, 0).UTC()
+	}
+	return c
+}
 
 // Add adds what o counts.
 func (c *Counts) Add(o *Counts) {
-	to, from := c.numbers(), o.numbers()
-	for i := range to {
-		*to[i] += *from[i]
-	}
-	if !o.First.IsZero() && (c.First.IsZero() || o.First.Before(c.First)) {
-		c.First = o.First
-	}
-	if o.Last.After(c.Last) {
-		c.Last = o.Last
+	t, u := c.tally(), o.tally()
+	t.add(&u)
+	*c = t.counts()
+}
+
+func (c *Counts) tally() tally {
+	return tally{
+		n: [fields]uint64{c.Messages, c.Pass, c.Fail, c.Tagged, c.Held, c.Deferred, c.Refused,
+			c.WouldTag, c.WouldHold, c.WouldDefer, c.WouldRefuse, c.PassRefused, c.FailDKIM, c.FailSPF},
+		first: c.First.Unix(), last: c.Last.Unix(),
 	}
 }
 
-// countsOf are those of one message.
-func countsOf(e *journal.Entry) Counts {
+// tallyOf is that of one message.
+func tallyOf(e *journal.Entry) tally {
 	ev, v := &e.Record.Evidence, &e.Record.Verdict
-	at := ev.Time.UTC().Truncate(time.Second)
-	c := Counts{Messages: 1, First: at, Last: at}
+	t := tally{first: ev.Time.Unix(), last: ev.Time.Unix()}
+	t.n[nMessages] = 1
 	if d := policy.Decisive(ev, v); d != nil {
 		switch d.Result {
 		case evidence.Pass:
-			c.Pass = 1
+			t.n[nPass] = 1
 		case evidence.Fail:
-			c.Fail = 1
-			c.FailDKIM, c.FailSPF = one(passesDKIM(ev)), one(passesSPF(ev))
+			t.n[nFail] = 1
+			t.n[nFailDKIM], t.n[nFailSPF] = one(passesDKIM(ev)), one(passesSPF(ev))
 		}
 	}
-	switch v.Delivery {
-	case policy.DeliverTag:
-		c.Tagged = 1
-	case policy.DeliverHold:
-		c.Held = 1
-	case policy.DeliverDefer:
-		c.Deferred = 1
-	case policy.Refuse:
-		c.Refused, c.PassRefused = 1, c.Pass
+	if at := place(v.Delivery, nTagged, nHeld, nDeferred, nRefused); at > 0 {
+		t.n[at] = 1
+	}
+	if v.Delivery == policy.Refuse {
+		t.n[nPassRefused] = t.n[nPass]
 	}
 	if v.Monitor.Delivery != v.Delivery {
-		switch v.Monitor.Delivery {
-		case policy.DeliverTag:
-			c.WouldTag = 1
-		case policy.DeliverHold:
-			c.WouldHold = 1
-		case policy.DeliverDefer:
-			c.WouldDefer = 1
-		case policy.Refuse:
-			c.WouldRefuse = 1
+		if at := place(v.Monitor.Delivery, nWouldTag, nWouldHold, nWouldDefer, nWouldRefuse); at > 0 {
+			t.n[at] = 1
 		}
 	}
-	return c
+	return t
+}
+
+// place is the number that a delivery is counted in; 0 for none.
+func place(d policy.Delivery, tagged, held, deferred, refused int) int {
+	switch d {
+	case policy.DeliverTag:
+		return tagged
+	case policy.DeliverHold:
+		return held
+	case policy.DeliverDefer:
+		return deferred
+	case policy.Refuse:
+		return refused
+	}
+	return 0
 }
 
 func one(is bool) uint64 {

@@ -16,12 +16,12 @@ import (
 //	version, one octet
 //	start    varint, seconds since 1970: what the times are counted from
 //	threshold
-//	rest     counts
+//	rest     tally
 //	number of values, and of each, in order of their keys:
-//	  length and octets of both texts, missed, counts
+//	  length and octets of both texts, missed, tally
 //
-// where counts are a mask of those that are not zero, lowest bit first, and these, and
-// First and Last where Messages is not zero. All numbers are unsigned varints but for
+// where a tally is a mask of those that are not zero, lowest bit first, and these, and
+// first and last where Messages is not zero. All numbers are unsigned varints but for
 // times, which are signed.
 
 const encodingVersion = 1
@@ -44,14 +44,14 @@ func (s *summary) encode(start time.Time) []byte {
 	e.out = append(make([]byte, 0, 64+48*len(s.values)), encodingVersion)
 	e.out = binary.AppendVarint(e.out, e.start)
 	e.number(s.threshold)
-	e.counts(&s.rest)
+	e.tally(&s.rest)
 	e.number(uint64(len(s.values)))
 	for _, k := range slices.SortedFunc(maps.Keys(s.values), Key.compare) {
 		v := s.values[k]
 		e.text(k.Text)
 		e.text(k.Second)
 		e.number(v.missed)
-		e.counts(&v.Counts)
+		e.tally(&v.tally)
 	}
 	return packer.EncodeAll(e.out, nil)
 }
@@ -68,62 +68,81 @@ func (e *encoder) text(s string) {
 	e.out = append(e.out, s...)
 }
 
-func (e *encoder) counts(c *Counts) {
+func (e *encoder) tally(t *tally) {
 	mask := uint64(0)
-	list := c.numbers()
-	for i, n := range list {
-		if *n != 0 {
+	for i, n := range t.n {
+		if n != 0 {
 			mask |= 1 << i
 		}
 	}
 	e.number(mask)
-	for _, n := range list {
-		if *n != 0 {
-			e.number(*n)
+	for _, n := range t.n {
+		if n != 0 {
+			e.number(n)
 		}
 	}
-	if c.Messages != 0 {
-		e.out = binary.AppendVarint(e.out, c.First.Unix()-e.start)
-		e.out = binary.AppendVarint(e.out, c.Last.Unix()-e.start)
+	if t.n[nMessages] != 0 {
+		e.out = binary.AppendVarint(e.out, t.first-e.start)
+		e.out = binary.AppendVarint(e.out, t.last-e.start)
 	}
 }
 
-// decode hands all values of an encoded summary to each, whose texts are not to be kept,
-// with its threshold, and returns what else it has.
-func decode(packed []byte, each func(text, second []byte, v *value, threshold uint64)) (threshold uint64, rest Counts, err error) {
-	data, err := unpacker.DecodeAll(packed, nil)
-	if err != nil {
-		return 0, rest, fmt.Errorf("%w: %w", ErrDamaged, err)
-	}
-	if len(data) == 0 || data[0] != encodingVersion {
-		return 0, rest, fmt.Errorf("%w: counts of a version that is not known", ErrDamaged)
-	}
-	d := decoder{data: data[1:]}
-	d.start = d.signed()
-	threshold = d.number()
-	d.counts(&rest)
-	for n := d.number(); n > 0 && !d.bad; n-- {
-		var v value
-		text := d.text()
-		second := d.text()
-		v.missed = d.number()
-		if d.counts(&v.Counts); !d.bad {
-			each(text, second, &v, threshold)
-		}
-	}
-	if d.bad || len(d.data) > 0 {
-		return 0, rest, ErrDamaged
-	}
-	return threshold, rest, nil
-}
-
-type decoder struct {
+// reader reads an encoded summary, a value at a time, in the order of their keys. The
+// zero value has none.
+type reader struct {
 	data  []byte
 	start int64
+	left  uint64
 	bad   bool
+
+	threshold uint64
+	rest      tally
+
+	// The value that next found; the texts are in the memory of data.
+	text, second []byte
+	value        value
 }
 
-func (d *decoder) number() uint64 {
+// newReader reads what encode wrote, unpacked.
+func newReader(data []byte) (*reader, error) {
+	if len(data) == 0 || data[0] != encodingVersion {
+		return nil, fmt.Errorf("%w: they are of a version that is not known", ErrDamaged)
+	}
+	d := &reader{data: data[1:]}
+	d.start = d.signed()
+	d.threshold = d.number()
+	d.tally(&d.rest)
+	d.left = d.number()
+	return d, d.fault()
+}
+
+// fault is an error once what was read is no summary.
+func (d *reader) fault() error {
+	if d.bad || d.left == 0 && len(d.data) > 0 {
+		return ErrDamaged
+	}
+	return nil
+}
+
+// next reads the next value, and is false where there is none.
+func (d *reader) next() bool {
+	if d.left == 0 || d.bad {
+		return false
+	}
+	d.left--
+	d.text = d.octets()
+	d.second = d.octets()
+	d.value.missed = d.number()
+	d.tally(&d.value.tally)
+	return !d.bad
+}
+
+func (d *reader) number() uint64 {
+	if len(d.data) > 0 && d.data[0] < 0x80 {
+		n := d.data[0]
+		d.data = d.data[1:]
+		return uint64(n)
+	}
 	n, size := binary.Uvarint(d.data)
 	if size <= 0 {
 		d.bad, d.data = true, nil
@@ -133,17 +152,12 @@ func (d *decoder) number() uint64 {
 	return n
 }
 
-func (d *decoder) signed() int64 {
-	n, size := binary.Varint(d.data)
-	if size <= 0 {
-		d.bad, d.data = true, nil
-		return 0
-	}
-	d.data = d.data[size:]
-	return n
+func (d *reader) signed() int64 {
+	n := d.number()
+	return int64(n>>1) ^ -int64(n&1)
 }
 
-func (d *decoder) text() []byte {
+func (d *reader) octets() []byte {
 	n := d.number()
 	if n > uint64(len(d.data)) {
 		d.bad, d.data = true, nil
@@ -154,29 +168,48 @@ func (d *decoder) text() []byte {
 	return text
 }
 
-func (d *decoder) counts(c *Counts) {
+func (d *reader) tally(t *tally) {
+	*t = tally{}
 	mask := d.number()
-	for i, n := range c.numbers() {
-		if mask&(1<<i) != 0 {
-			*n = d.number()
+	for i := 0; mask != 0; i++ {
+		if mask&1 != 0 {
+			n := d.number()
+			if i < fields { // else of a later version
+				t.n[i] = n
+			}
 		}
+		mask >>= 1
 	}
-	for mask >>= fields; mask != 0; mask &= mask - 1 { // of a later version
-		d.number()
+	if t.n[nMessages] != 0 {
+		t.first = d.start + d.signed()
+		t.last = d.start + d.signed()
 	}
-	if c.Messages != 0 {
-		c.First = time.Unix(d.start+d.signed(), 0).UTC()
-		c.Last = time.Unix(d.start+d.signed(), 0).UTC()
+}
+
+// unpack undoes what encode does last.
+func unpack(packed []byte) ([]byte, error) {
+	data, err := unpacker.DecodeAll(packed, nil)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrDamaged, err)
 	}
+	return data, nil
 }
 
 // decodeSummary reads what encode wrote.
 func decodeSummary(packed []byte) (*summary, error) {
+	data, err := unpack(packed)
+	if err != nil {
+		return nil, err
+	}
+	d, err := newReader(data)
+	if err != nil {
+		return nil, err
+	}
 	s := newSummary()
-	var err error
-	s.threshold, s.rest, err = decode(packed, func(text, second []byte, v *value, _ uint64) {
-		mine := *v
-		s.values[Key{string(text), string(second)}] = &mine
-	})
-	return s, err
+	s.threshold, s.rest = d.threshold, d.rest
+	for d.next() {
+		v := d.value
+		s.values[Key{string(d.text), string(d.second)}] = &v
+	}
+	return s, d.fault()
 }

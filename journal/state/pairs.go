@@ -8,8 +8,7 @@ import (
 // PairQuery says which pairs are wanted. Zero fields say nothing.
 type PairQuery struct {
 	Author string // an Author Domain, in its A-label form
-	// Since and Until bound the hours that are counted; Until is excluded. Hours are
-	// not divided.
+	// Since and Until are those of a Question.
 	Since, Until time.Time
 }
 
@@ -24,18 +23,7 @@ type Pair struct {
 // Pairs are those of a time, the most frequent first. Mail of authenticated clients is
 // not among them, as it says nothing of who sends as a domain from outside.
 func (s *State) Pairs(ctx context.Context, q PairQuery) ([]Pair, error) {
-	since, until := q.Since, q.Until
-	if until.IsZero() {
-		until = time.Now().Add(time.Hour)
-	}
-	if since.IsZero() {
-		since = until.Add(-keepCounts)
-	}
-	only := func([]byte, []byte) bool { return true }
-	if q.Author != "" {
-		only = func(text, _ []byte) bool { return string(text) == q.Author }
-	}
-	t, err := s.Count(ctx, ByPair, since, until, only)
+	t, err := s.Count(ctx, Question{By: ByPair, Since: q.Since, Until: q.Until, Only: q.Author})
 	if err != nil {
 		return nil, err
 	}

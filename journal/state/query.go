@@ -1,11 +1,13 @@
 package state
 
 import (
-	"cmp"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -18,48 +20,60 @@ type Row struct {
 	Missed uint64
 }
 
+// Question says what is counted. Zero fields say nothing.
+type Question struct {
+	By Dimension
+	// Since and Until bound the time; Until is excluded, and zero is until now. Hours are
+	// not divided: the first and the last are whole.
+	Since, Until time.Time
+	// Only is the first text of the keys that are wanted.
+	Only string
+	// Rank orders the rows, the highest first, and those with 0 are not wanted; nil is
+	// by Messages.
+	Rank func(*Counts) uint64
+	// Limit is how many rows are wanted at most; 0 is all.
+	Limit int
+}
+
 // Table is the answer to a question, the most frequent value first.
 type Table struct {
 	Rows []Row
 	// Other counts the values that are not among them.
 	Other Counts
-	// Absent is how many messages a value may have had at most that is not there.
+	// Absent is how many messages a value may have had at most that was not found.
 	Absent uint64
 }
 
-// Count is what was counted in a dimension from since to until, which is excluded.
-// Hours are not divided: the first and the last are whole. only, if not nil, says which
-// values are wanted; it does not keep the texts.
-func (s *State) Count(ctx context.Context, d Dimension, since, until time.Time, only func(text, second []byte) bool) (*Table, error) {
-	t := &Table{}
-	at := map[Key]int{}
-	err := s.each(ctx, d, since, until, func(data []byte) error {
-		threshold, rest, err := decode(data, func(text, second []byte, v *value, threshold uint64) {
-			if only != nil && !only(text, second) {
-				return
-			}
-			i, known := at[Key{string(text), string(second)}]
-			if !known {
-				i = len(t.Rows)
-				t.Rows = append(t.Rows, Row{Key: Key{string(text), string(second)}})
-				at[t.Rows[i].Key] = i
-			}
-			t.Rows[i].Add(&v.Counts)
-			t.Rows[i].Missed += v.missed - threshold // the threshold of all comes at the end
-		})
-		t.Absent += threshold
-		t.Other.Add(&rest)
-		return err
-	})
+// Count answers a question.
+func (s *State) Count(ctx context.Context, q Question) (*Table, error) {
+	list, err := s.summaries(ctx, &q)
 	if err != nil {
 		return nil, err
 	}
-	for i := range t.Rows {
-		t.Rows[i].Missed += t.Absent
+	t := &Table{}
+	var other tally
+	m := merger{}
+	for _, d := range list {
+		t.Absent += d.threshold
+		other.add(&d.rest)
+		m.push(d)
 	}
-	slices.SortFunc(t.Rows, func(a, b Row) int {
-		return cmp.Or(cmp.Compare(b.Messages, a.Messages), a.Key.compare(b.Key))
-	})
+	top := topRows{q: &q}
+	for m.next() {
+		if q.Only != "" && string(m.text) != q.Only {
+			continue
+		}
+		m.value.missed += t.Absent
+		if left := top.add(&m); left != nil {
+			other.add(left)
+		}
+	}
+	for _, d := range list {
+		if err := d.fault(); err != nil {
+			return nil, err
+		}
+	}
+	t.Rows, t.Other = top.sorted(), other.counts()
 	return t, nil
 }
 
@@ -86,64 +100,100 @@ func cover(from, to int64) (list []run) {
 	return list
 }
 
-// each hands all summaries of a time to f, in one view of the database.
-func (s *State) each(ctx context.Context, d Dimension, since, until time.Time, f func(data []byte) error) error {
-	from, to := hoursOf(since, until)
+// hours are the whole hours that a question is about. Where it is until now, they go on
+// to the end of the longest span: nothing is there yet.
+func (q *Question) hours() (from, to int64) {
+	if !q.Since.IsZero() {
+		from = floor(q.Since.Unix(), hourSeconds)
+	}
+	if q.Until.IsZero() {
+		longest := spans[len(spans)-1] * hourSeconds
+		return from, floor(time.Now().Unix(), longest) + longest
+	}
+	return from, floor(q.Until.Add(time.Hour-1).Unix(), hourSeconds)
+}
+
+// summaries are all that make up the time of a question, in one view of the database.
+func (s *State) summaries(ctx context.Context, q *Question) (list []*reader, err error) {
+	from, to := q.hours()
+	var packed [][]byte
+	var starts []int64
 	one := func(r *sql.Rows) error {
 		var start int64
-		var data sql.RawBytes
-		if err := r.Scan(&start, &data); err != nil {
-			return err
-		}
-		if err := f(data); err != nil {
-			return fmt.Errorf("counts of %s: %w", time.Unix(start, 0).UTC().Format(time.RFC3339), err)
-		}
-		return nil
+		var data []byte
+		err := r.Scan(&start, &data)
+		starts, packed = append(starts, start), append(packed, data)
+		return err
 	}
-	return s.look(ctx, func(tx *sql.Tx) error {
+	err = s.look(ctx, func(tx *sql.Tx) error {
 		for _, c := range cover(from, to) {
 			err := s.rows(ctx, tx, one, "SELECT start, data FROM state_counts WHERE dimension = ? AND span = ? AND start >= ? AND start < ?",
-				int(d), c.span, c.from, c.to)
+				int(q.By), c.span, c.from, c.to)
 			if err != nil {
 				return err
 			}
 		}
-		return s.rows(ctx, tx, one, "SELECT start, data FROM state_live WHERE dimension = ? AND start >= ? AND start < ?", int(d), from, to)
+		return s.rows(ctx, tx, one, "SELECT start, data FROM state_live WHERE dimension = ? AND start >= ? AND start < ?", int(q.By), from, to)
 	})
+	if err != nil {
+		return nil, err
+	}
+	return openAll(packed, starts)
 }
 
-// hoursOf are the whole hours that a time touches.
-func hoursOf(since, until time.Time) (from, to int64) {
-	return floor(since.Unix(), hourSeconds), floor(until.Add(time.Hour-1).Unix(), hourSeconds)
-}
-
-// Days are the counts of each day of UTC from first to the one of last, by its begin.
-// Days without messages are not there.
-func (s *State) Days(ctx context.Context, first, last time.Time) (map[time.Time]Counts, error) {
-	days := map[time.Time]Counts{}
-	from := floor(first.Unix(), daySeconds)
-	to := floor(last.Unix(), daySeconds) + daySeconds
-	err := s.look(ctx, func(tx *sql.Tx) error {
-		add := func(r *sql.Rows) error {
-			var start int64
-			var data sql.RawBytes
-			if err := r.Scan(&start, &data); err != nil {
-				return err
+// openAll unpacks, on all processors.
+func openAll(packed [][]byte, starts []int64) ([]*reader, error) {
+	list, errs := make([]*reader, len(packed)), make([]error, len(packed))
+	var work sync.WaitGroup
+	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i := range packed {
+		limit <- struct{}{}
+		work.Go(func() {
+			defer func() { <-limit }()
+			data, err := unpack(packed[i])
+			if err == nil {
+				list[i], err = newReader(data)
 			}
-			day := time.Unix(floor(start, daySeconds), 0).UTC()
-			all := days[day]
-			_, rest, err := decode(data, func(_, _ []byte, v *value, _ uint64) { all.Add(&v.Counts) })
-			all.Add(&rest)
-			days[day] = all
+			if err != nil {
+				errs[i] = fmt.Errorf("counts of %s: %w", time.Unix(starts[i], 0).UTC().Format(time.RFC3339), err)
+			}
+		})
+	}
+	work.Wait()
+	return list, errors.Join(errs...)
+}
+
+// Days are the counts of each day of UTC from first to now, by its begin. Days without
+// messages are not there.
+func (s *State) Days(ctx context.Context, first time.Time) (map[time.Time]Counts, error) {
+	const day = 24 * hourSeconds
+	days := map[time.Time]Counts{}
+	add := func(r *sql.Rows) error {
+		var start int64
+		var data []byte
+		if err := r.Scan(&start, &data); err != nil {
 			return err
 		}
-		err := s.rows(ctx, tx, add, "SELECT start, data FROM state_counts WHERE dimension = ? AND span = 24 AND start >= ? AND start < ?", int(Total), from, to)
+		sum, err := decodeSummary(data)
 		if err != nil {
 			return err
 		}
-		return s.rows(ctx, tx, add, "SELECT start, data FROM state_live WHERE dimension = ? AND start >= ? AND start < ?", int(Total), from, to)
+		for _, v := range sum.values {
+			sum.rest.add(&v.tally)
+		}
+		at := time.Unix(floor(start, day), 0).UTC()
+		all, more := days[at], sum.rest.counts()
+		all.Add(&more)
+		days[at] = all
+		return nil
+	}
+	from := floor(first.Unix(), day)
+	err := s.look(ctx, func(tx *sql.Tx) error {
+		err := s.rows(ctx, tx, add, "SELECT start, data FROM state_counts WHERE dimension = ? AND span = 24 AND start >= ?", int(Total), from)
+		if err != nil {
+			return err
+		}
+		return s.rows(ctx, tx, add, "SELECT start, data FROM state_live WHERE dimension = ? AND start >= ?", int(Total), from)
 	})
 	return days, err
 }
-
-const daySeconds = 24 * hourSeconds

@@ -86,14 +86,7 @@ func (s *State) settle(ctx context.Context, h liveHour) error {
 // settleInto adds a summary to that of a span.
 func (s *State) settleInto(ctx context.Context, tx *sql.Tx, span, start int64, d int, sum *summary) error {
 	all := newSummary()
-	err := s.rows(ctx, tx, func(r *sql.Rows) error {
-		var data []byte
-		err := r.Scan(&data)
-		if err == nil {
-			all, err = decodeSummary(data)
-		}
-		return err
-	}, "SELECT data FROM state_counts WHERE span = ? AND start = ? AND dimension = ?", span, start, d)
+	err := s.rows(ctx, tx, readSummary(&all), "SELECT data FROM state_counts WHERE span = ? AND start = ? AND dimension = ?", span, start, d)
 	if err != nil {
 		return err
 	}
@@ -102,6 +95,18 @@ func (s *State) settleInto(ctx context.Context, tx *sql.Tx, span, start int64, d
 	_, err = s.exec(ctx, tx, "INSERT INTO state_counts VALUES (?, ?, ?, ?) ON CONFLICT (dimension, span, start) DO UPDATE SET data = excluded.data",
 		span, start, d, all.encode(time.Unix(start, 0)))
 	return err
+}
+
+// readSummary reads a row of one.
+func readSummary(to **summary) func(*sql.Rows) error {
+	return func(r *sql.Rows) error {
+		var data sql.RawBytes
+		err := r.Scan(&data)
+		if err == nil {
+			*to, err = decodeSummary(data)
+		}
+		return err
+	}
 }
 
 // forget removes what is too old.

@@ -78,7 +78,7 @@ func take(t testing.TB, s *State, from spool.ID, batch ...journal.Raw) {
 
 func count(t testing.TB, s *State, d Dimension) *Table {
 	t.Helper()
-	table, err := s.Count(context.Background(), d, noon.AddDate(-1, 0, 0), noon.AddDate(0, 0, 2), nil)
+	table, err := s.Count(context.Background(), Question{By: d, Since: noon.AddDate(-1, 0, 0), Until: noon.AddDate(0, 0, 2)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +221,7 @@ func TestSettledHoursCountAsBefore(t *testing.T) {
 				t.Errorf("%d messages, want %d", got, n)
 			}
 			for _, c := range []struct{ since, until, want int }{{-1, 0, 1}, {-30, -29, 2}, {-30, -24, 7}, {-24 * 9, -5, 24*9 - 5 + 1}} {
-				table, err := s.Count(ctx, Total, noon.Add(time.Duration(c.since)*time.Hour), noon.Add(time.Duration(c.until)*time.Hour), nil)
+				table, err := s.Count(ctx, Question{Since: noon.Add(time.Duration(c.since) * time.Hour), Until: noon.Add(time.Duration(c.until) * time.Hour)})
 				if err != nil || len(table.Rows) != 1 || table.Rows[0].Messages != uint64(c.want) {
 					t.Errorf("from %d to %d: %+v, %v, want %d", c.since, c.until, table, err, c.want)
 				}

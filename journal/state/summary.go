@@ -35,12 +35,12 @@ const (
 type summary struct {
 	values    map[Key]*value
 	threshold uint64 // what a value that is absent may have had at most
-	rest      Counts
+	rest      tally
 	dirty     bool // it is not on disk as it is
 }
 
 type value struct {
-	Counts
+	tally
 	missed uint64
 }
 
@@ -59,8 +59,8 @@ func (s *summary) of(k Key) *value {
 	return v
 }
 
-func (s *summary) add(k Key, c *Counts) {
-	s.of(k).Add(c)
+func (s *summary) add(k Key, t *tally) {
+	s.of(k).add(t)
 	s.dirty = true
 }
 
@@ -77,11 +77,11 @@ func (s *summary) merge(o *summary) {
 			mine = &value{missed: s.threshold}
 			s.values[k] = mine
 		}
-		mine.Add(&v.Counts)
+		mine.add(&v.tally)
 		mine.missed += v.missed
 	}
 	s.threshold += o.threshold
-	s.rest.Add(&o.rest)
+	s.rest.add(&o.rest)
 	s.dirty = true
 }
 
@@ -98,7 +98,7 @@ func (s *summary) shorten(most int) {
 	slices.SortFunc(order, ranked.compare)
 	for _, r := range order[most:] {
 		s.threshold = max(s.threshold, r.weight())
-		s.rest.Add(&r.value.Counts)
+		s.rest.add(&r.value.tally)
 		delete(s.values, r.key)
 	}
 	s.dirty = true
@@ -110,9 +110,9 @@ type ranked struct {
 }
 
 // weight is the most that the value may have had.
-func (r ranked) weight() uint64 { return r.value.Messages + r.value.missed }
+func (r ranked) weight() uint64 { return r.value.n[nMessages] + r.value.missed }
 
 // compare orders the most frequent first, and every two the same way each time.
 func (r ranked) compare(o ranked) int {
-	return cmp.Or(cmp.Compare(o.weight(), r.weight()), cmp.Compare(o.value.Pass, r.value.Pass), r.key.compare(o.key))
+	return cmp.Or(cmp.Compare(o.weight(), r.weight()), cmp.Compare(o.value.n[nPass], r.value.n[nPass]), r.key.compare(o.key))
 }
