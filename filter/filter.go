@@ -36,6 +36,10 @@ func New(lk resolver.Lookuper, log *slog.Logger, sink record.Sink, s *judge.Sett
 	return f
 }
 
+// Share has mail that was put off known to other hosts, too. It is called before the
+// first message.
+func (f *Filter) Share(s judge.Shared) { f.waits.Share(s) }
+
 // SetSettings replaces the settings for messages that begin from now on.
 func (f *Filter) SetSettings(s *judge.Settings) { f.settings.Store(s) }
 

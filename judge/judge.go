@@ -39,6 +39,9 @@ func (s *Settings) Judge(ev *evidence.Message, c Content, m *Marks, w *Waits) Ju
 		}
 	}
 	v := policy.Decide(ev, s.Rules)
+	if w != nil && c.Checked() && w.ask(ev, &v) {
+		v = policy.Decide(ev, s.Rules)
+	}
 	j := Judgement{Evidence: ev, Verdict: v, Results: results(s.servID(ev.MTA), ev, &v), marks: m}
 	s.limitForged(&j)
 	switch {
@@ -47,6 +50,7 @@ func (s *Settings) Judge(ev *evidence.Message, c Content, m *Marks, w *Waits) Ju
 		w.deferred(ev.Key, ev)
 	case j.Verdict.Waited:
 		w.served(ev.Key, ev)
+		w.tellServed(ev)
 	}
 	return j
 }

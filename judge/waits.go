@@ -22,9 +22,11 @@ import (
 // more. After that the same message is new and waits anew.
 //
 // It is bounded in number: the oldest entry goes first, and its message begins anew.
-// It lives in memory; a restart begins anew. Safe for concurrent use.
+// It lives in memory; a restart begins anew. Hosts that share a store know of each
+// other's (Share). Safe for concurrent use.
 type Waits struct {
-	seed maphash.Seed
+	seed   maphash.Seed
+	shared Shared // nil: none
 
 	mu    sync.Mutex
 	max   int
@@ -86,16 +88,28 @@ func (w *Waits) keys(k messageKey, ev *evidence.Message, f func(waitKey) bool) {
 // of returns since when all recipients of the message have waited, and how often
 // each was put off at least; zero where one of them has not.
 func (w *Waits) of(k messageKey, ev *evidence.Message) (since time.Time, times int) {
+	return w.with(k, ev, nil)
+}
+
+// with is of, with what others know of each recipient, if not nil.
+func (w *Waits) with(k messageKey, ev *evidence.Message, known []SharedWait) (since time.Time, times int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.forget(ev.Time)
+	at := 0
 	w.keys(k, ev, func(key waitKey) bool {
-		e := w.at[key]
-		if e == nil || e.Value.(*wait).over(ev.Time) {
+		var x wait
+		if e := w.at[key]; e != nil {
+			x = *e.Value.(*wait)
+		}
+		if known != nil {
+			x = x.join(&known[at])
+			at++
+		}
+		if x.times == 0 || x.over(ev.Time) {
 			since, times = time.Time{}, 0
 			return false
 		}
-		x := e.Value.(*wait)
 		if times == 0 || x.times < times {
 			times = x.times
 		}

@@ -32,8 +32,9 @@ var steps = []step{
 		"CREATE TABLE state_configs (hash <blob> PRIMARY KEY, text <blob> NOT NULL, first bigint NOT NULL, last bigint NOT NULL)",
 		`CREATE TABLE state_stops (id text PRIMARY KEY, at bigint NOT NULL, reason text NOT NULL,
 			fingerprint <blob> NOT NULL, resumed bigint NOT NULL)`,
-		`CREATE TABLE state_waits (message <blob> NOT NULL, envelope <blob> NOT NULL, first bigint NOT NULL,
-			served bigint NOT NULL, times bigint NOT NULL, PRIMARY KEY (message, envelope))`,
+		`CREATE TABLE state_waits (id <blob> PRIMARY KEY, first bigint NOT NULL, served bigint NOT NULL,
+			times bigint NOT NULL)`,
+		"CREATE INDEX state_waits_first ON state_waits (first)",
 	}},
 	{works: 1, statements: []string{
 		// Reports in the making. cut is how often one was cut already.
