@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"alignd/config"
+	"alignd/filter"
 	"alignd/journal"
 	"alignd/journal/postgres"
 	"alignd/journal/spool"
@@ -26,6 +27,7 @@ type memory struct {
 	loader *journal.Loader
 	judged *configKeeper // nil without state
 	hides  *judge.Privacy
+	waits  *state.Waits // nil where no other host shares the state
 }
 
 // Folders of the journal.
@@ -69,6 +71,9 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 		stores = append(stores, m.state)
 		m.judged = newConfigKeeper(m.state, log)
 		m.judged.keep(cfg)
+		if j.Store == "postgres" {
+			m.waits = m.state.Waits()
+		}
 	}
 	m.hides = privacy(cfg, log)
 	m.loader = journal.NewLoader(m.spool, spoolDir(cfg), log, stores...)
@@ -82,6 +87,13 @@ func (m *memory) sink(others record.Sink) record.Sink {
 		return others
 	}
 	return record.Sinks{privateSink{m.hides, journal.NewSink(m.spool)}, others}
+}
+
+// share has f know of mail that other hosts put off.
+func (m *memory) share(f *filter.Filter) {
+	if m != nil && m.waits != nil {
+		f.Share(m.waits)
+	}
 }
 
 // judges has the journal keep what it takes to judge again what cfg judges.
@@ -132,6 +144,9 @@ func (m *memory) close() {
 	}
 	m.loader.Close()
 	m.judged.close()
+	if m.waits != nil {
+		m.waits.Close()
+	}
 	if err := m.store.Close(); err != nil {
 		m.log.Warn("the journal was not closed well", "err", err)
 	}
@@ -177,13 +192,28 @@ func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error)
 
 // openState opens the state beside the store, to be written.
 func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
-	return state.OpenFile(context.Background(), stateFile(cfg), state.Options{Log: log, Keep: cfg.Journal.Keep.Duration, Tally: tally(cfg)})
+	opt := state.Options{Log: log, Keep: cfg.Journal.Keep.Duration, Tally: tally(cfg)}
+	if cfg.Journal.Store == "postgres" {
+		db, err := databaseOf(cfg).DB()
+		if err != nil {
+			return nil, err
+		}
+		return state.OpenPostgres(db, opt), nil
+	}
+	return state.OpenFile(context.Background(), stateFile(cfg), opt)
 }
 
 // readState opens it for questions.
 func readState(ctx context.Context, cfg *config.Config) (*state.State, error) {
-	if cfg.Journal.Store == "none" {
+	switch cfg.Journal.Store {
+	case "none":
 		return nil, errNoJournal
+	case "postgres":
+		db, err := databaseOf(cfg).DB()
+		if err != nil {
+			return nil, err
+		}
+		return state.ReadPostgres(db), nil
 	}
 	return state.ReadFile(ctx, stateFile(cfg))
 }

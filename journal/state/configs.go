@@ -6,10 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/klauspost/compress/zstd"
 )
 
 // ErrUnknown: what was asked for is not there.
 var ErrUnknown = errors.New("not kept")
+
+// textUnpacker reads configurations of any size.
+var textUnpacker, _ = zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(1<<30))
 
 // KeepConfig keeps the text of a configuration by its hash, as Basis.Config of records
 // names it. It stays while records with it come, and as long as counts after that.
@@ -31,5 +36,5 @@ func (s *State) Config(ctx context.Context, hash [32]byte) ([]byte, error) {
 	if !found {
 		return nil, fmt.Errorf("configuration %x: %w", hash[:6], ErrUnknown)
 	}
-	return unpacker.DecodeAll(packed, nil)
+	return textUnpacker.DecodeAll(packed, nil)
 }

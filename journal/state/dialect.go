@@ -3,8 +3,10 @@ package state
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // dialect is where the databases differ. Statements are written once, in what both
@@ -17,6 +19,8 @@ type dialect struct {
 	blob string
 	// tables names the tables at the place where ours are, or are to be.
 	tables string
+	// shared: several hosts use it.
+	shared bool
 	// one, if set, makes transactions wait for each other that change what all hosts
 	// share.
 	one string
@@ -33,7 +37,7 @@ var (
 		clock:  "SELECT unixepoch()",
 	}
 	postgresDialect = dialect{
-		name: "PostgreSQL", numbered: true, blob: "bytea",
+		name: "PostgreSQL", numbered: true, shared: true, blob: "bytea",
 		tables:   "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename LIKE 'state\\_%'",
 		one:      "SELECT pg_advisory_xact_lock(7236281903412)", // a number of ours
 		clock:    "SELECT floor(extract(epoch FROM clock_timestamp()))::bigint",
@@ -67,8 +71,16 @@ type conn interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
-// exec says how many rows a statement changed.
+// exec says how many rows a statement changed. The tables are made ready where it is no
+// part of a transaction.
 func (s *State) exec(ctx context.Context, on conn, statement string, args ...any) (int64, error) {
+	if on == s.db {
+		if err := s.ready(ctx); err != nil {
+			return 0, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	r, err := on.ExecContext(ctx, s.dialect.text(statement), args...)
 	if err != nil {
 		return 0, err
@@ -76,8 +88,15 @@ func (s *State) exec(ctx context.Context, on conn, statement string, args ...any
 	return r.RowsAffected()
 }
 
-// rows hands each row to scan.
+// rows hands each row to scan. See exec.
 func (s *State) rows(ctx context.Context, on conn, scan func(*sql.Rows) error, statement string, args ...any) error {
+	if on == s.db {
+		if err := s.ready(ctx); err != nil {
+			return err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
 	rows, err := on.QueryContext(ctx, s.dialect.text(statement), args...)
 	if err != nil {
 		return err
@@ -91,38 +110,61 @@ func (s *State) rows(ctx context.Context, on conn, scan func(*sql.Rows) error, s
 	return rows.Err()
 }
 
+// answerWithin is how long a database may take for a statement or a transaction, so that
+// one that hangs keeps nobody for longer. The number is ours.
+const answerWithin = 30 * time.Second
+
 // change runs f in a transaction that writes.
 func (s *State) change(ctx context.Context, f func(*sql.Tx) error) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
+	if err := s.ready(ctx); err != nil {
 		return err
 	}
-	if err := f(tx); err != nil {
-		tx.Rollback()
-		return err
-	}
-	return tx.Commit()
+	return s.transaction(ctx, nil, f)
 }
 
 // changeShared is change, with one at a time over all hosts.
 func (s *State) changeShared(ctx context.Context, f func(*sql.Tx) error) error {
-	return s.change(ctx, func(tx *sql.Tx) error {
+	return s.change(ctx, s.alone(ctx, f))
+}
+
+// alone has f wait for those of other hosts.
+func (s *State) alone(ctx context.Context, f func(*sql.Tx) error) func(*sql.Tx) error {
+	return func(tx *sql.Tx) error {
 		if s.dialect.one != "" {
-			if _, err := tx.ExecContext(ctx, s.dialect.one); err != nil {
+			if _, err := s.exec(ctx, tx, s.dialect.one); err != nil {
 				return err
 			}
 		}
 		return f(tx)
-	})
+	}
 }
 
 // look runs f in a transaction that reads one state of the database.
 func (s *State) look(ctx context.Context, f func(*sql.Tx) error) error {
+	if err := s.ready(ctx); err != nil {
+		return err
+	}
 	opt := s.dialect.snapshot
-	tx, err := s.db.BeginTx(ctx, &opt)
+	return s.transaction(ctx, &opt, f)
+}
+
+func (s *State) transaction(ctx context.Context, opt *sql.TxOptions, f func(*sql.Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	tx, err := s.db.BeginTx(ctx, opt)
 	if err != nil {
 		return err
 	}
-	defer tx.Rollback()
-	return f(tx)
+	if err := f(tx); err != nil {
+		return errors.Join(err, rolledBack(tx.Rollback()))
+	}
+	return tx.Commit()
+}
+
+// rolledBack is nil where the transaction was over already.
+func rolledBack(err error) error {
+	if errors.Is(err, sql.ErrTxDone) {
+		return nil
+	}
+	return err
 }

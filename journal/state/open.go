@@ -48,7 +48,7 @@ func OpenFile(ctx context.Context, path string, opt Options) (*State, error) {
 	s := newState(db, sqliteDialect, opt)
 	err = s.keepCompanions(ctx)
 	if err == nil {
-		err = s.migrate(ctx)
+		err = s.ready(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
@@ -67,28 +67,22 @@ func ReadFile(ctx context.Context, path string) (*State, error) {
 		return nil, err
 	}
 	s := newState(db, sqliteDialect, Options{})
-	if err := s.check(ctx, db); err != nil {
+	s.readOnly = true
+	if err := s.ready(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
 	}
 	return s, nil
 }
 
-// OpenPostgres opens the state that hosts share, to be written. Close closes db.
-func OpenPostgres(ctx context.Context, db *sql.DB, opt Options) (*State, error) {
-	s := newState(db, postgresDialect, opt)
-	if err := s.migrate(ctx); err != nil {
-		return nil, fmt.Errorf("state in PostgreSQL: %w", err)
-	}
-	return s, nil
-}
+// OpenPostgres opens the state that hosts share, to be written. It does not reach for the
+// server: each call does. Close closes db.
+func OpenPostgres(db *sql.DB, opt Options) *State { return newState(db, postgresDialect, opt) }
 
-// ReadPostgres is OpenPostgres for who only reads.
-func ReadPostgres(ctx context.Context, db *sql.DB) (*State, error) {
+// ReadPostgres opens it to be read.
+func ReadPostgres(db *sql.DB) *State {
 	s := newState(db, postgresDialect, Options{})
-	if err := s.check(ctx, db); err != nil {
-		return nil, fmt.Errorf("state in PostgreSQL: %w", err)
-	}
-	return s, nil
+	s.readOnly = true
+	return s
 }
 
 func openSQLite(path string, v url.Values) (*sql.DB, error) {

@@ -110,13 +110,43 @@ func (s *State) check(ctx context.Context, on conn) error {
 	return nil
 }
 
+// ready has the tables made or checked once, before they are used first.
+func (s *State) ready(ctx context.Context) error {
+	if s.isReady.Load() {
+		return nil
+	}
+	select {
+	case s.preparing <- struct{}{}:
+		defer func() { <-s.preparing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	if s.isReady.Load() {
+		return nil
+	}
+	prepare := s.migrate
+	if s.readOnly {
+		prepare = s.checkNow
+	}
+	if err := prepare(ctx); err != nil {
+		return err
+	}
+	s.isReady.Store(true)
+	return nil
+}
+
+func (s *State) checkNow(ctx context.Context) error {
+	opt := s.dialect.snapshot
+	return s.transaction(ctx, &opt, func(tx *sql.Tx) error { return s.check(ctx, tx) })
+}
+
 // migrate makes the tables, or brings them up to date, in one transaction.
 func (s *State) migrate(ctx context.Context) error {
-	err := s.check(ctx, s.db)
+	err := s.checkNow(ctx)
 	if err == nil || !errors.Is(err, errEmpty) && !errors.Is(err, ErrOld) {
 		return err
 	}
-	return s.changeShared(ctx, func(tx *sql.Tx) error {
+	return s.transaction(ctx, nil, s.alone(ctx, func(tx *sql.Tx) error {
 		version, _, err := s.versionOf(ctx, tx) // another may have been faster
 		if errors.Is(err, errEmpty) {
 			err = s.makeMeta(ctx, tx)
@@ -135,7 +165,7 @@ func (s *State) migrate(ctx context.Context) error {
 			}
 		}
 		return nil
-	})
+	}))
 }
 
 func (s *State) makeMeta(ctx context.Context, tx *sql.Tx) error {

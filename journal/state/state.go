@@ -21,6 +21,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"alignd/journal"
@@ -56,6 +57,10 @@ type State struct {
 	keep    time.Duration // of records
 	steps   []step
 
+	readOnly  bool
+	isReady   atomic.Bool   // the tables are there, and of this version
+	preparing chan struct{} // has room for who makes them
+
 	from    spool.ID
 	begun   bool         // from, kept and live are as the database has them
 	kept    spool.Number // of from, on disk
@@ -80,8 +85,8 @@ func newState(db *sql.DB, d dialect, opt Options) *State {
 	if opt.Keep <= 0 {
 		opt.Keep = keepCounts
 	}
-	return &State{db: db, dialect: &d, log: opt.Log, keep: opt.Keep, steps: steps, aged: ageGuard{began: time.Now(), log: opt.Log},
-		reports: newTallies(opt.Tally)}
+	return &State{db: db, dialect: &d, log: opt.Log, keep: opt.Keep, steps: steps, preparing: make(chan struct{}, 1),
+		aged: ageGuard{began: time.Now(), log: opt.Log}, reports: newTallies(opt.Tally)}
 }
 
 // Take implements journal.Store. What it gathers is on disk when Kept says so.
@@ -121,6 +126,9 @@ func (s *State) Tidy(ctx context.Context, now time.Time) error {
 	if err := s.flush(ctx); err != nil { // settling is about what is on disk
 		return err
 	}
+	if err := s.stillThere(ctx); err != nil {
+		return s.anew(err)
+	}
 	return errors.Join(s.settleDue(ctx, now), s.saySo(ctx, now), s.forget(ctx, now))
 }
 
@@ -134,6 +142,10 @@ func (s *State) Close() (err error) {
 func (s *State) anew(err error) error {
 	s.begun, s.live, s.fresh, s.kept, s.taken = false, nil, nil, 0, 0
 	s.reports.clear()
+	s.flushed = time.Time{} // the next Take shows whether it works again
+	if s.dialect.shared {
+		s.isReady.Store(false) // another server may answer next
+	}
 	return fmt.Errorf("%w: state: %w", journal.ErrAnew, err)
 }
 
@@ -159,6 +171,20 @@ func (s *State) begin(ctx context.Context, from spool.ID) error {
 	})
 	s.begun = err == nil
 	return err
+}
+
+// stillThere finds out whether the database is as this process left it.
+func (s *State) stillThere(ctx context.Context) error {
+	if !s.begun {
+		return nil
+	}
+	return s.look(ctx, func(tx *sql.Tx) error {
+		n, err := s.watermark(ctx, tx)
+		if err == nil && n != s.kept {
+			err = errMoved
+		}
+		return err
+	})
 }
 
 func (s *State) watermark(ctx context.Context, on conn) (n spool.Number, err error) {

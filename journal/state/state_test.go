@@ -11,7 +11,9 @@ import (
 	"time"
 
 	"alignd/evidence"
+	"alignd/internal/pgtest"
 	"alignd/journal"
+	"alignd/journal/postgres"
 	"alignd/journal/spool"
 	"alignd/policy"
 	"alignd/record"
@@ -61,12 +63,34 @@ func fileAt(t testing.TB, path string) *State {
 	return s
 }
 
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+// postgresAt opens the state in a database of PostgreSQL.
+func postgresAt(t testing.TB, url string) *State {
+	t.Helper()
+	db, err := postgres.Access{URL: url}.DB()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := OpenPostgres(db, Options{})
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
 // stores runs a test on each database.
 func stores(t *testing.T, f func(t *testing.T, open func() *State)) {
+	t.Run("postgres", func(t *testing.T) {
+		url := pgtest.Database(t)
+		f(t, func() *State { return postgresAt(t, url) })
+	})
 	t.Run("sqlite", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "state.db")
 		f(t, func() *State { return fileAt(t, path) })
 	})
+}
+
+func scanInto(to any) func(*sql.Rows) error {
+	return func(r *sql.Rows) error { return r.Scan(to) }
 }
 
 func take(t testing.TB, s *State, from spool.ID, batch ...journal.Raw) {
@@ -255,8 +279,7 @@ func TestConfigurations(t *testing.T) {
 		take(t, s, spool.ID{1}, mail{at: later, config: hash}.raw(1))
 		s.flush(ctx)
 		var last int64
-		one := func(r *sql.Rows) error { return r.Scan(&last) }
-		if err := s.rows(ctx, s.db, one, "SELECT last FROM state_configs"); err != nil || last != later.Unix() {
+		if err := s.rows(ctx, s.db, scanInto(&last), "SELECT last FROM state_configs"); err != nil || last != later.Unix() {
 			t.Errorf("last judged at %d, want %d, %v", last, later.Unix(), err)
 		}
 	})
