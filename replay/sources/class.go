@@ -181,8 +181,9 @@ func (s *Survey) sameOrg(a, b string) bool {
 	return a == b || s.opt.Organization(a) != "" && s.opt.Organization(a) == s.opt.Organization(b)
 }
 
-// trusted reports whether the admin trusts a domain: by name, or as it is an own one.
-func (s *Survey) trusted(d string) bool { return slices.Contains(s.opt.Trust, d) || s.opt.Own(d) }
+// trusted reports whether the admin names a domain. That one of own_domains is the site's
+// is not enough: somebody else may have a name below it.
+func (s *Survey) trusted(d string) bool { return slices.Contains(s.opt.Trust, d) }
 
 // plainServID is the authserv-id of results, where it is a domain.
 func plainServID(a *evidence.AuthResults) string {

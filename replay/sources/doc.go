@@ -20,7 +20,7 @@
 //     the signer. The entry holds for these addresses.
 //   - DNS of the Author Domain names the signer (SPF include, CNAME of a key, the same
 //     key), and mail with that signature and the same MAIL FROM domain passes DMARC.
-//   - The admin names the signer or sealer: Options.Trust, or one of the own domains.
+//   - The admin names the signer or sealer: Options.Trust.
 //
 // In each case it is refused where others use the same signer: then their customers could
 // use the entry, too. Each entry asks for two proofs at once, as a signature or seal alone

@@ -119,8 +119,12 @@ func (s *Survey) candidate(k *class) *candidate {
 			k.messages, k.days.count(), leastMessages, leastDays, int(leastSpan.Hours()))
 		return c
 	}
-	if s.opt.Organization(k.key.signer) == "" {
+	switch {
+	case s.opt.Organization(k.key.signer) == "":
 		c.why = k.key.signer + " is a public suffix"
+		return c
+	case k.key.kind == vendor && !plainName(k.key.author):
+		c.why = "the Author Domain is no plain name"
 		return c
 	}
 	switch k.key.kind {
@@ -161,12 +165,12 @@ func (s *Survey) vendor(c *candidate) {
 			fmt.Sprintf("From the same addresses mail of %s with a signature of %s passes DMARC by SPF.", author, signer))
 		return
 	}
-	trusted := slices.Contains(s.opt.Trust, signer)
+	trusted := s.trusted(signer)
 	passing := w != nil && w.passes(signer, sender)
 	switch {
 	case sender == "":
 		c.why = fmt.Sprintf("no MAIL FROM domain of it passes SPF, so whoever has a message that %s signed could send it again from anywhere", signer)
-	case !s.sameOrg(sender, signer) && !(trusted && slices.Contains(s.opt.Trust, sender)):
+	case !s.sameOrg(sender, signer) && !(trusted && s.trusted(sender)):
 		c.why = fmt.Sprintf("MAIL FROM is of %s, which has nothing to do with the signer %s", sender, signer)
 	case trusted && k.asList:
 		c.why = fmt.Sprintf("it is a mailing list of %s, and whoever may write there could use the entry; where you know it: --trust and its List-Id", signer)
@@ -213,7 +217,7 @@ func (s *Survey) wordFor(c *candidate, w *words) string {
 	if w == nil {
 		return ""
 	}
-	for _, name := range sortedKeys(&w.includes) {
+	for _, name := range w.included() {
 		if isAtOrBelow(name, k.signer) {
 			return fmt.Sprintf("The SPF record of %s names %s.", k.author, name)
 		}
@@ -284,13 +288,6 @@ func (s *Survey) list(c *candidate) {
 	}
 }
 
-func (s *Survey) trustSentence(d string) string {
-	if slices.Contains(s.opt.Trust, d) {
-		return fmt.Sprintf("You named %s as trusted.", d)
-	}
-	return fmt.Sprintf("%s is one of your own domains, so nobody else can sign as it.", d)
-}
-
 // sealer suggests to trust a Sealer whom the admin knows, from the addresses that are
 // its own.
 func (s *Survey) sealer(c *candidate) {
@@ -304,7 +301,7 @@ func (s *Survey) sealer(c *candidate) {
 		c.why = fmt.Sprintf("no MAIL FROM domain of %s passes SPF, so it cannot be told which addresses are its own, and whoever has a message that it sealed could send it again", k.key.signer)
 		return
 	}
-	c.Because = append(c.Because, s.trustSentence(k.key.signer),
+	c.Because = append(c.Because, fmt.Sprintf("You named %s as trusted.", k.key.signer),
 		fmt.Sprintf("Its chains pass, and its word is that the messages passed DMARC when they came. The addresses are those that SPF of %s allows.", k.key.signer))
 }
 

@@ -2,7 +2,9 @@ package sources
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
+	"time"
 
 	"alignd/evidence"
 )
@@ -17,18 +19,24 @@ const (
 // passes DMARC.
 type words struct {
 	messages int
-	includes table[string, int]   // domains that its SPF record includes or redirects to
-	aliases  table[string, int]   // where keys of its passing signatures really are
-	keys     table[[32]byte, int] // of its passing signatures
-	passing  table[bearing, int]  // what mail that passes DMARC bears besides
-	places   table[place, int]    // from where mail passes by SPF, and what it bears
-	senders  table[bearing, int]  // MAIL FROM domains of a signer, whether DMARC passes or not
+	records  table[string, spoken] // its newest SPF record, and those of domains above it
+	aliases  table[string, int]    // where keys of its passing signatures really are
+	keys     table[[32]byte, int]  // of its passing signatures
+	passing  table[bearing, int]   // what mail that passes DMARC bears besides
+	places   table[place, int]     // from where mail passes by SPF, and what it bears
+	senders  table[bearing, int]   // MAIL FROM domains of a signer, whether DMARC passes or not
 }
 
 // bearing is a passing signature of another domain, and a MAIL FROM domain that passes SPF.
 type bearing struct {
 	signer, sender string
 	spf            bool // DMARC passes by SPF
+}
+
+// spoken is an SPF record as it was published at a time.
+type spoken struct {
+	at     time.Time
+	record string
 }
 
 type place struct {
@@ -40,9 +48,8 @@ type place struct {
 func newWords() words {
 	count := func(n *int) int { return *n }
 	w := words{}
-	for _, t := range []*table[string, int]{&w.includes, &w.aliases} {
-		t.max, t.weight = maxWords, count
-	}
+	w.records = table[string, spoken]{max: maxWords, weight: func(*spoken) int { return 0 }}
+	w.aliases.max, w.aliases.weight = maxWords, count
 	for _, t := range []*table[bearing, int]{&w.passing, &w.senders} {
 		t.max, t.weight = maxWords, count
 	}
@@ -60,8 +67,9 @@ func note[K comparable](t *table[K, int], k K) {
 func (w *words) hear(ev *evidence.Message, dm *evidence.DMARC, org Organization) {
 	w.messages++
 	if c := ev.SPF.MailFrom; c != nil && speaksFor(c.Domain, dm.AuthorDomain, org) {
-		for _, name := range included(c.Record) {
-			note(&w.includes, name)
+		// What the owner took out of it no longer counts.
+		if r, _ := w.records.at(c.Domain); !ev.Time.Before(r.at) && (c.Record != "" || c.Result == evidence.None) {
+			*r = spoken{ev.Time, c.Record}
 		}
 	}
 	for _, i := range dm.AlignedDKIM {
@@ -118,6 +126,16 @@ func directly(c *evidence.SPFCheck, author string, org Organization) bool {
 		return !strings.Contains(term, "/")
 	}
 	return false
+}
+
+// included are the domains that the records include or redirect to.
+func (w *words) included() []string {
+	var names []string
+	for _, r := range w.records.all() {
+		names = append(names, included(r.record)...)
+	}
+	slices.Sort(names)
+	return names
 }
 
 // included are the domains that an SPF record includes or redirects to, as far as they
