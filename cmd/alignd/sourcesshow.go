@@ -72,18 +72,37 @@ func showSuggestions(out io.Writer, opt sources.Options, list []*sources.Suggest
 	}
 }
 
-// showReasons tells why nothing is suggested for failing mail.
+// showReasons tells why nothing is suggested for failing mail, a reason once for each
+// Author Domain.
 func showReasons(out io.Writer, list []*sources.Source) {
-	first := true
+	const most = 20
+	type key struct{ author, why string }
+	from := map[key][]string{}
+	var order []key
 	for _, s := range list {
 		if s.NotSuggested == "" || s.Refused+s.Deferred+s.Held+s.Tagged == 0 {
 			continue
 		}
-		if first {
-			fmt.Fprintf(out, "\nNot suggested\n")
-			first = false
+		k := key{s.Author, s.NotSuggested}
+		if from[k] == nil {
+			order = append(order, k)
 		}
-		fmt.Fprintf(out, "  %s from %s: %s.\n", printable(s.Author), printable(s.Infrastructure), printable(s.NotSuggested))
+		from[k] = append(from[k], s.Infrastructure)
+	}
+	for i, k := range order {
+		if i == 0 {
+			fmt.Fprintf(out, "\nNot suggested\n")
+		}
+		if i == most {
+			fmt.Fprintf(out, "  and %d more reasons (--json has all).\n", len(order)-most)
+			break
+		}
+		where := from[k]
+		text := strings.Join(where[:min(3, len(where))], ", ")
+		if len(where) > 3 {
+			text += fmt.Sprintf(" and %d more", len(where)-3)
+		}
+		fmt.Fprintf(out, "  %s from %s: %s.\n", printable(k.author), printable(text), printable(k.why))
 	}
 }
 

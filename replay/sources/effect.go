@@ -1,6 +1,7 @@
 package sources
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -21,11 +22,12 @@ func (s *Survey) Measure(r *record.Record) {
 		return
 	}
 	var before *policy.Verdict // made where one candidate wants it
+	f := s.factsOf(ev)
 	for _, c := range s.candidates {
 		if c.why != "" {
 			continue
 		}
-		s.elsewhere(c, ev)
+		s.elsewhere(c, &f)
 		if !c.mayHold(ev) {
 			continue
 		}
@@ -85,33 +87,52 @@ func signedBy(ev *evidence.Message, signer string) bool {
 	return slices.ContainsFunc(ev.DKIM, func(d evidence.Signature) bool { return d.Result == evidence.Pass && d.Domain == signer })
 }
 
-// elsewhere notes Author Domains of somebody else that show the proofs of a candidate, or
+// facts are what candidates ask of a message.
+type facts struct {
+	ev        *evidence.Message
+	signers   []string // SDIDs of passing signatures
+	orgs      []string // their Organizational Domains, and that of MAIL FROM
+	authorOrg []string // of each Author Domain
+	list      string
+}
+
+func (s *Survey) factsOf(ev *evidence.Message) facts {
+	f := facts{ev: ev, list: strings.ToLower(ev.Traces.ListID)}
+	if sender := senderOf(ev); sender != "" {
+		f.orgs = append(f.orgs, s.opt.Organization(sender))
+	}
+	for i := range ev.DKIM {
+		if ev.DKIM[i].Result == evidence.Pass {
+			f.signers = append(f.signers, ev.DKIM[i].Domain)
+			f.orgs = append(f.orgs, s.opt.Organization(ev.DKIM[i].Domain))
+		}
+	}
+	for i := range ev.DMARC {
+		f.authorOrg = append(f.authorOrg, cmp.Or(s.opt.Organization(ev.DMARC[i].AuthorDomain), ev.DMARC[i].AuthorDomain))
+	}
+	return f
+}
+
+// elsewhere notes Author Domains of somebody else that show the signer of a candidate, or
 // where tenants count, anything of the signer's organization.
-func (s *Survey) elsewhere(c *candidate, ev *evidence.Message) {
-	shows := signedBy(ev, c.proof.signer)
+func (s *Survey) elsewhere(c *candidate, f *facts) {
+	shows := slices.Contains(f.signers, c.proof.signer)
 	switch c.class.key.kind {
 	case sealer:
 		return
 	case list: // mail of its other lists is nobody else's
-		shows = shows && !isAtOrBelow(strings.ToLower(ev.Traces.ListID), c.proof.signer)
+		shows = shows && !isAtOrBelow(f.list, c.proof.signer)
 	case vendor:
-		shows = shows || c.tenants && s.ofOrg(ev, s.opt.Organization(c.proof.signer))
+		shows = shows || c.tenants && slices.Contains(f.orgs, c.signerOrg)
 	}
 	if !shows {
 		return
 	}
-	for i := range ev.DMARC {
-		if a := ev.DMARC[i].AuthorDomain; a != "" && !(c.Author != "" && s.sameOrg(a, c.Author)) && !s.sameOrg(a, c.proof.signer) {
+	for i, org := range f.authorOrg {
+		if a := f.ev.DMARC[i].AuthorDomain; a != "" && org != c.signerOrg && !(c.Author != "" && s.sameOrg(a, c.Author)) {
 			c.others.add(a)
 		}
 	}
-}
-
-// ofOrg reports whether a message is signed or sent by an organization.
-func (s *Survey) ofOrg(ev *evidence.Message, org string) bool {
-	return s.opt.Organization(senderOf(ev)) == org || slices.ContainsFunc(ev.DKIM, func(d evidence.Signature) bool {
-		return d.Result == evidence.Pass && s.opt.Organization(d.Domain) == org
-	})
 }
 
 // settle decides on a candidate after all records were measured.

@@ -11,6 +11,23 @@ import (
 // Public Suffix List. It is empty where the name has none.
 type Organization func(name string) string
 
+// remembered is org with the last answers at hand.
+func remembered(org Organization) Organization {
+	const most = 20_000
+	known := map[string]string{}
+	return func(name string) string {
+		o, ok := known[name]
+		if !ok {
+			if len(known) >= most {
+				clear(known)
+			}
+			o = org(name)
+			known[name] = o
+		}
+		return o
+	}
+}
+
 // Infrastructure is who runs a client: the Organizational Domain of a name of its
 // address that leads back to it, else its network of /24 or /48; "unknown" without an
 // address. Whoever sends chooses neither.

@@ -2,6 +2,7 @@ package sources
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 )
@@ -68,6 +69,9 @@ func (s *Survey) explain(p *Source, about []*candidate) {
 		p.NotSuggested = ""
 	case done == 0:
 		p.NotSuggested = "nothing is done to its failing mail"
+	case p.NotSuggested == "" && len(p.Sealers) > 0 && !s.trusted(p.Sealers[0].Name):
+		p.NotSuggested = fmt.Sprintf("nothing but itself speaks for the sealer %s, and whoever owns a domain can seal with it. Where you know that it tells the truth: --trust %s",
+			p.Sealers[0].Name, p.Sealers[0].Name)
 	case p.NotSuggested == "":
 		p.NotSuggested = "its failing mail has no signature of another domain that passes, so nothing proves who sends it"
 	}

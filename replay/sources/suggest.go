@@ -65,6 +65,7 @@ type candidate struct {
 	// tenants: any mail of others that the signer's organization has to do with counts
 	// as Others, not only that with the same proofs.
 	tenants                          bool
+	signerOrg                        string // Organizational Domain of the signer
 	why                              string // not suggested, as
 	authors, infrastructures, others tally
 }
@@ -112,7 +113,7 @@ func (s *Survey) compile(c *candidate) {
 
 // candidate says what entry would be for a class, or why there is none.
 func (s *Survey) candidate(k *class) *candidate {
-	c := &candidate{class: k}
+	c := &candidate{class: k, signerOrg: s.opt.Organization(k.key.signer)}
 	span := k.last.Sub(k.first)
 	if k.messages < leastMessages || k.days.count() < leastDays || span < leastSpan {
 		c.why = fmt.Sprintf("it is not steady yet: messages %d on days %d, and wanted are %d on %d days, over %d hours at least",
@@ -120,7 +121,7 @@ func (s *Survey) candidate(k *class) *candidate {
 		return c
 	}
 	switch {
-	case s.opt.Organization(k.key.signer) == "":
+	case c.signerOrg == "":
 		c.why = k.key.signer + " is a public suffix"
 		return c
 	case k.key.kind == vendor && !plainName(k.key.author):
@@ -167,6 +168,19 @@ func (s *Survey) vendor(c *candidate) {
 	}
 	trusted := s.trusted(signer)
 	passing := w != nil && w.passes(signer, sender)
+	if !trusted {
+		switch {
+		case word == "" && passing:
+			c.why = fmt.Sprintf("mail of %s that passes DMARC has its signature too, but whoever gets such mail can sign it and send it on; DNS of %s does not name %s. Where you know that it sends for %s: --trust %s", author, author, signer, author, signer)
+			return
+		case word == "":
+			c.why = fmt.Sprintf("nothing but itself speaks for %s, and whoever owns a domain can sign with it. Where you know that it sends for %s: --trust %s", signer, author, signer)
+			return
+		case !passing:
+			c.why = fmt.Sprintf("DNS of %s names %s, but none of its mail for %s passes DMARC, so it may be of another customer. Where you know that it sends for %s: --trust %s", author, signer, author, author, signer)
+			return
+		}
+	}
 	switch {
 	case sender == "":
 		c.why = fmt.Sprintf("no MAIL FROM domain of it passes SPF, so whoever has a message that %s signed could send it again from anywhere", signer)
@@ -176,12 +190,6 @@ func (s *Survey) vendor(c *candidate) {
 		c.why = fmt.Sprintf("it is a mailing list of %s, and whoever may write there could use the entry; where you know it: --trust and its List-Id", signer)
 	case trusted:
 		c.Because = append(c.Because, fmt.Sprintf("You named %s as trusted.", signer))
-	case word == "" && passing:
-		c.why = fmt.Sprintf("mail of %s that passes DMARC has its signature too, but whoever gets such mail can sign it and send it on; DNS of %s does not name %s. Where you know that it sends for %s: --trust %s", author, author, signer, author, signer)
-	case word == "":
-		c.why = fmt.Sprintf("nothing but itself speaks for %s, and whoever owns a domain can sign with it. Where you know that it sends for %s: --trust %s", signer, author, signer)
-	case !passing:
-		c.why = fmt.Sprintf("DNS of %s names %s, but none of its mail for %s passes DMARC, so it may be of another customer. Where you know that it sends for %s: --trust %s", author, signer, author, author, signer)
 	default:
 		c.tenants = true
 		c.Because = append(c.Because, word, fmt.Sprintf("Mail of %s with a signature of %s passes DMARC, too.", author, signer))

@@ -93,6 +93,7 @@ type Rest struct{ Pairs, Messages, Pass, Fail int }
 
 // New begins a survey.
 func New(opt Options) *Survey {
+	opt.Organization = remembered(opt.Organization)
 	s := &Survey{opt: opt, ids: map[string]bool{}}
 	weight := func(p *Source) int { return p.Messages }
 	s.own = table[pairKey, Source]{max: maxOwnPairs, weight: weight, gone: s.drop}
