@@ -45,7 +45,7 @@ back to it (option iprev), else the network of /24 or /48.
 
 For failing mail that is honest beyond doubt it suggests an entry to paste, with what the
 entry would have let in since then, and says of other sources why not. --trust names
-whom you know: the domain of a vendor's signature, of a sealer, or a List-Id.
+whom you know: the domain of a vendor's signature, of a sealer, a gateway, or a List-Id.
 
 Times are RFC 3339 or a span back from now: 14d, 6h, 90m.
 
@@ -62,7 +62,7 @@ usage.`,
 	flags := c.Flags()
 	flags.StringVar(&f.config, "config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
 	flags.StringVar(&f.since, "since", "30d", "messages that began at this time or later")
-	flags.StringArrayVar(&f.trust, "trust", nil, "a signer, sealer or List-Id that you know to be honest, for suggestions; repeatable")
+	flags.StringArrayVar(&f.trust, "trust", nil, "a signer, sealer, gateway or List-Id that you know to be honest, for suggestions; repeatable")
 	flags.IntVar(&f.limit, "limit", 50, "sources at most; 0 is all")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
 	return c

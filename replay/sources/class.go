@@ -17,6 +17,7 @@ const (
 	vendor kind = iota // exception for one Author Domain and a signer
 	list               // exception for a list and its signer
 	sealer             // trusted_sealers
+	relay              // trusted_relays
 )
 
 // classKey is failing mail that one entry would be for.
@@ -24,7 +25,7 @@ type classKey struct {
 	kind   kind
 	author string // of vendor
 	list   string // of list: the List-Id
-	signer string // SDID, or d= of the seal
+	signer string // SDID, d= of the seal, or the address of a relay
 	sender string // MAIL FROM domain that passes SPF; empty for none, and for sealer
 }
 
@@ -74,6 +75,7 @@ func (s *Survey) class(k classKey) *class {
 // sort files a failing message under the classes that it is of.
 func (s *Survey) sort(ev *evidence.Message, dm *evidence.DMARC, own bool, infrastructure string) {
 	sender := senderOf(ev)
+	s.gatewayOf(ev, dm, own, infrastructure)
 	if d, set := s.vouchedSeal(ev, dm); d != "" {
 		c := s.class(classKey{kind: sealer, signer: d})
 		c.add(ev, dm, own, infrastructure)

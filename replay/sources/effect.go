@@ -28,6 +28,12 @@ func (s *Survey) Measure(r *record.Record) {
 			continue
 		}
 		s.elsewhere(c, &f)
+		if c.class.key.kind == relay {
+			if s.relayLetsIn(c, ev) && acted(done(&r.Verdict)) {
+				c.letIn(r, s)
+			}
+			continue
+		}
 		if !c.mayHold(ev) {
 			continue
 		}
@@ -74,8 +80,11 @@ func (c *candidate) proven(ev *evidence.Message) bool {
 	if len(p.clients) > 0 && !slices.Contains(p.clients, ev.Client.IP().Unmap().WithZone("")) {
 		return false
 	}
-	if c.class.key.kind == sealer {
+	switch c.class.key.kind {
+	case sealer:
 		return newestSealer(&ev.ARC) == p.signer
+	case relay:
+		return true // the address is the proof
 	}
 	if p.sender != "" && senderOf(ev) != p.sender || p.list != "" && strings.ToLower(ev.Traces.ListID) != p.list {
 		return false
@@ -118,7 +127,7 @@ func (s *Survey) factsOf(ev *evidence.Message) facts {
 func (s *Survey) elsewhere(c *candidate, f *facts) {
 	shows := slices.Contains(f.signers, c.proof.signer)
 	switch c.class.key.kind {
-	case sealer:
+	case sealer, relay:
 		return
 	case list: // mail of its other lists is nobody else's
 		shows = shows && !isAtOrBelow(f.list, c.proof.signer)

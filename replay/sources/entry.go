@@ -22,6 +22,9 @@ func (c *candidate) write(s *Survey) {
 	case sealer:
 		c.ID = s.freeID("sealer-" + c.proof.signer)
 		c.Entry = c.trustedSealer()
+	case relay:
+		c.ID = s.freeID("gateway-" + c.proof.signer)
+		c.Entry = c.trustedRelay()
 	}
 }
 

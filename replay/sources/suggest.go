@@ -121,6 +121,7 @@ func (s *Survey) candidate(k *class) *candidate {
 		return c
 	}
 	switch {
+	case k.key.kind == relay:
 	case c.signerOrg == "":
 		c.why = k.key.signer + " is a public suffix"
 		return c
@@ -135,6 +136,8 @@ func (s *Survey) candidate(k *class) *candidate {
 		s.list(c)
 	case sealer:
 		s.sealer(c)
+	case relay:
+		s.relay(c)
 	}
 	return c
 }

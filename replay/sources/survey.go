@@ -2,6 +2,7 @@ package sources
 
 import (
 	"cmp"
+	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,7 @@ type Survey struct {
 	ownWords   table[string, words]
 	words      table[string, words]
 	classes    table[classKey, class]
+	gateways   table[netip.Addr, gateway]
 	candidates []*candidate
 	ids        map[string]bool
 	first      time.Time // of the records
@@ -102,6 +104,7 @@ func New(opt Options) *Survey {
 	s.ownWords = table[string, words]{max: maxVoices, weight: heard}
 	s.words = table[string, words]{max: maxVoices, weight: heard}
 	s.classes = table[classKey, class]{max: maxClasses, weight: func(c *class) int { return c.messages }}
+	s.gateways = table[netip.Addr, gateway]{max: maxGateways, weight: func(g *gateway) int { return g.messages }}
 	return s
 }
 
@@ -121,6 +124,9 @@ func (s *Survey) Add(r *record.Record) {
 	}
 	s.count++
 	s.first, s.last = earlier(s.first, ev.Time), later(s.last, ev.Time)
+	if s.opt.With != nil {
+		s.relayed(ev)
+	}
 	for i := range ev.DMARC {
 		dm := &ev.DMARC[i]
 		if dm.AuthorDomain == "" || s.opt.Domain != "" && dm.AuthorDomain != s.opt.Domain || slices.Contains(ev.From.Partial, dm.AuthorDomain) {

@@ -54,9 +54,10 @@ func newWorld(t *testing.T, seed int64, trust ...string) *world {
 		"t2.esp.example":    {"v=spf1 ip4:203.0.113.0/25 -all", []string{"203.0.113.0/25"}},
 		"club.example":      {"v=spf1 ip4:100.64.1.0/28 -all", []string{"100.64.1.0/28"}},
 		"fwd.example":       {"v=spf1 ip4:100.64.2.0/28 -all", []string{"100.64.2.0/28"}},
-		"evil.example":      {"v=spf1 ip4:10.0.0.0/8 ip4:198.51.100.128/25 ip4:203.0.113.128/25 -all", []string{"10.0.0.0/8", "198.51.100.128/25", "203.0.113.128/25"}},
-		"bank.example":      {"v=spf1 ip4:100.64.9.0/24 -all", []string{"100.64.9.0/24"}},
-		"shop.example":      {"v=spf1 include:esp.example -all", []string{"203.0.113.0/25"}},
+		"evil.example":      {"v=spf1 ip4:11.0.0.0/8 ip4:198.51.100.128/25 ip4:203.0.113.128/25 -all", []string{"11.0.0.0/8", "198.51.100.128/25", "203.0.113.128/25"}},
+		"a.test":            {}, "b.test": {}, "c.test": {}, "d.test": {}, "e.test": {}, "f.test": {},
+		"bank.example": {"v=spf1 ip4:100.64.9.0/24 -all", []string{"100.64.9.0/24"}},
+		"shop.example": {"v=spf1 include:esp.example -all", []string{"203.0.113.0/25"}},
 	}}
 }
 
@@ -69,6 +70,8 @@ type mail struct {
 	seals                  []seal   // of a chain that passes, the oldest first
 	helo, unconfirmed      string
 	modified               bool
+	received               evidence.Hop
+	names                  []string // of the address, which lead back to it
 }
 
 type seal struct{ domain, author, dmarc string }
@@ -88,6 +91,12 @@ func (w *world) send(by string, m mail) {
 		Looked:     evidence.AllSections,
 		ARC:        evidence.ARC{Result: evidence.None},
 		Traces:     evidence.Traces{ListID: m.list, List: m.list != "", ARC: len(m.seals) > 0},
+	}
+	if m.received.By != "" {
+		ev.Received = []evidence.Hop{m.received}
+	}
+	if m.names != nil {
+		ev.IPRev = evidence.IPRev{Result: evidence.Pass, Names: m.names}
 	}
 	if m.unconfirmed != "" {
 		ev.IPRev = evidence.IPRev{Result: evidence.Fail, Unconfirmed: []string{m.unconfirmed}}
@@ -181,6 +190,10 @@ func (w *world) judge(r *Report) (letIn map[string]int) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
+		if strings.HasPrefix(s.Entry, "trusted_relays") {
+			w.judgeRelay(s, letIn)
+			continue
+		}
 		n := 0
 		for i, r := range w.records {
 			before, after := policy.Decide(&r.Evidence, w.base.Rules), policy.Decide(&r.Evidence, cfg.Rules)
@@ -197,6 +210,36 @@ func (w *world) judge(r *Report) (letIn map[string]int) {
 		}
 	}
 	return letIn
+}
+
+// judgeRelay lets the entry find the client, and SPF be checked for it.
+func (w *world) judgeRelay(s *Suggestion, letIn map[string]int) {
+	n := 0
+	for i, r := range w.records {
+		ev := r.Evidence
+		if !strings.Contains(s.Entry, `"`+ev.Client.Peer.String()+`"`) || len(ev.Received) == 0 || ev.DMARC[0].DKIMAligned {
+			continue
+		}
+		ev.Client.Original = ev.Received[0].Addr
+		dm := ev.DMARC[0]
+		dm.SPFAligned, dm.Result = false, evidence.Fail
+		for _, network := range w.spf[ev.MailFromDomain].from {
+			if netip.MustParsePrefix(network).Contains(ev.Client.Original) && lastTwo(ev.MailFromDomain) == lastTwo(dm.AuthorDomain) {
+				dm.SPFAligned, dm.Result = true, evidence.Pass
+			}
+		}
+		ev.DMARC = []evidence.DMARC{dm}
+		if after := policy.Decide(&ev, w.base.Rules); severity(after.Delivery) < severity(r.Verdict.Delivery) {
+			n++
+			letIn[w.by[i]]++
+			if strings.HasPrefix(w.by[i], "attacker") {
+				w.t.Errorf("%s is let in by\n%s", w.by[i], s.Entry)
+			}
+		}
+	}
+	if n != s.Effect.LetIn {
+		w.t.Errorf("the effect is said to be %+v, and %d messages are let in by\n%s", s.Effect, n, s.Entry)
+	}
 }
 
 // days calls f for each of the last n days, the oldest first, times a day.
@@ -288,9 +331,28 @@ func (w *world) forwarder() {
 	})
 }
 
+// gateway brings what others send to the site, forgeries too, and writes who sent it.
+func (w *world) gateway() {
+	days(15, 3, func(day int) {
+		from := func(ip string) evidence.Hop {
+			return evidence.Hop{From: "x.example", By: "gw.own.example", Addr: netip.MustParseAddr(ip)}
+		}
+		m := mail{day: day, ip: "192.0.2.9", names: []string{"gw.own.example"}}
+		for _, a := range []string{"a", "b", "c", "d", "e", "f"} {
+			m := m
+			m.from, m.sender, m.signers, m.received = a+".test", a+".test", []string{a + ".test"}, from("100.64.7.1")
+			w.send("gateway", m)
+		}
+		m.from, m.sender, m.received = "bank.example", "bank.example", from(w.in("100.64.9.0/28", 9)) // not signed: SPF alone says who it is
+		w.send("unsigned through the gateway", m)
+		m.from, m.sender, m.received = w.pick("bank.example", "shop.example"), w.pick("bank.example", "shop.example", "evil.example"), from(w.evilIP())
+		w.send("attacker through the gateway", m)
+	})
+}
+
 // Attackers. evilIP is one of theirs, often in the network of somebody honest.
 func (w *world) evilIP() string {
-	return w.pick(w.in("10.1.1.0/24", 200), w.in("198.51.100.128/25", 100), w.in("203.0.113.128/25", 100), w.in("10.9.9.0/24", 2))
+	return w.pick(w.in("11.1.1.0/24", 200), w.in("198.51.100.128/25", 100), w.in("203.0.113.128/25", 100), w.in("11.9.9.0/24", 2))
 }
 
 func (w *world) victim() string { return w.pick("own.example", "bank.example", "shop.example") }
@@ -299,7 +361,7 @@ func (w *world) victim() string { return w.pick("own.example", "bank.example", "
 var attackers = map[string]func(*world){
 	"own domain": func(w *world) {
 		days(20, 4, func(day int) {
-			w.send("attacker own domain", mail{day: day, ip: w.in("10.1.1.0/24", 3), from: "own.example", sender: "evil.example", signers: []string{"evil.example"}})
+			w.send("attacker own domain", mail{day: day, ip: w.in("11.1.1.0/24", 3), from: "own.example", sender: "evil.example", signers: []string{"evil.example"}})
 		})
 	},
 	"same names": func(w *world) {
@@ -309,7 +371,7 @@ var attackers = map[string]func(*world){
 	},
 	"sends on": func(w *world) { // genuine mail, with a signature beside it, and then forgeries
 		days(20, 4, func(day int) {
-			m := mail{day: day, ip: w.in("10.1.1.0/24", 3), from: "own.example", sender: "evil.example", signers: []string{"own.example", "evil.example"}, aliased: w.rng.Intn(2) == 0}
+			m := mail{day: day, ip: w.in("11.1.1.0/24", 3), from: "own.example", sender: "evil.example", signers: []string{"own.example", "evil.example"}, aliased: w.rng.Intn(2) == 0}
 			if w.rng.Intn(2) == 0 {
 				m.signers = m.signers[1:]
 			}
@@ -381,6 +443,13 @@ var attackers = map[string]func(*world){
 			w.send("attacker neighbour with SPF", mail{day: day, ip: w.in("198.51.100.64/26", 2), from: "own.example", sender: w.pick("own.example", "evil.example"), signers: []string{"evil.example"}})
 		})
 	},
+	"gateway": func(w *world) { // calls itself what the gateway is called
+		days(20, 4, func(day int) {
+			m := mail{day: day, ip: w.pick("11.9.9.1", "11.9.9.2"), from: "bank.example", sender: "bank.example", helo: "gw.own.example", unconfirmed: "gw.own.example"}
+			m.received = evidence.Hop{From: "mail.bank.example", By: "gw.own.example", Addr: netip.MustParseAddr("100.64.9.1")}
+			w.send("attacker gateway", m)
+		})
+	},
 	"one of many": func(w *world) {
 		days(20, 4, func(day int) {
 			w.send("attacker one of many", mail{day: day, ip: w.evilIP(), from: "own.example", sender: "evil.example"})
@@ -431,6 +500,9 @@ func TestHonestSourcesGetAnEntryAndAttackersNone(t *testing.T) {
 		{name: "a list that nobody speaks for", honest: func(w *world) { w.list("members.club.example", "club.example", "club.example") }},
 		{name: "a forwarder that the admin names", trust: []string{"fwd.example"}, honest: (*world).forwarder, want: []string{"forwarder"}},
 		{name: "a forwarder that nobody speaks for", honest: (*world).forwarder},
+		{name: "a gateway of the site that the admin names", trust: []string{"gw.own.example"}, honest: (*world).gateway, want: []string{"unsigned through the gateway"}},
+		{name: "a gateway that nobody names", honest: (*world).gateway},
+		{name: "a name of the site without such a gateway", trust: []string{"gw.own.example"}, honest: (*world).office},
 		{name: "all of them", trust: []string{"fwd.example", "members.club.example"}, honest: func(w *world) {
 			w.office()
 			w.vendorByDKIM()
@@ -516,7 +588,7 @@ func TestNoInventedAttackerIsLetIn(t *testing.T) {
 	for seed := range int64(inventedWorlds) {
 		rng := rand.New(rand.NewSource(seed))
 		var trust []string
-		for _, d := range []string{"vendor.example", "club.example", "members.club.example", "fwd.example", "esp.example"} {
+		for _, d := range []string{"vendor.example", "club.example", "members.club.example", "fwd.example", "esp.example", "gw.own.example"} {
 			if rng.Intn(2) == 0 {
 				trust = append(trust, d)
 			}
@@ -525,13 +597,13 @@ func TestNoInventedAttackerIsLetIn(t *testing.T) {
 		if slices.Contains(trust, "esp.example") { // who names a service that nobody else is seen to use has no sign of its customers
 			w.tenants()
 		}
-		for _, honest := range []func(){w.office, func() { w.vendorBySPF(w.pick("b.vendor.example", "vendor.example")) }, w.vendorByDKIM, w.vendorAlone, w.vendorOnOwnAddress, w.tenants, w.forwarder,
+		for _, honest := range []func(){w.office, w.gateway, func() { w.vendorBySPF(w.pick("b.vendor.example", "vendor.example")) }, w.vendorByDKIM, w.vendorAlone, w.vendorOnOwnAddress, w.tenants, w.forwarder,
 			func() { w.list("members.club.example", "club.example", "club.example") }} {
 			if rng.Intn(2) == 0 {
 				honest()
 			}
 		}
-		for _, name := range []string{"own domain", "sends on", "replay", "sealer", "replay of a seal", "list", "replay of a list", "neighbour", "neighbour with SPF", "tenant"} {
+		for _, name := range []string{"own domain", "sends on", "replay", "sealer", "replay of a seal", "list", "replay of a list", "neighbour", "neighbour with SPF", "gateway", "tenant"} {
 			if rng.Intn(4) == 0 {
 				attackers[name](w)
 			}
