@@ -45,7 +45,6 @@ type class struct {
 	days        daySet
 	from        tally // infrastructures
 	addresses   table[netip.Addr, int]
-	keys        table[[32]byte, int] // of the signer's signatures
 	authors     table[string, member]
 	servIDs     tally
 	modified    bool // of sealer: a message was changed since
@@ -66,7 +65,6 @@ func (s *Survey) class(k classKey) *class {
 		count := func(n *int) int { return *n }
 		c.key = k
 		c.addresses = table[netip.Addr, int]{max: maxAddresses, weight: count}
-		c.keys = table[[32]byte, int]{max: maxWords, weight: count}
 		c.authors = table[string, member]{max: maxAuthors, weight: func(m *member) int { return m.messages }}
 	}
 	return c
@@ -99,11 +97,6 @@ func (s *Survey) sort(ev *evidence.Message, dm *evidence.DMARC, own bool, infras
 		c.at(ev)
 		c.mediator = c.mediator || s.mediates(ev, signer)
 		c.asList = c.asList || isAtOrBelow(id, signer)
-		for i := range ev.DKIM {
-			if d := &ev.DKIM[i]; d.Domain == signer && d.Result == evidence.Pass && d.KeyHash != [32]byte{} {
-				note(&c.keys, d.KeyHash)
-			}
-		}
 	}
 }
 

@@ -162,8 +162,9 @@ func (s *Survey) vendor(c *candidate) {
 		c.why = fmt.Sprintf("mail that %s signs for %s has several MAIL FROM domains, so it may be of several of its customers; %s", signer, author, alignAdvice(author))
 		return
 	}
-	word := s.wordFor(c, w)
-	if list := placesOf(k, w, word != ""); len(list) > 0 {
+	word := wordFor(&k.key, w)
+	related := sender != "" && s.sameOrg(sender, signer)
+	if list := placesOf(k, w, word != ""); len(list) > 0 && related {
 		c.proof.clients = list
 		c.Because = append(c.Because, cmp.Or(word, fmt.Sprintf("The SPF record of %s itself lists its addresses.", author)),
 			fmt.Sprintf("From the same addresses mail of %s with a signature of %s passes DMARC by SPF.", author, signer))
@@ -187,7 +188,7 @@ func (s *Survey) vendor(c *candidate) {
 	switch {
 	case sender == "":
 		c.why = fmt.Sprintf("no MAIL FROM domain of it passes SPF, so whoever has a message that %s signed could send it again from anywhere", signer)
-	case !s.sameOrg(sender, signer) && !(trusted && s.trusted(sender)):
+	case !related && !(trusted && s.trusted(sender)):
 		c.why = fmt.Sprintf("MAIL FROM is of %s, which has nothing to do with the signer %s", sender, signer)
 	case trusted && k.asList:
 		c.why = fmt.Sprintf("it is a mailing list of %s, and whoever may write there could use the entry; where you know it: --trust and its List-Id", signer)
@@ -223,8 +224,7 @@ func firstAddrs(list []netip.Addr) []netip.Addr {
 // wordFor is where DNS of the Author Domain names the signer, in a sentence. A name that
 // it includes counts for the signer that is the same or above it: who has a name controls
 // what is below it, and not what is beside it.
-func (s *Survey) wordFor(c *candidate, w *words) string {
-	k := c.class.key
+func wordFor(k *classKey, w *words) string {
 	if w == nil {
 		return ""
 	}
@@ -236,11 +236,6 @@ func (s *Survey) wordFor(c *candidate, w *words) string {
 	for _, name := range sortedKeys(&w.aliases) {
 		if isAtOrBelow(name, k.signer) {
 			return fmt.Sprintf("A key of %s lies at %s (CNAME).", k.author, name)
-		}
-	}
-	for key := range c.class.keys.rows {
-		if w.keys.has(key) {
-			return fmt.Sprintf("%s and %s publish the same key.", k.author, k.signer)
 		}
 	}
 	return ""

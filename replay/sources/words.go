@@ -21,7 +21,6 @@ type words struct {
 	messages int
 	records  table[string, spoken] // its newest SPF record, and those of domains above it
 	aliases  table[string, int]    // where keys of its passing signatures really are
-	keys     table[[32]byte, int]  // of its passing signatures
 	passing  table[bearing, int]   // what mail that passes DMARC bears besides
 	places   table[place, int]     // from where mail passes by SPF, and what it bears
 	senders  table[bearing, int]   // MAIL FROM domains of a signer, whether DMARC passes or not
@@ -53,7 +52,6 @@ func newWords() words {
 	for _, t := range []*table[bearing, int]{&w.passing, &w.senders} {
 		t.max, t.weight = maxWords, count
 	}
-	w.keys.max, w.keys.weight = maxWords, count
 	w.places.max, w.places.weight = maxPlaces, count
 	return w
 }
@@ -78,9 +76,6 @@ func (w *words) hear(ev *evidence.Message, dm *evidence.DMARC, org Organization)
 		}
 		for _, name := range ev.DKIM[i].KeyCNAMEs {
 			note(&w.aliases, strings.TrimSuffix(strings.ToLower(name), "."))
-		}
-		if key := ev.DKIM[i].KeyHash; key != [32]byte{} {
-			note(&w.keys, key)
 		}
 	}
 	sender := senderOf(ev)

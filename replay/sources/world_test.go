@@ -54,8 +54,10 @@ func newWorld(t *testing.T, seed int64, trust ...string) *world {
 		"t2.esp.example":    {"v=spf1 ip4:203.0.113.0/25 -all", []string{"203.0.113.0/25"}},
 		"club.example":      {"v=spf1 ip4:100.64.1.0/28 -all", []string{"100.64.1.0/28"}},
 		"fwd.example":       {"v=spf1 ip4:100.64.2.0/28 -all", []string{"100.64.2.0/28"}},
-		"evil.example":      {"v=spf1 ip4:11.0.0.0/8 ip4:198.51.100.128/25 ip4:203.0.113.128/25 -all", []string{"11.0.0.0/8", "198.51.100.128/25", "203.0.113.128/25"}},
-		"a.test":            {}, "b.test": {}, "c.test": {}, "d.test": {}, "e.test": {}, "f.test": {},
+		"evil.example": {"v=spf1 include:everywhere.evil.example -all", // who owns a domain may list whom he likes
+			[]string{"11.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24"}},
+		"letters.example": {"v=spf1 ip4:172.16.5.0/28 -all", []string{"172.16.5.0/28"}},
+		"a.test":          {}, "b.test": {}, "c.test": {}, "d.test": {}, "e.test": {}, "f.test": {},
 		"bank.example": {"v=spf1 ip4:100.64.9.0/24 -all", []string{"100.64.9.0/24"}},
 		"shop.example": {"v=spf1 include:esp.example -all", []string{"203.0.113.0/25"}},
 	}}
@@ -118,7 +120,7 @@ func (w *world) send(by string, m mail) {
 	dm := evidence.DMARC{AuthorDomain: m.from, PolicyDomain: lastTwo(m.from), OrgDomain: lastTwo(m.from), Looked: evidence.SectionOrg, Existence: evidence.Exists,
 		Policy: evidence.PolicyReject, PolicyTag: "p", Published: evidence.DMARCRecord{P: evidence.PolicyReject, Pct: 100}, Result: evidence.Fail, Discovery: evidence.TreeWalk}
 	for i, d := range m.signers {
-		s := evidence.Signature{Result: evidence.Pass, Domain: d, Selector: "s", KeyHash: [32]byte{byte(len(d)), d[0], d[1]}}
+		s := evidence.Signature{Result: evidence.Pass, Domain: d, Selector: "s"}
 		if lastTwo(d) == lastTwo(m.from) {
 			dm.DKIMAligned, dm.AlignedDKIM = true, append(dm.AlignedDKIM, i)
 			if m.aliased {
@@ -450,6 +452,11 @@ var attackers = map[string]func(*world){
 			w.send("attacker gateway", m)
 		})
 	},
+	"same host": func(w *world) { // a customer on the host that the site's SPF lists, which signs for all
+		days(20, 4, func(day int) {
+			w.send("attacker same host", mail{day: day, ip: w.in("172.16.5.0/28", 2), from: "own.example", sender: "evil.example", signers: []string{"letters.example", "evil.example"}})
+		})
+	},
 	"one of many": func(w *world) {
 		days(20, 4, func(day int) {
 			w.send("attacker one of many", mail{day: day, ip: w.evilIP(), from: "own.example", sender: "evil.example"})
@@ -481,7 +488,7 @@ func TestHonestSourcesGetAnEntryAndAttackersNone(t *testing.T) {
 		{name: "nobody but attackers", honest: (*world).office},
 		{name: "a vendor whose mail passes by SPF from the same addresses", honest: func(w *world) { w.vendorBySPF("b.vendor.example") }, without: []string{other}, want: []string{"vendor"}},
 		{name: "a vendor on addresses that the site's own SPF record lists", honest: (*world).vendorOnOwnAddress, want: []string{"vendor"}},
-		{name: "the same, with MAIL FROM of yet another domain", honest: func(w *world) { w.vendorBySPF("bounces.example") }, without: []string{other}, want: []string{"vendor"}},
+		{name: "the same, with MAIL FROM of yet another domain", honest: func(w *world) { w.vendorBySPF("bounces.example") }, without: []string{other}},
 		{name: "a vendor that DNS names and whose mail passes by DKIM", honest: func(w *world) { w.office(); w.vendorByDKIM() }, without: []string{other}, want: []string{"vendor"}},
 		{name: "a vendor that nobody speaks for", honest: (*world).vendorAlone, without: []string{other}},
 		{name: "a vendor that DNS names and none of whose mail passes", honest: func(w *world) { w.office(); w.vendorAlone() }, without: []string{other}},
@@ -603,7 +610,7 @@ func TestNoInventedAttackerIsLetIn(t *testing.T) {
 				honest()
 			}
 		}
-		for _, name := range []string{"own domain", "sends on", "replay", "sealer", "replay of a seal", "list", "replay of a list", "neighbour", "neighbour with SPF", "gateway", "tenant"} {
+		for _, name := range []string{"own domain", "sends on", "replay", "sealer", "replay of a seal", "list", "replay of a list", "neighbour", "neighbour with SPF", "gateway", "same host", "tenant"} {
 			if rng.Intn(4) == 0 {
 				attackers[name](w)
 			}
