@@ -48,6 +48,8 @@ func startReporter(cfg *config.Config, m *memory, dns resolver.Lookuper, log *sl
 	r := &reporter{}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
+	// A restart finds its own lease again, and no two processes have one spool.
+	s.Holder += fmt.Sprintf(" %x", m.spool.ID())
 	sender := send.New(m.state, s)
 	r.ended.Go(func() { guarded(log, "sending reports", func() { sender.Run(ctx) }) })
 	return r, nil
@@ -85,7 +87,7 @@ func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger)
 		Schema: aggregate.Schema(r.Schema), Own: ownDomains(cfg), DNS: dns, Log: log, KeepSent: r.KeepSent.Duration,
 		OptOut: send.OptOut{Addresses: r.OptOut.Addresses, Hosts: r.OptOut.MailDomains, Domains: r.OptOut.Domains},
 		Limits: send.Limits{PerMinute: r.PerMinute, PerDay: r.PerDay, PerOrganization: r.PerOrganization},
-		Holder: fmt.Sprintf("%s %d", name, os.Getpid()),
+		Holder: name,
 	}
 	if s.Organization == "" {
 		s.Organization = host
