@@ -18,9 +18,10 @@ type writer struct {
 	file     file      // the segment that grows; nil before the first
 	segments []segment // all, oldest first, the one that grows last
 	octets   int64     // of all segments
-	size     int64     // whole frames of the one that grows, in octets
-	torn     bool      // octets of a failed write may stand behind size
-	failed   bool      // the last write did
+	room     room
+	size     int64 // whole frames of the one that grows, in octets
+	torn     bool  // octets of a failed write may stand behind size
+	failed   bool  // the last write did
 	buf      []byte
 }
 
@@ -214,9 +215,32 @@ func (w *writer) fits(n int64) bool {
 	if w.octets+n > opt.Max {
 		return false
 	}
+	if w.room.holds(n) {
+		return true
+	}
 	free, all, err := opt.disk.Free(opt.Dir)
-	return err != nil || float64(free-n) >= opt.KeepFree*float64(all)
+	if err != nil {
+		return true
+	}
+	w.room = room{left: int64(float64(free) - opt.KeepFree*float64(all)), at: time.Now()}
+	return w.room.left >= n
 }
+
+// room is what was last seen of the disk, as asking at each write costs a tenth of it.
+type room struct {
+	left int64 // octets above KeepFree
+	at   time.Time
+}
+
+// roomFor is how long it is believed, and roomSpare what others may write meanwhile, in
+// octets; both are ours.
+const (
+	roomFor   = 100 * time.Millisecond
+	roomSpare = 256 << 20
+)
+
+// holds: n octets are within it for certain, or as good as.
+func (r *room) holds(n int64) bool { return r.left-n > roomSpare && time.Since(r.at) < roomFor }
 
 // isTaken: all frames of segment i are in every store.
 func (w *writer) isTaken(i int) bool {

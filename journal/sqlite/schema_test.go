@@ -52,10 +52,10 @@ func store(t *testing.T, dir string) {
 	s = openStore(t, dir, 0)
 	seal(t, s, noon.AddDate(0, 0, 1))
 	s.Close()
-	exec(t, filepath.Join(dir, "2026-11-28.1.db"), "PRAGMA wal_checkpoint(TRUNCATE)")
+	execSQL(t, filepath.Join(dir, "2026-11-28.1.db"), "PRAGMA wal_checkpoint(TRUNCATE)")
 }
 
-func exec(t *testing.T, path string, texts ...string) {
+func execSQL(t *testing.T, path string, texts ...string) {
 	t.Helper()
 	db, conn, err := open(t.Context(), path, "rw")
 	if err != nil {
@@ -232,7 +232,7 @@ func TestALaterVersionThatOnlyAdds(t *testing.T) {
 	dir := t.TempDir()
 	store(t, dir)
 	for _, n := range []string{"2026-11-27.1.sealed.db", "2026-11-28.1.db"} {
-		exec(t, filepath.Join(dir, n), "ALTER TABLE records ADD COLUMN later INTEGER NOT NULL DEFAULT 0", "ALTER TABLE blocks ADD COLUMN later",
+		execSQL(t, filepath.Join(dir, n), "ALTER TABLE records ADD COLUMN later INTEGER NOT NULL DEFAULT 0", "ALTER TABLE blocks ADD COLUMN later",
 			"CREATE TABLE later (a)", fmt.Sprintf("UPDATE meta SET value = %d WHERE key = 'version'", version+1))
 	}
 	checkStored(t, dir, storedQueries(t, dir))
@@ -254,7 +254,7 @@ func TestALaterVersionIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	store(t, dir)
 	path := filepath.Join(dir, "2026-11-28.1.db")
-	exec(t, path, fmt.Sprintf("UPDATE meta SET value = %d WHERE key IN ('version', 'reads')", version+1), "PRAGMA wal_checkpoint(TRUNCATE)")
+	execSQL(t, path, fmt.Sprintf("UPDATE meta SET value = %d WHERE key IN ('version', 'reads')", version+1), "PRAGMA wal_checkpoint(TRUNCATE)")
 	before, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
