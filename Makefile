@@ -22,7 +22,7 @@ GOBUILD = -trimpath -ldflags '-X main.version=$(VERSION)'
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test faults unit scores lint cross fmt e2e fuzz bench install uninstall clean
+.PHONY: help build demo test faults million ten-million unit scores lint cross fmt e2e fuzz bench install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -93,6 +93,17 @@ faults: ## each fault under load, with what became of the mail: restarts, kill -
 		grep --line-buffered -v '^=== '; \
 	if [ "$$(cat build/faults.status)" != 0 ]; then echo "faults: failed"; exit 1; fi
 	@echo; cat build/faults.md
+
+# The journal is kept in JOURNAL, if that is set, and used again.
+million: RECORDS = 1000000
+million: ## questions to a journal of a million records, each in time
+ten-million: RECORDS = 10000000
+ten-million: ## the same of ten million, which takes half an hour and 5 GB below TMPDIR
+million ten-million:
+	go build $(GOBUILD) -o build/ ./cmd/alignd
+	go test -c -o build/e2e.test ./e2e
+	cd e2e && env ALIGND_E2E=1 ALIGND_RECORDS=$(RECORDS) ALIGND_JOURNAL=$(abspath $(JOURNAL)) ALIGND_BINARY=$(CURDIR)/build/alignd \
+		$(CURDIR)/build/e2e.test -test.v -test.run '^TestQuestions' -test.timeout 2h
 
 fmt: ## gofmt all files
 	gofmt -w .

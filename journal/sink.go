@@ -13,7 +13,7 @@ type Sink struct{ spool *spool.Spool }
 func NewSink(s *spool.Spool) *Sink { return &Sink{spool: s} }
 
 // typicalSize is about what a record takes, in octets.
-const typicalSize = 1 << 10
+const typicalSize = 2 << 10
 
 // Take implements record.Sink. It waits as long as the spool's Patience at most. The
 // spool tells of what comes late and of what it drops.

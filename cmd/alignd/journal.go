@@ -255,15 +255,16 @@ func (f *journalFlags) search(c *cobra.Command, q journal.Query, show func(io.Wr
 	if err := asKept(cfg, &q); err != nil {
 		return failure{err}
 	}
-	unread := 0
+	unread, errs := 0, &lockedWriter{Writer: c.ErrOrStderr()}
 	r, err := openReader(cfg, func(err error) {
 		unread++
-		fmt.Fprintf(c.ErrOrStderr(), "alignd: the journal is read in part: %s\n", printable(err.Error()))
+		fmt.Fprintf(errs, "alignd: the journal is read in part: %s\n", printable(err.Error()))
 	})
 	if err != nil {
 		return failure{err}
 	}
 	defer r.Close()
+	defer sayLater(errs, patience, "alignd: still reading: what has no index is looked for in every message; --since narrows it down")()
 	var page []*journal.Entry
 	err = r.Search(context.WithoutCancel(c.Context()), q, func(e *journal.Entry) error {
 		if page = append(page, e); len(page) < pageSize {
