@@ -12,13 +12,13 @@ import (
 func journalCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "journal",
-		Short: "Look after the journal: status, export, self-test, pseudonym",
+		Short: "Look after the journal: status, export, import, self-test, backup, pseudonym",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return fmt.Errorf("say which: journal status, export, self-test or pseudonym (%s)", help(c))
+			return fmt.Errorf("say which: journal status, export, import, self-test, backup or pseudonym (%s)", help(c))
 		},
 	}
-	c.AddCommand(journalStatusCommand(), journalExportCommand(), journalSelfTestCommand(), journalPseudonymCommand())
+	c.AddCommand(journalStatusCommand(), journalExportCommand(), journalImportCommand(), journalSelfTestCommand(), journalBackupCommand(), journalPseudonymCommand())
 	return c
 }
 

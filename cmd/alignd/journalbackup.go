@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"alignd/config"
+	"alignd/journal/rights"
+	"alignd/journal/sqlite"
+)
+
+func journalBackupCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "backup [flags] DIR",
+		Short: "Write a consistent copy of the journal to a new folder",
+		Long: `Write a consistent copy of the journal in SQLite to the folder DIR, which must be
+absent or empty, while alignd runs or not: the files of records, state.db, and the key
+of hashed addresses. What waits in the spool at that moment is not in it. Files that are
+over are linked, if DIR is on the same file system, so it takes little room there; copy
+it to another host, too.
+
+To restore it, stop alignd, put the content of DIR in the place of that of journal.path,
+without its folder spool, and start alignd. A journal in PostgreSQL is backed up there,
+with pg_dump.
+
+Exit status 0: the copy is whole; 1: it is not; 2: wrong usage.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return fmt.Errorf("name one folder (%s)", help(c))
+			}
+			return nil
+		},
+	}
+	file := configFlag(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		cfg, err := readConfig(config.Input{File: *file})
+		if err != nil {
+			return err
+		}
+		if err := backup(c, cfg, args[0]); err != nil {
+			return failure{err}
+		}
+		return nil
+	}
+	return c
+}
+
+func backup(c *cobra.Command, cfg *config.Config, to string) error {
+	switch cfg.Journal.Store {
+	case "none":
+		return errNoJournal
+	case "postgres":
+		return fmt.Errorf("the journal is in PostgreSQL, where it is backed up: pg_dump --format=custom --file=alignd.dump %q", cfg.Journal.URL)
+	}
+	if list, err := os.ReadDir(to); err == nil && len(list) > 0 {
+		return fmt.Errorf("%s is not empty", to)
+	}
+	if err := rights.MakeDir(to); err != nil {
+		return err
+	}
+	ctx := context.WithoutCancel(c.Context())
+	done, err := sqlite.Backup(ctx, storeDir(cfg), filepath.Join(to, filepath.Base(storeDir(cfg))))
+	if err != nil {
+		return unreadable(cfg, err)
+	}
+	if err := sqlite.Snapshot(ctx, stateFile(cfg), filepath.Join(to, filepath.Base(stateFile(cfg)))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", stateFile(cfg), err)
+	}
+	if err := copyKey(addressKeyFile(cfg), filepath.Join(to, filepath.Base(addressKeyFile(cfg)))); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.ErrOrStderr(), "%d files of records, %s, of these linked: %d\n", done.Files, sizeText(done.Octets), done.Linked)
+	for _, err := range done.Problems {
+		fmt.Fprintf(c.ErrOrStderr(), "alignd: not in the backup: %s\n", printable(err.Error()))
+	}
+	if n := len(done.Problems); n > 0 {
+		return fmt.Errorf("files of the journal that cannot be read: %d", n)
+	}
+	return nil
+}
+
+// copyKey copies the key of hashed addresses, if there is one.
+func copyKey(from, to string) error {
+	text, err := os.ReadFile(from)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	f, err := rights.Open(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}
