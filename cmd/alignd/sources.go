@@ -17,6 +17,7 @@ import (
 	"alignd/internal/owned"
 	"alignd/journal"
 	"alignd/journal/state"
+	"alignd/judge"
 	"alignd/policy"
 	"alignd/record"
 	"alignd/replay/sources"
@@ -25,6 +26,7 @@ import (
 // sourcesFlags say what is asked of the journal.
 type sourcesFlags struct {
 	config, since string
+	rules         string
 	trust         []string
 	limit         int
 	json          bool
@@ -62,6 +64,7 @@ usage.`,
 	flags := c.Flags()
 	flags.StringVar(&f.config, "config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
 	flags.StringVar(&f.since, "since", "30d", "messages that began at this time or later")
+	flags.StringVar(&f.rules, "rules", "", "configuration that suggestions go by (default: that of --config, the one in force)")
 	flags.StringArrayVar(&f.trust, "trust", nil, "a signer, sealer, gateway or List-Id that you know to be honest, for suggestions; repeatable")
 	flags.IntVar(&f.limit, "limit", 50, "sources at most; 0 is all")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
@@ -77,21 +80,12 @@ func (f *sourcesFlags) run(c *cobra.Command, args []string, now time.Time) error
 	if err != nil {
 		return err
 	}
-	opt.Own = ownDomains(cfg)
 	opt.Before = f.seenBefore(c, cfg, opt)
-	ids := map[string]bool{}
-	for id := range cfg.Rules.Names() {
-		ids[id] = true
+	prepare, err := f.judging(&opt, cfg, now)
+	if err != nil {
+		return err
 	}
-	opt.Rules, opt.Taken = cfg.Rules, func(id string) bool { return ids[id] }
-	opt.With = func(entry []byte) (*policy.Rules, error) {
-		with, err := cfg.With(entry, now)
-		if err != nil {
-			return nil, err
-		}
-		return with.Rules, nil
-	}
-	in := &sourcesInput{out: c.ErrOrStderr(), bar: newProgress(c.ErrOrStderr(), now)}
+	in := &sourcesInput{prepare: prepare, out: c.ErrOrStderr(), bar: newProgress(c.ErrOrStderr(), now)}
 	if in.reader, err = openReader(cfg, in.skipped); err != nil {
 		return failure{err}
 	}
@@ -137,6 +131,44 @@ func (f *sourcesFlags) options(args []string, now time.Time) (opt sources.Option
 	return opt, nil
 }
 
+// judging has a survey judge by the configuration in force, or that of --rules, and gives
+// what makes records ready for that.
+func (f *sourcesFlags) judging(opt *sources.Options, cfg *config.Config, now time.Time) (prepare func(*record.Record) *record.Record, err error) {
+	of, err := knownPseudonyms(cfg)
+	if err != nil {
+		return nil, failure{err}
+	}
+	if f.rules != "" {
+		if cfg, err = readConfig(config.Input{File: f.rules}); err != nil {
+			return nil, err
+		}
+	}
+	rulesOf := func(c *config.Config) (*policy.Rules, error) {
+		if of != nil {
+			return c.RulesWith(of.Local)
+		}
+		return c.Rules, nil
+	}
+	if opt.Rules, err = rulesOf(cfg); err != nil {
+		return nil, err
+	}
+	ids := map[string]bool{}
+	for id := range cfg.Rules.Names() {
+		ids[id] = true
+	}
+	opt.Own = ownDomains(cfg)
+	opt.Taken = func(id string) bool { return ids[id] }
+	opt.With = func(entry []byte) (*policy.Rules, error) {
+		with, err := cfg.With(entry, now)
+		if err != nil {
+			return nil, err
+		}
+		return rulesOf(with)
+	}
+	private := &judge.Privacy{Pseudonyms: of}
+	return private.Decidable, nil
+}
+
 // seenBefore asks the hourly counts, which go back further than the records, who sent
 // before. Without them the records alone tell.
 func (f *sourcesFlags) seenBefore(c *cobra.Command, cfg *config.Config, opt sources.Options) func(author, infrastructure string) bool {
@@ -159,10 +191,11 @@ func (f *sourcesFlags) seenBefore(c *cobra.Command, cfg *config.Config, opt sour
 
 // sourcesInput is the journal as a survey reads it.
 type sourcesInput struct {
-	reader journal.Reader
-	out    io.Writer // of errors
-	bar    *progress
-	unread int
+	reader  journal.Reader
+	prepare func(*record.Record) *record.Record
+	out     io.Writer // of errors
+	bar     *progress
+	unread  int
 }
 
 // skipped tells of what cannot be read; the survey goes on without.
@@ -183,7 +216,7 @@ func (in *sourcesInput) survey(ctx context.Context, opt sources.Options) (*sourc
 	if opt.Domain != "" {
 		q := journal.Query{Domain: opt.Domain, Since: opt.Since}
 		err = in.reader.Search(context.WithoutCancel(ctx), q, func(e *journal.Entry) error {
-			s.Add(e.Record)
+			s.Add(in.prepare(e.Record))
 			return nil
 		})
 	} else {
@@ -223,7 +256,7 @@ func (in *sourcesInput) scan(ctx context.Context, since time.Time, each func(*re
 	for done := range waiting {
 		u := <-done
 		for _, r := range u.records {
-			each(r)
+			each(in.prepare(r))
 		}
 		for _, err := range u.faults {
 			in.skipped(err)

@@ -178,8 +178,19 @@ func TestAnEntryIsSuggestedAndCanBePasted(t *testing.T) {
 		t.Errorf("exit %d: %s%s", exit, out.String(), errs.String())
 	}
 	out.Reset()
+	if exit := run([]string{"sources", "--config", file, "--rules", filepath.Join(t.TempDir(), "none.yaml")}, strings.NewReader(""), &out, &errs); exit == 0 {
+		t.Error("a configuration that is not there was read")
+	}
+	planned := filepath.Join(t.TempDir(), "planned.yaml") // without the entry
+	if err := os.WriteFile(planned, []byte("own_domains:\n  - {id: ours, domains: [own.example]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if run([]string{"sources", "--config", file, "--rules", planned}, strings.NewReader(""), &out, &errs); !strings.Contains(out.String(), "exceptions:") {
+		t.Errorf("by another configuration it says\n%s", out.String())
+	}
+	out.Reset()
 	run([]string{"sources", "--config", file}, strings.NewReader(""), &out, &errs)
-	if !strings.Contains(out.String(), "an entry would change nothing") || strings.Contains(out.String(), "exceptions:") {
+	if !strings.Contains(out.String(), "own.example from 198.51.100.0/24: the configuration in force delivers") || strings.Contains(out.String(), "exceptions:") {
 		t.Errorf("after that it says\n%s", out.String())
 	}
 }

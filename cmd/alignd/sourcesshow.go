@@ -80,7 +80,7 @@ func showReasons(out io.Writer, list []*sources.Source) {
 	from := map[key][]string{}
 	var order []key
 	for _, s := range list {
-		if s.NotSuggested == "" || s.Refused+s.Deferred+s.Held+s.Tagged == 0 {
+		if s.NotSuggested == "" {
 			continue
 		}
 		k := key{s.Author, s.NotSuggested}

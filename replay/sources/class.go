@@ -118,10 +118,6 @@ func (c *class) at(ev *evidence.Message) {
 	}
 }
 
-// acted reports whether something is done to a message, or would be without monitor
-// mode and rollouts.
-func acted(d policy.Delivery) bool { return severity(d) > severity(policy.Deliver) }
-
 // severity orders deliveries by what a message loses.
 func severity(d policy.Delivery) int {
 	switch d {

@@ -29,7 +29,7 @@ func (s *Survey) Measure(r *record.Record) {
 		}
 		s.elsewhere(c, &f)
 		if c.class.key.kind == relay {
-			if s.relayLetsIn(c, ev) && acted(done(&r.Verdict)) {
+			if s.relayLetsIn(c, ev) && s.acts(ev, &before) {
 				c.letIn(r, s)
 			}
 			continue
@@ -37,9 +37,8 @@ func (s *Survey) Measure(r *record.Record) {
 		if !c.mayHold(ev) {
 			continue
 		}
-		if before == nil {
-			v := policy.Decide(ev, s.opt.Rules)
-			before = &v
+		if !s.acts(ev, &before) {
+			continue
 		}
 		after := policy.Decide(ev, c.rules)
 		if severity(done(&after)) >= severity(done(before)) {

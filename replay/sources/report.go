@@ -63,15 +63,16 @@ func (s *Survey) explain(p *Source, about []*candidate) {
 			p.NotSuggested = c.why
 		}
 	}
-	done := p.Refused + p.Deferred + p.Held + p.Tagged
 	switch {
 	case s.opt.With == nil || p.Fail == 0 || len(p.Suggestions) > 0:
 		p.NotSuggested = ""
-	case done == 0:
-		p.NotSuggested = "nothing is done to its failing mail"
+	case p.acted == 0:
+		p.NotSuggested = "the configuration in force delivers its failing mail as it is; --rules goes by another one"
 	case p.NotSuggested == "" && len(p.Sealers) > 0 && !s.trusted(p.Sealers[0].Name):
 		p.NotSuggested = fmt.Sprintf("nothing but itself speaks for the sealer %s, and whoever owns a domain can seal with it. Where you know that it tells the truth: --trust %s",
 			p.Sealers[0].Name, p.Sealers[0].Name)
+	case p.NotSuggested == "" && slices.ContainsFunc(p.Signers, func(c Count) bool { return !s.sameOrg(c.Name, p.Author) }):
+		p.NotSuggested = "too many signers and senders are seen to follow those of this one; name one domain"
 	case p.NotSuggested == "":
 		p.NotSuggested = "its failing mail has no signature of another domain that passes, so nothing proves who sends it"
 	}

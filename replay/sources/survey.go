@@ -87,6 +87,7 @@ type Source struct {
 	NotSuggested string
 
 	days                             daySet
+	acted                            int // failing ones that the rules in force would not deliver
 	signers, senders, sealers, lists tally
 }
 
@@ -127,6 +128,7 @@ func (s *Survey) Add(r *record.Record) {
 	if s.opt.With != nil {
 		s.relayed(ev)
 	}
+	var verdict *policy.Verdict
 	for i := range ev.DMARC {
 		dm := &ev.DMARC[i]
 		if dm.AuthorDomain == "" || s.opt.Domain != "" && dm.AuthorDomain != s.opt.Domain || slices.Contains(ev.From.Partial, dm.AuthorDomain) {
@@ -139,10 +141,21 @@ func (s *Survey) Add(r *record.Record) {
 			continue
 		}
 		s.voice(dm.AuthorDomain, p.Own).hear(ev, dm, s.opt.Organization)
-		if dm.Result == evidence.Fail && acted(done(&r.Verdict)) {
+		if dm.Result == evidence.Fail && s.acts(ev, &verdict) {
+			p.acted++
 			s.sort(ev, dm, p.Own, from)
 		}
 	}
+}
+
+// acts reports whether the rules in force, which may not be those that judged, do
+// something to a message. verdict is made once.
+func (s *Survey) acts(ev *evidence.Message, verdict **policy.Verdict) bool {
+	if *verdict == nil {
+		v := policy.Decide(ev, s.opt.Rules)
+		*verdict = &v
+	}
+	return severity(done(*verdict)) > severity(policy.Deliver)
 }
 
 func (s *Survey) voice(author string, own bool) *words {

@@ -117,6 +117,51 @@ func TestAFloodOfDomainsTakesBoundedMemory(t *testing.T) {
 	}
 }
 
+func TestWhoSentBeforeIsNotNew(t *testing.T) {
+	s := New(Options{Own: own, Organization: lastTwo, Now: today, Before: func(author, infrastructure string) bool {
+		return author == "bank.example" && infrastructure == "192.0.2.0/24"
+	}})
+	s.Add(message("old.example", today.AddDate(0, 0, -20), "192.0.2.1", evidence.Pass))
+	s.Add(message("bank.example", today.AddDate(0, 0, -1), "192.0.2.1", evidence.Pass))
+	s.Add(message("bank.example", today.AddDate(0, 0, -1), "203.0.113.1", evidence.Pass))
+	for _, p := range s.Report().Sources {
+		if want := p.Infrastructure == "203.0.113.0/24"; p.New != want {
+			t.Errorf("%s from %s: new is %v", p.Author, p.Infrastructure, p.New)
+		}
+	}
+}
+
+// What suggestions rest on is bounded too: each message of the flood has names of its own.
+func TestAFloodOfSignersTakesBoundedMemory(t *testing.T) {
+	w := newWorld(t, 1, "fwd.example")
+	w.office()
+	w.vendorByDKIM()
+	s := New(Options{Own: own, Organization: lastTwo, Now: today, Rules: w.base.Rules, With: func([]byte) (*policy.Rules, error) { return w.base.Rules, nil }})
+	for _, r := range w.records {
+		s.Add(r)
+	}
+	for i := range 3 * maxClasses {
+		r := message("own.example", today, "192.0.2.1", evidence.Fail)
+		if i%2 == 0 {
+			r = message(fmt.Sprintf("a%d.example", i), today, "192.0.2.1", evidence.Fail)
+		}
+		name := fmt.Sprintf("s%d.example", i)
+		ev := &r.Evidence
+		ev.DMARC[0].Policy, ev.DMARC[0].Published.P, ev.DMARC[0].Published.Pct = evidence.PolicyReject, evidence.PolicyReject, 100
+		ev.DKIM = []evidence.Signature{{Domain: name, Result: evidence.Pass}}
+		ev.SPF.MailFrom = &evidence.SPFCheck{Domain: name, Result: evidence.Pass, Record: "v=spf1 include:" + name}
+		ev.Client.Peer = netip.AddrFrom4([4]byte{11, byte(i >> 16), byte(i >> 8), byte(i)})
+		ev.Received = []evidence.Hop{{By: "gw.own.example", Addr: netip.MustParseAddr("100.64.1.1")}}
+		s.Add(r)
+	}
+	if n := [...]int{len(s.classes.rows), len(s.words.rows), len(s.ownWords.rows), len(s.gateways.rows)}; n[0] > maxClasses || n[1] > maxVoices || n[2] > maxVoices || n[3] > maxGateways {
+		t.Errorf("kept are %v classes, words and gateways", n)
+	}
+	if s.classes.get(classKey{kind: vendor, author: "own.example", signer: "vendor.example", sender: "b.vendor.example"}) == nil {
+		t.Error("the vendor was forgotten")
+	}
+}
+
 func TestDaysAreCountedOnce(t *testing.T) {
 	var d daySet
 	day := func(n int) time.Time { return today.AddDate(0, 0, n) }

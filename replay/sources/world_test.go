@@ -519,7 +519,7 @@ func TestHonestSourcesGetAnEntryAndAttackersNone(t *testing.T) {
 		}, without: []string{other}, want: []string{"forwarder", "list", "vendor"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			for seed := range int64(5) {
+			for seed := range int64(4) {
 				w := newWorld(t, seed, c.trust...)
 				c.honest(w)
 				w.all(c.without...)
@@ -588,7 +588,7 @@ func (w *world) invent() {
 }
 
 // inventedWorlds is how many are looked at; more were by hand.
-const inventedWorlds = 100
+const inventedWorlds = 60
 
 func TestNoInventedAttackerIsLetIn(t *testing.T) {
 	suggested := 0
