@@ -11,6 +11,7 @@ import (
 // Reports says who gets aggregate reports (RFC 9990), and how they are sent.
 type Reports struct {
 	From         string      `yaml:"from" is:"optional_address"`
+	Bounces      string      `yaml:"bounces" is:"optional_address"`
 	Organization string      `yaml:"organization"`
 	Contact      string      `yaml:"contact"`
 	To           []string    `yaml:"to" is:"report_audience"`

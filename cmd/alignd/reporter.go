@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +14,7 @@ import (
 	"alignd/config"
 	"alignd/journal"
 	"alignd/journal/state"
+	"alignd/judge"
 	"alignd/report/aggregate"
 	"alignd/report/send"
 	"alignd/resolver"
@@ -87,7 +90,10 @@ func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger)
 		Schema: aggregate.Schema(r.Schema), Own: ownDomains(cfg), DNS: dns, Log: log, KeepSent: r.KeepSent.Duration,
 		OptOut: send.OptOut{Addresses: r.OptOut.Addresses, Hosts: r.OptOut.MailDomains, Domains: r.OptOut.Domains},
 		Limits: send.Limits{PerMinute: r.PerMinute, PerDay: r.PerDay, PerOrganization: r.PerOrganization},
-		Holder: name,
+		Holder: name, Bounces: r.Bounces, Delimiter: "+", Key: reportKey(cfg),
+	}
+	if cfg.RecipientDelimiter != "" {
+		s.Delimiter = cfg.RecipientDelimiter[:1]
 	}
 	if s.Organization == "" {
 		s.Organization = host
@@ -111,6 +117,18 @@ func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger)
 	}
 	s.Transport, err = transport(r, name)
 	return s, err
+}
+
+// reportKey keys the tokens of envelope senders. It comes from the site's secret, which
+// all hosts share, and is no secret of anything else.
+func reportKey(cfg *config.Config) []byte {
+	secret := []byte(cfg.SamplingSecret)
+	if len(secret) == 0 {
+		secret, _ = judge.DefaultSecret()
+	}
+	m := hmac.New(sha256.New, secret)
+	m.Write([]byte("envelope senders of reports"))
+	return m.Sum(nil)
 }
 
 // transport is the way to the relay.

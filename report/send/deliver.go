@@ -104,7 +104,7 @@ func (s *Sender) deliver(ctx context.Context, x *state.Item) error {
 	if err := s.keep(ctx, state.Waiting, x); err != nil {
 		return err
 	}
-	err = s.Transport.Send(ctx, s.From, x.Target, mail)
+	err = s.Transport.Send(ctx, s.envelopeFrom(x), x.Target, mail)
 	s.answered(ctx, x, p, err)
 	return s.keep(context.WithoutCancel(ctx), state.Sending, x)
 }

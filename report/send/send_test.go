@@ -45,9 +45,11 @@ type relay struct {
 	took    []string // "target domain messages"
 	ids     []string
 	onSend  func()
+	from    string
 }
 
-func (r *relay) Send(_ context.Context, _, to string, mail []byte) error {
+func (r *relay) Send(_ context.Context, from, to string, mail []byte) error {
+	r.from = from
 	if r.onSend != nil {
 		r.onSend()
 	}

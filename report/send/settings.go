@@ -18,6 +18,11 @@ type Settings struct {
 	Schema       aggregate.Schema
 	// Own reports whether a domain is of this site.
 	Own func(domain string) bool
+	// Bounces is the address that notifications about reports come to, with Delimiter and
+	// a token behind its local part; empty: they come to From.
+	Bounces, Delimiter string
+	// Key keys the tokens; equal on all hosts.
+	Key []byte
 	// To is who gets reports beside own domains.
 	To Audience
 	// OptOut is who wants none.

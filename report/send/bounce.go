@@ -1,0 +1,164 @@
+package send
+
+import (
+	"bufio"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net/mail"
+	"net/textproto"
+	"strings"
+
+	"github.com/emersion/go-message"
+
+	"alignd/journal/state"
+)
+
+// A report leaves with an envelope sender of its own, ADDRESS+TOKEN@DOMAIN, where
+// Settings.Bounces is set. The token is keyed, so nobody but who got the report can make
+// a notification that is believed.
+
+// tokenLength is that of a token, in characters.
+const tokenLength = 24
+
+func (s *Sender) token(id, target string) string {
+	m := hmac.New(sha256.New, s.Key)
+	fmt.Fprintf(m, "report %s %s", id, target)
+	return hex.EncodeToString(m.Sum(nil))[:tokenLength]
+}
+
+// envelopeFrom is the reverse-path of a report to a target.
+func (s *Sender) envelopeFrom(x *state.Item) string {
+	local, host, ok := strings.Cut(s.Bounces, "@")
+	if !ok {
+		return s.From
+	}
+	return local + s.Delimiter + s.token(x.ID, x.Target) + "@" + host
+}
+
+// ErrNoBounce: a message is no notification that a report failed, or not one of ours.
+var ErrNoBounce = errors.New("it is no notification about a report of ours")
+
+// Bounced is what a notification says.
+type Bounced struct {
+	ID, Target string
+	Status     string // RFC 3463; as written
+	// Permanent: the address gets nothing for a while. Else the notification is about a
+	// delay, which is nothing to us.
+	Permanent bool
+}
+
+// maxNotification is how much of a notification is read, in octets.
+const maxNotification = 1 << 20
+
+// Bounce takes a notification (RFC 3464) that came back for a report, and has its address
+// get nothing for a while. recipients are the addresses that it was delivered to, where
+// the caller knows them; else the header is asked. The error wraps ErrNoBounce where the
+// message is none.
+func (s *Sender) Bounce(ctx context.Context, r io.Reader, recipients []string) (*Bounced, error) {
+	e, err := message.Read(bufio.NewReader(io.LimitReader(r, maxNotification)))
+	if err != nil && !message.IsUnknownCharset(err) {
+		return nil, fmt.Errorf("%w: %w", ErrNoBounce, err)
+	}
+	item, err := s.itemOf(ctx, append(recipients, recipientsOf(&e.Header)...))
+	if err != nil {
+		return nil, err
+	}
+	b := &Bounced{ID: item.ID, Target: item.Target}
+	if b.Status, b.Permanent, err = statusOf(e); err != nil {
+		return nil, err
+	}
+	if !b.Permanent {
+		return b, nil
+	}
+	reason := "a notification came back: " + b.Status
+	if err := s.state.Suppress(ctx, item.Target, reason, s.now(), suppressFirst, suppressMost); err != nil {
+		return nil, err
+	}
+	if item.State == state.Sent {
+		item.State, item.Reason, item.Changed = state.GivenUp, reason, s.now()
+		if err := s.state.SetItem(ctx, state.Sent, item); err != nil && !errors.Is(err, state.ErrUnknown) {
+			return nil, err
+		}
+	}
+	s.Log.Info("report to a domain owner", "report_id", b.ID, "target", b.Target, "state", string(item.State), "reason", reason, "tries", item.Tries)
+	return b, nil
+}
+
+// recipientsOf are addresses to which a message says that it was delivered.
+func recipientsOf(h *message.Header) (list []string) {
+	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "To"} {
+		for f := h.FieldsByKey(name); f.Next(); {
+			if all, err := mail.ParseAddressList(f.Value()); err == nil {
+				for _, a := range all {
+					list = append(list, a.Address)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// itemOf is the report whose token one of the addresses has.
+func (s *Sender) itemOf(ctx context.Context, addresses []string) (*state.Item, error) {
+	local, _, ok := strings.Cut(s.Bounces, "@")
+	if !ok {
+		return nil, errors.New("reports.bounces is not set")
+	}
+	tokens := map[string]bool{}
+	for _, a := range addresses {
+		name, _, _ := strings.Cut(a, "@")
+		if token, found := strings.CutPrefix(strings.ToLower(name), strings.ToLower(local+s.Delimiter)); found && len(token) == tokenLength {
+			tokens[token] = true
+		}
+	}
+	if len(tokens) == 0 {
+		return nil, fmt.Errorf("%w: it came to none of its addresses", ErrNoBounce)
+	}
+	items, err := s.state.Items(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range items {
+		if tokens[s.token(items[i].ID, items[i].Target)] {
+			return &items[i], nil
+		}
+	}
+	return nil, fmt.Errorf("%w: its token is not ours, or the report is no longer kept", ErrNoBounce)
+}
+
+// statusOf finds what became of the delivery: the first message/delivery-status part
+// says so (RFC 3464 section 2.3).
+func statusOf(e *message.Entity) (status string, permanent bool, err error) {
+	parts := e.MultipartReader()
+	if parts == nil {
+		return "", false, fmt.Errorf("%w: it is no multipart/report", ErrNoBounce)
+	}
+	defer parts.Close()
+	for range 20 {
+		p, err := parts.NextPart()
+		if err != nil && !message.IsUnknownCharset(err) {
+			break
+		}
+		kind, _, _ := p.Header.ContentType()
+		if kind != "message/delivery-status" && kind != "message/global-delivery-status" {
+			continue
+		}
+		in := textproto.NewReader(bufio.NewReader(p.Body))
+		for {
+			fields, err := in.ReadMIMEHeader()
+			action, status := strings.ToLower(fields.Get("Action")), fields.Get("Status")
+			if action != "" {
+				return strings.TrimSpace(status + " " + fields.Get("Diagnostic-Code")), action == "failed", nil
+			}
+			if err != nil {
+				break
+			}
+		}
+	}
+	return "", false, fmt.Errorf("%w: it has no delivery status", ErrNoBounce)
+}

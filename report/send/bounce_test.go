@@ -1,0 +1,106 @@
+package send
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"alignd/journal/state"
+)
+
+// notification is what an MTA sends back.
+func notification(to, action, status string) string {
+	return fmt.Sprintf(`From: MAILER-DAEMON@relay.here.test
+To: %s
+Subject: Undelivered
+MIME-Version: 1.0
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
+
+--b
+Content-Type: text/plain
+
+sorry
+--b
+Content-Type: message/delivery-status
+
+Reporting-MTA: dns; relay.here.test
+
+Final-Recipient: rfc822; r@here.test
+Action: %s
+Status: %s
+Diagnostic-Code: smtp; 550 no such user
+
+--b--
+`, to, action, status)
+}
+
+func TestBounces(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		message    func(right string) string
+		recipients func(right string) []string
+		permanent  bool
+		none       bool
+		state      string
+	}{
+		{name: "a report that failed later", message: func(to string) string { return notification(to, "failed", "5.1.1") }, permanent: true, state: "given up"},
+		{name: "the MTA says to whom it came", message: func(string) string { return notification("<somebody@here.test>", "failed", "5.1.1") },
+			recipients: func(to string) []string { return []string{to} }, permanent: true, state: "given up"},
+		{name: "a delay is nothing", message: func(to string) string { return notification(to, "delayed", "4.4.1") }, state: "sent"},
+		{name: "a token that was guessed", message: func(string) string {
+			return notification("dmarc-bounces+000000000000000000000000@here.test", "failed", "5.1.1")
+		}, none: true, state: "sent"},
+		{name: "another address", message: func(string) string { return notification("dmarc@here.test", "failed", "5.1.1") }, none: true, state: "sent"},
+		{name: "a mail that is no notification", message: func(to string) string { return "To: " + to + "\n\nhello\n" }, none: true, state: "sent"},
+		{name: "nothing", message: func(string) string { return "" }, none: true, state: "sent"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.open(func(s *Settings) { s.Bounces, s.Delimiter, s.Key = "dmarc-bounces@here.test", "+", []byte("key") })
+			w.mail("here.test", false, "mailto:r@here.test")
+			w.until(day.Add(32 * time.Hour))
+			items, err := w.state.Items(context.Background())
+			if err != nil || len(items) != 1 {
+				t.Fatal(items, err)
+			}
+			right := w.sender.envelopeFrom(&items[0])
+			if w.relay.from != right || !strings.HasPrefix(right, "dmarc-bounces+") {
+				t.Errorf("it left from %q, want %q", w.relay.from, right)
+			}
+			var to []string
+			if test.recipients != nil {
+				to = test.recipients(right)
+			}
+			b, err := w.sender.Bounce(context.Background(), strings.NewReader(test.message(right)), to)
+			if errors.Is(err, ErrNoBounce) != test.none || !test.none && (err != nil || b.Target != "r@here.test" || b.Permanent != test.permanent) {
+				t.Errorf("%+v, %v", b, err)
+			}
+			w.states("r@here.test " + test.state)
+			list, err := w.state.Suppressions(context.Background())
+			if err != nil || (len(list) == 1) != test.permanent {
+				t.Errorf("suppressed: %v, %v", list, err)
+			}
+		})
+	}
+}
+
+func TestWithoutAnAddressForBouncesTheSenderIsFrom(t *testing.T) {
+	w := newWorld(t)
+	if got := w.sender.envelopeFrom(&state.Item{ID: "a", Target: "b@c.example"}); got != "dmarc@here.test" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func FuzzBounce(f *testing.F) {
+	f.Add(notification("a@here.test", "failed", "5.0.0"))
+	f.Add("Content-Type: multipart/report; boundary=b\n\n--b\nContent-Type: message/delivery-status\n\n\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		w := Sender{Settings: Settings{Bounces: "dmarc-bounces@here.test", Delimiter: "+", Key: []byte("key")}}
+		if _, err := w.Bounce(t.Context(), strings.NewReader(text), nil); !errors.Is(err, ErrNoBounce) {
+			t.Errorf("%q: %v", text, err) // as no token is right
+		}
+	})
+}
