@@ -116,7 +116,22 @@ type Stage struct {
 	Stage   policy.StageName `yaml:"stage" oneof:"monitor tag quarantine reject"`
 	From    Time             `yaml:"from"`
 	Percent int              `yaml:"percent" min:"1" max:"100"`
+	StopIf  StopIf           `yaml:"stop_if"`
 }
+
+// StopIf says what stops a stage. The zero value stops nothing.
+type StopIf struct {
+	FailingShare   string   `yaml:"failing_share" is:"share"`
+	Messages       int      `yaml:"messages" min:"1" max:"1000000"`
+	PassingRefused string   `yaml:"passing_refused" is:"number"`
+	Over           Duration `yaml:"over" min:"1h" max:"720h"`
+}
+
+// What of StopIf holds where it does not say; ours.
+const (
+	defaultStopMessages = 20
+	defaultStopOver     = 6 * time.Hour
+)
 
 // TempError says what is done when DNS failed for now.
 type TempError struct {

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strconv"
 
 	"alignd/policy"
 )
@@ -12,7 +14,7 @@ func (c *Config) spec() policy.Spec {
 	s := policy.Spec{
 		Mode:                c.Mode,
 		NotJudged:           c.notJudged(),
-		Handling:            handling(&c.Handling, c.Rollout),
+		Handling:            handling(&c.Handling, c.Rollout, "rollout"),
 		PermError:           c.PermError,
 		WideSPF:             c.SPF.Wide,
 		ExtensionDelimiters: c.RecipientDelimiter,
@@ -36,13 +38,13 @@ func (c *Config) spec() policy.Spec {
 	for i := range c.Domains {
 		r := &c.Domains[i]
 		s.Domains = append(s.Domains, policy.DomainRule{
-			ID: r.ID, AuthorDomains: r.AuthorDomains, Handling: handling(&r.Handling, r.Rollout), Source: r.At.source(),
+			ID: r.ID, AuthorDomains: r.AuthorDomains, Handling: handling(&r.Handling, r.Rollout, ruleName(r)), Source: r.At.source(),
 		})
 	}
 	for i := range c.Profiles {
 		p := &c.Profiles[i]
 		s.Profiles = append(s.Profiles, policy.Profile{
-			ID: p.ID, Recipients: p.Recipients, Handling: handling(&p.Handling, p.Rollout), Source: p.At.source(),
+			ID: p.ID, Recipients: p.Recipients, Handling: handling(&p.Handling, p.Rollout, p.ID), Source: p.At.source(),
 		})
 	}
 	s.Exceptions = make([]policy.Exception, 0, len(c.Exceptions))
@@ -68,14 +70,43 @@ func (c *Config) options() map[string]policy.Source {
 	return places
 }
 
-func handling(h *Handling, rollout []Stage) policy.Handling {
+func handling(h *Handling, rollout []Stage, entry string) policy.Handling {
 	p := policy.Handling{
 		Reject: h.Honor.Reject, Quarantine: h.Honor.Quarantine, None: h.Honor.None,
 		RejectMode: h.RejectMode, Signals: slices.Clone(h.CorroboratedBy), Pct: h.Pct, QuarantineAs: h.QuarantineAs,
 	}
+	seen := map[policy.StageName]int{}
 	for i := range rollout {
 		st := &rollout[i]
-		p.Rollout = append(p.Rollout, policy.Stage{Name: st.Stage, Start: st.From.Time, Percent: st.Percent, Source: st.At.source()})
+		g := policy.Stage{Name: st.Stage, Start: st.From.Time, Percent: st.Percent, StopIf: stopIf(&st.StopIf), Source: st.At.source()}
+		if seen[st.Stage]++; g.StopIf != nil {
+			g.ID = fmt.Sprintf("%s/%s", entry, st.Stage)
+			if n := seen[st.Stage]; n > 1 {
+				g.ID += fmt.Sprintf("/%d", n)
+			}
+		}
+		p.Rollout = append(p.Rollout, g)
+	}
+	return p
+}
+
+// ruleName is how stages of a domain rule are named: by its id, or its first pattern.
+func ruleName(r *DomainRule) string {
+	if r.ID == "" && len(r.AuthorDomains) > 0 {
+		return r.AuthorDomains[0]
+	}
+	return r.ID
+}
+
+// stopIf is nil where nothing is said.
+func stopIf(s *StopIf) *policy.StopIf {
+	if *s == (StopIf{}) {
+		return nil
+	}
+	p := &policy.StopIf{PassingRefused: -1, LeastMessages: cmp.Or(s.Messages, defaultStopMessages), Over: cmp.Or(s.Over.Duration, defaultStopOver)}
+	p.FailingShare, _ = shareOf(s.FailingShare)
+	if n, err := strconv.Atoi(s.PassingRefused); err == nil {
+		p.PassingRefused = n
 	}
 	return p
 }

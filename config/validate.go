@@ -80,7 +80,32 @@ func (k *checker) validate(now time.Time) {
 	k.metricsPlaces()
 	k.checkStore()
 	k.reports()
+	k.stops()
 	k.expiry(now)
+}
+
+// stops looks at what is to stop stages of a rollout.
+func (k *checker) stops() {
+	c := k.cfg
+	look := func(stages []Stage, list string, wide bool) {
+		for i := range stages {
+			st := &stages[i]
+			option := item(list, i) + ".stop_if"
+			switch {
+			case st.StopIf == (StopIf{}) && st.At.has("stop_if"):
+				k.fault(option, "%s: says nothing; set failing_share, passing_refused or both", option)
+			case st.StopIf == (StopIf{}):
+			case c.Journal.Store == "none":
+				k.fault(option, "%s goes by what the journal counts, and journal.store is none; have a journal kept, or leave stop_if out", option)
+			case wide && st.StopIf.FailingShare != "":
+				k.warning(option, "%s: this rollout is for all Author Domains, so whoever has a domain can stop it with failing mail of his own; set it in entries of domains where that matters", option)
+			}
+		}
+	}
+	look(c.Rollout, "rollout", true)
+	for i := range c.Domains {
+		look(c.Domains[i].Rollout, item("domains", i)+".rollout", slices.Contains(c.Domains[i].AuthorDomains, "*"))
+	}
 }
 
 // places are where alignd listens, and for how long it goes on when it is to end.

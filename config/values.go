@@ -168,9 +168,33 @@ var checks = map[string]func(string) (string, error){
 	"optional_address": optional(address),
 	"report_audience":  reportAudience,
 	"relay":            relay,
+	"share":            share,
+	"number":           number,
 	"field_name":       fieldName,
 	"field_value":      fieldValue,
 	"delimiters":       delimiters,
+}
+
+// share is a part of a whole, as "5%" or "0.5 %".
+func share(s string) (string, error) {
+	if f, ok := shareOf(s); !ok || f <= 0 || f >= 1 {
+		return "", fmt.Errorf("%q is not a share between 0 and 100 %%, such as 5%% or 0.5%%", s)
+	}
+	return s, nil
+}
+
+func shareOf(s string) (float64, bool) {
+	text, ok := strings.CutSuffix(s, "%")
+	f, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+	return f / 100, ok && err == nil
+}
+
+// number is a whole number that may be 0, where nothing said is another thing.
+func number(s string) (string, error) {
+	if n, err := strconv.ParseUint(s, 10, 31); err != nil || strconv.FormatUint(n, 10) != s {
+		return "", fmt.Errorf("%q is not a whole number", s)
+	}
+	return s, nil
 }
 
 // absoluteFolder is the absolute name of one: alignd's working directory is nobody's business.

@@ -164,6 +164,9 @@ type Message struct {
 	// Deferrals is how often it was put off since then, the least of its recipients.
 	Deferrals int `cbor:"31,keyasint,omitempty"`
 
+	// Stopped are the stages of a rollout that were stopped at that time, by their ids.
+	Stopped []string `cbor:"32,keyasint,omitempty"`
+
 	Size     int64         `cbor:"27,keyasint,omitempty"` // octets of header and body as received from the MTA
 	Elapsed  time.Duration `cbor:"28,keyasint,omitempty"`
 	Problems []string      `cbor:"29,keyasint,omitempty"` // what was cut short, e.g. "query budget spent"

@@ -38,6 +38,7 @@ func (s *Settings) Judge(ev *evidence.Message, c Content, m *Marks, w *Waits) Ju
 			ev.FirstSeen, ev.Deferrals = w.of(ev.Key, ev)
 		}
 	}
+	ev.Stopped = s.Stops.IDs()
 	v := policy.Decide(ev, s.Rules)
 	if w != nil && c.Checked() && w.ask(ev, &v) {
 		v = policy.Decide(ev, s.Rules)

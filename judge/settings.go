@@ -45,6 +45,8 @@ type Settings struct {
 	// MaxForged is how many fields of a message may be deleted; one with more is
 	// refused. 0 means defaultMaxForged.
 	MaxForged int
+	// Stops are the stages of rollouts that are stopped; nil: none.
+	Stops *Stops
 	// SamplingSecret keys the sample of pct and rollout percentages.
 	SamplingSecret []byte
 }

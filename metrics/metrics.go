@@ -23,6 +23,7 @@ type Sources struct {
 	LinesLost func() int64 // of the log
 	Spaceless func() int64 // messages that came without the space after the colon
 	Journal   func() Journal
+	Stopped   func() int64 // stages of rollouts that are stopped
 }
 
 // MTA is what the milter server counts, and its present state.

@@ -37,6 +37,7 @@ func newMetrics(t testing.TB, rules *policy.Rules) *Metrics {
 		LinesLost: func() int64 { return 3 },
 		Spaceless: func() int64 { return 4 },
 		Journal:   func() Journal { return theJournal },
+		Stopped:   func() int64 { return 2 },
 	})
 	m.state.now = func() time.Time { return now }
 	m.Configured(Config{Hash: [32]byte{0xab}, Mode: "enforce", Rules: rules, Since: now.Add(-time.Hour)})

@@ -91,9 +91,10 @@ var (
 	descExpired      = describe("alignd_exceptions_expired", "Exceptions that have expired and no longer match.")
 	descExpiring     = describe("alignd_exceptions_expiring", "Exceptions that expire within 14 days.")
 	descNextExpiry   = describe("alignd_exceptions_next_expiry_timestamp_seconds", "When the next exception expires, in Unix time; absent where none will.")
+	descStages       = describe("alignd_rollout_stages_stopped", "Stages of rollouts that stop_if has stopped.")
 	stateDescriptors = []*prometheus.Desc{descHits, descMisses, descEntries, descSent, descStrays, descConns, descOpen, descConnLimit,
 		descSessions, descInProgress, descSpaceless, descLinesLost, descConfig, descSince, descReloads, descLastReload,
-		descPending, descExpired, descExpiring, descNextExpiry}
+		descPending, descExpired, descExpiring, descNextExpiry, descStages}
 )
 
 // Describe implements prometheus.Collector.
@@ -127,6 +128,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	gauge(descInProgress, float64(mta.Messages))
 	counter(descSpaceless, float64(s.src.Spaceless()))
 	counter(descLinesLost, float64(s.src.LinesLost()))
+	gauge(descStages, float64(s.src.Stopped()))
 	s.configuration(counter, gauge)
 	s.journal(counter, gauge)
 }

@@ -200,6 +200,7 @@ func (c *compiler) rollout(e entryRef, stages []Stage) {
 			c.fault(e, key+".from", "stages must be in the order of their dates")
 		}
 		last = s.Start
+		c.stopIf(e, key, &stages[i])
 	}
 }
 
@@ -306,6 +307,11 @@ func (c *compiler) overrides(spec *Spec) {
 			fill(&p.ID, p.Recipients[0])
 		}
 		c.handling(e, &p.Handling)
+		for i, g := range p.Handling.Rollout {
+			if g.StopIf != nil {
+				c.fault(e, item("rollout", i)+".stop_if", "mail is counted by Author Domain and not by recipient; set it in the general rollout or in that of domains")
+			}
+		}
 		s := c.domainSet(e, "recipients", p.Recipients, parseAddress)
 		index(r.profileOf, s, int32(i))
 		for h := range hostPatterns(s) {

@@ -177,6 +177,7 @@ func (c *considering) stages(dm *evidence.DMARC, s *setting, seen map[*Stage]boo
 		return
 	}
 	in, _ := s.stageOf(c.ev)
+	stopped := false
 	for i := range s.Rollout {
 		g := &s.Rollout[i]
 		if seen[g] {
@@ -186,8 +187,12 @@ func (c *considering) stages(dm *evidence.DMARC, s *setting, seen map[*Stage]boo
 		x := Considered{Kind: KindStage, ID: string(g.Name), At: g.Source, Author: dm.AuthorDomain, Fate: Unmatched}
 		covers, unknown := g.covers(c.ev)
 		switch {
+		case stopped:
+			x.Why = "it stands behind a stage that was stopped"
 		case covers == stageAhead:
 			x.Why = "it begins at " + g.Start.UTC().Format(time.RFC3339)
+		case covers == stageStopped:
+			stopped, x.Why = true, "it was stopped by stop_if ("+g.ID+")"
 		case unknown != noFacts:
 			x.Fate, x.Why = Unknown, "needs the "+string(unknown.list()[0])
 		case covers == stageSpares:

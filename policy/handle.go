@@ -117,17 +117,31 @@ func (s *setting) limit(p *proposal, d decision) {
 	p.monitor, p.outcome = p.outcome, most
 	p.by(StepHandling, "", Source{})
 	s.credit(p, d.rules, "rollout", func(h *Handling) bool { return h.Rollout != nil })
-	p.reason += " The rollout is at the stage " + string(stage) + "."
+	p.reason += " The rollout is at the stage " + string(stage) + s.stoppedBehind(d.ev) + "."
 }
 
-// stageOf is the stage that holds: the last that has begun, or the one before it
-// for the share of the mail that it does not cover yet.
+// stoppedBehind tells of the stage that was stopped.
+func (s *setting) stoppedBehind(ev *evidence.Message) string {
+	for i := range s.Rollout {
+		g := &s.Rollout[i]
+		switch covers, _ := g.covers(ev); covers {
+		case stageStopped:
+			return ", as the stage " + string(g.Name) + " was stopped (" + g.ID + ")"
+		case stageAhead:
+			return ""
+		}
+	}
+	return ""
+}
+
+// stageOf is the stage that holds: the last that has begun and was not stopped, or the
+// one before it for the share of the mail that it does not cover yet.
 func (s *setting) stageOf(ev *evidence.Message) (name StageName, missing facts) {
 	name = StageMonitor
 	for i := range s.Rollout {
 		g := &s.Rollout[i]
 		switch covers, unknown := g.covers(ev); {
-		case covers == stageAhead:
+		case covers == stageAhead, covers == stageStopped:
 			return name, missing
 		case covers == stageHolds:
 			name, missing = g.Name, noFacts
@@ -136,28 +150,4 @@ func (s *setting) stageOf(ev *evidence.Message) (name StageName, missing facts) 
 		}
 	}
 	return name, missing
-}
-
-// coverage says what a stage of a rollout is to a message.
-type coverage uint8
-
-const (
-	stageHolds  coverage = iota
-	stageAhead           // it has not begun
-	stageSpares          // the message is not of the share that it covers
-)
-
-// covers says what the stage is to a message by itself.
-func (g *Stage) covers(ev *evidence.Message) (coverage, facts) {
-	switch {
-	case ev.Time.Before(g.Start):
-		return stageAhead, noFacts
-	case g.Percent <= 0 || g.Percent >= 100:
-		return stageHolds, noFacts
-	case ev.Sample < 0:
-		return stageSpares, noSample
-	case ev.Sample >= g.Percent:
-		return stageSpares, noFacts
-	}
-	return stageHolds, noFacts
 }

@@ -163,29 +163,6 @@ type Handling struct {
 	Rollout []Stage
 }
 
-// StageName is a stage of a rollout, the most that may be done.
-type StageName string
-
-// The stages, in the order of a rollout.
-const (
-	StageMonitor    StageName = "monitor"
-	StageTag        StageName = "tag"
-	StageQuarantine StageName = "quarantine"
-	StageReject     StageName = "reject"
-)
-
-// Stage is one step of a rollout. The stage that holds is the last one that
-// has begun; before the first one it is StageMonitor.
-type Stage struct {
-	Name StageName
-	// Start is when it begins; zero means that it has begun.
-	Start time.Time
-	// Percent of the mail is under this stage, chosen by Evidence.Sample, and
-	// the rest under the stage before. 0 means 100.
-	Percent int
-	Source  Source
-}
-
 // NotJudged lists clients whose mail is accepted whatever the checks say. It is
 // about who is connected. A trusted relay is always judged, but for mail that
 // began in one of Networks behind it (Evidence.Client.Began).

@@ -143,7 +143,7 @@ func TestNoRecordIsTooLongToKeep(t *testing.T) {
 func TestOnlyTheEnvelopeCostsAllEvidence(t *testing.T) {
 	// An MTA bounds these, or our configuration, a closed set of words, or the short form of b=.
 	bounded := regexp.MustCompile(`^Record\.(Outcome|Basis)\.|^Record\.Verdict\.(Disposition|Delivery|Requested|Step|Rule|File|Override|` +
-		`Reply|TagName|Monitor|Stage|TrustedSealer|Undecidable)\b|^Record\.Evidence\.(Token|QueueID|MTA|Client|AuthUser|AuthType|MailFrom|MailFromDomain|MailArgs)\b|\.B$`)
+		`Reply|TagName|Monitor|Stage|TrustedSealer|Undecidable)\b|^Record\.Evidence\.(Token|QueueID|MTA|Client|AuthUser|AuthType|MailFrom|MailFromDomain|MailArgs|Stopped)\b|\.B$`)
 	g := newGenerator(11)
 	g.filled, g.maxList, g.maxString = true, 1, 3
 	r := g.record()

@@ -212,6 +212,7 @@ var first = map[reflect.Type][]string{
 
 // absent are the fields that are left out when they are zero.
 var absent = map[reflect.Type][]string{
+	reflect.TypeFor[evidence.Message]():   {"Stopped"},
 	reflect.TypeFor[evidence.Signature](): {"KeyBits", "Testing"},
 	reflect.TypeFor[evidence.ARCSet]():    {"AAR"},
 	reflect.TypeFor[evidence.DMARC]():     {"Divergence", "Lookalikes"},

@@ -89,7 +89,7 @@ func command() *cobra.Command {
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(serveCommand(), logCommand(), explainCommand(), replayCommand(), statsCommand(), sourcesCommand(), journalCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
+	root.AddCommand(serveCommand(), logCommand(), explainCommand(), replayCommand(), statsCommand(), sourcesCommand(), rolloutCommand(), journalCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
 		probeCommand(), doctorCommand())
 	root.AddCommand(domainCommands()...)
 	plainUsage(root)

@@ -103,6 +103,14 @@ func (m *memory) judges(cfg *config.Config) {
 	}
 }
 
+// stopState is where stops of rollouts are kept; nil where that is nowhere.
+func (m *memory) stopState() stopState {
+	if m == nil || m.state == nil {
+		return nil
+	}
+	return m.state
+}
+
 // place is where the journal is, for the log.
 func (m *memory) place(cfg *config.Config) string {
 	if m == nil {

@@ -38,6 +38,7 @@ func (d *daemon) watch() {
 		LinesLost: d.lines.Lost,
 		Spaceless: func() int64 { return d.filter.Spaceless() },
 		Journal:   func() metrics.Journal { return d.memory.health(d.begun) },
+		Stopped:   func() int64 { return d.rollout.count.Load() },
 	})
 	m.Configured(inForce(d.cfg, nil))
 	d.telemetry = &telemetry{Metrics: m, server: m.Server(d.ready, d.log)}

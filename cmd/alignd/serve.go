@@ -79,6 +79,7 @@ type daemon struct {
 
 	telemetry *telemetry // nil without metrics
 	memory    *memory    // nil without journal
+	rollout   *rolloutWatch
 
 	reloads int // failed ones included
 }
@@ -114,6 +115,8 @@ func (d *daemon) assemble() (err error) {
 	files := divideDescriptors(d.cfg, d.log)
 	d.watch()
 	d.memory = openMemory(d.cfg, d.log)
+	d.rollout = newRolloutWatch(d.memory.stopState(), stopsFile(d.cfg.Journal.Path), d.log)
+	d.rollout.begin(d.cfg.Rules)
 	dns := resolverOptions(d.cfg, d.log)
 	dns.MaxInFlight, dns.Observe = files.questions, d.telemetry.observe()
 	if d.dns, err = resolver.New(dns); err != nil {
@@ -121,7 +124,7 @@ func (d *daemon) assemble() (err error) {
 	}
 	d.messages = judge.NewLog(d.log.Handler())
 	d.messages.ShowAddresses(d.cfg.LogAddresses)
-	d.filter = filter.New(d.dns, d.log, d.memory.sink(d.telemetry.sink(d.messages)), settings(d.cfg))
+	d.filter = filter.New(d.dns, d.log, d.memory.sink(d.telemetry.sink(d.messages)), d.settings(d.cfg))
 	d.memory.share(d.filter)
 	server := milterOptions(d.cfg, d.filter.Session, d.log)
 	server.MaxConns, server.Answered = files.connections, d.telemetry.answered()
@@ -129,6 +132,13 @@ func (d *daemon) assemble() (err error) {
 		return failure{err}
 	}
 	return nil
+}
+
+// settings is what messages are judged with.
+func (d *daemon) settings(cfg *config.Config) *judge.Settings {
+	s := settings(cfg)
+	s.Stops = d.rollout.stops
+	return s
 }
 
 // gcPercent is GOGC where the environment does not say: next to nothing of ours lives
@@ -139,7 +149,7 @@ const gcPercent = 200
 // run serves until a signal ends it.
 func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	defer d.lines.Close()
-	defer func() { d.memory.close() }()
+	defer func() { d.rollout.close(); d.memory.close() }()
 	if err := d.assemble(); err != nil {
 		return err
 	}
@@ -269,7 +279,8 @@ func (d *daemon) reconfigure() error {
 	d.file, d.cfg = file, cfg
 	d.level.Set(logLevel(cfg))
 	d.messages.ShowAddresses(cfg.LogAddresses)
-	d.filter.SetSettings(settings(cfg))
+	d.filter.SetSettings(d.settings(cfg))
+	d.rollout.use(cfg.Rules)
 	d.memory.judges(cfg)
 	d.expiry.reset(cfg.Rules, time.Now())
 	return nil

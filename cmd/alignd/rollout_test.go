@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"alignd/config"
+	"alignd/evidence"
+	"alignd/header"
+	"alignd/journal"
+	"alignd/journal/spool"
+	"alignd/journal/state"
+	"alignd/policy"
+	"alignd/record"
+)
+
+// rollingOut is a site that rolls out, with counters of its own.
+type rollingOut struct {
+	*rolloutWatch
+	t     *testing.T
+	dir   string
+	file  string
+	cfg   *config.Config
+	state *state.State
+	n     int
+	lines bytes.Buffer
+}
+
+const stopping = `domains:
+  - id: bank
+    author_domains: [bank.example]
+    rollout: [{stage: quarantine}, {stage: reject, stop_if: {failing_share: 10%, over: 6h}}]
+`
+
+func rollOut(t *testing.T, rollout string) *rollingOut {
+	t.Helper()
+	s := &rollingOut{t: t, dir: t.TempDir()}
+	s.file = filepath.Join(s.dir, "alignd.yaml")
+	s.configure(rollout)
+	var err error
+	if s.state, err = openState(s.cfg, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.state.Close() })
+	s.restart(s.state)
+	return s
+}
+
+func (s *rollingOut) configure(rollout string) {
+	s.t.Helper()
+	text := fmt.Sprintf("journal: {store: sqlite, path: %s}\n%s", filepath.Join(s.dir, "state"), rollout)
+	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	var err error
+	if s.cfg, err = readConfig(config.Input{File: s.file}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// restart is the watch of a daemon that begins.
+func (s *rollingOut) restart(from stopState) {
+	s.rolloutWatch = newRolloutWatch(from, stopsFile(s.cfg.Journal.Path), slog.New(slog.NewTextHandler(&s.lines, nil)))
+	s.use(s.cfg.Rules)
+}
+
+// mail comes, of one client, with this result.
+func (s *rollingOut) mail(n int, client string, result evidence.Result, ago time.Duration) {
+	s.t.Helper()
+	var list []journal.Raw
+	for range n {
+		s.n++
+		r := &record.Record{Evidence: evidence.Message{
+			Time: time.Now().Add(-ago), Client: evidence.Client{Peer: netip.MustParseAddr(client)}, From: evidence.From{Domains: []string{"bank.example"}},
+			DMARC: []evidence.DMARC{{AuthorDomain: "bank.example", Result: result, Policy: evidence.PolicyReject}},
+		}, Verdict: policy.Verdict{Evaluation: 1, Delivery: policy.Deliver}}
+		list = append(list, journal.Raw{Entry: journal.Entry{Number: spool.Number(s.n), Record: r}, Encoded: record.Append(nil, r)})
+	}
+	if err := s.state.Take(s.t.Context(), spool.ID{1}, list); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.state.Tidy(s.t.Context(), time.Now().Add(time.Duration(s.n)*2*time.Minute)); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// expect is what is stopped after a look, and what the log says since the last one.
+func (s *rollingOut) expect(what, want string, logged ...string) {
+	s.t.Helper()
+	s.look()
+	if got := strings.Join(s.stops.IDs(), " "); got != want || int(s.count.Load()) != len(s.stops.IDs()) {
+		s.t.Errorf("%s: stopped is %q, want %q", what, got, want)
+	}
+	text := s.lines.String()
+	for _, line := range logged {
+		if !strings.Contains(text, line) {
+			s.t.Errorf("%s: %q is missing in\n%s", what, line, text)
+		}
+	}
+	if len(logged) == 0 && text != "" {
+		s.t.Errorf("%s: the log says\n%s", what, text)
+	}
+	s.lines.Reset()
+}
+
+func (s *rollingOut) command(exit int, has string, args ...string) {
+	s.t.Helper()
+	got := alignd(s.t, "", append(append([]string{"rollout"}, args...), "--config", s.file)...)
+	if text := got.stdout + got.stderr; got.status != exit || !strings.Contains(text, has) {
+		s.t.Errorf("%v: status %d, want %d, and %q in\n%s", args, got.status, exit, has, text)
+	}
+}
+
+func TestARolloutStopsItself(t *testing.T) {
+	s := rollOut(t, stopping)
+	s.expect("nothing came", "")
+	s.command(0, "bank/reject: has begun", "status")
+	s.mail(100, "192.0.2.1", evidence.Pass, 10*24*time.Hour)
+	s.mail(100, "192.0.2.1", evidence.Pass, time.Hour)
+	s.mail(5000, "203.0.113.9", evidence.Fail, time.Hour)
+	s.expect("a flood of forgeries", "")
+	s.mail(10, "192.0.2.1", evidence.Fail, time.Hour)
+	s.expect("below the bound", "")
+	s.mail(5, "192.0.2.2", evidence.Fail, time.Hour) // of one network
+	s.expect("above it", "bank/reject", `msg="rollout stopped"`, "stage=reject", "stays_at=quarantine", "15 of 115 messages fail (13 %) within 6 h, more than 10 %",
+		"5015 failing messages of the last 6 h would come under reject, not quarantine; 15 are of senders that also passed", "alignd.yaml:5")
+	s.expect("it is told once", "bank/reject")
+	s.command(1, "stopped since", "status")
+
+	s.restart(s.state)
+	s.expect("a restart", "bank/reject", "rollout is stopped")
+	s.configure(strings.Replace(stopping, "quarantine}", "quarantine, percent: 50}", 1))
+	s.lines.Reset()
+	s.rules.Store(s.cfg.Rules)
+	s.mail(1000, "192.0.2.1", evidence.Pass, time.Hour)
+	s.expect("the entry was changed", "", "rollout goes on")
+	s.configure(stopping)
+	s.use(s.cfg.Rules)
+	s.expect("and changed back", "bank/reject", "rollout is stopped")
+
+	s.command(1, "no stage", "resume", "other/reject")
+	s.command(0, "bank/reject goes on", "resume", "bank/reject")
+	s.command(1, "no stage", "resume", "bank/reject")
+	s.expect("an admin resumed it", "", "rollout goes on")
+	s.mail(5000, "192.0.2.1", evidence.Fail, 0)
+	s.expect("what was counted before, and in that hour, says nothing", "")
+	s.now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	s.mail(100, "192.0.2.1", evidence.Fail, -90*time.Minute)
+	s.expect("it exceeds its bound anew", "bank/reject", "rollout stopped")
+}
+
+func TestAStageThatIsToBeStoppedDoesNotBegin(t *testing.T) {
+	soon := time.Now().Add(time.Minute).UTC().Format(time.RFC3339)
+	later := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	s := rollOut(t, "rollout: [{stage: tag}, {stage: quarantine, from: "+soon+", stop_if: {failing_share: 10%}}, {stage: reject, from: "+later+", stop_if: {failing_share: 1%}}]\n")
+	s.mail(30, "192.0.2.1", evidence.Pass, 0)
+	s.mail(10, "192.0.2.1", evidence.Fail, 0)
+	s.expect("a minute before", "rollout/quarantine", "stays_at=tag")
+	s.now = func() time.Time { return time.Now().Add(2 * time.Hour) }
+	s.expect("what stands behind it is not asked", "rollout/quarantine")
+	s.command(1, "rollout/reject: does not begin", "status")
+}
+
+// awayState has counters that cannot be read, as where the database is away.
+type awayState struct{ stopState }
+
+func (awayState) Stops(context.Context) ([]state.Stop, error) {
+	return nil, errors.New("no connection")
+}
+
+func TestCountersThatCannotBeReadChangeNothing(t *testing.T) {
+	s := rollOut(t, stopping)
+	s.mail(30, "192.0.2.1", evidence.Pass, time.Hour)
+	s.mail(10, "192.0.2.1", evidence.Fail, time.Hour)
+	s.expect("above the bound", "bank/reject", "rollout stopped")
+	s.rolloutWatch.state = awayState{}
+	s.expect("the database is away", "bank/reject", "cannot be read, what is stopped stays so")
+	s.expect("that is told once", "bank/reject")
+	s.restart(awayState{})
+	s.expect("a restart meanwhile", "bank/reject", "rollout is stopped")
+	s.rolloutWatch.state = s.state
+	s.expect("it is back", "bank/reject")
+
+	s.restart(nil)
+	s.expect("no state at all", "bank/reject", "rollout is stopped")
+}
+
+// unchecked is a message without content.
+type unchecked struct{}
+
+func (unchecked) Fields() *header.Fields      { return &header.Fields{} }
+func (unchecked) BodyHash() [sha256.Size]byte { return [sha256.Size]byte{} }
+func (unchecked) Checked() bool               { return false }
+
+// TestMessagesAreJudgedByWhatIsStopped: the daemon's settings hand it to each message as
+// evidence.
+func TestMessagesAreJudgedByWhatIsStopped(t *testing.T) {
+	s := rollOut(t, stopping)
+	d := daemon{rollout: s.rolloutWatch}
+	settings := d.settings(s.cfg)
+	message := func() *evidence.Message {
+		return &evidence.Message{Time: time.Now(), Sample: -1, Looked: evidence.AllSections, From: evidence.From{Domains: []string{"bank.example"}}, Client: evidence.Client{Peer: netip.MustParseAddr("192.0.2.1")},
+			DMARC: []evidence.DMARC{{AuthorDomain: "bank.example", PolicyDomain: "bank.example", Result: evidence.Fail, Policy: evidence.PolicyReject, Published: evidence.DMARCRecord{P: evidence.PolicyReject, Pct: 100}}}}
+	}
+	before := settings.Judge(message(), unchecked{}, settings.MarksOf("mx.here.test", &header.Fields{}), nil)
+	s.mail(30, "192.0.2.1", evidence.Pass, time.Hour)
+	s.mail(10, "192.0.2.1", evidence.Fail, time.Hour)
+	s.look()
+	after := settings.Judge(message(), unchecked{}, settings.MarksOf("mx.here.test", &header.Fields{}), nil)
+	if before.Verdict.Delivery != policy.Refuse || after.Verdict.Delivery != policy.DeliverTag || after.Verdict.Monitor.Delivery != policy.Refuse {
+		t.Errorf("before %+v\nafter %+v", before.Verdict, after.Verdict)
+	}
+	if len(before.Evidence.Stopped) != 0 || strings.Join(after.Evidence.Stopped, " ") != "bank/reject" {
+		t.Errorf("evidence has %v, then %v", before.Evidence.Stopped, after.Evidence.Stopped)
+	}
+}

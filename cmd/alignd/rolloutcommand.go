@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alignd/config"
+	"alignd/journal/state"
+	"alignd/policy"
+)
+
+func rolloutCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "rollout",
+		Short: "Show which stages of rollouts were stopped, or have one go on",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			return errors.New("say which: rollout status, or rollout resume ID")
+		},
+	}
+	var file string
+	c.PersistentFlags().StringVar(&file, "config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
+	c.AddCommand(&cobra.Command{
+		Use:   "status",
+		Short: "Show the stages with stop_if: which were stopped, when and why, and what is counted",
+		Long: `Show the stages with stop_if: which were stopped, when and why, and what is counted.
+
+Exit status 0: none is stopped; 1: one is, or the journal cannot be read; 2: wrong usage.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return rolloutStatus(c, file) },
+	}, &cobra.Command{
+		Use:   "resume ID",
+		Short: "Have a stopped stage go on, as rollout status names it",
+		Long: `Have a stopped stage go on, as rollout status names it. What was counted before says
+nothing against it any more. Each host knows within a minute.
+
+Only root and the filter's own user may. Exit status 0: it goes on; 1: it is not stopped,
+or the journal cannot be written; 2: wrong usage.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return fmt.Errorf("name one stage, as rollout status does (%s)", help(c))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return rolloutResume(c, file, args[0]) },
+	})
+	return c
+}
+
+func rolloutStatus(c *cobra.Command, file string) error {
+	cfg, err := readConfig(config.Input{File: file})
+	if err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	watches := cfg.Rules.Watches()
+	if len(watches) == 0 {
+		fmt.Fprintln(out, "no stage has stop_if")
+		return nil
+	}
+	ctx := context.WithoutCancel(c.Context())
+	kept, err := readState(ctx, cfg)
+	if err != nil {
+		return failure{err}
+	}
+	defer kept.Close()
+	list, err := kept.Stops(ctx)
+	if err != nil {
+		return failure{err}
+	}
+	stopped := heldStops(watches, list)
+	counted := counters{state: kept, now: time.Now()}
+	for i := range watches {
+		x := &watches[i]
+		tallies, err := counted.of(ctx, x, list)
+		if err != nil {
+			return failure{err}
+		}
+		fmt.Fprintln(out, printable(stageStatus(x, stopped, watches[:i], counted.now)))
+		if s, held := stopped[x.ID]; held {
+			fmt.Fprintf(out, "  %s\n  alignd rollout resume %s has it go on\n", printable(s.Reason), printable(x.ID))
+		}
+		fmt.Fprintf(out, "  %s\n", printable(wouldHave(x, tallies)))
+		if why := x.Exceeded(slices.Values(tallies)); why != "" {
+			fmt.Fprintf(out, "  now: %s\n", printable(why))
+		}
+	}
+	if len(stopped) > 0 {
+		return ended{status: exitFailure}
+	}
+	return nil
+}
+
+// stageStatus is the line of one stage.
+func stageStatus(x *policy.Watch, stopped map[string]state.Stop, before []policy.Watch, now time.Time) string {
+	s, held := stopped[x.ID]
+	switch {
+	case held:
+		return fmt.Sprintf("%s: stopped since %s, the rollout stays at %s", x.ID, s.At.UTC().Format(time.RFC3339), x.Before)
+	case behindStop(before, x, stopped):
+		return x.ID + ": does not begin, as a stage before it is stopped"
+	case now.Before(x.Stage.Start):
+		return fmt.Sprintf("%s: begins at %s", x.ID, x.Stage.Start.UTC().Format(time.RFC3339))
+	}
+	return x.ID + ": has begun"
+}
+
+func rolloutResume(c *cobra.Command, file, id string) error {
+	cfg, err := readConfig(config.Input{File: file})
+	if err != nil {
+		return err
+	}
+	there, err := readState(c.Context(), cfg) // else root would make files that the daemon cannot write
+	if err != nil {
+		return failure{err}
+	}
+	there.Close()
+	kept, err := openState(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return failure{err}
+	}
+	defer kept.Close()
+	err = kept.Resume(context.WithoutCancel(c.Context()), id, time.Now())
+	if errors.Is(err, state.ErrUnknown) {
+		return failure{fmt.Errorf("no stage %q is stopped; rollout status names those that are", id)}
+	}
+	if err != nil {
+		return failure{err}
+	}
+	fmt.Fprintf(c.OutOrStdout(), "%s goes on; each host knows within a minute\n", printable(id))
+	return nil
+}
