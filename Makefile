@@ -96,7 +96,7 @@ faults: ## each fault under load, with what became of the mail: restarts, kill -
 
 # The journal is kept in JOURNAL, if that is set, and used again.
 million: RECORDS = 1000000
-million: ## questions to a journal of a million records, each in time
+million: ## questions to a journal of a million records and replays of it, each in time
 ten-million: RECORDS = 10000000
 ten-million: ## the same of ten million, which takes half an hour and 5 GB below TMPDIR
 million ten-million:

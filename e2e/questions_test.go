@@ -65,6 +65,7 @@ func TestQuestionsAreAnsweredInTime(t *testing.T) {
 			t.Errorf("%s takes %v, want at most %v", q.name, took, q.most)
 		}
 	}
+	replays(t, alignd.program, config, n)
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }

@@ -49,20 +49,32 @@ func PackTight(dst Block, items []byte) Block { return tight.EncodeAll(items, ds
 
 // Items unpacks b. It is safe for concurrent use, as all of this file.
 func (b Block) Items() (items []Item, err error) {
-	data, err := b.Unpack()
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDamagedBlock, err)
+	if err := new(Unpacker).Each(b, func(i Item) { items = append(items, i) }); err != nil {
+		return nil, err
 	}
+	return items, nil
+}
+
+// Unpacker unpacks many blocks in the same memory. It is for one goroutine.
+type Unpacker struct{ data []byte }
+
+// Each hands each item of b to found, which does not keep it.
+func (u *Unpacker) Each(b Block, found func(Item)) error {
+	data, err := b.unpack(u.data)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDamagedBlock, err)
+	}
+	u.data = data
 	for len(data) > 0 {
 		size, n := binary.Uvarint(data)
 		if n <= 0 || size > uint64(len(data)) || len(data)-n < 9+int(size) {
-			return nil, ErrDamagedBlock
+			return ErrDamagedBlock
 		}
 		end := n + 9 + int(size)
-		items = append(items, data[:end:end])
+		found(data[:end:end])
 		data = data[end:]
 	}
-	return items, nil
+	return nil
 }
 
 // body is an item without its size.

@@ -75,17 +75,20 @@ func (d *Dictionary) Pack(dst Block, items []byte) Block {
 }
 
 // Unpack is what was packed. It is safe for concurrent use, as all that reads blocks.
-func (b Block) Unpack() ([]byte, error) {
+func (b Block) Unpack() ([]byte, error) { return b.unpack(nil) }
+
+// unpack is Unpack into the memory of dst.
+func (b Block) unpack(dst []byte) ([]byte, error) {
 	var h zstd.Header
 	if err := h.Decode(b); err != nil {
 		return nil, err
 	}
 	if h.DictionaryID == 0 {
-		return decoder.DecodeAll(b, nil)
+		return decoder.DecodeAll(b, dst[:0])
 	}
 	d, known := dictionaries.Load(h.DictionaryID)
 	if !known {
 		return nil, errNoDictionary
 	}
-	return d.(*zstd.Decoder).DecodeAll(b, nil)
+	return d.(*zstd.Decoder).DecodeAll(b, dst[:0])
 }

@@ -96,7 +96,6 @@ func (o *Options) Judge(r *record.Record) Judgement {
 		return j
 	}
 	ev := r.Evidence
-	o.shift(&ev)
 	if was.Step == policy.StepInternal {
 		j.Verdict = o.Rules.Failed(&ev)
 		j.To = o.delivery(&j.Verdict)
@@ -107,9 +106,10 @@ func (o *Options) Judge(r *record.Record) Judgement {
 	return j
 }
 
-// decide fills in what Decide says of ev, the evidence of r at the time of interest.
+// decide fills in what Decide says of ev, the evidence of r.
 func (o *Options) decide(j *Judgement, ev *evidence.Message, r *record.Record) {
-	doubts := o.doubts(ev, r)
+	doubts := o.doubts(ev, r) // at the message's own time
+	o.shift(ev)
 	j.Verdict = policy.Decide(ev, o.Rules)
 	j.To = o.delivery(&j.Verdict)
 	if d := policy.Decisive(ev, &j.Verdict); d != nil {

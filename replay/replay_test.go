@@ -169,6 +169,11 @@ func TestWhatBecomesOfAMessage(t *testing.T) {
 				r.Evidence.DKIM = []evidence.Signature{{Result: evidence.Fail, Domain: "bank.example", Signed: noon}}
 			},
 			want: Unchanged, to: policy.Refuse},
+		{name: "a clock that was right, a month later", result: fail, options: func(o *Options) {
+			o.Shape.ClockSkew, o.Now = time.Hour, noon.Add(30*24*time.Hour)
+		}, change: func(r *record.Record) {
+			r.Evidence.DKIM = []evidence.Signature{{Result: evidence.Fail, Domain: "bank.example", Signed: noon, Expires: noon.Add(30*24*time.Hour - 30*time.Minute)}}
+		}, want: Unchanged, to: policy.Refuse},
 		{name: "fewer void look-ups", result: pass, options: func(o *Options) { o.Shape.SPFVoids = 0 }, change: func(r *record.Record) { r.Evidence.SPF.MailFrom.Voids = 1 },
 			want: CannotTell, to: policy.Deliver, causes: []Cause{{OtherOption, "spf.max_void_lookups"}}},
 		{name: "a wide pass that no longer counts", result: pass, options: func(o *Options) { o.Shape.IgnoreWideSPF = true }, change: func(r *record.Record) { r.Evidence.SPF.MailFrom.Wide = true },

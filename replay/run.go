@@ -109,12 +109,15 @@ func reduce(o *RunOptions, done <-chan job, room <-chan struct{}) *tally {
 }
 
 // worker judges batches, one after the other.
-type worker struct{ o *RunOptions }
+type worker struct {
+	o      *RunOptions
+	decode record.Decoder
+}
 
 func (w *worker) judge(b Batch) *tally {
 	t := newTally(w.o)
 	err := b.Records(func(encoded []byte) {
-		r, err := record.Decode(encoded)
+		r, err := w.decode.Decode(encoded)
 		if err != nil {
 			t.unreadable(fmt.Errorf("a record: %w", err))
 			return

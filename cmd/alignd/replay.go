@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -279,16 +280,14 @@ func (s *replaySource) scan(ctx context.Context, since, until time.Time, each fu
 // packed is a block as a replay takes it.
 type packed journal.Block
 
+// unpackers are for as many blocks as are unpacked at once.
+var unpackers = sync.Pool{New: func() any { return new(journal.Unpacker) }}
+
 // Records implements replay.Batch.
 func (p packed) Records(found func([]byte)) error {
-	items, err := journal.Block(p).Items()
-	if err != nil {
-		return err
-	}
-	for _, i := range items {
-		found(i.Encoded())
-	}
-	return nil
+	u := unpackers.Get().(*journal.Unpacker)
+	defer unpackers.Put(u)
+	return u.Each(journal.Block(p), func(i journal.Item) { found(i.Encoded()) })
 }
 
 // find returns the newest message with that token, queue id or Message-ID.
