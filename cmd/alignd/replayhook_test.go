@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"alignd/config"
+	"alignd/e2e/filled"
 )
 
 // blocksOf are the code blocks of a page, by their language, in order.
@@ -121,7 +122,11 @@ func (r *repository) commit(staged, later string) (status int, out string) {
 // The hook and the job that docs/replay.md shows keep out a configuration that would
 // refuse wanted mail, and let another one pass: on an export whose addresses are hashed.
 func TestTheHookAndTheJobOfTheDocs(t *testing.T) {
-	file := madeJournal(t, t.TempDir(), 3000, 3)
+	state := t.TempDir()
+	file := write(t, "alignd.yaml", "journal: {store: sqlite, path: "+state+"}\n")
+	if _, err := filled.Journal(t.Context(), state, 3000, 3); err != nil {
+		t.Fatal(err)
+	}
 	cfg, err := readConfig(config.Input{File: file})
 	if err != nil {
 		t.Fatal(err)
