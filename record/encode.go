@@ -74,13 +74,6 @@ func keep(dst []byte, r *Record) ([]byte, *Record) {
 
 // encode appends r as it is, whatever its size. It reports whether Decode takes it.
 func encode(dst []byte, r *Record) ([]byte, bool) {
-	if b, ok := appendRecord(append(dst, pairHead, Version), r); ok {
-		return b, readable(b[len(dst):])
-	}
-	return encodeByLibrary(dst, r)
-}
-
-func encodeByLibrary(dst []byte, r *Record) ([]byte, bool) {
 	buf := bytes.NewBuffer(append(dst, pairHead, Version))
 	err := encoding.MarshalToBuffer(r, buf) // no value of a Record's types fails
 	return buf.Bytes(), err == nil && readable(buf.Bytes()[len(dst):])
