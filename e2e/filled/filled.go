@@ -59,7 +59,7 @@ func Journal(ctx context.Context, path string, n int, days float64) (cost Cost, 
 }
 
 func open(dir string) (*sqlite.Store, error) {
-	return sqlite.Open(sqlite.Options{Dir: dir, Keep: 1000 * 24 * time.Hour, MaxSize: 1 << 50})
+	return sqlite.Open(sqlite.Options{Dir: dir, Keep: 1000 * 24 * time.Hour, MaxSize: 1 << 50, Hurry: true})
 }
 
 // perBatch is what the loader takes at once.

@@ -58,7 +58,7 @@ func (s *Store) seal(ctx context.Context, n name) error {
 	if err := remove(fresh); err != nil {
 		return err
 	}
-	if err := rewrite(ctx, s.opt.Dir, n, fresh); err != nil {
+	if err := rewrite(ctx, s.opt.Dir, n, fresh, &pacer{hurry: s.opt.Hurry, began: time.Now()}); err != nil {
 		return errors.Join(err, remove(fresh))
 	}
 	if err := syncFile(fresh); err != nil {
@@ -113,7 +113,7 @@ func syncFile(path string) error {
 }
 
 // rewrite makes the sealed form of n at path.
-func rewrite(ctx context.Context, dir string, n name, path string) (err error) {
+func rewrite(ctx context.Context, dir string, n name, path string, p *pacer) (err error) {
 	if err := create(path, os.O_EXCL); err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func rewrite(ctx context.Context, dir string, n name, path string) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(copyTable(ctx, old, tx, "loaded", "spool, number"), copyTable(ctx, old, tx, "names", "key, name"), copyRecords(ctx, old, is, tx)); err != nil {
+	if err := errors.Join(copyTable(ctx, old, tx, "loaded", "spool, number"), copyTable(ctx, old, tx, "names", "key, name"), copyRecords(ctx, old, is, tx, p)); err != nil {
 		return errors.Join(err, tx.Rollback())
 	}
 	if err := tx.Commit(); err != nil {
@@ -145,6 +145,7 @@ func rewrite(ctx context.Context, dir string, n name, path string) (err error) {
 		if _, err := conn.ExecContext(ctx, text); err != nil {
 			return err
 		}
+		p.rest(ctx)
 	}
 	return nil
 }
@@ -219,7 +220,7 @@ func dictionary(ctx context.Context, from *sql.Conn, is layout, to *sql.Tx) (*jo
 }
 
 // copyRecords copies rows and blocks, a page at a time.
-func copyRecords(ctx context.Context, from *sql.Conn, is layout, to *sql.Tx) (err error) {
+func copyRecords(ctx context.Context, from *sql.Conn, is layout, to *sql.Tx, p *pacer) (err error) {
 	b := sealing{id: 1}
 	if b.with, err = dictionary(ctx, from, is, to); err != nil {
 		return err
@@ -247,6 +248,7 @@ func copyRecords(ctx context.Context, from *sql.Conn, is layout, to *sql.Tx) (er
 			return errors.Join(b.rows.flush(ctx), b.flush(ctx))
 		}
 		after = page[len(page)-1].id
+		p.rest(ctx)
 	}
 }
 
@@ -306,6 +308,28 @@ func (l layout) copyPage(ctx context.Context, from *sql.Conn, after int64) (page
 		page = append(page, row)
 	}
 	return page, rows.Err()
+}
+
+// pacer keeps work that nobody waits for from taking a core of those that mail is checked
+// on: a low priority alone does not, as the runtime counts a thread for a whole one.
+type pacer struct {
+	hurry bool
+	began time.Time // of the work since the last rest
+}
+
+// restFor is how long a rest takes, as a multiple of the work before it; ours.
+const restFor = 3
+
+// rest waits, but not longer than until ctx ends.
+func (p *pacer) rest(ctx context.Context) {
+	if p.hurry {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(restFor * time.Since(p.began)):
+	}
+	p.began = time.Now()
 }
 
 // aside runs f in a thread of the lowest priority, which ends with it.

@@ -24,6 +24,8 @@ type Options struct {
 	Keep time.Duration
 	// MaxSize bounds all files, in octets; 0 is DefaultMaxSize.
 	MaxSize int64
+	// Hurry seals without rests: nothing else has to be fast.
+	Hurry bool
 	// Log hears what an admin should know; nil for nobody.
 	Log *slog.Logger
 }
