@@ -54,8 +54,8 @@ type Raw struct {
 // Store keeps entries, or what follows from them. Its methods are safe for concurrent use, but for Take.
 type Store interface {
 	// Take keeps a batch, in the order of its numbers, and returns when it is on disk.
-	// What the store has already is passed over. The Encoded of a batch is not used
-	// after Take.
+	// What the store has already is passed over. The Encoded and the Record of a batch are
+	// not used after Take, but for texts.
 	Take(ctx context.Context, from spool.ID, batch []Raw) error
 	// Tidy does what is due beside: it seals and removes. Take and Tidy return ErrAnew
 	// where the store is to be given all of the spool again.

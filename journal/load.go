@@ -223,6 +223,9 @@ type batch struct {
 	known  spool.Number // the answer to each record below is known
 	since  time.Time    // when held began to wait
 	full   bool         // there may be more to read
+
+	decoder record.Decoder
+	read    []Raw // what decode returned
 }
 
 // fill reads frames until there are none, or enough.
@@ -257,12 +260,7 @@ func (b *batch) frame(f *spool.Frame) {
 			}
 		}
 	case spool.KindRecord:
-		rec, err := record.Decode(f.Payload)
-		if err != nil {
-			b.loader.unreadable(f.Number, err)
-			break
-		}
-		b.held = append(b.held, Raw{Entry: Entry{Number: f.Number, Record: rec}, Encoded: append([]byte(nil), f.Payload...)})
+		b.held = append(b.held, Raw{Entry: Entry{Number: f.Number}, Encoded: append([]byte(nil), f.Payload...)})
 	}
 	b.passed, b.known = f.Number, max(b.known, f.Answered)
 }
@@ -287,10 +285,29 @@ func (b *batch) take(all bool) {
 		}
 	}
 	if n > 0 {
-		b.hand(b.held[:n])
+		if list := b.decode(b.held[:n]); len(list) > 0 {
+			b.hand(list)
+		}
 		b.held = append(b.held[:0], b.held[n:]...)
 	}
 	b.passOn()
+}
+
+// decode reads the records of a list, and leaves out those that it cannot read. They are
+// good until the next call.
+func (b *batch) decode(list []Raw) []Raw {
+	b.decoder.Reset()
+	b.read = b.read[:0]
+	for i := range list {
+		rec, err := b.decoder.Another(list[i].Encoded)
+		if err != nil {
+			b.loader.unreadable(list[i].Number, err)
+			continue
+		}
+		b.read = append(b.read, list[i])
+		b.read[len(b.read)-1].Record = rec
+	}
+	return b.read
 }
 
 // hand gives records to each store that works. One that fails gets no more of this pass.

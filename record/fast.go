@@ -10,12 +10,15 @@ import (
 // Decoder reads many records, one after the other, in a fraction of the time that Decode
 // takes. What it reads is what Decode reads: it knows the form in which Append writes,
 // and leaves everything else, also every fault, to Decode. It uses its memory again: a
-// record is good until the next one is read; its strings stay. It is for one goroutine.
+// record is good until Decode or Reset is called; its strings stay. It is for one
+// goroutine.
 type Decoder struct {
-	s   string // the record: all strings of what is read share its memory
-	at  int
-	ok  bool // so far
-	rec Record
+	s  string // the record: all strings of what is read share its memory
+	at int
+	ok bool // so far
+	// recs are memory for records, of which made are in use.
+	recs []Record
+	made int
 	// words are memory for lists of strings, used of it are taken; pools for other lists
 	// and for what is pointed to, one for each type.
 	words []string
@@ -31,6 +34,20 @@ type pool struct {
 
 // Decode reads a record as the function Decode does. b is not kept.
 func (d *Decoder) Decode(b []byte) (*Record, error) {
+	d.Reset()
+	return d.Another(b)
+}
+
+// Reset takes back the memory of all records.
+func (d *Decoder) Reset() {
+	d.made, d.used = 0, 0
+	for i := range d.pools {
+		d.pools[i].used = 0
+	}
+}
+
+// Another is Decode beside the records that were read since Reset, which stay good.
+func (d *Decoder) Another(b []byte) (*Record, error) {
 	if rec := d.fast(b); rec != nil {
 		return rec, nil
 	}
@@ -43,11 +60,11 @@ func (d *Decoder) fast(b []byte) *Record {
 		return nil
 	}
 	d.s, d.at, d.ok = string(b), 2, true
-	d.used = 0
-	for i := range d.pools {
-		d.pools[i].used = 0
+	if d.made == len(d.recs) {
+		d.recs, d.made = make([]Record, more(1, d.made)), 0
 	}
-	rec := &d.rec
+	rec := &d.recs[d.made]
+	d.made++
 	*rec = Record{}
 	d.fields(planOfRecord, reflect.ValueOf(rec).Elem())
 	if !d.ok || d.at != len(d.s) || checkIndexes(rec) != nil {
@@ -60,7 +77,11 @@ func (d *Decoder) fast(b []byte) *Record {
 func (d *Decoder) take(s *step, of reflect.Type, n int) reflect.Value {
 	p := &d.pools[s.pool]
 	if !p.all.IsValid() || p.all.Len()-p.used < n { // what was taken stays with who has it
-		p.all, p.used = reflect.MakeSlice(of, max(n, poolSize), max(n, poolSize)), 0
+		size := max(n, poolSize)
+		if p.all.IsValid() {
+			size = max(n, more(poolSize, p.all.Len()))
+		}
+		p.all, p.used = reflect.MakeSlice(of, size, size), 0
 	}
 	list := p.all.Slice3(p.used, p.used+n, p.used+n)
 	p.used += n
@@ -73,7 +94,13 @@ func (d *Decoder) take(s *step, of reflect.Type, n int) reflect.Value {
 const (
 	maxPools = 32
 	poolSize = 128
+	// mostPool is the most entries that memory is taken for at once, unless one list
+	// has more.
+	mostPool = 2048
 )
+
+// more is how many entries memory is taken for where that for so many did not do.
+func more(least, had int) int { return max(least, min(2*had, mostPool)) }
 
 // CBOR's major types (RFC 8949 section 3.1).
 const (
@@ -253,7 +280,7 @@ func (d *Decoder) strings(v reflect.Value) {
 		return
 	}
 	if len(d.words)-d.used < n {
-		d.words, d.used = make([]string, max(n, poolSize)), 0
+		d.words, d.used = make([]string, max(n, more(poolSize, len(d.words)))), 0
 	}
 	words := d.words[d.used : d.used+n : d.used+n]
 	d.used += n

@@ -107,3 +107,33 @@ func BenchmarkDecoder(b *testing.B) {
 		}
 	}
 }
+
+// What Another read stays as it was while others are read, until Reset.
+func TestADecoderKeepsRecordsUntilReset(t *testing.T) {
+	d := new(Decoder)
+	g := newGenerator(9)
+	for range 3 {
+		var want []*Record
+		var got []*Record
+		for range 300 {
+			r := g.record()
+			b := Append(nil, r)
+			w, err := Decode(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			have, err := d.Another(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			clear(b)
+			want, got = append(want, w), append(got, have)
+		}
+		for i := range want {
+			if !Equal(want[i], got[i]) {
+				t.Fatalf("record %d of 300 changed: %s", i, difference(want[i], got[i]))
+			}
+		}
+		d.Reset()
+	}
+}
