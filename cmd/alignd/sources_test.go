@@ -13,6 +13,7 @@ import (
 
 	"alignd/config"
 	"alignd/evidence"
+	"alignd/internal/pgtest"
 	"alignd/policy"
 	"alignd/record"
 )
@@ -68,13 +69,13 @@ func TestSourcesAsJSON(t *testing.T) {
 	}
 }
 
-// plantedVendor is a configuration whose journal has mail of a vendor for the site, of the site
-// itself, and of a forger.
-func plantedVendor(t *testing.T) string {
+// plantedVendor is a configuration whose journal, in a store, has mail of a vendor for the
+// site, of the site itself, and of a forger.
+func plantedVendor(t *testing.T, store string) string {
 	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "alignd.yaml")
-	text := fmt.Sprintf("own_domains:\n  - {id: ours, domains: [own.example]}\njournal: {store: sqlite, path: %s}\n", filepath.Join(dir, "state"))
+	text := fmt.Sprintf("own_domains:\n  - {id: ours, domains: [own.example]}\njournal: {store: %s, path: %s}\n", store, filepath.Join(dir, "state"))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +131,7 @@ func plantedVendor(t *testing.T) string {
 }
 
 func TestAnEntryIsSuggestedAndCanBePasted(t *testing.T) {
-	file := plantedVendor(t)
+	file := plantedVendor(t, "sqlite")
 	var out, errs bytes.Buffer
 	if exit := run([]string{"sources", "own.example", "--config", file}, strings.NewReader(""), &out, &errs); exit != 0 {
 		t.Fatalf("exit %d: %s", exit, errs.String())
@@ -192,6 +193,16 @@ func TestAnEntryIsSuggestedAndCanBePasted(t *testing.T) {
 	run([]string{"sources", "--config", file}, strings.NewReader(""), &out, &errs)
 	if !strings.Contains(out.String(), "own.example from 198.51.100.0/24: the configuration in force delivers") || strings.Contains(out.String(), "exceptions:") {
 		t.Errorf("after that it says\n%s", out.String())
+	}
+}
+
+func TestSourcesReadsPostgreSQL(t *testing.T) {
+	file := plantedVendor(t, `postgres, url: "`+pgtest.Start(t).URL("postgres")+`"`)
+	for _, args := range [][]string{{"sources"}, {"sources", "own.example"}} {
+		var out, errs bytes.Buffer
+		if exit := run(append(args, "--config", file), strings.NewReader(""), &out, &errs); exit != 0 || !strings.Contains(out.String(), "# lets in: messages 24 since") {
+			t.Errorf("%v: exit %d: %s%s", args, exit, out.String(), errs.String())
+		}
 	}
 }
 

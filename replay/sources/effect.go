@@ -131,6 +131,7 @@ func (s *Survey) elsewhere(c *candidate, f *facts) {
 	case list: // mail of its other lists is nobody else's
 		shows = shows && !isAtOrBelow(f.list, c.proof.signer)
 	case vendor:
+		c.signed += btoi(shows)
 		shows = shows || c.tenants && slices.Contains(f.orgs, c.signerOrg)
 	}
 	if !shows {
@@ -152,6 +153,8 @@ func (c *candidate) settle() {
 		c.why = "an entry would change nothing: the configuration in force lets in what there was"
 	case c.Effect.Unproven > 0:
 		c.why = "the entry would let in messages without its proofs"
+	case c.tenants && c.signed < leastSigned:
+		c.why = fmt.Sprintf("with %d messages that %s signed it cannot be told whether others use it; wanted are %d, or --trust %s", c.signed, c.proof.signer, leastSigned, c.proof.signer)
 	case len(c.Effect.Others) > 0:
 		c.why = fmt.Sprintf("%s signs for others too (%s), so they could use the entry", c.proof.signer, short(c.Effect.Others))
 		if c.Author != "" {

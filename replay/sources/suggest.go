@@ -48,6 +48,9 @@ const (
 	leastMessages = 5
 	leastDays     = 3
 	leastSpan     = 72 * time.Hour
+	// leastSigned is how much mail of a signer has to be there before it is believed that
+	// nobody else uses it.
+	leastSigned = 20
 	// maxCandidates is how many entries are measured, those for the most mail first.
 	maxCandidates = 50
 	// entryFor is how long a suggested entry holds: then somebody is to look again.
@@ -62,9 +65,11 @@ type candidate struct {
 	class *class
 	proof proof
 	rules *policy.Rules // with the entry
-	// tenants: any mail of others that the signer's organization has to do with counts
-	// as Others, not only that with the same proofs.
+	// tenants: nobody but DNS speaks for the signer. Then any mail of others that its
+	// organization has to do with counts as Others, not only that with the same proofs, and
+	// there has to be enough mail of it to tell.
 	tenants                          bool
+	signed                           int    // messages with its signature
 	signerOrg                        string // Organizational Domain of the signer
 	why                              string // not suggested, as
 	authors, infrastructures, others tally
@@ -165,9 +170,9 @@ func (s *Survey) vendor(c *candidate) {
 	word := wordFor(&k.key, w)
 	related := sender != "" && s.sameOrg(sender, signer)
 	if list := placesOf(k, w, word != ""); len(list) > 0 && related {
-		c.proof.clients = list
+		c.proof.clients, c.tenants = list, true
 		c.Because = append(c.Because, cmp.Or(word, fmt.Sprintf("The SPF record of %s itself lists its addresses.", author)),
-			fmt.Sprintf("From the same addresses mail of %s with a signature of %s passes DMARC by SPF.", author, signer))
+			fmt.Sprintf("From the same addresses mail of %s with a signature of %s passes DMARC by SPF.", author, signer), c.alone())
 		return
 	}
 	trusted := s.trusted(signer)
@@ -196,8 +201,13 @@ func (s *Survey) vendor(c *candidate) {
 		c.Because = append(c.Because, fmt.Sprintf("You named %s as trusted.", signer))
 	default:
 		c.tenants = true
-		c.Because = append(c.Because, word, fmt.Sprintf("Mail of %s with a signature of %s passes DMARC, too.", author, signer))
+		c.Because = append(c.Because, word, fmt.Sprintf("Mail of %s with a signature of %s passes DMARC, too.", author, signer), c.alone())
 	}
+}
+
+// alone is what the admin has to make sure of, as no journal shows it.
+func (c *candidate) alone() string {
+	return fmt.Sprintf("Nobody else is seen to send by %s. Make sure that no other customer of it can write %s into From.", c.proof.signer, c.Author)
 }
 
 // placesOf are the addresses of a class from which mail with the same signer passes by

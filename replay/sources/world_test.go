@@ -34,13 +34,20 @@ type published struct {
 	from   []string
 }
 
+// watching holds back what would be done, and changes nothing of what is suggested.
+const watching = "mode: monitor\n"
+
 const siteConfig = `
 own_domains:
   - {id: ours, domains: [own.example, .own.example]}
 `
 
 func newWorld(t *testing.T, seed int64, trust ...string) *world {
-	cfg, err := config.Parse([]byte(siteConfig), "alignd.yaml", today)
+	text := siteConfig
+	if seed%2 == 1 {
+		text = watching + text
+	}
+	cfg, err := config.Parse([]byte(text), "alignd.yaml", today)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -199,7 +206,7 @@ func (w *world) judge(r *Report) (letIn map[string]int) {
 		n := 0
 		for i, r := range w.records {
 			before, after := policy.Decide(&r.Evidence, w.base.Rules), policy.Decide(&r.Evidence, cfg.Rules)
-			if severity(after.Delivery) < severity(before.Delivery) {
+			if severity(done(&after)) < severity(done(&before)) {
 				n++
 				letIn[w.by[i]]++
 				if strings.HasPrefix(w.by[i], "attacker") {
@@ -231,7 +238,7 @@ func (w *world) judgeRelay(s *Suggestion, letIn map[string]int) {
 			}
 		}
 		ev.DMARC = []evidence.DMARC{dm}
-		if after := policy.Decide(&ev, w.base.Rules); severity(after.Delivery) < severity(r.Verdict.Delivery) {
+		if after := policy.Decide(&ev, w.base.Rules); severity(done(&after)) < severity(done(&r.Verdict)) {
 			n++
 			letIn[w.by[i]]++
 			if strings.HasPrefix(w.by[i], "attacker") {
@@ -528,7 +535,7 @@ func TestHonestSourcesGetAnEntryAndAttackersNone(t *testing.T) {
 				for _, who := range c.want {
 					total, got := 0, letIn[who]
 					for i := range w.by {
-						if w.by[i] == who && severity(w.records[i].Verdict.Delivery) > 0 {
+						if w.by[i] == who && severity(done(&w.records[i].Verdict)) > 0 {
 							total++
 						}
 					}
