@@ -2,7 +2,7 @@ package config
 
 import (
 	"errors"
-	"net/url"
+	"net"
 	"regexp"
 	"strings"
 )
@@ -11,14 +11,11 @@ import (
 // is shown, compared, and often read by all. No fault quotes it.
 func databaseURL(s string) (string, error) {
 	const example = "such as postgres://alignd@db.example.net/alignd?sslmode=verify-full"
-	u, err := url.Parse(s)
 	if mayHoldPassword(s) {
 		return "", errors.New("must not hold a password; write it into a file that alignd alone may read, and name that in journal.password_file")
 	}
-	if err != nil {
-		return "", errors.New("cannot be read as a URL, " + example)
-	}
-	if u.Scheme != "postgres" && u.Scheme != "postgresql" {
+	// The rest is read by who connects: net/url does not know several hosts with ports.
+	if !strings.HasPrefix(s, "postgres://") && !strings.HasPrefix(s, "postgresql://") {
 		return "", errors.New("is no URL of PostgreSQL, " + example)
 	}
 	return s, nil
@@ -33,25 +30,34 @@ func mayHoldPassword(s string) bool { return passwordIn.MatchString(s) }
 // checkStore looks at what is said of the store of the journal.
 func (k *checker) checkStore() {
 	j := &k.cfg.Journal
-	isPostgres := j.Store == "postgres"
 	switch {
-	case isPostgres && j.URL == "":
+	case j.Store == "postgres" && j.URL == "":
 		k.fault("journal.url", "journal.store is postgres: name the database in journal.url, such as postgres://alignd@db.example.net/alignd?sslmode=verify-full")
-	case !isPostgres && j.URL != "":
-		k.fault("journal.url", "journal.url is for journal.store: postgres, and the store is %s", j.Store)
-	case !isPostgres && j.PasswordFile != "":
-		k.fault("journal.password_file", "journal.password_file is for journal.store: postgres, and the store is %s", j.Store)
+	case j.Store == "none" && j.URL != "":
+		k.fault("journal.url", "journal.url has no effect while journal.store is none")
+	case j.URL == "" && j.PasswordFile != "":
+		k.fault("journal.password_file", "journal.password_file has no effect without journal.url")
 	}
-	if isPostgres && k.cfg.written("journal.url") && !strings.Contains(j.URL, "sslmode=") && leavesHost(j.URL) {
+	if j.URL != "" && !strings.Contains(j.URL, "sslmode=") && leavesHost(j.URL) {
 		k.warning("journal.url", "journal.url names another host and no sslmode, so whoever is between may read and change what is kept; add ?sslmode=verify-full, or sslmode=disable where that is no matter")
 	}
 }
 
 // leavesHost reports whether the URL names a host other than this one.
 func leavesHost(s string) bool {
-	u, err := url.Parse(s)
-	if err != nil {
-		return false
+	_, rest, _ := strings.Cut(s, "://")
+	authority := rest
+	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
+		authority = rest[:i]
 	}
-	return u.Hostname() != "" && !isLoopback(u.Hostname()+":0") && !isLoopback("["+u.Hostname()+"]:0")
+	authority = authority[strings.LastIndexByte(authority, '@')+1:]
+	for host := range strings.SplitSeq(authority, ",") {
+		if _, _, err := net.SplitHostPort(host); err != nil {
+			host = net.JoinHostPort(strings.Trim(host, "[]"), "5432")
+		}
+		if host != ":5432" && !isLoopback(host) {
+			return true
+		}
+	}
+	return false
 }

@@ -226,7 +226,7 @@ var restsOn = map[string][]string{
 	"dns.timeout":             {"limits.message_timeout"},
 	"spf.timeout":             {"limits.message_timeout"},
 	"journal.url":             {"journal.store"},
-	"journal.password_file":   {"journal.store"},
+	"journal.password_file":   {"journal.url"},
 	"proof":                   {"scope", "action", "kind"},
 	"action":                  {"kind"},
 	"expires":                 {"never_expires"},

@@ -1,10 +1,14 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -220,4 +224,90 @@ func TestAJournalInPostgreSQL(t *testing.T) {
 	s.stop()
 	t.Log(f.settle(t, s))
 	s.unhurt(t)
+
+	of := map[string]int{} // what each host judged
+	for _, d := range f.hosts {
+		all := strings.Count(f.says(t, d, "log", "--limit", "0"), "\n")
+		if want := f.count(t); all != want || want < len(s.answered) {
+			t.Errorf("alignd log of one host shows %d of %d messages", all, want)
+		}
+		of[d.Config] = strings.Count(d.Log(), "msg=\"message judged\"")
+		if of[d.Config] == 0 || of[d.Config] == all {
+			t.Errorf("%d of %d messages were judged by one host", of[d.Config], all)
+		}
+		if got := f.says(t, d, "explain", "<1@sender.example>"); !strings.Contains(got, "a@sender.example") {
+			t.Errorf("alignd explain: %s", got)
+		}
+		if got := f.says(t, d, "journal", "status"); !strings.Contains(got, fmt.Sprint(f.count(t))) {
+			t.Errorf("alignd journal status: %s", got)
+		}
+	}
+}
+
+// says runs a command with the configuration of a host.
+func (f *fleet) says(t *testing.T, d *daemon.Daemon, args ...string) string {
+	t.Helper()
+	var said bytes.Buffer
+	cmd := exec.Command(d.Binary, append(args, "--config", d.Config)...)
+	cmd.Stderr = &said
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("alignd %v: %v: %s", args, err, said.String())
+	}
+	return string(out)
+}
+
+// TestADatabaseThatCannotBeUsed: the daemon runs, mail goes on, the log says in words what is
+// wrong, and what is there is left alone.
+func TestADatabaseThatCannotBeUsed(t *testing.T) {
+	needsDatabase(t)
+	c := pgtest.Start(t)
+	must(t, c.Exec("postgres", "CREATE ROLE keeper LOGIN PASSWORD 'right'", "CREATE DATABASE kept OWNER keeper", "CREATE DATABASE frozen", "CREATE DATABASE theirs"))
+	must(t, c.Exec("theirs", "CREATE TABLE records (song text)", "INSERT INTO records VALUES ('la')"))
+	must(t, c.Exec("frozen", "ALTER DATABASE frozen SET default_transaction_read_only = on"))
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	must(t, err)
+	defer silent.Close()
+	nobody, err := port.Free()
+	must(t, err)
+	for _, row := range []struct{ name, url, want string }{
+		{name: "wrong password", url: strings.Replace(c.TCP("keeper", "kept"), "?", "?passfile="+writeFile(t, "pass", "*:*:*:*:wrong\n")+"&", 1), want: "password authentication failed"},
+		{name: "no such database", url: c.URL("none"), want: "does not exist"},
+		{name: "tables of another product", url: c.URL("theirs"), want: "tables of another product"},
+		{name: "read-only", url: c.URL("frozen"), want: "read-only transaction"},
+		{name: "a server that says nothing", url: "postgres://a@" + silent.Addr().String() + "/b", want: "does not answer within 4s"},
+		{name: "nobody there", url: "postgres://a@" + nobody + "/b", want: "connection refused"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := newFleet(t, 1, row.url)
+			s := f.flow()
+			time.Sleep(time.Second)
+			s.stop()
+			const told = "the journal takes no records, they stay in the spool"
+			says := func() bool {
+				for line := range strings.Lines(f.hosts[0].Log()) {
+					if strings.Contains(line, told) && strings.Contains(line, row.want) {
+						return true
+					}
+				}
+				return false
+			}
+			for deadline := time.Now().Add(20 * time.Second); !says(); time.Sleep(50 * time.Millisecond) {
+				if time.Now().After(deadline) {
+					t.Fatalf("the log has no line with %q and %q", told, row.want)
+				}
+			}
+			if len(s.answered) < 100 || s.slowest > 2*time.Second {
+				t.Errorf("%d messages were answered, after %s at most", len(s.answered), s.slowest)
+			}
+			begun := time.Now()
+			must(t, f.hosts[0].Stop())
+			if took := time.Since(begun); took > 25*time.Second {
+				t.Errorf("the daemon ended after %s", took)
+			}
+		})
+	}
+	if out, err := c.Run("psql", "-At", "-d", "theirs", "-c", "SELECT * FROM records"); err != nil || out != "la\n" {
+		t.Errorf("their table has %q, %v", out, err)
+	}
 }

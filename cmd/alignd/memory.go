@@ -71,7 +71,7 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 		stores = append(stores, m.state)
 		m.judged = newConfigKeeper(m.state, log)
 		m.judged.keep(cfg)
-		if j.Store == "postgres" {
+		if sharesState(cfg) {
 			m.waits = m.state.Waits()
 		}
 	}
@@ -183,6 +183,10 @@ func databaseOf(cfg *config.Config) postgres.Access {
 	return postgres.Access{URL: cfg.Journal.URL, PasswordFile: cfg.Journal.PasswordFile}
 }
 
+// sharesState: a database is named, so that hosts share what follows from records, wherever
+// each keeps these.
+func sharesState(cfg *config.Config) bool { return cfg.Journal.URL != "" }
+
 // openReader opens the store for questions. skipped hears of what cannot be read of it.
 func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error) {
 	switch cfg.Journal.Store {
@@ -201,7 +205,7 @@ func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error)
 // openState opens the state beside the store, to be written.
 func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
 	opt := state.Options{Log: log, Keep: cfg.Journal.Keep.Duration, Tally: tally(cfg)}
-	if cfg.Journal.Store == "postgres" {
+	if sharesState(cfg) {
 		db, err := databaseOf(cfg).DB()
 		if err != nil {
 			return nil, err
@@ -213,10 +217,10 @@ func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
 
 // readState opens it for questions.
 func readState(ctx context.Context, cfg *config.Config) (*state.State, error) {
-	switch cfg.Journal.Store {
-	case "none":
+	if cfg.Journal.Store == "none" {
 		return nil, errNoJournal
-	case "postgres":
+	}
+	if sharesState(cfg) {
 		db, err := databaseOf(cfg).DB()
 		if err != nil {
 			return nil, err

@@ -351,6 +351,20 @@ func (c *Cluster) TCP(role, database string) string {
 	return (&url.URL{Scheme: "postgres", User: url.User(role), Host: "127.0.0.1:" + c.port, Path: database, RawQuery: "sslmode=prefer"}).String()
 }
 
+// Set adds settings, NAME=VALUE, and restarts the cluster with them.
+func (c *Cluster) Set(settings ...string) error {
+	c.settings = append(c.settings, settings...)
+	return c.Restart()
+}
+
+// Own gives a file to whom the server runs as.
+func (c *Cluster) Own(name string) error {
+	if cred := credential(); cred != nil {
+		return os.Chown(name, int(cred.Uid), int(cred.Gid))
+	}
+	return nil
+}
+
 // Dir is the folder of the cluster: of its socket, and of data in "data".
 func (c *Cluster) Dir() string { return c.dir }
 

@@ -15,7 +15,11 @@ type condition struct {
 	parts []string
 	args  []any
 	few   bool // rows have one of the keys that recur rarely
+	// unindexed: no index knows anything of it but the time.
+	unindexed bool
 }
+
+func (c *condition) where() string { return strings.Join(c.parts, " AND ") }
 
 func (c *condition) clone() *condition {
 	return &condition{parts: slices.Clone(c.parts), args: slices.Clone(c.args), few: c.few}
@@ -73,9 +77,11 @@ func (s *search) condition(ctx context.Context, d day) (*condition, error) {
 	if q.Would != "" {
 		c.add("results / 10000000 % 10 = $", int32(slices.Index(journal.Deliveries, q.Would)+1))
 	}
+	c.unindexed = !c.few && q.Domain == "" && q.MailFrom == "" && (q.Rule != "" || q.Disposition != "" || q.Would != "")
 	if !q.Client.IsValid() {
 		return c, nil
 	}
+	c.unindexed = false
 	return c, s.client(ctx, c)
 }
 

@@ -37,6 +37,7 @@ var settings = map[string]string{
 	"statement_timeout":                   "60s",
 	"lock_timeout":                        "10s",
 	"idle_in_transaction_session_timeout": "60s",
+	"jit":                                 "off", // it takes longer than what is asked
 }
 
 // connect begins a session. It is not known yet whose tables the database has.
@@ -51,15 +52,23 @@ func (a *Access) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, late(ctx, err, cfg.ConnectTimeout)
 	}
+	if err := set(ctx, conn, cfg); err != nil {
+		return nil, errors.Join(late(ctx, err, connectWithin), conn.Close(ctx))
+	}
+	return conn, nil
+}
+
+// set has a session keep to settings.
+func set(ctx context.Context, conn *pgx.Conn, cfg *pgx.ConnConfig) error {
 	for name, value := range settings {
 		if _, said := cfg.RuntimeParams[name]; said {
 			continue
 		}
 		if _, err := conn.Exec(ctx, "SELECT set_config($1, $2, false)", name, value); err != nil {
-			return nil, errors.Join(late(ctx, err, connectWithin), conn.Close(ctx))
+			return err
 		}
 	}
-	return conn, nil
+	return nil
 }
 
 // config reads the URL, and with it what lies in files and in the environment now.
@@ -89,12 +98,24 @@ func (a *Access) config() (*pgx.ConnConfig, error) {
 	return cfg, nil
 }
 
-// late gives a fault the reason that a person understands.
+// hangs is the reason that a person understands.
+type hangs struct {
+	within time.Duration
+	err    error
+}
+
+func (e hangs) Error() string {
+	return fmt.Sprintf("the server does not answer within %s: %v", e.within, e.err)
+}
+
+func (e hangs) Unwrap() error { return e.err }
+
+// late gives a fault that a deadline made its reason.
 func late(ctx context.Context, err error, within time.Duration) error {
-	if err != nil && (errors.Is(ctx.Err(), context.DeadlineExceeded) || pgconn.Timeout(err)) {
-		return fmt.Errorf("the server does not answer within %s: %w", within, err)
+	if told := new(hangs); err == nil || errors.As(err, told) || !errors.Is(ctx.Err(), context.DeadlineExceeded) && !pgconn.Timeout(err) {
+		return err
 	}
-	return err
+	return hangs{within, err}
 }
 
 // shut ends a session in whatever state it is, without waiting for the server.

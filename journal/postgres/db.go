@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -16,32 +17,24 @@ const (
 )
 
 // DB is a pool of connections to the database, for what lies beside the journal. It does
-// not reach for the server. The password is read at each connect.
+// not reach for the server. Password and certificates are read at each connect.
 func (a Access) DB() (*sql.DB, error) {
-	cfg, err := a.config()
-	if err != nil {
-		return nil, err
-	}
-	db := stdlib.OpenDB(*cfg,
-		stdlib.OptionBeforeConnect(func(_ context.Context, cfg *pgx.ConnConfig) error {
-			now, err := a.config()
-			if err == nil {
-				cfg.Password = now.Password
-			}
-			return err
-		}),
-		stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
-			for name, value := range settings {
-				if _, said := cfg.RuntimeParams[name]; said {
-					continue
-				}
-				if _, err := conn.Exec(ctx, "SELECT set_config($1, $2, false)", name, value); err != nil {
-					return err
-				}
-			}
-			return nil
-		}))
+	db := sql.OpenDB(connector{a})
 	db.SetMaxOpenConns(poolMost)
 	db.SetConnMaxIdleTime(poolIdle)
 	return db, nil
+}
+
+type connector struct{ access Access }
+
+func (c connector) Driver() driver.Driver { return stdlib.GetDefaultDriver() }
+
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
+	cfg, err := c.access.config()
+	if err != nil {
+		return nil, err
+	}
+	return stdlib.GetConnector(*cfg, stdlib.OptionAfterConnect(func(ctx context.Context, conn *pgx.Conn) error {
+		return set(ctx, conn, cfg)
+	})).Connect(ctx)
 }

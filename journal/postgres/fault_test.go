@@ -201,3 +201,25 @@ func TestAFrozenHostHoldsNobodyUp(t *testing.T) {
 }
 
 func ms(at time.Time) string { return strconv.FormatInt(at.UnixMilli(), 10) }
+
+// TestSeveralHosts: the one that answers and can be written is used.
+func TestSeveralHosts(t *testing.T) {
+	c := pgtest.Shared(t)
+	execute(t, c.URL("postgres"), "CREATE ROLE several LOGIN PASSWORD 'right'", "CREATE DATABASE several OWNER several")
+	t.Setenv("PGPASSWORD", "right")
+	nobody, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	nobody.Close()
+	for _, u := range []string{
+		"postgres://several@" + nobody.Addr().String() + ",127.0.0.1:" + c.Port() + "/several?sslmode=disable&target_session_attrs=read-write",
+		"postgres://several@/several?host=127.0.0.1,127.0.0.1&port=" + c.Port() + "," + c.Port() + "&sslmode=disable&target_session_attrs=prefer-standby",
+	} {
+		s := Open(Options{Access: Access{URL: u}})
+		if err := s.Take(t.Context(), spool.ID{1}, storetest.Batch(1, 3, storetest.Noon)); err != nil {
+			t.Errorf("%s: %v", u, err)
+		}
+		s.Close()
+	}
+}

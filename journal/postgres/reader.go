@@ -1,11 +1,12 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
+	"strconv"
 	"sync"
 	"time"
 
@@ -136,6 +137,11 @@ func (s *search) day(ctx context.Context, d day) error {
 	if err != nil {
 		return err
 	}
+	if c.unindexed {
+		if list, all, err := s.rare(ctx, c); err != nil || all {
+			return errors.Join(err, s.hand(ctx, d, list))
+		}
+	}
 	var before *place
 	for {
 		list, err := s.page(ctx, c, before, size)
@@ -161,20 +167,55 @@ func (s *search) page(ctx context.Context, c *condition, before *place, size int
 		c.add("time <= $", before.time)
 		c.add("(time, id) < ($, $)", before.time, before.id)
 	}
-	text := "SELECT time, id FROM records WHERE " + strings.Join(c.parts, " AND ")
-	if c.few {
-		// Found by their key and then put in order, whatever the planner knows of the day.
-		text = "WITH few AS MATERIALIZED (" + text + ") SELECT * FROM few"
+	text := "SELECT time, id FROM records WHERE " + c.where()
+	order := fmt.Sprintf(" ORDER BY time DESC, id DESC LIMIT %d", size)
+	if !c.few {
+		list, err := places(ctx, s.conn, text+order, c.args)
+		return list, late(ctx, err, readWithin)
 	}
-	text += fmt.Sprintf(" ORDER BY time DESC, id DESC LIMIT %d", size)
-	rows, err := s.conn.Query(ctx, text, c.args...)
-	if err != nil {
-		return nil, late(ctx, err, readWithin)
-	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (p place, err error) {
-		return p, row.Scan(&p.time, &p.id)
+	// Found by their key and then put in order, whatever the planner thinks of the filters.
+	text = "WITH few AS MATERIALIZED (" + text + ") SELECT * FROM few"
+	var list []place
+	err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) (err error) {
+		if _, err := tx.Exec(ctx, byBitmaps, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return err
+		}
+		list, err = places(ctx, tx, text+order, c.args)
+		return err
 	})
 	return list, late(ctx, err, readWithin)
+}
+
+// rare reads the places of what no index finds where they are few: in the order of the table
+// that is quicker than in the order of time. Where there are more, it is known soon, and the
+// newest are found soon. all: the list has them all, newest first.
+func (s *search) rare(ctx context.Context, c *condition) (list []place, all bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, readWithin)
+	defer cancel()
+	list, err = places(ctx, s.conn, "SELECT time, id FROM records WHERE "+c.where()+" LIMIT "+strconv.Itoa(frequent), c.args)
+	if err != nil || len(list) == frequent {
+		return nil, false, late(ctx, err, readWithin)
+	}
+	slices.SortFunc(list, func(a, b place) int { return cmp.Or(cmp.Compare(b.time, a.time), cmp.Compare(b.id, a.id)) })
+	return list, true, nil
+}
+
+// byBitmaps leaves the planner the indexes that find a few rows among many.
+const byBitmaps = "SET LOCAL enable_seqscan = off; SET LOCAL enable_indexscan = off; SET LOCAL enable_indexonlyscan = off; " +
+	"SET LOCAL max_parallel_workers_per_gather = 0"
+
+type querier interface {
+	Query(ctx context.Context, text string, args ...any) (pgx.Rows, error)
+}
+
+func places(ctx context.Context, from querier, text string, args []any) ([]place, error) {
+	rows, err := from.Query(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (p place, err error) {
+		return p, row.Scan(&p.time, &p.id)
+	})
 }
 
 // blocksAtOnce is how many blocks are read at a time.

@@ -48,6 +48,9 @@ func (s *Store) tidy(ctx context.Context, now time.Time) error {
 			return err
 		}
 	}
+	if err := s.makeFilters(ctx); err != nil {
+		return err
+	}
 	if time.Since(s.tidied) < retainEvery {
 		return nil
 	}
@@ -66,9 +69,7 @@ func (s *Store) retain(ctx context.Context, now time.Time) error {
 	if newest != 0 {
 		at = time.UnixMilli(newest)
 	}
-	if !s.retention.Due(now, at) || newest == 0 {
-		return nil
-	}
+	due := s.retention.Due(now, at)
 	sizes, err := s.sizes(ctx)
 	if err != nil {
 		return err
@@ -76,6 +77,10 @@ func (s *Store) retain(ctx context.Context, now time.Time) error {
 	all := int64(0)
 	for _, d := range sizes {
 		all += d.octets
+	}
+	defer func() { s.measured(all) }()
+	if !due || newest == 0 {
+		return nil
 	}
 	for _, d := range sizes {
 		why := ""
@@ -97,6 +102,13 @@ func (s *Store) retain(ctx context.Context, now time.Time) error {
 		s.opt.Log.Info("a day of the journal was removed", "day", d.day.String(), "for", why, "octets", d.octets)
 	}
 	return nil
+}
+
+// measured notes what retention saw.
+func (s *Store) measured(octets int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.health.Octets, s.health.RetentionStopped = octets, s.retention.Stopped()
 }
 
 type sized struct {
@@ -137,5 +149,6 @@ func (s *Store) drop(ctx context.Context, d day) (done bool, err error) {
 		return false, nil
 	}
 	delete(s.days, d)
+	delete(s.ranges, d)
 	return done && err == nil, err
 }

@@ -18,7 +18,7 @@ import (
 )
 
 // execute runs statements in a database.
-func execute(t *testing.T, url string, statements ...string) {
+func execute(t testing.TB, url string, statements ...string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {
@@ -33,7 +33,7 @@ func execute(t *testing.T, url string, statements ...string) {
 }
 
 // ask returns the rows of a query, a line each.
-func ask(t *testing.T, url, query string, args ...any) (lines []string) {
+func ask(t testing.TB, url, query string, args ...any) (lines []string) {
 	t.Helper()
 	conn, err := pgx.Connect(t.Context(), url)
 	if err != nil {

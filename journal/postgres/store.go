@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -46,14 +47,19 @@ type Store struct {
 	// have is what each spool was told that it is taken, whatever the database has now.
 	have map[spool.ID]spool.Number
 	// What follows holds for one session: the database may be another one in the next.
-	sure  map[spool.ID]bool // have was compared with the database
-	days  map[day]bool      // that have partitions
-	known map[name]bool     // whose texts it has
-	ids   []int64           // of blocks, not used yet
+	sure   map[spool.ID]bool // have was compared with the database
+	days   map[day]bool      // that have partitions
+	ranges map[day]int64     // of days that were written to: the page from which on there are no filters
+	known  map[name]bool     // whose texts it has
+	ids    []int64           // of blocks, not used yet
+
+	mu     sync.Mutex
+	health journal.Health
 
 	retention journal.Retention
 	checked   time.Time
 	tidied    time.Time
+	filtered  time.Time
 	rows      copying
 	blocks    copying
 	raw       []byte
@@ -86,6 +92,13 @@ func (s *Store) Close() error {
 	return nil
 }
 
+// Health implements journal.Reporter.
+func (s *Store) Health() journal.Health {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.health
+}
+
 func (s *Store) leave() {
 	if s.conn != nil {
 		shut(s.conn)
@@ -110,7 +123,7 @@ func (s *Store) enter(ctx context.Context) error {
 		return err
 	}
 	s.conn, s.ids = conn, nil
-	s.sure, s.days, s.known = map[spool.ID]bool{}, map[day]bool{}, map[name]bool{}
+	s.sure, s.days, s.known, s.ranges = map[spool.ID]bool{}, map[day]bool{}, map[name]bool{}, map[day]int64{}
 	return nil
 }
 
@@ -162,10 +175,11 @@ func (s *Store) take(ctx context.Context, from spool.ID, batch []journal.Raw) er
 		}
 		return s.rows.send(ctx, s.conn, intoRecords)
 	})
-	if err == nil {
-		s.have[from] = last
+	if err != nil {
+		return err
 	}
-	return err
+	s.have[from] = last
+	return s.makeFilters(ctx)
 }
 
 // compare reads what the database has taken of a spool. Where that is less than it had once
@@ -225,6 +239,7 @@ func (s *Store) prepare(ctx context.Context, batch []journal.Raw) error {
 		if err := s.pack(ctx, d, batch, days[d]); err != nil {
 			return err
 		}
+		s.ranges[d] += 0 // is written to
 	}
 	return s.addNames(ctx, names)
 }
