@@ -14,6 +14,7 @@ import (
 	"alignd/e2e/port"
 	keep "alignd/journal"
 	"alignd/journal/sqlite"
+	"alignd/journal/state"
 )
 
 // TestFaultJournalKills kills alignd again and again under load: each message that was
@@ -58,8 +59,39 @@ func TestFaultJournalKills(t *testing.T) {
 		kills, sent, len(answered), lost, doubled, others, unknown)
 	row(t, "journal: kill -9 under load", fmt.Sprintf("%d kills, %d messages, %d answered", kills, sent, len(answered)),
 		fmt.Sprintf("%d lost, %d doubled, %d more in the journal, %d of which unanswered or unknown", lost, doubled, others, unknown))
+	sameCounts(t, filepath.Join(dir, "state", "state.db"), found)
 	if lost > 0 || doubled > 0 || len(answered) < kills {
 		t.Error("each answered message belongs into the journal once")
+	}
+}
+
+// sameCounts compares what is counted with the records that there are.
+func sameCounts(t *testing.T, file string, found map[string]int) {
+	t.Helper()
+	records := uint64(0)
+	for _, n := range found {
+		records += uint64(n)
+	}
+	s, err := state.ReadFile(context.Background(), file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	for _, by := range []state.Dimension{state.Total, state.ByDomain, state.ByClient, state.ByRule} {
+		table, err := s.Count(context.Background(), state.Question{By: by})
+		if err != nil {
+			t.Fatal(err)
+		}
+		counted := table.Other.Messages
+		for i := range table.Rows {
+			counted += table.Rows[i].Messages
+		}
+		if counted != records {
+			t.Errorf("counted by %s: %d messages, want those of %d records", by, counted, records)
+		}
+		if by == state.Total {
+			row(t, "journal: counts after kill -9 under load", fmt.Sprintf("%d records", records), fmt.Sprintf("%d counted", counted))
+		}
 	}
 }
 

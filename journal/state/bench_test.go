@@ -56,11 +56,11 @@ func generated(t testing.TB, days, hourly, all int) *State {
 				if i >= hourly/2 {
 					k = hourly/2 + (i*7919+day*104729+h*1299709)%(all-hourly/2)
 				}
-				hour.add(Key{Text: fmt.Sprintf("author%07d-company.example", k)}, &tally{n: [fields]uint64{nMessages: uint64(1 + hourly/(k+1)), nPass: 1}, first: at.Unix(), last: at.Unix()})
+				hour.add(Key{Text: fmt.Sprintf("%x-company.example", k*0x9e3779b97f4a7c1)}, &tally{n: [fields]uint64{nMessages: uint64(1 + hourly/(k+1)), nPass: 1}, first: at.Unix(), last: at.Unix()})
 			}
 			put(t, s, 1, at, hour)
 			sum.merge(hour)
-			sum.shorten(Most)
+			sum.shorten()
 		}
 		put(t, s, 24, start.AddDate(0, 0, day), sum)
 		week := time.Unix(floor(start.AddDate(0, 0, day).Unix(), 168*hourSeconds), 0)
@@ -69,7 +69,7 @@ func generated(t testing.TB, days, hourly, all int) *State {
 			t.Fatal(err)
 		}
 		all.merge(sum)
-		all.shorten(Most)
+		all.shorten()
 		put(t, s, 168, week, all)
 	}
 	return s

@@ -26,7 +26,7 @@ import (
 
 const encodingVersion = 1
 
-// maxSummary bounds what a summary unpacks to, in octets: twice room values with texts
+// maxSummary bounds what a summary unpacks to, in octets: four times Most values with texts
 // as long as domains may be.
 const maxSummary = 64 << 20
 

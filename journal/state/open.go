@@ -35,6 +35,12 @@ type Options struct {
 // OpenFile opens the state of one host to be written, in a file of SQLite that is made
 // if it is absent.
 func OpenFile(ctx context.Context, path string, opt Options) (*State, error) {
+	// What is somebody else's is not even opened to be written.
+	if s, err := ReadFile(ctx, path); err == nil {
+		s.Close()
+	} else if errors.Is(err, ErrForeign) {
+		return nil, err
+	}
 	if err := makeFile(path); err != nil {
 		return nil, err
 	}

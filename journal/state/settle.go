@@ -91,7 +91,7 @@ func (s *State) settleInto(ctx context.Context, tx *sql.Tx, span, start int64, d
 		return err
 	}
 	all.merge(sum)
-	all.shorten(Most)
+	all.shorten()
 	_, err = s.exec(ctx, tx, "INSERT INTO state_counts VALUES (?, ?, ?, ?) ON CONFLICT (dimension, span, start) DO UPDATE SET data = excluded.data",
 		span, start, d, all.encode(time.Unix(start, 0)))
 	return err

@@ -309,3 +309,40 @@ func TestStops(t *testing.T) {
 		}
 	})
 }
+
+// A file that is damaged, or a disk that is full, while alignd runs: nothing is counted
+// twice or left out once it works again.
+func TestAFailedFlushIsMadeUpFor(t *testing.T) {
+	ctx := context.Background()
+	s := fileAt(t, filepath.Join(t.TempDir(), "state.db"))
+	from := spool.ID{1}
+	batch := []journal.Raw{mail{at: noon}.raw(1), mail{at: noon}.raw(2), mail{at: noon}.raw(3)}
+	take(t, s, from, batch[:1]...)
+	if _, err := s.exec(ctx, s.db, "CREATE TRIGGER full BEFORE UPDATE ON state_live BEGIN SELECT RAISE(FAIL, 'disk full'); END"); err != nil {
+		t.Fatal(err)
+	}
+	take(t, s, from, batch[1:2]...) // gathered
+	if err := s.flush(ctx); !errors.Is(err, journal.ErrAnew) {
+		t.Fatalf("got %v, want ErrAnew", err)
+	}
+	if got := s.Kept(2); got > 1 {
+		t.Errorf("kept %d, want 1 at most", got)
+	}
+	if err := s.Take(ctx, from, batch[:2]); err == nil {
+		t.Error("the next Take does not show that it fails still")
+	}
+	if _, err := s.exec(ctx, s.db, "DROP TRIGGER full"); err != nil {
+		t.Fatal(err)
+	}
+	take(t, s, from, batch...)
+	if err := s.flush(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if got := messages(t, s); got != 3 {
+		t.Errorf("%d messages, want 3", got)
+	}
+	s.Close()
+	if err := s.Close(); err != nil {
+		t.Errorf("closed twice: %v", err)
+	}
+}

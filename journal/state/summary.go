@@ -14,25 +14,22 @@ func (k Key) compare(o Key) int {
 	return cmp.Or(strings.Compare(k.Text, o.Text), strings.Compare(k.Second, o.Second))
 }
 
-// The bounds of a summary. The numbers are ours.
-const (
-	// Most is how many values of a dimension a settled time has.
-	Most = 10_000
-	// room is how many one in the making has before those beyond Most leave it.
-	room = 2 * Most
-)
+// Most is how many values of a dimension a settled time has. One in the making has up to
+// twice as many before those beyond leave it. The number is ours.
+const Most = 10_000
 
 // summary counts the values of a dimension in some time, the most frequent ones one by
 // one and the rest together. It is a Space-Saving sketch (Metwally, Agrawal and El
 // Abbadi, 2005) that keeps what it has truly seen apart from what it may have missed.
 //
-// Up to room values all is exact. Beyond, the least frequent leave for rest, and
+// Up to twice Most values all is exact. Beyond, the least frequent leave for rest, and
 // threshold grows to the most that one of them may have had. A value that comes later
 // may be one of those: its missed is that threshold. So a count is never too high and
 // at most missed too low, and missed is at most the messages of that time divided by
 // Most. A value with more messages than that is always there, however many others
 // come once.
 type summary struct {
+	most      int // Most, but for tests
 	values    map[Key]*value
 	threshold uint64 // what a value that is absent may have had at most
 	rest      tally
@@ -44,14 +41,14 @@ type value struct {
 	missed uint64
 }
 
-func newSummary() *summary { return &summary{values: map[Key]*value{}} }
+func newSummary() *summary { return &summary{most: Most, values: map[Key]*value{}} }
 
 // of is the value of k, which is made where it is absent.
 func (s *summary) of(k Key) *value {
 	v := s.values[k]
 	if v == nil {
-		if len(s.values) >= room {
-			s.shorten(Most)
+		if len(s.values) >= 2*s.most {
+			s.shorten()
 		}
 		v = &value{missed: s.threshold}
 		s.values[k] = v
@@ -87,8 +84,8 @@ func (s *summary) merge(o *summary) {
 
 // shorten moves all but the most frequent values to the rest. Of equally frequent ones
 // those stay that passed more often: who floods with forgeries has few of these.
-func (s *summary) shorten(most int) {
-	if len(s.values) <= most {
+func (s *summary) shorten() {
+	if len(s.values) <= s.most {
 		return
 	}
 	order := make([]ranked, 0, len(s.values))
@@ -96,7 +93,7 @@ func (s *summary) shorten(most int) {
 		order = append(order, ranked{k, v})
 	}
 	slices.SortFunc(order, ranked.compare)
-	for _, r := range order[most:] {
+	for _, r := range order[s.most:] {
 		s.threshold = max(s.threshold, r.weight())
 		s.rest.add(&r.value.tally)
 		delete(s.values, r.key)
