@@ -336,6 +336,8 @@ type Journal struct {
 	PasswordFile string   `yaml:"password_file" is:"optional_file" json:",omitempty"`
 	Keep         Duration `yaml:"keep" min:"1h" max:"87600h"`
 	Size         Size     `yaml:"size" min:"1MiB" max:"1024TiB"`
+	// SelfTest is how often the daemon tests its journal; 0 is never.
+	SelfTest Duration `yaml:"self_test" min:"0s" max:"2160h"`
 	// Addresses says what becomes of local parts.
 	Addresses string `yaml:"addresses" oneof:"keep hash drop"`
 	Spool     Spool  `yaml:"spool"`

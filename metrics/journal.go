@@ -23,6 +23,15 @@ type Journal struct {
 	StoreOctets                 int64
 	DamagedFiles                int
 	RetentionStopped, Sealing   bool
+	SelfTest                    SelfTest // the last one
+}
+
+// SelfTest is what came of judging the journal again under what judged it.
+type SelfTest struct {
+	At     time.Time // zero where none was made
+	Failed bool      // it did not come to its end
+	Judged uint64    // messages
+	Differ uint64    // of these, that are judged otherwise than they were
 }
 
 var (
@@ -46,10 +55,14 @@ var (
 	descDamagedFiles      = describe("alignd_journal_damaged_files", "Files of the store that were put aside or cannot be sealed, as they are damaged.")
 	descStopped           = describe("alignd_journal_retention_stopped", "1 where the clock jumped, so that nothing is removed until a restart.")
 	descSealing           = describe("alignd_journal_sealing", "1 while a file that is over gets its indexes.")
+	descTested            = describe("alignd_journal_self_test_timestamp_seconds", "When the last self-test ended, in Unix time; absent, as its others, before the first one.")
+	descTestFailed        = describe("alignd_journal_self_test_failed", "1 where the last self-test could not be made.")
+	descTestJudged        = describe("alignd_journal_self_test_messages", "Messages that the last self-test judged again.")
+	descTestDiffer        = describe("alignd_journal_self_test_differences", "Messages that it judged otherwise than they were.")
 
 	journalDescriptors = []*prometheus.Desc{descJournalConfigured, descJournalOpen, descWritten, descLate, descDropped, descLoaded, descMissing,
 		descUnreadable, descSpoolOctets, descSpoolBound, descEarly, descSpoolDamages, descSpoolFails, descOldest, descLastLoad, descFailing,
-		descStoreOctets, descDamagedFiles, descStopped, descSealing}
+		descStoreOctets, descDamagedFiles, descStopped, descSealing, descTested, descTestFailed, descTestJudged, descTestDiffer}
 )
 
 // journal tells of j.
@@ -81,6 +94,12 @@ func (s *state) journal(counter, gauge emit) {
 	gauge(descDamagedFiles, float64(j.DamagedFiles))
 	gauge(descStopped, truth(j.RetentionStopped))
 	gauge(descSealing, truth(j.Sealing))
+	if t := &j.SelfTest; !t.At.IsZero() {
+		gauge(descTested, float64(t.At.UnixMilli())/1000)
+		gauge(descTestFailed, truth(t.Failed))
+		gauge(descTestJudged, float64(t.Judged))
+		gauge(descTestDiffer, float64(t.Differ))
+	}
 }
 
 // age is in seconds; 0 of the zero time.

@@ -26,6 +26,7 @@ var theJournal = Journal{
 	Configured: true, Open: true, Written: 11, Late: 2, Dropped: 3, Loaded: 12, Missing: 4, Unreadable: 5, Octets: 6, Bound: 7, Early: 8,
 	SpoolDamages: 9, SpoolFails: true, Oldest: now.Add(-90 * time.Second), LastLoad: now.Add(-time.Minute), FailingSince: now.Add(-time.Hour),
 	StoreOctets: 10, DamagedFiles: 1, RetentionStopped: true, Sealing: true,
+	SelfTest: SelfTest{At: now.Add(-time.Hour), Failed: true, Judged: 13, Differ: 14},
 }
 
 // newMetrics are those of a daemon under some rules.

@@ -29,11 +29,11 @@ func TestTheJournalTellsWhatItHolds(t *testing.T) {
 		t.Fatalf("exit %d, %v: %s%s", exit, err, out, errs)
 	}
 	if s.Store != "sqlite" || s.Records != 2 || s.Octets == 0 || s.Version == 0 || s.Oldest == "" || s.Newest <= s.Oldest ||
-		len(s.Parts) == 0 || len(s.Taken) != 1 || s.Spool == nil || s.Spool.ID != s.Taken[0].Spool || s.Spool.Waiting != 0 || s.Spool.Octets == 0 {
+		len(s.Parts) == 0 || len(s.Taken) != 1 || s.Daemon == nil || s.Daemon.Written != 2 || !s.Daemon.Stopped || s.Spool == nil || s.Spool.ID != s.Taken[0].Spool || s.Spool.Waiting != 0 || s.Spool.Octets == 0 {
 		t.Errorf("got %s", out)
 	}
 	exit, out, _ = called("journal", "status", "--config", file)
-	if exit != 0 || !strings.Contains(out, "0 messages wait for the store") || !strings.Contains(out, "in use") {
+	if exit != 0 || !strings.Contains(out, "0 messages wait for the store") || !strings.Contains(out, "in use") || !strings.Contains(out, "2 records, 0 late, 0 dropped") {
 		t.Errorf("exit %d: %s", exit, out)
 	}
 	part := filepath.Join(filepath.Dir(file), "state", "journal", s.Parts[0].Name)

@@ -67,7 +67,8 @@ type journalStatus struct {
 	Newest    string         `json:"newest"`
 	Parts     []journalPart  `json:"parts"`
 	Taken     []journalTaken `json:"watermarks"`
-	Spool     *journalSpool  `json:"spool,omitempty"` // absent where this host has none
+	Spool     *journalSpool  `json:"spool,omitempty"`  // absent where this host has none
+	Daemon    *journalTold   `json:"daemon,omitempty"` // absent where none has run here
 }
 
 type journalPart struct {
@@ -124,6 +125,7 @@ func journalStatusOf(ctx context.Context, cfg *config.Config) (*journalStatus, e
 	for _, w := range survey.Watermarks {
 		s.Taken = append(s.Taken, journalTaken{Spool: w.Spool.String(), Number: uint64(w.Number)})
 	}
+	s.Daemon = readTold(cfg)
 	return s, s.askSpool(cfg, survey)
 }
 
@@ -185,6 +187,20 @@ func (s *journalStatus) show(out io.Writer) error {
 		line("", "%d messages wait for the store", p.Waiting)
 		if p.Damaged > 0 {
 			line("", "%d places hold no whole frame", p.Damaged)
+		}
+	}
+	if d := s.Daemon; d != nil {
+		state := "stopped"
+		if !d.Stopped {
+			state = fmt.Sprintf("process %d, as of %s", d.PID, timeText(d.At))
+		}
+		line("daemon", "%s, %s", d.Program, state)
+		line("", "since %s: %d records, %d late, %d dropped", timeText(d.Since), d.Written, d.Late, d.Dropped)
+		if d.Missing+d.Unreadable+d.Damages > 0 {
+			line("", "of the spool: %d records missing, %d unreadable, %d places damaged", d.Missing, d.Unreadable, d.Damages)
+		}
+		if !d.FailingSince.IsZero() {
+			line("", "the store takes no records since %s: %s", timeText(d.FailingSince), d.Err)
 		}
 	}
 	fmt.Fprintf(w, "parts\t%d\n", len(s.Parts))

@@ -27,6 +27,8 @@ type memory struct {
 	loader *journal.Loader
 	judged *configKeeper // nil without state
 	hides  *judge.Privacy
+	tests  *selfTester // nil where none are to be made
+	tells  *journalTeller
 	waits  *state.Waits // nil where no other host shares the state
 }
 
@@ -77,6 +79,7 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 	}
 	m.hides = privacy(cfg, log)
 	m.loader = journal.NewLoader(m.spool, spoolDir(cfg), log, stores...)
+	m.tells = newJournalTeller(cfg, m)
 	return m, nil
 }
 
@@ -133,7 +136,7 @@ func (m *memory) health(cfg *config.Config) metrics.Journal {
 	j.Octets, j.Bound, j.Early = c.Octets, m.spool.Bound(), c.Evicted
 	j.SpoolFails, j.Oldest = c.Err != nil, c.Oldest
 	j.Loaded, j.Missing, j.Unreadable, j.SpoolDamages = s.Loaded, s.Missing, s.Unreadable, s.Damaged
-	j.LastLoad, j.FailingSince = s.Last, s.Since
+	j.LastLoad, j.FailingSince, j.SelfTest = s.Last, s.Since, m.tests.health()
 	if r, reports := m.store.(journal.Reporter); reports {
 		h := r.Health()
 		j.StoreOctets, j.DamagedFiles = h.Octets, h.Damaged
@@ -147,6 +150,7 @@ func (m *memory) close() {
 	if m == nil {
 		return
 	}
+	m.tests.close()
 	if err := m.spool.Close(); err != nil {
 		m.log.Warn("the journal's spool was not closed well", "err", err)
 	}
@@ -163,6 +167,7 @@ func (m *memory) close() {
 			m.log.Warn("the journal's counts were not closed well, they follow from the spool", "err", err)
 		}
 	}
+	m.tells.close()
 	c, s := m.spool.Counts(), m.loader.Status()
 	m.log.Info("journal closed", "records", c.Written, "late", c.Late, "dropped", c.Dropped, "loaded", s.Loaded)
 }

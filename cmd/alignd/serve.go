@@ -115,6 +115,9 @@ func (d *daemon) assemble() (err error) {
 	files := divideDescriptors(d.cfg, d.log)
 	d.watch()
 	d.memory = openMemory(d.cfg, d.log)
+	if d.memory != nil {
+		d.memory.tests = newSelfTester(d.cfg.Journal.SelfTest.Duration, d.file, d.log)
+	}
 	d.rollout = newRolloutWatch(d.memory.stopState(), stopsFile(d.cfg.Journal.Path), d.log)
 	d.rollout.begin(d.cfg.Rules)
 	dns := resolverOptions(d.cfg, d.log)
