@@ -16,7 +16,7 @@ import (
 
 func TestFilterPassesWhatItHoldsAndLittleElse(t *testing.T) {
 	var w made.World
-	const blocks = 200
+	const blocks = 50
 	passed := 0
 	for b := range blocks {
 		f := newFilter(liveItems)
@@ -77,12 +77,12 @@ func TestSearchFindsAllThatMatches(t *testing.T) {
 	filtersAtOnce = 3
 	dir := t.TempDir()
 	s := openStore(t, dir, 0)
-	w := made.World{Domains: 300, Step: 10 * time.Second}
+	w := made.World{Domains: 300, Step: 30 * time.Second}
 	var all []journal.Raw
-	for i := range 3000 {
+	for i := range 900 {
 		r := w.Record(i)
 		r.Verdict.Monitor.Delivery = journal.Deliveries[i%5]
-		if i%700 == 3 {
+		if i%200 == 3 {
 			r.Verdict.Rule = "rare"
 		}
 		all = append(all, journal.Raw{Entry: journal.Entry{Number: spool.Number(i + 1), Record: r}, Encoded: record.Append(nil, r)})
@@ -90,14 +90,14 @@ func TestSearchFindsAllThatMatches(t *testing.T) {
 	for at, n := 0, 1; at < len(all); at, n = at+n, n%150+7 { // batches of any size
 		take(t, s, spool.ID{1}, all[at:min(at+n, len(all))])
 	}
-	ev := &all[1234].Record.Evidence
+	ev := &all[434].Record.Evidence
 	queries := []journal.Query{{}, {ID: ev.Token}, {ID: ev.QueueID}, {ID: journal.BareID(ev.MessageID)}, {ID: "nothing"}, {Rule: "rare"},
 		{Would: policy.Refuse}, {Disposition: policy.DispositionQuarantine}, {MailFrom: ev.MailFrom}, {MailFrom: ev.MailFromDomain},
 		{Domain: ev.From.Domains[0], Would: policy.DeliverHold}, {Since: ev.Time}, {Until: ev.Time, Rule: "rare"}}
-	for i := range 20 {
+	for i := range 6 {
 		queries = append(queries, journal.Query{Domain: made.DomainOf(i * 15)})
 	}
-	for bits := range 33 {
+	for _, bits := range []int{0, 8, 20, 23, 24, 25, 31, 32} {
 		queries = append(queries, journal.Query{Client: network(ev, bits)})
 	}
 	check := func(where string) {
