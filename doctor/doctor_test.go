@@ -11,6 +11,9 @@ import (
 	"time"
 )
 
+// spooled is when the spool of a healthy host was written.
+var spooled = time.Date(2026, 11, 27, 12, 0, 0, 0, time.UTC)
+
 // healthy are the facts of a host where all is well: a unix socket, a signer for
 // submission, a validating resolver of its own.
 func healthy() *Facts {
@@ -19,6 +22,7 @@ func healthy() *Facts {
 		Alignd: Alignd{
 			File: "/etc/alignd/alignd.yaml", Listen: []string{"unix:" + socket}, SocketGroup: "postfix",
 			Drain: 20 * time.Second, MessageTimeout: 20 * time.Second, Authenticated: true, Loopback: true,
+			JournalStore: "sqlite", JournalPath: "/var/lib/alignd",
 		},
 		Postfix: []Instance{{
 			Dir: "/etc/postfix", Param: parameters(), Raw: parameters(),
@@ -40,14 +44,15 @@ func healthy() *Facts {
 		Unit: &Unit{
 			File: "/etc/systemd/system/alignd.service", Running: true, Active: "active", Enabled: "enabled",
 			Exec: "/usr/local/bin/alignd serve", Stop: 40 * time.Second, Before: []string{"postfix.service"},
-			Groups: []string{"postfix"}, Writable: []string{"/run/alignd", "/var/spool/postfix/alignd"}, PrivateTmp: true,
+			Groups: []string{"postfix"}, Writable: []string{"/run/alignd", "/var/lib/alignd", "/var/spool/postfix/alignd"}, PrivateTmp: true,
 		},
 		Resolver: Resolver{From: "/etc/resolv.conf", Servers: []Server{{Addr: netip.MustParseAddrPort("127.0.0.1:53"), Asked: true, Answered: true, AD: true}}},
 		MX: []MX{{Domain: "here.test", Hosts: []MXHost{
 			{Name: "mx.here.test", Addresses: addrs("192.0.2.1")}, {Name: "mx2.here.test", Addresses: addrs("192.0.2.2")},
 		}}},
-		Clock: Clock{Known: true, Synchronised: true, Source: "the kernel (adjtimex)"},
-		Host:  Host{Name: "mx.here.test", Addresses: addrs("192.0.2.1", "172.17.0.1"), Gateways: addrs("192.0.2.254")},
+		Journal: Journal{Folder: File{Mode: fs.ModeDir | 0o750, UID: 990, GID: 990}, Free: 40 << 30, All: 100 << 30, Spooled: spooled, Loaded: spooled.Add(time.Second)},
+		Clock:   Clock{Known: true, Synchronised: true, Source: "the kernel (adjtimex)"},
+		Host:    Host{Name: "mx.here.test", Addresses: addrs("192.0.2.1", "172.17.0.1"), Gateways: addrs("192.0.2.254")},
 	}
 }
 
@@ -300,6 +305,34 @@ var siteFaults = []fault{
 	{name: "mynetworks with a container's gateway", id: "mynetworks", severity: Warning, what: "172.18.0.0/16",
 		change: func(f *Facts, p map[string]string) {
 			f.Host.Container, f.Host.Gateways, p["mynetworks"] = true, addrs("172.18.0.1"), "127.0.0.0/8 172.18.0.0/16 [::1]/128"
+		}},
+	{name: "a folder of the journal that the unit closes", id: "journal-folder", severity: Warning, what: "/srv/alignd", cure: "ReadWritePaths=/srv/alignd",
+		change: func(f *Facts, _ map[string]string) { f.Alignd.JournalPath = "/srv/alignd" }},
+	{name: "a folder beside one that the unit opens", id: "journal-folder", severity: Warning, what: "/var/lib/alignd2", cure: "ReadWritePaths=/var/lib/alignd2",
+		change: func(f *Facts, _ map[string]string) { f.Alignd.JournalPath = "/var/lib/alignd2" }},
+	{name: "a folder that is not there", id: "journal-folder", severity: Warning, what: "not there, though alignd runs", cure: "restart",
+		change: func(f *Facts, _ map[string]string) { f.Journal = Journal{Folder: File{Missing: true}} }},
+	{name: "a folder that is not there yet", id: "journal-folder", severity: Note, what: "not there yet",
+		change: func(f *Facts, _ map[string]string) {
+			f.Journal, f.Unit.Running = Journal{Folder: File{Missing: true}}, false
+		}},
+	{name: "a folder that nobody may look into", id: "journal-folder", severity: Note, what: "cannot tell what is in /var/lib/alignd: permission denied",
+		change: func(f *Facts, _ map[string]string) { f.Journal = Journal{Folder: File{Unknown: "permission denied"}} }},
+	{name: "a file that root left there", id: "journal-folder", severity: Warning, what: "/var/lib/alignd/spool/lock belongs to another user", cure: "chown -R",
+		change: func(f *Facts, _ map[string]string) { f.Journal.Foreign = "/var/lib/alignd/spool/lock" }},
+	{name: "a folder for all users", id: "journal-folder", severity: Note, what: "0755", cure: "chmod 0750",
+		change: func(f *Facts, _ map[string]string) { f.Journal.Folder.Mode = fs.ModeDir | 0o755 }},
+	{name: "a folder for its owner alone", id: "journal-folder", severity: Note, what: "0700", cure: "chmod 0750",
+		change: func(f *Facts, _ map[string]string) { f.Journal.Folder.Mode = fs.ModeDir | 0o700 }},
+	{name: "a disk that is nearly full", id: "journal-space", severity: Warning, what: "7 % of the disk",
+		change: func(f *Facts, _ map[string]string) { f.Journal.Free = 7 << 30 }},
+	{name: "a store that takes nothing", id: "journal-loaded", severity: Warning, what: "2h0m0s before its spool", cure: "journalctl",
+		change: func(f *Facts, _ map[string]string) { f.Journal.Loaded = spooled.Add(-2 * time.Hour) }},
+	{name: "a store that never took anything", id: "journal-loaded", severity: Warning, what: "never been written",
+		change: func(f *Facts, _ map[string]string) { f.Journal.Loaded = time.Time{} }},
+	{name: "a damaged file", id: "journal-damaged", severity: Warning, what: "2026-11-27.1.db.damaged", cure: ".recover",
+		change: func(f *Facts, _ map[string]string) {
+			f.Journal.Damaged = []string{"/var/lib/alignd/journal/2026-11-27.1.db.damaged"}
 		}},
 	{name: "a clock on its own", id: "clock", severity: Warning, what: "not synchronised", cure: "set-ntp",
 		change: func(f *Facts, _ map[string]string) { f.Clock.Synchronised = false }},

@@ -17,6 +17,7 @@ type Facts struct {
 	MX       []MX
 	Clock    Clock
 	Host     Host
+	Journal  Journal
 	// Services are the mail filters that systemd runs: "opendkim".
 	Services []string
 	// OpenDKIM are the options of its configuration file, keys in lower case.
@@ -46,6 +47,8 @@ type Alignd struct {
 	Networks      []netip.Prefix
 	Relays        []Relay
 	DNSServers    []string
+
+	JournalStore, JournalPath string // as the option has them
 }
 
 // Relay is an entry of trusted_relays.

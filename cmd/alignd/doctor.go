@@ -115,7 +115,8 @@ func configured(file string) doctor.Alignd {
 		Monitor:    cfg.Mode == "monitor",
 		AuthservID: cfg.AuthservID, NameOnly: cfg.AuthservIDCovers == "name", OwnAuthservIDs: cfg.OwnAuthservIDs,
 		Authenticated: cfg.NotJudged.Authenticated, Loopback: cfg.NotJudged.Loopback, Networks: cfg.NotJudged.Networks,
-		DNSServers: cfg.DNS.Servers,
+		DNSServers:   cfg.DNS.Servers,
+		JournalStore: cfg.Journal.Store, JournalPath: cfg.Journal.Path,
 	}
 	for _, r := range cfg.TrustedRelays {
 		a.Relays = append(a.Relays, doctor.Relay{ID: r.ID, Peers: r.Peers, HasBy: len(r.By) > 0})

@@ -95,6 +95,7 @@ own_authserv_ids: [own.example.com]
 not_judged: {authenticated: false, loopback: false, networks: [192.0.2.0/24]}
 trusted_relays: [{id: a, peers: [198.51.100.1], by: [gw.example.com]}, {id: b, peers: [198.51.100.2]}]
 dns: {servers: [192.0.2.53]}
+journal: {path: /srv/alignd}
 `)
 	want := doctor.Alignd{
 		File: file, Listen: []string{"unix:/run/a.sock", "inet:127.0.0.1:9"}, ListenWritten: true, SocketGroup: "mail",
@@ -105,7 +106,8 @@ dns: {servers: [192.0.2.53]}
 			{ID: "a", Peers: []netip.Prefix{netip.MustParsePrefix("198.51.100.1/32")}, HasBy: true},
 			{ID: "b", Peers: []netip.Prefix{netip.MustParsePrefix("198.51.100.2/32")}},
 		},
-		DNSServers: []string{"192.0.2.53:53"},
+		DNSServers:   []string{"192.0.2.53:53"},
+		JournalStore: "sqlite", JournalPath: "/srv/alignd",
 	}
 	if got := configured(file); !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -60,6 +60,7 @@ func Collect(ctx context.Context, o Options, alignd doctor.Alignd) doctor.Facts 
 	g.resolver()
 	g.mx()
 	g.clock()
+	g.journal()
 	return g.facts
 }
 
