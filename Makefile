@@ -81,7 +81,7 @@ e2e:
 # Built as the caller and run as root, as in e2e. A test whose name begins with
 # TestFault also runs in make test, with fewer repetitions or, where it takes a
 # daemon built for it, not at all.
-faults: ## each fault under load, with what became of the mail: restarts, kill -9, DNS, log, clock, panics, PostgreSQL
+faults: ## each fault under load, with what became of the mail: restarts, kill -9, DNS, log, journal, clock, panics, PostgreSQL
 	e2e/install faults
 	go build $(GOBUILD) -o build/ ./cmd/alignd
 	go run ./e2e/faulty build/faulty

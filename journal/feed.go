@@ -16,6 +16,10 @@ type feed struct {
 
 // failed has a store wait, longer each time, and tells of the first time.
 func (l *Loader) failed(f *feed, err error) {
+	if errors.Is(err, ErrMended) {
+		f.until = time.Now().Add(loadEvery)
+		return
+	}
 	if f.wait == loadEvery {
 		l.log.Warn("the journal takes no records, they stay in the spool", "err", err)
 	}

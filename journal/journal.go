@@ -88,6 +88,10 @@ type Gatherer interface {
 // The loader begins anew with what the store says that it has.
 var ErrAnew = errors.New("the loader begins anew")
 
+// ErrMended: what was in the way of a store is not any more, which it told of. The loader
+// begins anew at once.
+var ErrMended = errors.New("what was in the way is put aside")
+
 // Query says which entries are wanted. Zero fields say nothing.
 type Query struct {
 	Since, Until time.Time // Until is excluded

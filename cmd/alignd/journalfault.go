@@ -25,6 +25,15 @@ func unreadable(cfg *config.Config, err error) error {
 	return err
 }
 
+// mayList says why a folder cannot be looked into.
+func mayList(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 // groupOf is the group of a folder; that of the unit, where nobody can tell.
 func groupOf(path string) string {
 	info, err := os.Stat(path)

@@ -202,6 +202,9 @@ func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error)
 		r.Skipped = skipped
 		return r, nil
 	}
+	if err := mayList(storeDir(cfg)); err != nil {
+		return nil, unreadable(cfg, err)
+	}
 	r := sqlite.NewReader(storeDir(cfg))
 	r.Skipped = skipped
 	return r, nil

@@ -142,5 +142,5 @@ func (s *Store) mended(err error) error {
 	clear(s.have)
 	s.opt.Log.Error("a file of the journal is damaged and was put aside; its records that the spool still has are taken again",
 		"file", f.file.String(), "aside", filepath.Base(to), "err", err)
-	return fmt.Errorf("%w: %w", journal.ErrAnew, err)
+	return fmt.Errorf("%w: %w", journal.ErrMended, err)
 }

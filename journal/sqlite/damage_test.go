@@ -85,7 +85,7 @@ func TestADamagedFileInUseIsPutAside(t *testing.T) {
 			if d.quiet && err == nil && said.Len() == 0 {
 				return
 			}
-			if !errors.Is(err, journal.ErrAnew) {
+			if !errors.Is(err, journal.ErrMended) {
 				t.Fatalf("got %v", err)
 			}
 			for range 2 { // again after a restart, too
@@ -118,7 +118,7 @@ func TestADamagedPartOfTodayIsPutAside(t *testing.T) {
 		hurt(t, filepath.Join(dir, names(t, dir)[0]+".sealed.db"), damages[1].do)
 		s = openStore(t, dir, 500)
 		list := batch(1, 520, noon)
-		if err := s.Take(t.Context(), spool.ID{1}, list); !errors.Is(err, journal.ErrAnew) {
+		if err := s.Take(t.Context(), spool.ID{1}, list); !errors.Is(err, journal.ErrMended) {
 			t.Fatalf("got %v", err)
 		}
 		take(t, s, spool.ID{1}, list)
@@ -259,7 +259,7 @@ func TestFilesOfOthersAreLeftAlone(t *testing.T) {
 			}
 			defer s.Close()
 			for range 2 {
-				if err := s.Take(t.Context(), spool.ID{1}, batch(1, 1, noon)); err == nil || errors.Is(err, journal.ErrAnew) || !strings.Contains(err.Error(), row.want) {
+				if err := s.Take(t.Context(), spool.ID{1}, batch(1, 1, noon)); err == nil || errors.Is(err, journal.ErrMended) || !strings.Contains(err.Error(), row.want) {
 					t.Errorf("got %v, want %q", err, row.want)
 				}
 				if err := s.Tidy(t.Context(), noon); err != nil {
