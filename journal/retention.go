@@ -27,9 +27,6 @@ type Retention struct {
 	stopped bool
 }
 
-// First reports whether the next look is the first one, for which Due wants to know newest.
-func (r *Retention) First() bool { return !r.looked }
-
 // Stopped reports whether the clock jumped, so that nothing is removed until a restart.
 func (r *Retention) Stopped() bool { return r.stopped }
 

@@ -21,11 +21,7 @@ func (s *Store) retain(ctx context.Context, now time.Time) error {
 		sizes[i] = sizeOf(filepath.Join(s.opt.Dir, n.String()))
 		all += sizes[i]
 	}
-	newest := time.Time{}
-	if s.retention.First() && len(list) > 0 {
-		newest = newestOf(ctx, s.opt.Dir, list[len(list)-1])
-	}
-	due := s.retention.Due(now, newest)
+	due := s.retention.Due(now, s.newest)
 	defer func() { s.measured(all) }()
 	if !due {
 		return nil

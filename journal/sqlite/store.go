@@ -51,6 +51,7 @@ type Store struct {
 	have map[string]map[[16]byte]int64 // by day: what all its files have taken
 
 	retention journal.Retention
+	newest    time.Time // the newest record as of Open
 	tidied    time.Time // when retain last looked
 
 	health     health
@@ -82,10 +83,18 @@ func Open(opt Options) (*Store, error) {
 	if err := leftovers(opt.Dir); err != nil {
 		return nil, err
 	}
+	list, err := files(opt.Dir)
+	if err != nil {
+		return nil, err
+	}
+	newest := time.Time{} // before the first record of this run, which has the time of a clock that may be wrong
+	if len(list) > 0 {
+		newest = newestOf(context.Background(), opt.Dir, list[len(list)-1])
+	}
 	return &Store{
 		opt: opt, open: map[string]*writing{}, have: map[string]map[[16]byte]int64{},
-		unsealable: map[name]bool{},
-		retention:  journal.Retention{Log: opt.Log},
+		unsealable: map[name]bool{}, newest: newest,
+		retention: journal.Retention{Log: opt.Log},
 	}, nil
 }
 
