@@ -25,6 +25,7 @@ import (
 	keep "alignd/journal"
 	"alignd/journal/spool"
 	"alignd/journal/sqlite"
+	"alignd/journal/state"
 	"alignd/record"
 )
 
@@ -192,7 +193,11 @@ func (j *groupJournal) remember(id string, at time.Duration) {
 	r.Evidence.Time, r.Evidence.MessageID = time.Now().Add(at), "<"+id+"@sender.example>"
 	raw := keep.Raw{Entry: keep.Entry{Number: 1, Record: r}, Encoded: record.Append(nil, r)}
 	err = s.Take(context.Background(), spool.ID{1}, []keep.Raw{raw})
-	if err = errors.Join(err, s.Close()); err != nil {
+	counts, openErr := state.OpenFile(context.Background(), filepath.Join(j.path, "state.db"), state.Options{})
+	if err = errors.Join(err, s.Close(), openErr); err == nil {
+		err = counts.Close()
+	}
+	if err != nil {
 		j.t.Fatal(err)
 	}
 }

@@ -14,11 +14,7 @@ import (
 	"modernc.org/sqlite"
 
 	"alignd/journal"
-)
-
-const (
-	fileMode = 0o640
-	dirMode  = 0o750
+	"alignd/journal/rights"
 )
 
 // Options say how state is written. The zero value is all defaults.
@@ -117,18 +113,12 @@ func (s *State) keepCompanions(ctx context.Context) error {
 // makeFile makes a file for the group to read, whatever the umask; SQLite gives its
 // companions the rights that it has. A folder that is there keeps its own.
 func makeFile(path string) error {
-	dir := filepath.Dir(path)
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		if err := os.MkdirAll(dir, dirMode); err != nil {
-			return err
-		}
-		if err := os.Chmod(dir, dirMode); err != nil {
-			return err
-		}
+	if err := rights.MakeDir(filepath.Dir(path)); err != nil {
+		return err
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, fileMode)
+	f, err := rights.Open(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Chmod(fileMode), f.Close())
+	return f.Close()
 }
