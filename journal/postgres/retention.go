@@ -61,15 +61,11 @@ func (s *Store) tidy(ctx context.Context, now time.Time) error {
 // retain removes the days that are older than keep, and the oldest while all take more than
 // MaxSize. The day of the newest record stays, and what comes after it.
 func (s *Store) retain(ctx context.Context, now time.Time) error {
-	var newest int64
-	if err := s.conn.QueryRow(ctx, "SELECT coalesce(max(time), 0) FROM records").Scan(&newest); err != nil {
+	at, err := newestOf(ctx, s.conn)
+	if err != nil {
 		return err
 	}
-	at := time.Time{}
-	if newest != 0 {
-		at = time.UnixMilli(newest)
-	}
-	due := s.retention.Due(now, at)
+	due := s.retention.Due(now, *s.newest)
 	sizes, err := s.sizes(ctx)
 	if err != nil {
 		return err
@@ -79,13 +75,13 @@ func (s *Store) retain(ctx context.Context, now time.Time) error {
 		all += d.octets
 	}
 	defer func() { s.measured(all) }()
-	if !due || newest == 0 {
+	if !due || at.IsZero() {
 		return nil
 	}
 	for _, d := range sizes {
 		why := ""
 		switch {
-		case d.day >= dayOf(at):
+		case d.day >= dayOf(*at):
 			return nil
 		case d.day < dayOf(now.Add(-s.opt.Keep)):
 			why = "age"
@@ -151,4 +147,17 @@ func (s *Store) drop(ctx context.Context, d day) (done bool, err error) {
 	delete(s.days, d)
 	delete(s.ranges, d)
 	return done && err == nil, err
+}
+
+// newestOf is the time of the newest record; the zero time where there is none.
+func newestOf(ctx context.Context, conn *pgx.Conn) (*time.Time, error) {
+	var ms int64
+	if err := conn.QueryRow(ctx, "SELECT coalesce(max(time), 0) FROM records").Scan(&ms); err != nil {
+		return nil, err
+	}
+	at := time.Time{}
+	if ms != 0 {
+		at = time.UnixMilli(ms)
+	}
+	return &at, nil
 }

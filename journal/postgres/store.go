@@ -57,6 +57,7 @@ type Store struct {
 	health journal.Health
 
 	retention journal.Retention
+	newest    *time.Time // the newest record as of the first session; nil before
 	checked   time.Time
 	tidied    time.Time
 	filtered  time.Time
@@ -117,6 +118,9 @@ func (s *Store) enter(ctx context.Context) error {
 	}
 	if err = checkSchema(ctx, conn); errors.Is(err, errEmpty) {
 		err = makeSchema(ctx, conn)
+	}
+	if err == nil && s.newest == nil { // before the first record of this run, which has the time of a clock that may be wrong
+		s.newest, err = newestOf(ctx, conn)
 	}
 	if err != nil {
 		shut(conn)

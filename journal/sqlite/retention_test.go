@@ -58,23 +58,3 @@ func TestRetentionByAgeAndSize(t *testing.T) {
 		}
 	})
 }
-
-// A clock that is wrong at the start is so for the first record, too.
-func TestTheFirstRecordDoesNotVouchForTheClock(t *testing.T) {
-	opt := Options{Dir: t.TempDir(), Keep: 48 * time.Hour}
-	if err := filled(t, opt, 9, 8).Close(); err != nil {
-		t.Fatal(err)
-	}
-	s, err := Open(opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	take(t, s, spool.ID{1}, batch(100, 10, noon))
-	if err := s.retain(t.Context(), noon); err != nil {
-		t.Fatal(err)
-	}
-	if got := names(t, opt.Dir); len(got) != 3 {
-		t.Errorf("left %v", got)
-	}
-}

@@ -106,6 +106,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Place) {
 		{"what is older than keep goes", age},
 		{"the oldest goes for the size, the newest stays", size},
 		{"a clock that is a year ahead removes nothing at once", clock},
+		{"the first record of a run does not vouch for its clock", vouches},
 	} {
 		t.Run(strings.ReplaceAll(c.name, " ", "_"), func(t *testing.T) { c.test(t, fresh(t)) })
 	}
