@@ -68,7 +68,7 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 	stores := []journal.Store{m.store}
 	// Records are worth more than what is counted of them.
 	if m.state, err = openState(cfg, log); err != nil {
-		log.Error("the journal counts nothing", "err", err)
+		log.Error("the journal keeps records and counts nothing; with its file moved away a restart counts anew", "err", err)
 	} else {
 		stores = append(stores, m.state)
 		m.judged = newConfigKeeper(m.state, log)

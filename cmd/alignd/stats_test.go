@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -14,6 +15,7 @@ import (
 
 	"alignd/config"
 	"alignd/evidence"
+	"alignd/internal/pgtest"
 	"alignd/journal"
 	"alignd/journal/spool"
 	"alignd/policy"
@@ -23,14 +25,20 @@ import (
 // counted is a configuration whose state has counts of some days until now.
 func counted(t *testing.T, now time.Time) string {
 	t.Helper()
+	return countedIn(t, now, "sqlite")
+}
+
+// countedIn is counted, in a store.
+func countedIn(t *testing.T, now time.Time, store string) string {
+	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "alignd.yaml")
-	text := fmt.Sprintf(`journal: {store: sqlite, path: %s}
+	text := fmt.Sprintf(`journal: {store: %s, path: %s}
 exceptions:
   - {id: vendor, action: accept, scope: {author_domains: [bank.example]}, proof: {dkim: [vendor.example]}, expires: 2020-01-01}
   - {id: partner, action: accept, proof: {clients: [192.0.2.0/24]}, never_expires: true}
   - {id: branch, action: accept, proof: {clients: [192.0.2.64/26]}, never_expires: true}
-`, filepath.Join(dir, "state"))
+`, store, filepath.Join(dir, "state"))
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +129,13 @@ Entries that can decide nothing, as another one takes all mail that they are abo
 
 func TestStatsCountsByAValue(t *testing.T) {
 	now := time.Date(2026, 11, 20, 12, 30, 0, 0, time.UTC)
-	file := counted(t, now)
+	t.Run("sqlite", func(t *testing.T) { countsByAValue(t, counted(t, now), now) })
+	t.Run("postgres", func(t *testing.T) {
+		countsByAValue(t, countedIn(t, now, `postgres, url: "`+pgtest.Start(t).URL("postgres")+`"`), now)
+	})
+}
+
+func countsByAValue(t *testing.T, file string, now time.Time) {
 	for _, c := range []struct {
 		name string
 		f    statsFlags
@@ -210,5 +224,38 @@ func TestStatsIsAsked(t *testing.T) {
 		if text := out.String() + errs.String(); exit != c.exit || !strings.Contains(text, c.has) {
 			t.Errorf("%s: exit %d, want %d with %q: %s", c.name, exit, c.exit, c.has, text)
 		}
+	}
+}
+
+// A file of counts that is damaged costs the counts only, and is left alone.
+func TestDamagedCountsCostNoRecords(t *testing.T) {
+	dir := t.TempDir()
+	file, damaged := filepath.Join(dir, "alignd.yaml"), filepath.Join(dir, "state.db")
+	garbage := strings.Repeat("no database\n", 1000)
+	for path, text := range map[string]string{file: fmt.Sprintf("journal: {path: %s}\n", dir), damaged: garbage} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cfg, err := readConfig(config.Input{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	m := openMemory(cfg, slog.New(slog.NewTextHandler(&said, nil)))
+	if m == nil {
+		t.Fatal("no journal is kept")
+	}
+	m.sink(record.Sinks{}).Take(&record.Record{Evidence: evidence.Message{Time: time.Now(), Sample: -1}})(true)
+	m.close()
+	if !strings.Contains(said.String(), "counts nothing") || !strings.Contains(said.String(), "not a database") || !strings.Contains(said.String(), "loaded=1") {
+		t.Errorf("said %s", said.String())
+	}
+	if text, err := os.ReadFile(damaged); err != nil || string(text) != garbage {
+		t.Errorf("the file was changed, %v", err)
+	}
+	var out, errs bytes.Buffer
+	if exit := run([]string{"stats", "--config", file}, strings.NewReader(""), &out, &errs); exit != exitFailure || !strings.Contains(errs.String(), damaged) {
+		t.Errorf("exit %d: %s", exit, errs.String())
 	}
 }
