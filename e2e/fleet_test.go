@@ -238,6 +238,19 @@ func TestAJournalInPostgreSQL(t *testing.T) {
 		if got := f.says(t, d, "explain", "<1@sender.example>"); !strings.Contains(got, "a@sender.example") {
 			t.Errorf("alignd explain: %s", got)
 		}
+		want := fmt.Sprint(f.count(t))
+		for _, c := range []struct {
+			args []string
+			want string
+		}{
+			{args: []string{"stats", "--json"}, want: `"messages":` + want},
+			{args: []string{"replay", "--json", "--journal", d.Config}, want: `"total":` + want},
+			{args: []string{"journal", "self-test"}, want: want + " messages judged again under what judged them, 0 differ"},
+		} {
+			if got := f.says(t, d, c.args...); !strings.Contains(got, c.want) {
+				t.Errorf("alignd %v lacks %s: %.600s", c.args, c.want, got)
+			}
+		}
 		if got := f.says(t, d, "journal", "status"); !strings.Contains(got, fmt.Sprint(f.count(t))) {
 			t.Errorf("alignd journal status: %s", got)
 		}

@@ -211,3 +211,79 @@ func (s *syncBuffer) String() string {
 	defer s.mu.Unlock()
 	return s.b.String()
 }
+
+// fallible is a shelf that can fall back, as a database does where a standby takes over.
+type fallible struct {
+	shelf
+	fell bool
+}
+
+func (s *fallible) Tidy(context.Context, time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.fell {
+		return nil
+	}
+	s.fell = false
+	return ErrAnew
+}
+
+// fallBack leaves a store the first n records that it kept.
+func (s *fallible) fallBack(from spool.ID, first spool.Number, n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.kept, s.have[from], s.fell = s.kept[:n], first+spool.Number(n)-1, true
+}
+
+// What a store lost that had taken it is taken again: segments that are taken stay for
+// spool.keep.
+func TestAStoreThatFallsBackIsFilledAgain(t *testing.T) {
+	dir := t.TempDir()
+	sp, err := spool.Open(spool.Options{Dir: dir, SegmentSize: 2000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &fallible{shelf: shelf{have: map[spool.ID]spool.Number{}}}
+	l := NewLoader(sp, dir, slog.New(slog.DiscardHandler), s)
+	sink := NewSink(sp)
+	const all = 200
+	write := func(from, n int) {
+		for i := range n {
+			sink.Take(message(fmt.Sprint("m", from+i)))(true)
+		}
+	}
+	kept := func() []string {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return slices.Clone(s.kept)
+	}
+	await := func(n int) {
+		t.Helper()
+		for deadline := time.Now().Add(20 * time.Second); len(kept()) < n; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d of %d were kept", len(kept()), n)
+			}
+		}
+	}
+	write(0, all)
+	await(all)
+	if n := sp.Counts().Segments; n < 4 {
+		t.Errorf("%d segments", n)
+	}
+	s.fallBack(sp.ID(), 1<<40+2, 50) // the first frame of the run is its start
+	await(all)
+	write(all, 10)
+	if err := sp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	got := kept()
+	for i, line := range got {
+		if line != fmt.Sprintf("m%d written", i) {
+			t.Fatalf("record %d is %s", i, line)
+		}
+	}
+	if len(got) != all+10 {
+		t.Errorf("%d records", len(got))
+	}
+}

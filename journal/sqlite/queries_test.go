@@ -12,12 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"alignd/evidence"
-	"alignd/internal/made"
-	"alignd/journal"
 	"alignd/journal/spool"
-	"alignd/policy"
-	"alignd/record"
+	"alignd/journal/storetest"
 )
 
 const queriesFile = "../../docs/journal.md"
@@ -95,39 +91,14 @@ func TestTheDocumentedQueriesInSqlite3(t *testing.T) {
 	}
 }
 
-// documentedJournal is a day of 2,000 messages, sealed, and the first hundred of the next
-// one, in use. Until six o'clock alignd ran in monitor mode, at three DNS failed for some,
-// and mail that lists changed is let through by a rule.
+// documentedJournal is that of storetest.Documented, its day sealed and the next in use.
 func documentedJournal(t *testing.T, dir string) {
 	t.Helper()
-	begin := time.Date(2026, 11, 27, 0, 0, 0, 0, time.UTC)
-	w := made.World{Domains: 12, Begin: begin, Step: 24 * time.Hour / 2000}
-	var list []journal.Raw
-	for i := range 2100 {
-		r := w.Record(i)
-		ev, v := &r.Evidence, &r.Verdict
-		if hour := ev.Time.Hour(); hour == 3 && i%5 == 0 {
-			ev.SPF.MailFrom.Result, ev.DMARC[0].Result = evidence.TempError, evidence.TempError
-			v.Disposition, v.Delivery = policy.DispositionTempfail, policy.DeliverDefer
-		}
-		if ev.ARC.Result == evidence.Pass && ev.DMARC[0].Result == evidence.Fail {
-			v.Rule, v.Disposition, v.Delivery = "lists", policy.DispositionAccept, policy.Deliver
-		}
-		if ev.Time.Before(begin.Add(6 * time.Hour)) {
-			v.Monitor.Delivery = v.Delivery
-			v.Disposition, v.Delivery = policy.DispositionAccept, policy.Deliver
-		}
-		answer := journal.AnswerWritten
-		if i%700 == 699 {
-			answer = journal.AnswerLost
-		}
-		list = append(list, journal.Raw{Entry: journal.Entry{Number: spool.Number(i + 1), Record: r, Answer: answer}, Encoded: record.Append(nil, r)})
-	}
 	s := openStore(t, dir, 0)
-	take(t, s, spool.ID{1}, list)
+	take(t, s, spool.ID{1}, storetest.Documented())
 	s.Close()
 	s = openStore(t, dir, 0)
-	seal(t, s, begin.Add(25*time.Hour))
+	seal(t, s, time.Date(2026, 11, 28, 1, 0, 0, 0, time.UTC))
 	s.Close()
 }
 
