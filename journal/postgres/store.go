@@ -37,7 +37,7 @@ const (
 
 // blockSize is when a block is full, in octets before compression. The number is ours: a
 // reader of one record unpacks a block.
-const blockSize = 256 << 10
+const blockSize = 128 << 10
 
 // Store implements journal.Store. Take and Tidy are called by one goroutine.
 type Store struct {
