@@ -15,6 +15,7 @@ import (
 	"alignd/journal"
 	"alignd/journal/rights"
 	"alignd/judge"
+	"alignd/policy"
 	"alignd/record"
 	"alignd/replay"
 )
@@ -147,4 +148,19 @@ func asKept(cfg *config.Config, q *journal.Query) error {
 	}
 	q.MailFrom = p.Local(q.MailFrom[:at], q.MailFrom[at+1:]) + q.MailFrom[at:]
 	return nil
+}
+
+// rulesForKept are the rules of a configuration for records of the journal of another
+// one, which may have local parts hashed. Where the key cannot be read they are those for
+// whole addresses.
+func rulesForKept(of, cfg *config.Config) *policy.Rules {
+	key, err := readAddressKey(addressKeyFile(of))
+	if err != nil {
+		return cfg.Rules
+	}
+	rules, err := cfg.RulesWith(judge.NewPseudonyms(key, cfg.RecipientDelimiter).Local)
+	if err != nil {
+		return cfg.Rules
+	}
+	return rules
 }

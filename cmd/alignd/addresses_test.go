@@ -12,6 +12,8 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/judge"
+	"alignd/policy"
 	"alignd/record"
 )
 
@@ -205,4 +207,30 @@ func filesBelow(t *testing.T, dir string) (all []byte) {
 		t.Fatal(err)
 	}
 	return all
+}
+
+// explain shows the rules that list addresses as they were, though the record has
+// pseudonyms.
+func TestExplainFindsTheProfileOfAHashedRecipient(t *testing.T) {
+	dir := t.TempDir()
+	file := write(t, "alignd.yaml", fmt.Sprintf("profiles: [{id: board, recipients: [bob@here.test], honor: {reject: quarantine}}]\njournal: {path: %q, addresses: hash}\n", dir))
+	cfg, m := remembering(t, file)
+	r := past(t, cfg)[0]
+	m.sink(record.Sinks{}).Take(r)(true)
+	m.close()
+	kept := ((&judge.Privacy{How: record.AddressesHashed, Pseudonyms: mustKnow(t, cfg)}).Record(r))
+	v := policy.Decide(&kept.Evidence, newStoryteller(cfg).now)
+	exit, out, errs := called("explain", "--config", file, "token0")
+	if exit != 0 || v.Rule != "board" || r.Verdict.Rule != "board" || !strings.Contains(out, "board") || strings.Contains(out, "profile board does not") {
+		t.Errorf("exit %d, by %q: %s%s", exit, v.Rule, out, errs)
+	}
+}
+
+func mustKnow(t *testing.T, cfg *config.Config) *judge.Pseudonyms {
+	t.Helper()
+	p, err := knownPseudonyms(cfg)
+	if err != nil || p == nil {
+		t.Fatal(p, err)
+	}
+	return p
 }

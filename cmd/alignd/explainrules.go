@@ -106,12 +106,14 @@ func (e *explainer) ways(list []policy.Way) {
 // be had.
 type storyteller struct {
 	cfg   *config.Config
+	now   *policy.Rules              // in force
 	kept  map[[32]byte]*policy.Rules // nil where they are not to be had
 	about map[[32]byte]string        // why they are not
 }
 
 func newStoryteller(cfg *config.Config) *storyteller {
-	return &storyteller{cfg: cfg, kept: map[[32]byte]*policy.Rules{cfg.Hash(): cfg.Rules}, about: map[[32]byte]string{}}
+	now := rulesForKept(cfg, cfg)
+	return &storyteller{cfg: cfg, now: now, kept: map[[32]byte]*policy.Rules{cfg.Hash(): now}, about: map[[32]byte]string{}}
 }
 
 // list tells the story of each entry.
@@ -142,7 +144,7 @@ func (s *storyteller) rulesOf(ctx context.Context, r *record.Record) (*policy.Ru
 	if rules != nil {
 		return rules, ""
 	}
-	now := policy.Decide(&r.Evidence, s.cfg.Rules)
+	now := policy.Decide(&r.Evidence, s.now)
 	told := fmt.Sprintf("the configuration that judged it is not to be had (%s); these are the rules now in force", s.about[hash])
 	if v := &r.Verdict; now.Delivery != v.Delivery || now.Step != v.Step || now.Rule != v.Rule {
 		told += ", by which it would be: " + string(now.Delivery) + ", decided by " + string(now.Step)
@@ -150,7 +152,7 @@ func (s *storyteller) rulesOf(ctx context.Context, r *record.Record) (*policy.Ru
 			told += ", rule " + now.Rule
 		}
 	}
-	return s.cfg.Rules, told
+	return s.now, told
 }
 
 // read is the configuration of a hash, as it was kept beside the journal.
@@ -168,5 +170,5 @@ func (s *storyteller) read(ctx context.Context, hash [32]byte) (*policy.Rules, e
 	if err != nil {
 		return nil, err
 	}
-	return cfg.Rules, nil
+	return rulesForKept(s.cfg, cfg), nil
 }
