@@ -70,7 +70,8 @@ type Judgement struct {
 	Causes []Cause
 	// Result is that of DMARC; empty where there is none, or it is not known.
 	Result evidence.Result
-	// ByState: the outcome depends on what was kept of earlier tries (temperror_for).
+	// ByState: the outcome depends on what was kept of earlier tries (temperror_for), or on
+	// a stage that was stopped then (stop_if).
 	// BySample: it depends on the message's place in the sample, so on sampling_secret.
 	ByState, BySample bool
 	// OverLimit: the message was refused for a limit, before any rule. It stays so.
@@ -124,7 +125,8 @@ func (o *Options) decide(j *Judgement, ev *evidence.Message, r *record.Record) {
 		return
 	}
 	j.Kind = kindOf(j.From, j.To)
-	j.ByState = j.Kind != Unchanged && (byState(&j.Verdict) || byState(&r.Verdict))
+	stopped := len(ev.Stopped) > 0 && (j.Verdict.Stage != "" || r.Verdict.Stage != "")
+	j.ByState = j.Kind != Unchanged && (stopped || byState(&j.Verdict) || byState(&r.Verdict))
 	j.BySample = o.bySample(ev, j)
 }
 

@@ -216,6 +216,10 @@ func TestWhatBecomesOfAMessage(t *testing.T) {
 		{name: "a stage for a smaller part", result: fail, new: rollout(policy.Stage{Name: policy.StageTag}, policy.Stage{Name: policy.StageReject, Percent: 20}),
 			want: WouldLetIn, to: policy.DeliverTag, sample: true},
 
+		{name: "a rollout while a stage was stopped", result: fail, new: rollout(policy.Stage{Name: policy.StageTag}),
+			change: func(r *record.Record) { r.Evidence.Stopped = []string{"x"} }, want: WouldLetIn, to: policy.DeliverTag, state: true},
+		{name: "a stage that was stopped matters to no exception", result: fail, new: allow(client, nil),
+			change: func(r *record.Record) { r.Evidence.Stopped = []string{"x"} }, want: WouldLetIn, to: policy.Deliver},
 		{name: "what was put off would be let in", result: evidence.TempError, new: policy.Spec{TempErrors: policy.TempErrors{Unresolved: policy.Accept}},
 			change: func(r *record.Record) { r.Evidence.DMARC[0].IdentifierTemporary = true }, want: WouldLetIn, to: policy.Deliver, state: true},
 		{name: "what waited long enough stays so at another time", result: evidence.TempError, old: policy.Spec{},
