@@ -81,15 +81,14 @@ func (f *sourcesFlags) run(c *cobra.Command, args []string, now time.Time) error
 		return err
 	}
 	opt.Before = f.seenBefore(c, cfg, opt)
-	prepare, err := f.judging(&opt, cfg, now)
-	if err != nil {
-		return err
-	}
-	in := &sourcesInput{prepare: prepare, out: c.ErrOrStderr(), bar: newProgress(c.ErrOrStderr(), now)}
+	in := &sourcesInput{out: c.ErrOrStderr(), bar: newProgress(c.ErrOrStderr(), now)}
 	if in.reader, err = openReader(cfg, in.skipped); err != nil {
 		return failure{err}
 	}
 	defer in.reader.Close()
+	if in.prepare, err = f.judging(&opt, cfg, now); err != nil {
+		return err
+	}
 	report, err := in.survey(c.Context(), opt)
 	if err != nil {
 		return failure{fmt.Errorf("reading the journal: %w", err)}
