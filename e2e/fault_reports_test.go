@@ -78,7 +78,6 @@ func (o *owners) serve(t *testing.T) (address string) {
 type counted struct {
 	reports map[string]bool // ids
 	rows    map[string]int64
-	head    read.Aggregate
 	t       *testing.T
 }
 

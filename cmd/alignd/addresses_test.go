@@ -21,28 +21,12 @@ import (
 // option.
 func keptWith(t *testing.T, addresses string) (file, state string) {
 	t.Helper()
-	dir := t.TempDir()
-	file, state = filepath.Join(dir, "alignd.yaml"), filepath.Join(dir, "state")
-	text := "profiles: [{id: board, recipients: [ceo@here.test], honor: {reject: quarantine}}]\n"
-	if err := os.WriteFile(file, fmt.Appendf(nil, "%sjournal: {store: sqlite, path: %q, addresses: %s}\n", text, state, addresses), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := readConfig(config.Input{File: file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
-	defer lines.Close()
-	m := openMemory(cfg, log)
-	if m == nil {
-		t.Fatal("no journal")
-	}
-	sink := m.sink(record.Sinks{})
-	for _, r := range past(t, cfg) {
-		sink.Take(r)(true)
+	m := openJournal(t, "profiles: [{id: board, recipients: [ceo@here.test], honor: {reject: quarantine}}]\njournal: {path: DIR, addresses: "+addresses+"}\n")
+	for _, r := range past(t, m.cfg) {
+		m.sink.Take(r)(true)
 	}
 	m.close()
-	return file, state
+	return m.file, m.dir
 }
 
 // encodedIn is the encoding of all records of an export, and its configurations.

@@ -21,22 +21,7 @@ import (
 // remembered is a configuration whose journal has two messages.
 func remembered(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "alignd.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "journal: {store: sqlite, path: %s}\n", filepath.Join(dir, "state")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := readConfig(config.Input{File: file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
-	defer lines.Close()
-	m := openMemory(cfg, log)
-	if m == nil {
-		t.Fatal("no journal")
-	}
-	sink := m.sink(record.Sinks{})
+	m := openJournal(t, "journal: {path: DIR}\n")
 	for i, written := range []bool{true, false} {
 		r := &record.Record{
 			Evidence: evidence.Message{
@@ -50,13 +35,13 @@ func remembered(t *testing.T) string {
 			Verdict: policy.Verdict{Disposition: policy.DispositionReject, Delivery: policy.Refuse, Requested: policy.RequestedReject,
 				Monitor: policy.Outcome{Disposition: policy.DispositionQuarantine, Delivery: []policy.Delivery{policy.DeliverTag, policy.DeliverHold}[i]},
 				Step:    policy.StepPolicy, Evaluation: 1, Reason: "example.com fails DMARC and asks for reject.\x1b[2J"},
-			Basis:   record.Basis{Program: "alignd " + version, Config: cfg.Hash()},
+			Basis:   record.Basis{Program: "alignd " + version, Config: m.cfg.Hash()},
 			Outcome: record.Outcome{End: record.EndAnswered, Reply: policy.Reply{Code: 550, Enhanced: "5.7.26", Text: "No"}, AuthservID: "mx.here.test"},
 		}
-		sink.Take(r)(written)
+		m.sink.Take(r)(written)
 	}
 	m.close()
-	return file
+	return m.file
 }
 
 func TestTheJournalIsAsked(t *testing.T) {

@@ -55,29 +55,15 @@ func past(t *testing.T, cfg *config.Config) (list []*record.Record) {
 // withPast is a configuration whose journal has these messages, and an export of them.
 func withPast(t *testing.T) (file, export string) {
 	t.Helper()
-	dir := t.TempDir()
-	file, export = filepath.Join(dir, "alignd.yaml"), filepath.Join(dir, "export")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "journal: {store: sqlite, path: %s}\n", filepath.Join(dir, "state")), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := readConfig(config.Input{File: file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
-	defer lines.Close()
-	m := openMemory(cfg, log)
-	if m == nil {
-		t.Fatal("no journal")
-	}
+	m := openJournal(t, "journal: {path: DIR}\n")
+	file, export = m.file, filepath.Join(filepath.Dir(m.dir), "export")
 	var out bytes.Buffer
 	w, err := journal.NewExportWriter(&out, journal.ExportHeader{Addresses: "keep"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	sink := m.sink(record.Sinks{})
-	for i, r := range past(t, cfg) {
-		sink.Take(r)(true)
+	for i, r := range past(t, m.cfg) {
+		m.sink.Take(r)(true)
 		if err := w.Add(&journal.Raw{Entry: journal.Entry{Number: spool.Number(i + 1)}, Encoded: record.Append(nil, r)}); err != nil {
 			t.Fatal(err)
 		}

@@ -5,13 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"alignd/config"
 	"alignd/evidence"
 	"alignd/policy"
 	"alignd/record"
@@ -23,22 +20,7 @@ func reported(t *testing.T) string { return reportedBy(t, "") }
 // reportedBy is one with further options.
 func reportedBy(t *testing.T, options string) string {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "alignd.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "journal: {store: sqlite, path: %s}\n%s", filepath.Join(dir, "state"), options), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := readConfig(config.Input{File: file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
-	defer lines.Close()
-	m := openMemory(cfg, log)
-	if m == nil {
-		t.Fatal("no journal")
-	}
-	sink := m.sink(record.Sinks{})
+	m := openJournal(t, "journal: {path: DIR}\n"+options)
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	for i, message := range []struct {
 		at      time.Time
@@ -53,7 +35,7 @@ func reportedBy(t *testing.T, options string) string {
 		{today.Add(-8 * time.Hour), "example.com", false, policy.DispositionReject},
 		{today.Add(time.Second), "example.com", true, policy.DispositionReject},
 	} {
-		sink.Take(&record.Record{
+		m.sink.Take(&record.Record{
 			Evidence: evidence.Message{
 				Time: message.at, Token: fmt.Sprintf("token%d", i), MailFrom: "b@other.example", MailFromDomain: "other.example",
 				Client: evidence.Client{Peer: netip.MustParseAddr("192.0.2.1")},
@@ -65,7 +47,7 @@ func reportedBy(t *testing.T, options string) string {
 		})(message.heard)
 	}
 	m.close()
-	return file
+	return m.file
 }
 
 func TestReportPreview(t *testing.T) {

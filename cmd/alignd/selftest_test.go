@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"alignd/config"
 	"alignd/policy"
 	"alignd/record"
 )
@@ -19,22 +18,7 @@ import (
 // that the MTA gave up, and one whose configuration nobody kept.
 func casesKept(t *testing.T, addresses string, more bool) string {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "alignd.yaml")
-	if err := os.WriteFile(file, fmt.Appendf(nil, "journal: {path: %q, addresses: %s, keep: 87600h}\n", filepath.Join(dir, "state"), addresses), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := readConfig(config.Input{File: file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
-	defer lines.Close()
-	m := openMemory(cfg, log)
-	if m == nil {
-		t.Fatal("no journal")
-	}
-	sink := m.sink(record.Sinks{})
+	m := openJournal(t, "journal: {path: DIR, addresses: "+addresses+", keep: 87600h}\n")
 	var r *record.Record
 	for i, message := range caseMessages(t) {
 		of := configOf(t, message.of)
@@ -44,7 +28,7 @@ func casesKept(t *testing.T, addresses string, more bool) string {
 		}
 		r = message.judged(t, of)
 		r.Evidence.QueueID = fmt.Sprintf("case%d", i)
-		sink.Take(r)(true)
+		m.sink.Take(r)(true)
 	}
 	if more {
 		wrong, aborted, unkept := *r, *r, *r
@@ -52,11 +36,11 @@ func casesKept(t *testing.T, addresses string, more bool) string {
 		aborted.Outcome.End = record.EndAborted
 		unkept.Basis.Config = [32]byte{1}
 		for _, r := range []*record.Record{&wrong, &aborted, &unkept} {
-			sink.Take(r)(true)
+			m.sink.Take(r)(true)
 		}
 	}
 	m.close()
-	return file
+	return m.file
 }
 
 // A journal of all cases and recipes tests itself: what was kept of records and

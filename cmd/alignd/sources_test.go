@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"alignd/config"
 	"alignd/evidence"
 	"alignd/internal/pgtest"
 	"alignd/policy"
@@ -73,23 +72,7 @@ func TestSourcesAsJSON(t *testing.T) {
 // site, of the site itself, and of a forger.
 func plantedVendor(t *testing.T, store string) string {
 	t.Helper()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "alignd.yaml")
-	text := fmt.Sprintf("own_domains:\n  - {id: ours, domains: [own.example]}\njournal: {store: %s, path: %s}\n", store, filepath.Join(dir, "state"))
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := readConfig(config.Input{File: file})
-	if err != nil {
-		t.Fatal(err)
-	}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
-	defer lines.Close()
-	m := openMemory(cfg, log)
-	if m == nil {
-		t.Fatal("no journal")
-	}
-	sink := m.sink(record.Sinks{})
+	m := openJournal(t, fmt.Sprintf("own_domains:\n  - {id: ours, domains: [own.example]}\njournal: {store: %s, path: DIR}\n", store))
 	n := 0
 	send := func(day int, ip, sender string, spf evidence.Result, signers ...string) {
 		n++
@@ -113,9 +96,9 @@ func plantedVendor(t *testing.T, store string) string {
 			dm.Result = evidence.Pass
 		}
 		r.Evidence.DMARC = []evidence.DMARC{dm}
-		r.Verdict = policy.Decide(&r.Evidence, cfg.Rules)
+		r.Verdict = policy.Decide(&r.Evidence, m.cfg.Rules)
 		r.Outcome = record.Outcome{End: record.EndAnswered, Delivered: r.Verdict.Delivery == policy.Deliver}
-		sink.Take(r)(true)
+		m.sink.Take(r)(true)
 	}
 	for day := 12; day > 0; day-- {
 		send(day, "192.0.2.1", "own.example", evidence.Pass, "own.example")
@@ -127,7 +110,7 @@ func plantedVendor(t *testing.T, store string) string {
 		}
 	}
 	m.close()
-	return file
+	return m.file
 }
 
 func TestAnEntryIsSuggestedAndCanBePasted(t *testing.T) {
