@@ -31,6 +31,8 @@ type Config struct {
 	// LogAddresses: the line of a message has addresses with local parts.
 	LogAddresses bool     `yaml:"log_addresses"`
 	Drain        Duration `yaml:"drain" min:"0s" max:"5m"`
+	Preview      Duration `yaml:"preview" min:"0s" max:"720h"`
+	PreviewLimit []string `yaml:"preview_limit"`
 
 	AuthservID     string   `yaml:"authserv_id" is:"optional_domain"`
 	OwnAuthservIDs []string `yaml:"own_authserv_ids" is:"domain"`

@@ -81,7 +81,19 @@ func (k *checker) validate(now time.Time) {
 	k.checkStore()
 	k.reports()
 	k.stops()
+	k.previews()
 	k.expiry(now)
+}
+
+// previews looks at how a reload is previewed.
+func (k *checker) previews() {
+	c := k.cfg
+	switch {
+	case c.Preview.Duration > 0 && c.Journal.Store == "none":
+		k.fault("preview", "preview judges by the journal, and journal.store is none; have a journal kept, or leave preview out")
+	case c.Preview.Duration == 0 && len(c.PreviewLimit) > 0:
+		k.fault("preview_limit", "preview_limit has no effect while preview is 0s; set preview: 24h or leave it out")
+	}
 }
 
 // stops looks at what is to stop stages of a rollout.

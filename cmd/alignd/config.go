@@ -10,6 +10,7 @@ import (
 
 	"alignd/config"
 	"alignd/filter/milter"
+	"alignd/replay"
 )
 
 // readConfig reads a configuration for the daemon, for a reload and for config check
@@ -19,6 +20,11 @@ func readConfig(in config.Input) (*config.Config, error) {
 	cfg, err := in.Load()
 	if err != nil {
 		return nil, err
+	}
+	for _, text := range cfg.PreviewLimit {
+		if _, err := replay.ParseBound(text); err != nil {
+			return nil, fmt.Errorf("preview_limit: %w", err)
+		}
 	}
 	unused := func(*milter.Conn) milter.Session { return nil }
 	if _, err := milter.New(milterOptions(cfg, unused, slog.New(slog.DiscardHandler))); err != nil {

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"alignd/config"
 )
 
 // A signal has no answer. So the daemon writes what became of each reload into a
@@ -28,6 +30,8 @@ type reloadOutcome struct {
 	Reloads int    `json:"reloads"` // since the start, those that failed included
 	Said    string `json:"said"`    // for a person
 	Error   string `json:"error"`   // why the old configuration stays
+	// Previewing: a reload waits for its preview.
+	Previewing bool `json:"previewing,omitempty"`
 }
 
 // writeOutcome puts the outcome in place in one step, for the daemon's user and root:
@@ -104,7 +108,9 @@ user may.`,
 				fmt.Fprintf(c.OutOrStdout(), "process %d has the signal; its log says what became of it\n", pid)
 				return nil
 			}
-			after, err := awaitOutcome(before)
+			after, err := awaitOutcome(before, func() {
+				fmt.Fprintln(c.ErrOrStderr(), "alignd: past messages are judged by it first; alignd reload, once more, skips that")
+			})
 			switch {
 			case err != nil:
 				return failure{err}
@@ -140,18 +146,44 @@ func isFilter(pid int) error {
 	return nil
 }
 
-// awaitOutcome waits for the outcome that follows another one.
-func awaitOutcome(before reloadOutcome) (reloadOutcome, error) {
-	for deadline := time.Now().Add(reloadPatience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+// awaitOutcome waits for the outcome that follows another one. A reload that begins its
+// preview is told of, and waited for as long as that may take.
+func awaitOutcome(before reloadOutcome, previewing func()) (reloadOutcome, error) {
+	patience := reloadPatience
+	for began := time.Now(); time.Since(began) < patience; time.Sleep(10 * time.Millisecond) {
 		after, err := readOutcome()
 		switch {
 		case err != nil:
 			return reloadOutcome{}, err
 		case after.PID == before.PID && after.Reloads > before.Reloads:
 			return after, nil
+		case after.Previewing && !before.Previewing && patience == reloadPatience:
+			patience += previewPatience
+			previewing()
 		case syscall.Kill(before.PID, 0) != nil:
 			return reloadOutcome{}, fmt.Errorf("process %d has ended", before.PID)
 		}
 	}
-	return reloadOutcome{}, fmt.Errorf("process %d has not reloaded within %v", before.PID, reloadPatience)
+	return reloadOutcome{}, fmt.Errorf("process %d has not reloaded within %v", before.PID, patience)
+}
+
+// refuse tells that the old configuration stays.
+func (d *daemon) refuse(err error) {
+	const said = "configuration not reloaded, the old one stays"
+	why := firstLines(err.Error())
+	d.log.Error(said, "err", why)
+	d.telemetry.reloaded(nil, nil, err)
+	d.tell(reloadOutcome{Said: said, Error: why})
+}
+
+// read reads the configuration as it is now, or says why it cannot be taken up.
+func (d *daemon) read() (cfg *config.Config, file string, err error) {
+	file = config.FileOf(d.file)
+	if cfg, err = readConfig(config.Input{File: file}); err != nil {
+		return nil, file, err
+	}
+	if emptied := cfg.Emptied(d.cfg); len(emptied) > 0 {
+		return nil, file, emptied
+	}
+	return cfg, file, nil
 }

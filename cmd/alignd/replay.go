@@ -25,7 +25,7 @@ import (
 type replayFlags struct {
 	config, journal, since, until, input string
 	at, by, explain, keyFile             string
-	samples                              int
+	samples, newest                      int
 	failIf                               []string
 	json, enforced                       bool
 }
@@ -67,6 +67,7 @@ error, wrong usage too.`,
 	flags.StringVar(&f.keyFile, "key-file", "", "the key of hashed addresses (default: that of the journal, or the one in the export)")
 	flags.StringVar(&f.since, "since", "", "messages that began at this time or later")
 	flags.StringVar(&f.until, "until", "", "messages that began before this time")
+	flags.IntVar(&f.newest, "newest", 0, "judge so many messages at most, those that came last; 0 is all")
 	flags.StringVar(&f.at, "at", "then", "for expiries and rollout dates: then, the time of each message, or now")
 	flags.StringVar(&f.by, "by", "", "count changes by domain, client or rule, too")
 	flags.IntVar(&f.samples, "samples", 3, "messages to show of each change; 0 is none")
@@ -113,7 +114,11 @@ func (f *replayFlags) run(c *cobra.Command, now time.Time) error {
 	bar := newProgress(c.ErrOrStderr(), now)
 	o.Progress = bar.show
 	defer collectLess()()
-	res, err := replay.Run(o, source.feed(c.Context(), o.Since, o.Until))
+	feed := source.feed(c.Context(), o.Since, o.Until)
+	if f.newest > 0 {
+		feed = newest(feed, f.newest)
+	}
+	res, err := replay.Run(o, feed)
 	bar.end()
 	if err != nil {
 		return fmt.Errorf("reading the journal: %w", err)
@@ -179,6 +184,12 @@ func (f *replayFlags) options(now time.Time) (*replay.RunOptions, []replay.Bound
 	}
 	if f.samples < 0 || f.samples > maxSamples {
 		return nil, nil, fmt.Errorf("--samples %d is not from 0 to %d", f.samples, maxSamples)
+	}
+	if f.newest < 0 {
+		return nil, nil, fmt.Errorf("--newest %d is below 0", f.newest)
+	}
+	if f.newest > 0 && f.input != "" {
+		return nil, nil, errors.New("--newest reads twice, so it is not for --input")
 	}
 	var bounds []replay.Bound
 	for _, text := range f.failIf {
@@ -269,6 +280,49 @@ func (s *replaySource) feed(ctx context.Context, since, until time.Time) func(fu
 			return nil
 		})
 	}
+}
+
+// newest is the part of feed with the last records, at most most of them. It reads twice:
+// first to count.
+func newest(feed func(func(replay.Batch)) error, most int) func(func(replay.Batch)) error {
+	return func(add func(replay.Batch)) error {
+		all := 0
+		err := feed(func(b replay.Batch) {
+			_ = b.Records(func([]byte) { all++ }) // the second time tells of what cannot be read
+		})
+		if err != nil {
+			return err
+		}
+		skip := all - most
+		return feed(func(b replay.Batch) {
+			if skip <= 0 {
+				add(b)
+				return
+			}
+			n := 0
+			_ = b.Records(func([]byte) { n++ })
+			if n > skip {
+				add(lastOf{b, skip})
+			}
+			skip -= n
+		})
+	}
+}
+
+// lastOf is a batch without its first records.
+type lastOf struct {
+	replay.Batch
+	skip int
+}
+
+// Records implements replay.Batch.
+func (b lastOf) Records(found func([]byte)) error {
+	n := 0
+	return b.Batch.Records(func(encoded []byte) {
+		if n++; n > b.skip {
+			found(encoded)
+		}
+	})
 }
 
 func (s *replaySource) scan(ctx context.Context, since, until time.Time, each func(journal.Block) error) error {

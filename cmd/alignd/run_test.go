@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -23,6 +24,9 @@ const asAlignd = "ALIGND_TEST_AS_ALIGND"
 // withFiles limits the files that it may open.
 const withFiles = "ALIGND_TEST_FILES"
 
+// slowReplay has alignd replay take its time.
+const slowReplay = "ALIGND_TEST_SLOW_REPLAY"
+
 func TestMain(m *testing.M) {
 	if os.Getenv(asAlignd) != "" {
 		if n, err := strconv.ParseUint(os.Getenv(withFiles), 10, 64); err == nil {
@@ -32,6 +36,9 @@ func TestMain(m *testing.M) {
 			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, limit); err != nil {
 				panic(err)
 			}
+		}
+		if span, err := time.ParseDuration(os.Getenv(slowReplay)); err == nil && len(os.Args) > 1 && os.Args[1] == "replay" {
+			time.Sleep(span)
 		}
 		main()
 	}

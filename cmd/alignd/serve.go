@@ -80,6 +80,7 @@ type daemon struct {
 	telemetry *telemetry // nil without metrics
 	memory    *memory    // nil without journal
 	rollout   *rolloutWatch
+	preview   *reloadPreview // of a reload that waits for it; nil while none does
 
 	reloads int // failed ones included
 }
@@ -195,7 +196,10 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 			d.warnExpired()
 		case <-hangup:
 			d.reload()
+		case p := <-d.previewDone():
+			d.afterPreview(p)
 		case s := <-stop:
+			d.endPreview()
 			d.log.Info("alignd stops", "signal", s.String(), "drain", d.cfg.Drain.Duration.String())
 			d.drain(stop)
 			return nil
@@ -228,17 +232,38 @@ func (d *daemon) listen(failed chan<- error) error {
 }
 
 // reload reads the configuration again. All of it is taken, or on a fault
-// nothing; messages in progress keep what they began with.
+// nothing; messages in progress keep what they began with. Where the new configuration
+// wants a preview it is taken up after that, or by a second signal without it.
 func (d *daemon) reload() {
 	d.notify(reloading())
 	defer d.notify(sd.SdNotifyReady)
+	skip := d.preview != nil
+	d.endPreview()
+	cfg, file, err := d.read()
+	if err != nil {
+		d.refuse(err)
+		return
+	}
+	switch wanted, not := d.wantsPreview(cfg); {
+	case skip && wanted:
+		d.log.Warn("the preview of the reload is skipped by a second signal")
+	case not != nil && len(cfg.PreviewLimit) > 0:
+		d.refuse(fmt.Errorf("there is no preview, and preview_limit is set: %w", not))
+		return
+	case not != nil:
+		d.log.Warn("the reload is not previewed", "err", not)
+	case wanted:
+		d.startPreview(cfg, file)
+		return
+	}
+	d.takeUp(cfg, file)
+}
+
+// takeUp puts a configuration that was read in force, and tells.
+func (d *daemon) takeUp(cfg *config.Config, file string) {
 	before := d.cfg
-	if err := d.reconfigure(); err != nil {
-		const said = "configuration not reloaded, the old one stays"
-		why := firstLines(err.Error())
-		d.log.Error(said, "err", why)
-		d.telemetry.reloaded(nil, nil, err)
-		d.tell(reloadOutcome{Said: said, Error: why})
+	if err := d.reconfigure(cfg, file); err != nil {
+		d.refuse(err)
 		return
 	}
 	d.warnSpaceless()
@@ -265,16 +290,8 @@ func (d *daemon) reload() {
 	d.tell(reloadOutcome{Said: said})
 }
 
-// reconfigure takes up the configuration as it is now, or says why not.
-func (d *daemon) reconfigure() error {
-	file := config.FileOf(d.file)
-	cfg, err := readConfig(config.Input{File: file})
-	if err != nil {
-		return err
-	}
-	if emptied := cfg.Emptied(d.cfg); len(emptied) > 0 {
-		return emptied
-	}
+// reconfigure puts a configuration in force.
+func (d *daemon) reconfigure(cfg *config.Config, file string) error {
 	if err := d.server.SetReplies(milterReplies(cfg)); err != nil {
 		return err
 	}
