@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -16,30 +14,6 @@ import (
 	"alignd/e2e/fakemta"
 	"alignd/e2e/mta"
 )
-
-// liveLog is a log that is read while it is written.
-type liveLog struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *liveLog) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(p)
-}
-
-func (l *liveLog) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
-}
-
-func (l *liveLog) Reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.text.Reset()
-}
 
 // previewing is a daemon with a journal of past mail, in the runtime directory dir.
 type previewing struct {

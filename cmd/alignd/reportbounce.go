@@ -46,7 +46,12 @@ state cannot be written, so the MTA should try again; 2: wrong usage.`,
 			if err != nil {
 				return failure{err}
 			}
-			b, err := send.New(st, settings).Bounce(context.WithoutCancel(c.Context()), c.InOrStdin(), recipients)
+			ctx := context.WithoutCancel(c.Context())
+			sender, err := newSender(ctx, st, settings)
+			if err != nil {
+				return failure{err}
+			}
+			b, err := sender.Bounce(ctx, c.InOrStdin(), recipients)
 			switch {
 			case errors.Is(err, send.ErrNoBounce):
 				fmt.Fprintf(c.OutOrStdout(), "left alone: %s\n", printable(err.Error()))

@@ -2,19 +2,19 @@ package main
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"alignd/config"
 	"alignd/journal"
 	"alignd/journal/state"
-	"alignd/judge"
 	"alignd/report/aggregate"
 	"alignd/report/send"
 	"alignd/resolver"
@@ -26,8 +26,10 @@ func tally(cfg *config.Config) func(*journal.Entry) []state.Tally {
 	if r.From == "" {
 		return nil
 	}
-	c := send.Counting{EnvelopeTo: r.EnvelopeTo, OptOut: r.OptOut.Domains, Addresses: []string{strings.ToLower(r.From)}}
-	for _, address := range r.Addresses {
+	own := ownDomains(cfg)
+	c := send.Counting{EnvelopeTo: r.EnvelopeTo, OptOut: r.OptOut.Domains, Delimiters: cfg.RecipientDelimiter,
+		Due: func(domain string) bool { return own(domain) || slices.Contains(r.To, domain) }}
+	for _, address := range append([]string{r.From, r.Bounces}, r.Addresses...) {
 		c.Addresses = append(c.Addresses, strings.ToLower(address))
 	}
 	return c.Tally
@@ -53,9 +55,25 @@ func startReporter(cfg *config.Config, m *memory, dns resolver.Lookuper, log *sl
 	r.cancel = cancel
 	// A restart finds its own lease again, and no two processes have one spool.
 	s.Holder += fmt.Sprintf(" %x", m.spool.ID())
-	sender := send.New(m.state, s)
-	r.ended.Go(func() { guarded(log, "sending reports", func() { sender.Run(ctx) }) })
+	r.ended.Go(func() { guarded(log, "sending reports", func() { runSender(ctx, m.state, s, log) }) })
 	return r, nil
+}
+
+// runSender waits for a store that is away at the start.
+func runSender(ctx context.Context, st *state.State, s send.Settings, log *slog.Logger) {
+	for {
+		sender, err := newSender(ctx, st, s)
+		if err == nil {
+			sender.Run(ctx)
+			return
+		}
+		log.Warn("reports wait", "err", err)
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(time.Minute):
+		}
+	}
 }
 
 // guarded keeps a panic of what is beside mail from ending the daemon.
@@ -90,7 +108,7 @@ func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger)
 		Schema: aggregate.Schema(r.Schema), Own: ownDomains(cfg), DNS: dns, Log: log, KeepSent: r.KeepSent.Duration,
 		OptOut: send.OptOut{Addresses: r.OptOut.Addresses, Hosts: r.OptOut.MailDomains, Domains: r.OptOut.Domains},
 		Limits: send.Limits{PerMinute: r.PerMinute, PerDay: r.PerDay, PerOrganization: r.PerOrganization},
-		Holder: name, Bounces: r.Bounces, Delimiter: "+", Key: reportKey(cfg),
+		Holder: name, Bounces: r.Bounces, Delimiter: "+",
 	}
 	if cfg.RecipientDelimiter != "" {
 		s.Delimiter = cfg.RecipientDelimiter[:1]
@@ -119,16 +137,16 @@ func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger)
 	return s, err
 }
 
-// reportKey keys the tokens of envelope senders. It comes from the site's secret, which
-// all hosts share, and is no secret of anything else.
-func reportKey(cfg *config.Config) []byte {
-	secret := []byte(cfg.SamplingSecret)
-	if len(secret) == 0 {
-		secret, _ = judge.DefaultSecret()
-	}
-	m := hmac.New(sha256.New, secret)
-	m.Write([]byte("envelope senders of reports"))
-	return m.Sum(nil)
+// newSender sends what st has. The key of its envelope senders is drawn once, for all
+// hosts: the site's own secret may be one that others of this machine can read.
+func newSender(ctx context.Context, st *state.State, s send.Settings) (*send.Sender, error) {
+	var err error
+	s.Key, err = st.Secret(ctx, "envelope senders of reports", func() []byte {
+		key := make([]byte, 32)
+		rand.Read(key) // it never fails
+		return key
+	})
+	return send.New(st, s), err
 }
 
 // transport is the way to the relay.

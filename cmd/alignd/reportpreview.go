@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -18,6 +17,7 @@ import (
 	"alignd/domain"
 	"alignd/journal"
 	"alignd/report/aggregate"
+	"alignd/verify/dmarc"
 )
 
 // previewFlags say which report is shown, and how.
@@ -209,10 +209,8 @@ func (p *preview) printPart(out io.Writer, part *aggregate.Part) error {
 // mailTargets are the addresses of mailto URIs (RFC 6068).
 func mailTargets(uris []string) (list []string) {
 	for _, uri := range uris {
-		if u, err := url.Parse(uri); err == nil && strings.EqualFold(u.Scheme, "mailto") {
-			if addr, err := url.PathUnescape(u.Opaque); err == nil && addr != "" {
-				list = append(list, addr)
-			}
+		if address, _, ok := dmarc.Mailbox(uri); ok {
+			list = append(list, address)
 		}
 	}
 	return list

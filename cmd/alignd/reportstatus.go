@@ -57,7 +57,7 @@ type countingStatus struct {
 	Domain   string `json:"policy_domain"`
 	Day      string `json:"day"`
 	Lines    int64  `json:"rows"`
-	Messages int64  `json:"messages"` // that are a reason for a report
+	Messages int64  `json:"messages"`
 	Sent     bool   `json:"will_be_sent"`
 	Why      string `json:"reason,omitempty"`
 }
@@ -108,16 +108,14 @@ func readReportStatus(ctx context.Context, file string) (*reportStatus, error) {
 }
 
 func (s *reportStatus) counting(ctx context.Context, st *state.State, sender *send.Sender) error {
-	drafts, err := st.Drafts(ctx, time.Now().Add(24*time.Hour))
-	for i := range drafts {
-		d := &drafts[i]
-		why, err := sender.Why(ctx, d)
-		if err != nil {
-			return err
-		}
-		s.Counting = append(s.Counting, countingStatus{d.Domain, d.Day.Format(time.DateOnly), d.Lines, d.Wanted, why == "", why})
+	why, err := sender.Why(ctx)
+	if err != nil {
+		return err
 	}
-	return err
+	return st.Drafts(ctx, time.Now().Add(24*time.Hour), func(d *state.Draft) {
+		reason := why(d)
+		s.Counting = append(s.Counting, countingStatus{d.Domain, d.Day.Format(time.DateOnly), d.Lines, d.Messages, reason == "", reason})
+	})
 }
 
 func (s *reportStatus) outbox(ctx context.Context, st *state.State) error {
@@ -246,26 +244,24 @@ func (h *hurry) run(c *cobra.Command, file string) error {
 
 // cut makes reports of what is counted.
 func (h *hurry) cut(ctx context.Context, out io.Writer, st *state.State, sender *send.Sender) error {
-	drafts, err := st.Drafts(ctx, h.day.Add(24*time.Hour))
+	why, err := sender.Why(ctx)
 	if err != nil {
 		return err
 	}
-	for i := range drafts {
-		d := &drafts[i]
-		if !d.Day.Equal(h.day) || h.domain != "" && d.Domain != h.domain {
-			continue
+	var due []state.Draft
+	err = st.Drafts(ctx, h.day.Add(24*time.Hour), func(d *state.Draft) {
+		switch reason := why(d); {
+		case !d.Day.Equal(h.day) || h.domain != "" && d.Domain != h.domain:
+		case reason == "":
+			due = append(due, *d)
+		case h.domain != "":
+			fmt.Fprintf(out, "%s gets none: %s\n", printable(d.Domain), reason)
 		}
-		why, err := sender.Why(ctx, d)
-		if err != nil {
-			return err
-		}
-		if why != "" {
-			fmt.Fprintf(out, "%s gets none: %s\n", printable(d.Domain), why)
-			continue
-		}
-		if err := sender.Cut(ctx, d); err != nil && !errors.Is(err, state.ErrUnknown) {
-			return err
+	})
+	for i := 0; i < len(due) && err == nil; i++ {
+		if err = sender.Cut(ctx, &due[i]); errors.Is(err, state.ErrUnknown) {
+			err = nil // the daemon has cut it, or counts on
 		}
 	}
-	return nil
+	return err
 }

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -18,11 +19,35 @@ import (
 	"alignd/e2e/mta"
 )
 
+// liveLog is a log that is read while it is written.
+type liveLog struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (l *liveLog) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *liveLog) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *liveLog) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
+}
+
 // serving is an alignd serve of its own process.
 type serving struct {
 	cmd    *exec.Cmd
-	stderr bytes.Buffer // to be read when the process has ended
-	env    []string     // in addition
+	stderr liveLog
+	env    []string // in addition
 	ended  chan struct{}
 	mta    fakemta.Options
 }

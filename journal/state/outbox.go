@@ -10,35 +10,48 @@ import (
 
 // Draft is a report that is not cut, as far as it is counted.
 type Draft struct {
-	Report  [32]byte
-	Day     time.Time
-	Domain  string
-	About   []byte
-	Wanted  int64 // messages that are a reason for a report
-	Dropped int64 // messages without a line
-	Lines   int64
+	Report   [32]byte
+	Day      time.Time
+	Domain   string
+	Messages int64
+	Wanted   int64 // messages that are a reason for a report
+	Dropped  int64 // messages without a line
+	Lines    int64
 	// Cut is how often reports of this one were cut before.
 	Cut int64
 }
 
-const draftColumns = "report, day, domain, about, wanted, dropped, lines, cut"
-
-func scanDraft(r *sql.Rows) (d Draft, err error) {
-	var key []byte
-	var day int64
-	err = r.Scan(&key, &day, &d.Domain, &d.About, &d.Wanted, &d.Dropped, &d.Lines, &d.Cut)
-	copy(d.Report[:], key)
-	d.Day = time.Unix(day, 0).UTC()
-	return d, err
+// Drafts hands the reports on days before one that have lines to each, by day.
+func (s *State) Drafts(ctx context.Context, before time.Time, each func(*Draft)) error {
+	return s.rows(ctx, s.db, func(r *sql.Rows) error {
+		var d Draft
+		var key []byte
+		var day int64
+		err := r.Scan(&key, &day, &d.Domain, &d.Messages, &d.Wanted, &d.Dropped, &d.Lines, &d.Cut)
+		copy(d.Report[:], key)
+		d.Day = time.Unix(day, 0).UTC()
+		if err == nil {
+			each(&d)
+		}
+		return err
+	}, "SELECT report, day, domain, messages, wanted, dropped, lines, cut FROM state_tallies WHERE day < ? AND lines > 0 ORDER BY day", before.Unix())
 }
 
-// Drafts are the reports on days before one, by day and domain, that have lines.
-func (s *State) Drafts(ctx context.Context, before time.Time) (list []Draft, err error) {
+// About is what the newest message said of a draft's report.
+func (s *State) About(ctx context.Context, d *Draft) (about []byte, err error) {
+	one := func(r *sql.Rows) error { return r.Scan(&about) }
+	return about, s.rows(ctx, s.db, one, "SELECT about FROM state_tallies WHERE report = ?", d.Report[:])
+}
+
+// Deserving are the domains whose mail passed on so many days since a time.
+func (s *State) Deserving(ctx context.Context, since time.Time, days int) (map[string]bool, error) {
+	list := map[string]bool{}
 	return list, s.rows(ctx, s.db, func(r *sql.Rows) error {
-		d, err := scanDraft(r)
-		list = append(list, d)
+		var domain string
+		err := r.Scan(&domain)
+		list[domain] = true
 		return err
-	}, "SELECT "+draftColumns+" FROM state_tallies WHERE day < ? AND lines > 0 ORDER BY day, domain, report", before.Unix())
+	}, "SELECT domain FROM state_passes WHERE day >= ? GROUP BY domain HAVING count(*) >= ?", since.Unix(), days)
 }
 
 // Line is a line of a report with its number of messages.
@@ -47,22 +60,15 @@ type Line struct {
 	Messages int64
 }
 
-// Lines are those of a draft.
-func (s *State) Lines(ctx context.Context, d *Draft) ([]Line, error) { return s.lines(ctx, s.db, d) }
-
-func (s *State) lines(ctx context.Context, on conn, d *Draft) (list []Line, err error) {
-	return list, s.rows(ctx, on, func(r *sql.Rows) error {
+// EachLine hands the lines of a draft to each, in one order.
+func (s *State) EachLine(ctx context.Context, d *Draft, each func(Line) error) error {
+	return s.rows(ctx, s.db, func(r *sql.Rows) error {
 		var l Line
-		err := r.Scan(&l.Data, &l.Messages)
-		list = append(list, l)
-		return err
+		if err := r.Scan(&l.Data, &l.Messages); err != nil {
+			return err
+		}
+		return each(l)
 	}, "SELECT data, messages FROM state_lines WHERE report = ? AND cut = ? ORDER BY line", d.Report[:], d.Cut)
-}
-
-// PassDays is on how many days since a time mail of a domain passed.
-func (s *State) PassDays(ctx context.Context, domain string, since time.Time) (n int, err error) {
-	one := func(r *sql.Rows) error { return r.Scan(&n) }
-	return n, s.rows(ctx, s.db, one, "SELECT count(*) FROM state_passes WHERE domain = ? AND day >= ?", domain, since.Unix())
 }
 
 // Through is the time through which all hosts have counted that told so since a time;
@@ -95,23 +101,16 @@ type Target struct {
 	Next    time.Time
 }
 
-// Cut makes parts of a draft by f and puts them into the outbox, in one transaction.
-// What is counted later goes into a further draft. Without parts the lines are dropped.
-// It returns ErrUnknown where the draft is not there, or was cut meanwhile.
-func (s *State) Cut(ctx context.Context, d *Draft, f func(*Draft, []Line) ([]Part, error)) error {
+// Cut puts parts that were made of a draft into the outbox, and forgets its lines. What is
+// counted later goes into a further draft. Without parts the lines are dropped. It
+// returns ErrUnknown where the draft was cut meanwhile, or has counted more.
+func (s *State) Cut(ctx context.Context, d *Draft, parts []Part) error {
 	return s.changeShared(ctx, func(tx *sql.Tx) error {
-		n, err := s.exec(ctx, tx, "UPDATE state_tallies SET cut = cut + 1, wanted = 0, lines = 0, dropped = 0 WHERE report = ? AND cut = ?", d.Report[:], d.Cut)
+		n, err := s.exec(ctx, tx, `UPDATE state_tallies SET cut = cut + 1, messages = 0, wanted = 0, lines = 0, dropped = 0
+			WHERE report = ? AND cut = ? AND messages = ?`, d.Report[:], d.Cut, d.Messages)
 		if err == nil && n == 0 {
 			err = ErrUnknown
 		}
-		if err != nil {
-			return err
-		}
-		lines, err := s.lines(ctx, tx, d)
-		if err != nil {
-			return err
-		}
-		parts, err := f(d, lines)
 		if err != nil {
 			return err
 		}
@@ -242,6 +241,16 @@ type Suppression struct {
 	Reason string
 }
 
+// Suppressed is what keeps reports from a target at a time; zero if nothing does.
+func (s *State) Suppressed(ctx context.Context, target string, now time.Time) (x Suppression, err error) {
+	return x, s.rows(ctx, s.db, func(r *sql.Rows) error {
+		var until int64
+		err := r.Scan(&x.Target, &until, &x.Times, &x.Reason)
+		x.Until = time.Unix(until, 0).UTC()
+		return err
+	}, "SELECT target, until, times, reason FROM state_suppressed WHERE target = ? AND until > ?", target, now.Unix())
+}
+
 // Suppressions are all of them.
 func (s *State) Suppressions(ctx context.Context) (list []Suppression, err error) {
 	return list, s.rows(ctx, s.db, func(r *sql.Rows) error {
@@ -303,6 +312,7 @@ func (s *State) ForgetReports(ctx context.Context, now time.Time, keep time.Dura
 		{"DELETE FROM state_parts WHERE made < ? AND " + over, []any{before}},
 		{"DELETE FROM state_outbox WHERE NOT EXISTS (SELECT 1 FROM state_parts p WHERE p.id = state_outbox.id)", nil},
 		{"DELETE FROM state_passes WHERE day < ?", []any{now.Add(-keepPasses - 24*time.Hour).Unix()}},
+		{"DELETE FROM state_suppressed WHERE until < ?", []any{now.Add(-keepCounts).Unix()}},
 		{"DELETE FROM state_hosts WHERE through < ?", []any{now.Add(-keepPasses).Unix()}},
 	} {
 		_, err := s.exec(ctx, s.db, do.statement, do.args...)
@@ -321,4 +331,13 @@ func (s *State) Drop(ctx context.Context, before time.Time) error {
 		_, err = s.exec(ctx, tx, "DELETE FROM state_tallies WHERE day < ?", before.Unix())
 		return err
 	})
+}
+
+// Secret is one of all hosts, drawn by draw where there is none of the name yet.
+func (s *State) Secret(ctx context.Context, name string, draw func() []byte) (secret []byte, err error) {
+	if _, err := s.exec(ctx, s.db, "INSERT INTO state_secrets VALUES (?, ?) ON CONFLICT DO NOTHING", name, draw()); err != nil {
+		return nil, err
+	}
+	one := func(r *sql.Rows) error { return r.Scan(&secret) }
+	return secret, s.rows(ctx, s.db, one, "SELECT secret FROM state_secrets WHERE name = ?", name)
 }

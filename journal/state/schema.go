@@ -38,9 +38,9 @@ var steps = []step{
 	}},
 	{works: 1, statements: []string{
 		// Reports in the making. cut is how often one was cut already.
-		`CREATE TABLE state_tallies (report <blob> PRIMARY KEY, day bigint NOT NULL, domain text NOT NULL, about <blob> NOT NULL,
-			wanted bigint NOT NULL, lines bigint NOT NULL, dropped bigint NOT NULL, cut bigint NOT NULL)`,
-		"CREATE INDEX state_tallies_day ON state_tallies (day)",
+		`CREATE TABLE state_tallies (report <blob> PRIMARY KEY, day bigint NOT NULL, org text NOT NULL, domain text NOT NULL, about <blob> NOT NULL,
+			messages bigint NOT NULL, wanted bigint NOT NULL, lines bigint NOT NULL, dropped bigint NOT NULL, cut bigint NOT NULL)`,
+		"CREATE INDEX state_tallies_day ON state_tallies (day, org)",
 		`CREATE TABLE state_lines (report <blob> NOT NULL, cut bigint NOT NULL, line <blob> NOT NULL, data <blob> NOT NULL,
 			messages bigint NOT NULL, PRIMARY KEY (report, cut, line))`,
 		// Days on which mail of a domain passed.
@@ -51,6 +51,7 @@ var steps = []step{
 		`CREATE TABLE state_outbox (id text NOT NULL, target text NOT NULL, state text NOT NULL, reason text NOT NULL,
 			next bigint NOT NULL, tries bigint NOT NULL, lost bigint NOT NULL, changed bigint NOT NULL, PRIMARY KEY (id, target))`,
 		"CREATE TABLE state_suppressed (target text PRIMARY KEY, until bigint NOT NULL, times bigint NOT NULL, reason text NOT NULL)",
+		"CREATE TABLE state_secrets (name text PRIMARY KEY, secret <blob> NOT NULL)",
 		"CREATE TABLE state_leases (name text PRIMARY KEY, holder text NOT NULL, until bigint NOT NULL)",
 	}},
 }

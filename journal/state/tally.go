@@ -16,6 +16,8 @@ type Tally struct {
 	Report [32]byte
 	Day    time.Time // midnight UTC
 	Domain string    // whom the report is for
+	Org    string    // the organization that Domain is of
+	Due    bool      // the report is sent whatever else is counted, as of a domain of ours
 	About  []byte    // the report; that of the last message holds
 	Passed bool      // the message passed, so the domain does send mail here
 	// Optional: the message alone is no reason for a report.
@@ -24,13 +26,19 @@ type Tally struct {
 	Data     []byte // the line
 }
 
-// The bounds of a day are ours.
+// The bounds of a day are ours. They keep mail from forged domains without number from
+// filling disk and memory.
 const (
-	// maxLines is how many lines a report has; further ones are counted as dropped.
-	maxLines = 400_000
-	// maxReports is how many reports a day has; further ones are not kept, so that mail
-	// from forged domains without number fills no disk.
-	maxReports = 50_000
+	// maxLines is how many lines a report has, each of lineUnit octets; a longer one counts
+	// as several. Further ones are counted as dropped.
+	maxLines = 100_000
+	lineUnit = 256
+	// maxOfOrg is how many reports a day has for one organization; further ones are not
+	// kept.
+	maxOfOrg = 100
+	// maxOfDay is how many lines all reports of a day have. Beyond, only those are counted
+	// that are due, or whose domain passed before.
+	maxOfDay = 400_000
 	// keepPasses is how long is remembered that mail of a domain passed.
 	keepPasses = 30 * 24 * time.Hour
 )
@@ -39,15 +47,17 @@ const (
 type tallies struct {
 	of      func(*journal.Entry) []Tally
 	reports map[[32]byte]*gathered
-	known   map[int64]int // reports of a day in the database, as far as known
+	known   map[int64]int64 // lines of a day in the database, as far as known
+	told    int64           // the day of which was told that it is full
 }
 
 // gathered is what a report gets by the next flush.
 type gathered struct {
 	Tally
-	passed bool
-	wanted int64 // messages that are not optional
-	lines  map[[32]byte]*line
+	passed   bool
+	messages int64
+	wanted   int64 // those that are not optional
+	lines    map[[32]byte]*line
 }
 
 type line struct {
@@ -56,7 +66,7 @@ type line struct {
 }
 
 func newTallies(of func(*journal.Entry) []Tally) *tallies {
-	return &tallies{of: of, reports: map[[32]byte]*gathered{}, known: map[int64]int{}}
+	return &tallies{of: of, reports: map[[32]byte]*gathered{}, known: map[int64]int64{}}
 }
 
 func (t *tallies) clear() { clear(t.reports) }
@@ -73,6 +83,7 @@ func (t *tallies) note(e *journal.Entry) {
 			t.reports[x.Report] = g
 		}
 		g.Tally = x
+		g.messages++
 		g.passed = g.passed || x.Passed
 		if !x.Optional {
 			g.wanted++
@@ -108,36 +119,53 @@ func (s *State) writeTallies(ctx context.Context, tx *sql.Tx) error {
 // writeReport adds to a report. The update of its row also keeps it from being cut
 // meanwhile.
 func (s *State) writeReport(ctx context.Context, tx *sql.Tx, g *gathered) error {
-	n, err := s.exec(ctx, tx, "UPDATE state_tallies SET wanted = wanted + ?, about = ? WHERE report = ?", g.wanted, g.About, g.Report[:])
+	if g.passed {
+		if _, err := s.exec(ctx, tx, "INSERT INTO state_passes VALUES (?, ?) ON CONFLICT DO NOTHING", g.Domain, g.Day.Unix()); err != nil {
+			return err
+		}
+	}
+	n, err := s.exec(ctx, tx, "UPDATE state_tallies SET messages = messages + ?, wanted = wanted + ?, about = ? WHERE report = ?",
+		g.messages, g.wanted, g.About, g.Report[:])
 	if err != nil {
 		return err
 	}
 	if n == 0 {
-		full, err := s.dayIsFull(ctx, tx, g.Day.Unix())
-		if err != nil || full {
+		has, err := s.hasRoom(ctx, tx, g)
+		if err != nil || !has {
 			return err
 		}
-		_, err = s.exec(ctx, tx, `INSERT INTO state_tallies VALUES (?, ?, ?, ?, ?, 0, 0, 0) ON CONFLICT (report) DO UPDATE
-			SET wanted = state_tallies.wanted + excluded.wanted`, g.Report[:], g.Day.Unix(), g.Domain, g.About, g.wanted)
+		_, err = s.exec(ctx, tx, `INSERT INTO state_tallies VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0) ON CONFLICT (report) DO UPDATE
+			SET messages = state_tallies.messages + excluded.messages, wanted = state_tallies.wanted + excluded.wanted`,
+			g.Report[:], g.Day.Unix(), g.Org, g.Domain, g.About, g.messages, g.wanted)
 		if err != nil {
-			return err
-		}
-		s.reports.known[g.Day.Unix()]++
-	}
-	if g.passed {
-		if _, err := s.exec(ctx, tx, "INSERT INTO state_passes VALUES (?, ?) ON CONFLICT DO NOTHING", g.Domain, g.Day.Unix()); err != nil {
 			return err
 		}
 	}
 	return s.writeLines(ctx, tx, g)
 }
 
-// dayIsFull reports whether a day has no room for a further report.
-func (s *State) dayIsFull(ctx context.Context, tx *sql.Tx, day int64) (bool, error) {
+// number asks for one.
+func (s *State) number(ctx context.Context, on conn, statement string, args ...any) (n int64, err error) {
+	var found sql.NullInt64
+	err = s.rows(ctx, on, func(r *sql.Rows) error { return r.Scan(&found) }, statement, args...)
+	return found.Int64, err
+}
+
+// hasRoom reports whether its day has room for a further report.
+func (s *State) hasRoom(ctx context.Context, tx *sql.Tx, g *gathered) (bool, error) {
+	n, err := s.number(ctx, tx, "SELECT count(*) FROM state_tallies WHERE day = ? AND org = ?", g.Day.Unix(), g.Org)
+	if err != nil || n >= maxOfOrg && !g.Due {
+		return false, err
+	}
+	return s.mayGrow(ctx, tx, g)
+}
+
+// mayGrow reports whether a day may have further lines of a report.
+func (s *State) mayGrow(ctx context.Context, tx *sql.Tx, g *gathered) (bool, error) {
+	day := g.Day.Unix()
 	if _, known := s.reports.known[day]; !known {
-		n := 0
-		one := func(r *sql.Rows) error { return r.Scan(&n) }
-		if err := s.rows(ctx, tx, one, "SELECT count(*) FROM state_tallies WHERE day = ?", day); err != nil {
+		n, err := s.number(ctx, tx, "SELECT CAST(sum(lines) AS bigint) FROM state_tallies WHERE day = ?", day)
+		if err != nil {
 			return false, err
 		}
 		if len(s.reports.known) > 10 { // days that are over
@@ -145,13 +173,25 @@ func (s *State) dayIsFull(ctx context.Context, tx *sql.Tx, day int64) (bool, err
 		}
 		s.reports.known[day] = n
 	}
-	return s.reports.known[day] >= maxReports, nil
+	if s.reports.known[day] < maxOfDay || g.Due {
+		return true, nil
+	}
+	if s.reports.told != day {
+		s.reports.told = day
+		s.log.Warn("a day has too many rows of reports, so only domains whose mail passed before get further ones", "day", g.Day.Format(time.DateOnly))
+	}
+	passed, err := s.number(ctx, tx, "SELECT count(*) FROM state_passes WHERE domain = ? AND day < ?", g.Domain, day)
+	return passed > 0, err
 }
 
 func (s *State) writeLines(ctx context.Context, tx *sql.Tx, g *gathered) error {
 	var cut, lines int64
 	one := func(r *sql.Rows) error { return r.Scan(&cut, &lines) }
 	if err := s.rows(ctx, tx, one, "SELECT cut, lines FROM state_tallies WHERE report = ?", g.Report[:]); err != nil {
+		return err
+	}
+	grows, err := s.mayGrow(ctx, tx, g)
+	if err != nil {
 		return err
 	}
 	was, dropped := lines, int64(0)
@@ -164,19 +204,20 @@ func (s *State) writeLines(ctx context.Context, tx *sql.Tx, g *gathered) error {
 			return err
 		case n > 0:
 			continue
-		case lines >= maxLines:
+		case lines >= maxLines || !grows:
 			dropped += l.messages
 			continue
 		}
 		if _, err := s.exec(ctx, tx, "INSERT INTO state_lines VALUES (?, ?, ?, ?, ?)", g.Report[:], cut, k[:], l.data, l.messages); err != nil {
 			return err
 		}
-		lines++
+		lines += 1 + int64(len(l.data))/lineUnit
 	}
+	s.reports.known[g.Day.Unix()] += lines - was
 	if lines == was && dropped == 0 {
 		return nil
 	}
-	_, err := s.exec(ctx, tx, "UPDATE state_tallies SET lines = ?, dropped = dropped + ? WHERE report = ?", lines, dropped, g.Report[:])
+	_, err = s.exec(ctx, tx, "UPDATE state_tallies SET lines = ?, dropped = dropped + ? WHERE report = ?", lines, dropped, g.Report[:])
 	return err
 }
 

@@ -23,10 +23,13 @@ type about struct {
 type Counting struct {
 	// EnvelopeTo tells the domain of recipients.
 	EnvelopeTo bool
-	// Addresses are those at which reports and answers to them come in, in lower case. A
-	// message to one of them is no reason for a report, else two sites would write to each
-	// other for ever.
-	Addresses []string
+	// Addresses are those at which reports and answers to them come in, in lower case, with
+	// what is behind one of Delimiters left out. A message to one of them is no reason for a
+	// report, else two sites would write to each other for ever.
+	Addresses  []string
+	Delimiters string
+	// Due reports whether a Policy Domain gets its reports whatever comes from others.
+	Due func(domain string) bool
 	// OptOut are Policy Domains that are not counted.
 	OptOut []string
 }
@@ -39,7 +42,8 @@ func (c *Counting) Tally(e *journal.Entry) (list []state.Tally) {
 			continue
 		}
 		list = append(list, state.Tally{
-			Report: o.Scope.Key(), Day: o.Scope.Day, Domain: o.Scope.Domain,
+			Report: o.Scope.Key(), Day: o.Scope.Day, Domain: o.Scope.Domain, Org: organization(o.Scope.Domain),
+			Due:    c.Due != nil && c.Due(o.Scope.Domain),
 			About:  encode(about{o.Scope, o.RUA, o.OtherRUA}),
 			Passed: o.Passed, Optional: optional,
 			Line: o.Row.Key(), Data: encode(&o.Row),
@@ -52,7 +56,12 @@ func (c *Counting) Tally(e *journal.Entry) (list []state.Tally) {
 // address of ours a report or an answer to one.
 func (c *Counting) optional(ev *evidence.Message) bool {
 	return ev.MailFrom == "" || slices.ContainsFunc(ev.Recipients, func(r evidence.Recipient) bool {
-		return slices.Contains(c.Addresses, strings.ToLower(r.Address))
+		address := strings.ToLower(r.Address)
+		local, host, _ := strings.Cut(address, "@")
+		if i := strings.IndexAny(local, c.Delimiters); i > 0 {
+			local = local[:i]
+		}
+		return slices.Contains(c.Addresses, address) || slices.Contains(c.Addresses, local+"@"+host)
 	})
 }
 

@@ -72,7 +72,7 @@ func (s *Sender) Bounce(ctx context.Context, r io.Reader, recipients []string) (
 	if b.Status, b.Permanent, err = statusOf(e); err != nil {
 		return nil, err
 	}
-	if !b.Permanent {
+	if !b.Permanent || item.State == state.GivenUp { // a further copy says nothing new
 		return b, nil
 	}
 	reason := "a notification came back: " + b.Status

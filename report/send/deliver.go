@@ -45,6 +45,9 @@ func (s *Sender) sendDue(ctx context.Context, first bool) error {
 		}
 		if !ok {
 			x.Next, x.Reason = s.now().Add(time.Hour), "limit of mails to one organization"
+			if s.now().Sub(x.Changed) > tryFor && x.Tries == 0 {
+				x.State = state.GivenUp
+			}
 			errs = append(errs, s.keep(ctx, state.Waiting, x))
 			continue
 		}
@@ -85,10 +88,13 @@ func (s *Sender) deliver(ctx context.Context, x *state.Item) error {
 	if err != nil {
 		return err
 	}
-	if until, why, err := s.suppressed(ctx, x.Target); err != nil {
+	if held, err := s.state.Lease(ctx, "reports", s.Holder, leaseTime); err != nil || !held {
+		return err // another host sends meanwhile
+	}
+	if no, err := s.state.Suppressed(ctx, x.Target, s.now()); err != nil {
 		return err
-	} else if !until.IsZero() {
-		x.State, x.Reason = state.Suppressed, "until "+until.Format(time.DateOnly)+": "+why
+	} else if no.Target != "" {
+		x.State, x.Reason = state.Suppressed, "until "+no.Until.Format(time.DateOnly)+": "+no.Reason
 		return s.keep(ctx, state.Waiting, x)
 	}
 	if why := s.optedOut(x.Target, x.Target[strings.LastIndexByte(x.Target, '@')+1:]); why != "" {
@@ -122,6 +128,9 @@ func (s *Sender) answered(ctx context.Context, x *state.Item, p *state.Part, ans
 		}
 	case errors.As(answer, &no) && !no.Temporary:
 		x.State, x.Reason = state.GivenUp, no.Text
+		if !no.NoMailbox { // the next report may be taken, and those of other domains
+			return
+		}
 		if err := s.state.Suppress(context.WithoutCancel(ctx), x.Target, no.Text, s.now(), suppressFirst, suppressMost); err != nil {
 			s.Log.Warn("an address that refuses reports is not remembered", "target", x.Target, "err", err)
 		}
@@ -132,16 +141,6 @@ func (s *Sender) answered(ctx context.Context, x *state.Item, p *state.Part, ans
 			x.State, x.Reason = state.GivenUp, "tried for three days: "+answer.Error()
 		}
 	}
-}
-
-func (s *Sender) suppressed(ctx context.Context, target string) (until time.Time, why string, err error) {
-	list, err := s.state.Suppressions(ctx)
-	for _, x := range list {
-		if x.Target == target && s.now().Before(x.Until) {
-			return x.Until, x.Reason, err
-		}
-	}
-	return time.Time{}, "", err
 }
 
 // mail is the report as it leaves for a target: the same each time.

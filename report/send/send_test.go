@@ -159,10 +159,10 @@ func (w *world) mailTo(to, domain string, pass bool, rua ...string) {
 	}
 }
 
-// until lets the clock go on, in steps of ten minutes.
+// until lets the clock go on, in steps of half an hour.
 func (w *world) until(t time.Time) {
 	w.t.Helper()
-	for ; w.now.Before(t); w.now = w.now.Add(10 * time.Minute) {
+	for ; w.now.Before(t); w.now = w.now.Add(30 * time.Minute) {
 		w.step()
 	}
 	w.now = t
@@ -231,6 +231,7 @@ func TestEveryAddressThatMayGetOneDoes(t *testing.T) {
 	w.mail("away.example", true, "mailto:old@other.example")
 	w.mail("down.example", true, "mailto:a@other.example")
 	w.mail("fourth.example", true, "mailto:x@optout.example")
+	w.mail("hidden.example", true, "mailto:ceo@victim.example#@hidden.example", `mailto:"a@victim.example"@hidden.example`)
 	w.until(day.Add(48 * time.Hour))
 	seen := map[string]bool{}
 	for _, x := range w.relay.took {
@@ -326,13 +327,56 @@ func TestAKillBetweenAnswerAndOurNote(t *testing.T) {
 
 func TestAnAddressThatRefusesIsLeftAlone(t *testing.T) {
 	w := newWorld(t)
-	w.relay.answers = []error{&Refusal{Text: "550 no"}}
+	w.relay.answers = []error{&Refusal{NoMailbox: true, Text: "550 no such user"}}
 	for range 3 {
 		w.mail("here.test", false, "mailto:r@here.test")
 		w.until(w.now.Add(24 * time.Hour))
 	}
 	w.took()
 	w.states("r@here.test suppressed", "r@here.test suppressed", "r@here.test given up")
+}
+
+// What one report is refused for says nothing about the next, or about other domains that
+// have their reports sent to the same address.
+func TestARefusedReportSilencesNobody(t *testing.T) {
+	w := newWorld(t)
+	w.relay.answers = []error{&Refusal{Text: "554 5.6.0 no such mail here"}}
+	for range 3 {
+		w.mail("here.test", false, "mailto:r@here.test")
+		w.until(w.now.Add(24 * time.Hour))
+	}
+	w.states("r@here.test sent", "r@here.test sent", "r@here.test given up")
+}
+
+func TestAnswersToOurAddressesAreNoReasonForReports(t *testing.T) {
+	c := Counting{Addresses: []string{"dmarc@here.test", "b@here.test"}, Delimiters: "+-"}
+	for address, want := range map[string]bool{"dmarc@here.test": true, "Dmarc+x@here.test": true, "b+0123@Here.test": true, "b-x@here.test": true,
+		"bob@here.test": false, "x+b@here.test": false, "b@there.test": false} {
+		if got := c.optional(&evidence.Message{MailFrom: "a@x.example", Recipients: []evidence.Recipient{{Address: address}}}); got != want {
+			t.Errorf("%s: %v, want %v", address, got, want)
+		}
+	}
+}
+
+// Many names below one domain get a hundred reports a day, and take no place of others.
+func TestNamesWithoutNumberCrowdNobodyOut(t *testing.T) {
+	w := newWorld(t)
+	w.open(func(s *Settings) { s.To = Audience{All: true} })
+	for i := range 150 {
+		name := fmt.Sprintf("a%d.flood.example", i)
+		w.mail(name, true, "mailto:r@"+name)
+	}
+	w.mail("shop.example", true, "mailto:r@shop.example")
+	w.until(day.Add(48 * time.Hour))
+	flood := 0
+	for _, x := range w.relay.took {
+		if strings.Contains(x, "flood") {
+			flood++
+		}
+	}
+	if flood != 100 || len(w.relay.took) != 101 {
+		t.Errorf("%d reports, %d of them to the flood", len(w.relay.took), flood)
+	}
 }
 
 func TestLateMessagesGoIntoAFurtherReport(t *testing.T) {

@@ -35,16 +35,17 @@ const (
 	// report for good.
 	suppressFirst = 7 * 24 * time.Hour
 	suppressMost  = 180 * 24 * time.Hour
-	// leaseTime is how long a process is the one that sends, unless it says so again.
-	leaseTime = 5 * time.Minute
+	// leaseTime is how long a process is the one that sends, unless it says so again, as it
+	// does before each mail: longer than one may take.
+	leaseTime = 30 * time.Minute
 	// keepDrafts is how long is kept what nobody gets.
 	keepDrafts = 7 * 24 * time.Hour
 	// deservingDays is what Audience.Deserving wants, within passesWithin.
 	deservingDays = 2
 	passesWithin  = 30 * 24 * time.Hour
 	pollEvery     = time.Minute
-	// lookAgain is how often a draft is looked at that nobody gets for now.
-	lookAgain = 30 * time.Minute
+	// lookAgain is how often is looked for days to be cut.
+	lookAgain = 10 * time.Minute
 	// cutAgain is how long messages gather that came after a report was cut.
 	cutAgain = 12 * time.Hour
 )
@@ -63,8 +64,7 @@ type Sender struct {
 	minute time.Time      // begin of the minute that count is about
 	count  int            // mails in it
 	held   bool           // the lease
-	// later is when a draft is looked at again that nobody gets for now.
-	later map[[32]byte]time.Time
+	looked time.Time      // when cutDue last looked
 	// submitter is the domain of From.
 	submitter string
 }
@@ -75,7 +75,7 @@ func New(st *state.State, s Settings) *Sender {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	_, host, _ := strings.Cut(s.From, "@")
-	return &Sender{Settings: s, state: st, now: time.Now, sent: map[string]int{}, later: map[[32]byte]time.Time{}, submitter: host}
+	return &Sender{Settings: s, state: st, now: time.Now, sent: map[string]int{}, submitter: host}
 }
 
 // Run cuts and sends until ctx is over.
@@ -106,68 +106,73 @@ func (s *Sender) Step(ctx context.Context) error {
 
 // cutDue cuts the days that are over and counted.
 func (s *Sender) cutDue(ctx context.Context) error {
-	today := s.now().UTC().Truncate(24 * time.Hour)
-	drafts, err := s.state.Drafts(ctx, today)
-	if err != nil || len(drafts) == 0 {
-		return err
+	if s.now().Before(s.looked.Add(lookAgain)) && !s.now().Before(s.looked) {
+		return nil
 	}
+	s.looked = s.now()
+	today := s.now().UTC().Truncate(24 * time.Hour)
 	through, err := s.state.Through(ctx, s.now().Add(-liveHost))
 	if err != nil {
 		return err
 	}
-	var errs []error
-	for i := range drafts {
-		d := &drafts[i]
+	who, err := s.deserving(ctx)
+	if err != nil {
+		return err
+	}
+	var due []state.Draft
+	err = s.state.Drafts(ctx, today, func(d *state.Draft) {
 		end := d.Day.Add(24 * time.Hour)
 		switch {
 		case through.Before(end) && s.now().Before(end.Add(cutLatest)):
-			continue
 		case d.Cut > 0 && s.now().Before(end.Add(cutLatest+time.Duration(d.Cut)*cutAgain)):
-			continue
-		case s.now().Before(s.later[d.Report]):
-			continue
+		case s.why(d, who) != "": // it stays, as its domain may come to deserve it
+		default:
+			due = append(due, *d)
 		}
-		s.later[d.Report] = s.now().Add(lookAgain)
-		if err := s.Cut(ctx, d); err != nil && !errors.Is(err, state.ErrUnknown) {
+	})
+	errs := []error{err}
+	for i := range due {
+		if err := s.Cut(ctx, &due[i]); err != nil && !errors.Is(err, state.ErrUnknown) {
 			errs = append(errs, err)
-		}
-	}
-	for k, at := range s.later {
-		if s.now().After(at.Add(lookAgain)) {
-			delete(s.later, k)
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Why says why a draft is not sent; empty where it is.
-func (s *Sender) Why(ctx context.Context, d *state.Draft) (string, error) {
-	switch {
-	case d.Wanted == 0:
-		return "all its messages are reports, notifications or answers to them", nil
-	case slices.ContainsFunc(s.OptOut.Domains, func(x string) bool { return strings.EqualFold(x, d.Domain) }):
-		return "the domain is in opt_out.domains", nil
-	case s.To.All, s.Own != nil && s.Own(d.Domain), slices.Contains(s.To.Domains, d.Domain):
-		return "", nil
-	case !s.To.Deserving:
-		return "the domain is not in reports.to", nil
-	}
-	days, err := s.state.PassDays(ctx, d.Domain, d.Day.Add(-passesWithin))
-	if err == nil && days < deservingDays {
-		return fmt.Sprintf("its mail passed on %d days within 30, and %d are wanted", days, deservingDays), nil
-	}
-	return "", err
+func (s *Sender) deserving(ctx context.Context) (map[string]bool, error) {
+	return s.state.Deserving(ctx, s.now().Add(-passesWithin), deservingDays)
 }
 
-// Cut makes reports of a draft and puts them into the outbox, if somebody is to get
-// them. One that nobody gets stays, as its domain may come to deserve it.
+// Why says of each draft why it is not sent; empty where it is.
+func (s *Sender) Why(ctx context.Context) (func(*state.Draft) string, error) {
+	who, err := s.deserving(ctx)
+	return func(d *state.Draft) string { return s.why(d, who) }, err
+}
+
+func (s *Sender) why(d *state.Draft, deserving map[string]bool) string {
+	switch {
+	case d.Wanted == 0:
+		return "all its messages are reports, notifications or answers to them"
+	case slices.ContainsFunc(s.OptOut.Domains, func(x string) bool { return strings.EqualFold(x, d.Domain) }):
+		return "the domain is in opt_out.domains"
+	case s.To.All, s.Own != nil && s.Own(d.Domain), slices.Contains(s.To.Domains, d.Domain):
+		return ""
+	case !s.To.Deserving:
+		return "the domain is not in reports.to"
+	case !deserving[d.Domain]:
+		return fmt.Sprintf("its mail did not pass on %d days within 30", deservingDays)
+	}
+	return ""
+}
+
+// Cut makes reports of a draft and puts them into the outbox, if an address may get them.
 func (s *Sender) Cut(ctx context.Context, d *state.Draft) error {
-	why, err := s.Why(ctx, d)
-	if err != nil || why != "" {
+	data, err := s.state.About(ctx, d)
+	if err != nil {
 		return err
 	}
 	var a about
-	if err := json.Unmarshal(d.About, &a); err != nil {
+	if err := json.Unmarshal(data, &a); err != nil {
 		return fmt.Errorf("report on %s: %w", d.Domain, err)
 	}
 	targets := s.targetsOf(ctx, &a)
@@ -183,22 +188,31 @@ func (s *Sender) Cut(ctx context.Context, d *state.Draft) error {
 		}
 	}
 	if len(to) == 0 {
-		return s.state.Cut(ctx, d, func(*state.Draft, []state.Line) ([]state.Part, error) { return nil, nil })
+		return s.state.Cut(ctx, d, nil)
 	}
-	return s.state.Cut(ctx, d, func(d *state.Draft, lines []state.Line) ([]state.Part, error) { return s.parts(&a, d, lines, to) })
+	parts, err := s.parts(ctx, &a, d, to)
+	if err != nil {
+		return err
+	}
+	return s.state.Cut(ctx, d, parts)
 }
 
 // parts are the reports of a draft.
-func (s *Sender) parts(a *about, d *state.Draft, lines []state.Line, to []string) (list []state.Part, err error) {
+func (s *Sender) parts(ctx context.Context, a *about, d *state.Draft, to []string) (list []state.Part, err error) {
 	report := aggregate.Report{
 		Organization: s.Organization, Email: s.From, Contact: s.Contact, Generator: s.Generator,
-		Scope: a.Scope, Dropped: d.Dropped, Rows: make([]aggregate.Counted, len(lines)),
+		Scope: a.Scope, Dropped: d.Dropped,
 	}
-	for i, l := range lines {
-		report.Rows[i].Count = l.Messages
-		if err := json.Unmarshal(l.Data, &report.Rows[i].Row); err != nil {
-			return nil, fmt.Errorf("a row of the report on %s: %w", d.Domain, err)
+	err = s.state.EachLine(ctx, d, func(l state.Line) error {
+		row := aggregate.Counted{Count: l.Messages}
+		if err := json.Unmarshal(l.Data, &row.Row); err != nil {
+			return fmt.Errorf("a row of the report on %s: %w", d.Domain, err)
 		}
+		report.Rows = append(report.Rows, row)
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
 	parts, err := aggregate.Split(&report, s.Schema, func(part int) string {
 		return aggregate.ID(s.submitter, &a.Scope, int(d.Cut), part)

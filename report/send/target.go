@@ -2,13 +2,11 @@ package send
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
 
-	"alignd/domain"
 	"alignd/resolver"
 	"alignd/verify/dmarc"
 )
@@ -45,21 +43,11 @@ func (s *Sender) targetsOf(ctx context.Context, a *about) (list []target) {
 	return list
 }
 
-// mailbox is the address of a mailto URI (RFC 6068), and its domain.
+// mailbox is the address of a mailto URI, in US-ASCII and without what needs quotes,
+// and its domain.
 func mailbox(uri string) (address, host string, ok bool) {
-	u, err := url.Parse(uri)
-	if err != nil || !strings.EqualFold(u.Scheme, "mailto") {
-		return "", "", false
-	}
-	text, err := url.PathUnescape(u.Opaque)
-	at := strings.LastIndexByte(text, '@')
-	if err != nil || at < 1 || strings.ContainsAny(text, " \t\r\n<>,\"\\\x00") || !ascii(text[:at]) {
-		return "", "", false
-	}
-	if host, err = domain.Normalize(text[at+1:]); err != nil {
-		return "", "", false
-	}
-	return text[:at] + "@" + host, host, true
+	address, host, ok = dmarc.Mailbox(uri)
+	return address, host, ok && ascii(address) && !strings.ContainsAny(address, `,;:"\()[]`) && strings.Count(address, "@") == 1
 }
 
 func ascii(s string) bool {

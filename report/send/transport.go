@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os/exec"
 	"strings"
 	"time"
@@ -23,7 +24,11 @@ type Transport interface {
 
 // Refusal is a reply that says no.
 type Refusal struct {
+	// Temporary: later may be better. So is what the relay says of us and not of the mail:
+	// refusals of AUTH and of MAIL FROM, and policies (RFC 3463 class 5.7) before the mail.
 	Temporary bool
+	// NoMailbox: there is no such address.
+	NoMailbox bool
 	Text      string
 }
 
@@ -62,25 +67,25 @@ const (
 func (s *SMTP) Send(ctx context.Context, from, to string, mail []byte) error {
 	c, err := s.connect(ctx)
 	if err != nil {
-		return refusal(err)
+		return ours(err)
 	}
 	defer c.Close()
 	stop := context.AfterFunc(ctx, func() { c.Close() })
 	defer stop()
 	if s.User != "" {
 		if err := c.Auth(sasl.NewPlainClient("", s.User, s.Password)); err != nil {
-			return refusal(fmt.Errorf("AUTH: %w", err))
+			return ours(fmt.Errorf("AUTH: %w", err))
 		}
 	}
-	if err := errors.Join(c.Mail(from, nil)); err != nil {
-		return refusal(err)
+	if err := c.Mail(from, nil); err != nil {
+		return ours(err)
 	}
 	if err := c.Rcpt(to, nil); err != nil {
-		return refusal(err)
+		return recipient(err)
 	}
 	w, err := c.Data()
 	if err != nil {
-		return refusal(err)
+		return ours(err)
 	}
 	if _, err := w.Write(mail); err != nil {
 		return refusal(err) // without the final dot nothing was taken
@@ -108,8 +113,9 @@ func (s *SMTP) connect(ctx context.Context) (*smtp.Client, error) {
 		return nil, err
 	}
 	offered, _ := c.Extension("STARTTLS")
+	mode := s.mode()
 	switch {
-	case s.TLS == TLSNone || s.TLS == TLSOffered && !offered:
+	case mode == TLSNone || mode == TLSOffered && !offered:
 		return c, nil
 	case !offered:
 		c.Close()
@@ -117,7 +123,7 @@ func (s *SMTP) connect(ctx context.Context) (*smtp.Client, error) {
 	}
 	c.Close()
 	host, _, _ := net.SplitHostPort(s.Address)
-	if c, err = s.dial(ctx, &tls.Config{ServerName: host, InsecureSkipVerify: s.TLS == TLSOffered}); err != nil {
+	if c, err = s.dial(ctx, &tls.Config{ServerName: host, InsecureSkipVerify: mode == TLSOffered}); err != nil {
 		return nil, fmt.Errorf("STARTTLS: %w", err)
 	}
 	if err := c.Hello(s.Hello); err != nil {
@@ -142,6 +148,45 @@ func (s *SMTP) dial(ctx context.Context, config *tls.Config) (*smtp.Client, erro
 	return c, nil
 }
 
+// mode is TLS, but a password goes to another host only where its certificate is right.
+func (s *SMTP) mode() TLS {
+	host, _, _ := net.SplitHostPort(s.Address)
+	ip, err := netip.ParseAddr(host)
+	if s.User == "" || s.Network == "unix" || err == nil && ip.IsLoopback() {
+		return s.TLS
+	}
+	return TLSRequire
+}
+
+// ours is a refusal that is about us.
+func ours(err error) error {
+	err = refusal(err)
+	var no *Refusal
+	if errors.As(err, &no) {
+		no.Temporary = true
+	}
+	return err
+}
+
+// recipient is a refusal of RCPT TO.
+func recipient(err error) error {
+	out := refusal(err)
+	var reply *smtp.SMTPError
+	var no *Refusal
+	if !errors.As(err, &reply) || !errors.As(out, &no) || no.Temporary {
+		return out
+	}
+	code := reply.EnhancedCode
+	plain := code[0] != 5 || code[1] == 0 // it says no more than the code of three digits
+	switch {
+	case !plain && code[1] == 7, plain && reply.Code == 554:
+		no.Temporary = true
+	case !plain && code[1] == 1, plain && (reply.Code == 550 || reply.Code == 551 || reply.Code == 553):
+		no.NoMailbox = true
+	}
+	return out
+}
+
 // refusal is err, or the Refusal that a reply is.
 func refusal(err error) error {
 	var reply *smtp.SMTPError
@@ -154,8 +199,11 @@ func refusal(err error) error {
 // Sendmail hands mail to a program that is called as sendmail(1) is.
 type Sendmail struct{ Path string }
 
-// exTempfail is the status by which sendmail(1) says that later may be better.
-const exTempfail = 75
+// Statuses of sendmail(1), from sysexits.h.
+const (
+	exNoUser   = 67
+	exTempfail = 75
+)
 
 // Send implements Transport.
 func (s *Sendmail) Send(ctx context.Context, from, to string, mail []byte) error {
@@ -169,7 +217,7 @@ func (s *Sendmail) Send(ctx context.Context, from, to string, mail []byte) error
 	case err == nil:
 		return nil
 	case errors.As(err, &exit) && exit.Exited():
-		return &Refusal{Temporary: exit.ExitCode() == exTempfail, Text: strings.TrimSpace(fmt.Sprintf("%s: %v %.200s", s.Path, err, out))}
+		return &Refusal{Temporary: exit.ExitCode() == exTempfail, NoMailbox: exit.ExitCode() == exNoUser, Text: strings.TrimSpace(fmt.Sprintf("%s: %v %.200s", s.Path, err, out))}
 	case exit != nil: // killed: it may have taken the mail
 		return fmt.Errorf("%w: %s: %w", ErrLost, s.Path, err)
 	}

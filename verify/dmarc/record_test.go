@@ -90,6 +90,8 @@ func TestParseRecord(t *testing.T) {
 		{name: "sizes with and without unit are cut", txt: "v=DMARC1; p=none; rua=mailto:a@x.example!5,MAILTO:b@x.example!1G",
 			want: "v=DMARC1; p=none; rua=mailto:a@x.example,MAILTO:b@x.example", use: usable},
 		{name: "a bare exclamation mark is no URI", txt: "v=DMARC1; p=none; rua=mailto:a!b@x.example", want: "v=DMARC1; p=none", use: usable},
+		{name: "a fragment would hide an address before it (RFC 6068 section 2 has none)",
+			txt: "v=DMARC1; p=none; rua=mailto:ceo@victim.example#@x.example,mailto:b@x.example", want: "v=DMARC1; p=none; rua=mailto:b@x.example", use: usable},
 		{name: "an encoded one is", txt: "v=DMARC1; p=none; rua=mailto:a%21b%2Cc@x.example",
 			want: "v=DMARC1; p=none; rua=mailto:a%21b%2Cc@x.example", use: usable},
 		{name: "a line break does not hide in an encoded address", txt: "v=DMARC1; p=none; rua=mailto:a%0d%0ab@x.example",

@@ -62,20 +62,33 @@ func scheme(uri string) (string, bool) {
 	return u.Scheme, true
 }
 
-// plausibleMailto reports whether the URI has one address with a local part
-// and a domain that DNS can carry (RFC 6068 section 2, RFC 8616 section 6).
-func plausibleMailto(uri string) bool {
-	address, _, _ := strings.Cut(uri[len("mailto:"):], "?")
-	address, err := url.PathUnescape(address)
-	if err != nil || !isTagValue(address) || strings.ContainsAny(address, " <>") {
-		return false
+// Mailbox is the one address of a mailto URI, and its domain, normalized (RFC 6068
+// section 2, RFC 8616 section 6). Whoever looks at a URI does so by this function: what
+// is asked whether it takes reports is then what gets them. A fragment has no meaning
+// there and would hide what stands before it, so such a URI has none.
+func Mailbox(uri string) (address, host string, ok bool) {
+	text, found := strings.CutPrefix(strings.ToLower(uri[:min(len(uri), len("mailto:"))]), "mailto:")
+	if !found || text != "" || strings.ContainsRune(uri, '#') {
+		return "", "", false
 	}
-	at := strings.LastIndexByte(address, '@')
+	text, _, _ = strings.Cut(uri[len("mailto:"):], "?")
+	text, err := url.PathUnescape(text)
+	if err != nil || !isTagValue(text) || strings.ContainsAny(text, " <>") {
+		return "", "", false
+	}
+	at := strings.LastIndexByte(text, '@')
 	if at < 1 {
-		return false
+		return "", "", false
 	}
-	_, err = domain.Normalize(address[at+1:])
-	return err == nil
+	if host, err = domain.Normalize(text[at+1:]); err != nil {
+		return "", "", false
+	}
+	return text[:at] + "@" + host, host, true
+}
+
+func plausibleMailto(uri string) bool {
+	_, _, ok := Mailbox(uri)
+	return ok
 }
 
 // otherHosts are those of RUA whose host is neither the Policy Domain nor below it,
@@ -95,9 +108,7 @@ func (r *Record) otherHosts(policy, org string) []string {
 func mailHosts(uris []string) []string {
 	hosts := make([]string, len(uris))
 	for i, uri := range uris {
-		address, _, _ := strings.Cut(uri[len("mailto:"):], "?")
-		address, _ = url.PathUnescape(address)
-		hosts[i], _ = domain.Normalize(address[strings.LastIndexByte(address, '@')+1:])
+		_, hosts[i], _ = Mailbox(uri)
 	}
 	return hosts
 }
