@@ -177,16 +177,20 @@ var checks = map[string]func(string) (string, error){
 
 // share is a part of a whole, as "5%" or "0.5 %".
 func share(s string) (string, error) {
-	if f, ok := shareOf(s); !ok || f <= 0 || f >= 1 {
+	if f, ok := shareOf(s); !ok || f == 0 {
 		return "", fmt.Errorf("%q is not a share between 0 and 100 %%, such as 5%% or 0.5%%", s)
 	}
 	return s, nil
 }
 
+// shareOf is a number from 0 to below 1. NaN is none, though Go reads it as a number.
 func shareOf(s string) (float64, bool) {
 	text, ok := strings.CutSuffix(s, "%")
 	f, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
-	return f / 100, ok && err == nil
+	if f /= 100; !ok || err != nil || !(f >= 0 && f < 1) {
+		return 0, false
+	}
+	return f, true
 }
 
 // number is a whole number that may be 0, where nothing said is another thing.

@@ -150,10 +150,10 @@ func (c *compiler) stopIf(e entryRef, key string, g *Stage) {
 		c.fault(e, key+".stop_if", "the stage has no id")
 	case g.Name == StageMonitor:
 		c.fault(e, key+".stop_if", "a stage that does nothing cannot be stopped")
-	case s.FailingShare <= 0 && s.PassingRefused < 0:
-		c.fault(e, key+".stop_if", "says nothing; set failing_share, passing_refused or both")
-	case s.FailingShare < 0 || s.FailingShare >= 1:
+	case !(s.FailingShare >= 0 && s.FailingShare < 1): // nor is NaN
 		c.fault(e, key+".stop_if.failing_share", "is not between 0 and 100 %%")
+	case s.FailingShare == 0 && s.PassingRefused < 0:
+		c.fault(e, key+".stop_if", "says nothing; set failing_share, passing_refused or both")
 	case s.Over < time.Hour || s.Over > 30*24*time.Hour || s.Over%time.Hour != 0:
 		c.fault(e, key+".stop_if.over", "%v is no number of whole hours from 1h to 720h, by which is counted", s.Over)
 	}

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -81,6 +82,16 @@ func TestWhatStopsAStage(t *testing.T) {
 		got := watches[0].Exceeded(slices.Values(c.tallies))
 		if (got == "") != (c.want == "") || !strings.Contains(got, c.want) {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+func TestTheBoundOfAShareIsANumberBelowOne(t *testing.T) {
+	for _, share := range []float64{math.NaN(), math.Inf(1), math.Inf(-1), -0.05, 1} {
+		stage := Stage{Name: StageReject, ID: "rollout/reject", StopIf: &StopIf{FailingShare: share, PassingRefused: 3, Over: time.Hour}}
+		_, err := Compile(Spec{Handling: Handling{Rollout: []Stage{stage}}})
+		if err == nil || !strings.Contains(err.Error(), "stop_if.failing_share: is not between 0 and 100 %") {
+			t.Errorf("%v: got %v", share, err)
 		}
 	}
 }
