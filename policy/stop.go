@@ -14,12 +14,12 @@ import (
 // from Message.Stopped; who counts is outside of this package.
 type StopIf struct {
 	// FailingShare is the greatest share of failing mail, from 0 to 1. Failing mail counts
-	// where its infrastructure has also passed for its Author Domain of late. 0: none.
+	// where its infrastructure has passed steadily for its Author Domain of late. 0: none.
 	FailingShare float64
 	// LeastMessages is how many messages make a share.
 	LeastMessages int
 	// PassingRefused is the greatest number of messages of one Author Domain that pass
-	// DMARC and are refused all the same. Negative: none.
+	// DMARC by SPF and are refused all the same. Negative: none.
 	PassingRefused int
 	// Over is the time that is looked at, in whole hours.
 	Over time.Duration
@@ -94,8 +94,8 @@ func (w *Watch) Covers(author string) bool {
 type Tally struct {
 	Author, Infrastructure string
 	Pass, Fail             uint64
-	PassRefused            uint64 // those of Pass that were refused
-	// Known: the infrastructure has passed for the Author Domain of late.
+	PassRefused            uint64 // those of Pass that pass by SPF, and were refused
+	// Known: the infrastructure has passed steadily for the Author Domain of late.
 	Known bool
 }
 
@@ -119,7 +119,7 @@ func (w *Watch) Exceeded(tallies iter.Seq[Tally]) string {
 		}
 	}
 	if all := pass + fail; s.FailingShare > 0 && all >= uint64(max(s.LeastMessages, 1)) && float64(fail) > s.FailingShare*float64(all) {
-		return fmt.Sprintf("%d of %d messages fail (%.3g %%) within %s, more than %.3g %%; of senders that passed within 30 days, most from %s as %s (%d)",
+		return fmt.Sprintf("%d of %d messages fail (%.3g %%) within %s, more than %.3g %%; of senders that passed steadily within 30 days, most from %s as %s (%d)",
 			fail, all, 100*float64(fail)/float64(all), hours(s.Over), 100*s.FailingShare, clean(worst.Infrastructure, 100), clean(worst.Author, 100), worst.Fail)
 	}
 	if s.PassingRefused < 0 {
@@ -132,7 +132,7 @@ func (w *Watch) Exceeded(tallies iter.Seq[Tally]) string {
 		}
 	}
 	if n := refused[most]; n > uint64(s.PassingRefused) {
-		return fmt.Sprintf("%d messages of %s that pass DMARC were refused within %s, more than %d", n, clean(most, 100), hours(s.Over), s.PassingRefused)
+		return fmt.Sprintf("%d messages of %s that pass DMARC by SPF were refused within %s, more than %d", n, clean(most, 100), hours(s.Over), s.PassingRefused)
 	}
 	return ""
 }

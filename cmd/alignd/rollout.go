@@ -19,7 +19,8 @@ import (
 	"alignd/policy"
 )
 
-// The numbers of the watch over rollouts are ours, but for passedWithin.
+// The numbers of the watch over rollouts are ours, but for
+// passedWithin.
 const (
 	// watchEvery is how often counters are read.
 	watchEvery = time.Minute
@@ -28,8 +29,13 @@ const (
 	watchAhead = 2 * watchEvery
 	// watchPatience is how long the counters may take.
 	watchPatience = 5 * time.Second
-	// passedWithin is how lately a sender must have passed for its failing mail to count.
-	passedWithin = 30 * 24 * time.Hour
+	// A sender is steady, so that its failing mail counts, where on steadyDays days of UTC
+	// of the last passedWithin mail of it passed by SPF, and that is one of steadyPart of
+	// its messages at least. A signed message passes again wherever it is sent from, and
+	// says nothing of who sends it.
+	passedWithin = 30 // days, and today
+	steadyDays   = 3
+	steadyPart   = 10
 )
 
 // stopState is where stops and counters are; *state.State is one.
@@ -245,7 +251,7 @@ func stopsFile(path string) string { return filepath.Join(path, "stops.json") }
 type counters struct {
 	state stopState
 	now   time.Time
-	known map[pairKey]bool
+	known map[pairKey]bool // senders that are steady
 	spans map[time.Time][]state.Pair
 }
 
@@ -264,16 +270,11 @@ func (c *counters) of(ctx context.Context, x *policy.Watch, list []state.Stop) (
 		return nil, nil
 	}
 	if c.known == nil {
-		all, err := c.state.Pairs(ctx, state.PairQuery{Since: c.now.Add(-passedWithin), Until: c.now.Add(time.Hour)})
-		if err != nil {
+		var err error
+		if c.known, err = c.steady(ctx); err != nil {
 			return nil, err
 		}
-		c.known, c.spans = map[pairKey]bool{}, map[time.Time][]state.Pair{}
-		for i := range all {
-			if all[i].Pass > 0 {
-				c.known[pairKey{all[i].Author, all[i].Infrastructure}] = true
-			}
-		}
+		c.spans = map[time.Time][]state.Pair{}
 	}
 	pairs, read := c.spans[since]
 	if !read {
@@ -286,10 +287,39 @@ func (c *counters) of(ctx context.Context, x *policy.Watch, list []state.Stop) (
 	tallies := make([]policy.Tally, len(pairs))
 	for i := range pairs {
 		p := &pairs[i]
-		tallies[i] = policy.Tally{Author: p.Author, Infrastructure: p.Infrastructure, Pass: p.Pass, Fail: p.Fail, PassRefused: p.PassRefused,
+		tallies[i] = policy.Tally{Author: p.Author, Infrastructure: p.Infrastructure, Pass: p.Pass, Fail: p.Fail, PassRefused: p.PassSPFRefused,
 			Known: c.known[pairKey{p.Author, p.Infrastructure}]}
 	}
 	return tallies, nil
+}
+
+// steady are the senders whose failing mail counts.
+func (c *counters) steady(ctx context.Context) (map[pairKey]bool, error) {
+	const day = 24 * time.Hour
+	today := c.now.UTC().Truncate(day)
+	first, end := today.Add(-passedWithin*day), today.Add(day)
+	all, err := c.state.Pairs(ctx, state.PairQuery{Since: first, Until: end, BySPF: true})
+	if err != nil {
+		return nil, err
+	}
+	days := map[pairKey]int{}
+	for at := first; at.Before(end); at = at.Add(day) {
+		list, err := c.state.Pairs(ctx, state.PairQuery{Since: at, Until: at.Add(day), BySPF: true})
+		if err != nil {
+			return nil, err
+		}
+		for i := range list {
+			days[pairKey{list[i].Author, list[i].Infrastructure}]++
+		}
+	}
+	known := map[pairKey]bool{}
+	for i := range all {
+		p := &all[i]
+		if key := (pairKey{p.Author, p.Infrastructure}); days[key] >= steadyDays && p.PassSPF >= (p.Messages+steadyPart-1)/steadyPart {
+			known[key] = true
+		}
+	}
+	return known, nil
 }
 
 // wouldHave says what the stage would have been about, had it gone on.
@@ -302,6 +332,6 @@ func wouldHave(x *policy.Watch, tallies []policy.Tally) string {
 			}
 		}
 	}
-	return fmt.Sprintf("%d failing messages of the last %d h would come under %s, not %s; %d are of senders that also passed",
+	return fmt.Sprintf("%d failing messages of the last %d h would come under %s, not %s; %d are of senders that passed steadily",
 		fail, int(x.Stage.StopIf.Over.Hours()), x.Stage.Name, x.Before, known)
 }

@@ -74,8 +74,24 @@ func (s *rollingOut) restart(from stopState) {
 	s.use(s.cfg.Rules)
 }
 
-// mail comes, of one client, with this result.
+// mail comes, of one client, with this result. What passes does so by SPF.
 func (s *rollingOut) mail(n int, client string, result evidence.Result, ago time.Duration) {
+	s.t.Helper()
+	s.changed(n, client, result, ago, func(r *record.Record) { r.Evidence.DMARC[0].SPFAligned = result == evidence.Pass })
+}
+
+// steady has a client pass by SPF on this day and two before.
+func (s *rollingOut) steady(n int, client string) {
+	s.t.Helper()
+	for days := range 3 {
+		s.mail(n, client, evidence.Pass, time.Duration(days)*24*time.Hour)
+	}
+}
+
+// sentAgain is mail that passes by DKIM, as each copy of a signed message does.
+func sentAgain(r *record.Record) { r.Evidence.DMARC[0].DKIMAligned = true }
+
+func (s *rollingOut) changed(n int, client string, result evidence.Result, ago time.Duration, f func(*record.Record)) {
 	s.t.Helper()
 	var list []journal.Raw
 	for range n {
@@ -84,6 +100,7 @@ func (s *rollingOut) mail(n int, client string, result evidence.Result, ago time
 			Time: time.Now().Add(-ago), Client: evidence.Client{Peer: netip.MustParseAddr(client)}, From: evidence.From{Domains: []string{"bank.example"}},
 			DMARC: []evidence.DMARC{{AuthorDomain: "bank.example", Result: result, Policy: evidence.PolicyReject}},
 		}, Verdict: policy.Verdict{Evaluation: 1, Delivery: policy.Deliver}}
+		f(r)
 		list = append(list, journal.Raw{Entry: journal.Entry{Number: spool.Number(s.n), Record: r}, Encoded: record.Append(nil, r)})
 	}
 	if err := s.state.Take(s.t.Context(), spool.ID{1}, list); err != nil {
@@ -126,6 +143,7 @@ func TestARolloutStopsItself(t *testing.T) {
 	s.expect("nothing came", "")
 	s.command(0, "bank/reject: has begun", "status")
 	s.mail(100, "192.0.2.1", evidence.Pass, 10*24*time.Hour)
+	s.mail(100, "192.0.2.1", evidence.Pass, 30*24*time.Hour)
 	s.mail(100, "192.0.2.1", evidence.Pass, time.Hour)
 	s.mail(5000, "203.0.113.9", evidence.Fail, time.Hour)
 	s.expect("a flood of forgeries", "")
@@ -133,7 +151,7 @@ func TestARolloutStopsItself(t *testing.T) {
 	s.expect("below the bound", "")
 	s.mail(5, "192.0.2.2", evidence.Fail, time.Hour) // of one network
 	s.expect("above it", "bank/reject", `msg="rollout stopped"`, "stage=reject", "stays_at=quarantine", "15 of 115 messages fail (13 %) within 6 h, more than 10 %",
-		"5015 failing messages of the last 6 h would come under reject, not quarantine; 15 are of senders that also passed", "alignd.yaml:5")
+		"5015 failing messages of the last 6 h would come under reject, not quarantine; 15 are of senders that passed steadily", "alignd.yaml:5")
 	s.expect("it is told once", "bank/reject")
 	s.command(1, "stopped since", "status")
 
@@ -159,11 +177,83 @@ func TestARolloutStopsItself(t *testing.T) {
 	s.expect("it exceeds its bound anew", "bank/reject", "rollout stopped")
 }
 
+// Nobody stops a rollout with copies of signed mail, and forgeries from where he sends them.
+func TestWhoseFailingMailCounts(t *testing.T) {
+	const attacker = "203.0.113.5"
+	days := func(n int, f func(time.Duration)) {
+		for i := range n {
+			f(time.Duration(i) * 24 * time.Hour)
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		sends func(*rollingOut)
+		want  string
+	}{
+		{name: "one signed message is sent again", sends: func(s *rollingOut) { s.changed(1, attacker, evidence.Pass, 0, sentAgain) }},
+		{name: "signed messages are sent again, many on each day", sends: func(s *rollingOut) {
+			days(20, func(ago time.Duration) { s.changed(50, attacker, evidence.Pass, ago, sentAgain) })
+		}},
+		{name: "SPF passes by a record that matches everybody", sends: func(s *rollingOut) {
+			days(20, func(ago time.Duration) {
+				s.changed(50, attacker, evidence.Pass, ago, func(r *record.Record) {
+					r.Evidence.DMARC[0].SPFAligned, r.Evidence.MailFrom = true, "x@bank.example"
+					r.Evidence.SPF.MailFrom = &evidence.SPFCheck{Result: evidence.Pass, Domain: "bank.example", Wide: true}
+				})
+			})
+		}},
+		{name: "SPF passes on a day", sends: func(s *rollingOut) { s.mail(50, attacker, evidence.Pass, 0) }},
+		{name: "on two", sends: func(s *rollingOut) { days(2, func(ago time.Duration) { s.mail(50, attacker, evidence.Pass, ago) }) }},
+		{name: "on three, but for one message of eleven", sends: func(s *rollingOut) {
+			days(3, func(ago time.Duration) { s.mail(1, attacker, evidence.Pass, ago) })
+		}},
+		{name: "on three, long ago", sends: func(s *rollingOut) {
+			days(3, func(ago time.Duration) { s.mail(50, attacker, evidence.Pass, ago+31*24*time.Hour) })
+		}},
+		{name: "on three", sends: func(s *rollingOut) { days(3, func(ago time.Duration) { s.mail(2, attacker, evidence.Pass, ago) }) }, want: "bank/reject"},
+	} {
+		s := rollOut(t, stopping)
+		c.sends(s)
+		s.mail(30, attacker, evidence.Fail, time.Minute)
+		s.look()
+		if got := strings.Join(s.stops.IDs(), " "); got != c.want {
+			t.Errorf("%s: stopped is %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
+// Nobody stops one with copies that are refused for where they come from, or how large they are.
+func TestWhichRefusalsCount(t *testing.T) {
+	refused := func(step policy.Step, bySPF bool) func(*record.Record) {
+		return func(r *record.Record) {
+			r.Verdict.Delivery, r.Verdict.Step = policy.Refuse, step
+			r.Evidence.DMARC[0].SPFAligned, r.Evidence.DMARC[0].DKIMAligned = bySPF, !bySPF
+		}
+	}
+	for _, c := range []struct {
+		name string
+		is   func(*record.Record)
+		want string
+	}{
+		{name: "a block entry has copies of a signed message refused", is: refused(policy.StepException, false)},
+		{name: "a limit has", is: refused(policy.StepLimit, false)},
+		{name: "a limit has the domain's own mail refused", is: refused(policy.StepLimit, true)},
+		{name: "a block entry has", is: refused(policy.StepException, true), want: "bank/reject"},
+	} {
+		s := rollOut(t, strings.Replace(stopping, "failing_share: 10%", "passing_refused: 10", 1))
+		s.changed(12, "203.0.113.5", evidence.Pass, 0, c.is)
+		s.look()
+		if got := strings.Join(s.stops.IDs(), " "); got != c.want {
+			t.Errorf("%s: stopped is %q, want %q", c.name, got, c.want)
+		}
+	}
+}
+
 func TestAStageThatIsToBeStoppedDoesNotBegin(t *testing.T) {
 	soon := time.Now().Add(time.Minute).UTC().Format(time.RFC3339)
 	later := time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
 	s := rollOut(t, "rollout: [{stage: tag}, {stage: quarantine, from: "+soon+", stop_if: {failing_share: 10%}}, {stage: reject, from: "+later+", stop_if: {failing_share: 1%}}]\n")
-	s.mail(30, "192.0.2.1", evidence.Pass, 0)
+	s.steady(30, "192.0.2.1")
 	s.mail(10, "192.0.2.1", evidence.Fail, 0)
 	s.expect("a minute before", "rollout/quarantine", "stays_at=tag")
 	s.now = func() time.Time { return time.Now().Add(2 * time.Hour) }
@@ -180,7 +270,7 @@ func (awayState) Stops(context.Context) ([]state.Stop, error) {
 
 func TestCountersThatCannotBeReadChangeNothing(t *testing.T) {
 	s := rollOut(t, stopping)
-	s.mail(30, "192.0.2.1", evidence.Pass, time.Hour)
+	s.steady(30, "192.0.2.1")
 	s.mail(10, "192.0.2.1", evidence.Fail, time.Hour)
 	s.expect("above the bound", "bank/reject", "rollout stopped")
 	s.rolloutWatch.state = awayState{}
@@ -213,7 +303,7 @@ func TestMessagesAreJudgedByWhatIsStopped(t *testing.T) {
 			DMARC: []evidence.DMARC{{AuthorDomain: "bank.example", PolicyDomain: "bank.example", Result: evidence.Fail, Policy: evidence.PolicyReject, Published: evidence.DMARCRecord{P: evidence.PolicyReject, Pct: 100}}}}
 	}
 	before := settings.Judge(message(), unchecked{}, settings.MarksOf("mx.here.test", &header.Fields{}), nil)
-	s.mail(30, "192.0.2.1", evidence.Pass, time.Hour)
+	s.steady(30, "192.0.2.1")
 	s.mail(10, "192.0.2.1", evidence.Fail, time.Hour)
 	s.look()
 	after := settings.Judge(message(), unchecked{}, settings.MarksOf("mx.here.test", &header.Fields{}), nil)

@@ -23,6 +23,10 @@ type Counts struct {
 	// FailDKIM are those of Fail with a passing DKIM signature, FailSPF those with a
 	// passing SPF: of another domain than the author's, else they would not fail.
 	FailDKIM, FailSPF uint64
+	// PassSPF are those of Pass with an aligned pass of SPF. A signed message can be sent
+	// again from anywhere; this result is the client's own. PassSPFRefused are those of
+	// them that were refused, but not for a limit.
+	PassSPF, PassSPFRefused uint64
 	// First and Last are when the first and the last message began; zero where
 	// Messages is.
 	First, Last time.Time
@@ -51,6 +55,8 @@ const (
 	nPassRefused
 	nFailDKIM
 	nFailSPF
+	nPassSPF
+	nPassSPFRefused
 	fields
 )
 
@@ -75,6 +81,7 @@ func (t *tally) counts() Counts {
 		Tagged: n[nTagged], Held: n[nHeld], Deferred: n[nDeferred], Refused: n[nRefused],
 		WouldTag: n[nWouldTag], WouldHold: n[nWouldHold], WouldDefer: n[nWouldDefer], WouldRefuse: n[nWouldRefuse],
 		PassRefused: n[nPassRefused], FailDKIM: n[nFailDKIM], FailSPF: n[nFailSPF],
+		PassSPF: n[nPassSPF], PassSPFRefused: n[nPassSPFRefused],
 	}
 	if c.Messages > 0 {
 		c.First, c.Last = time.Unix(t.first, 0).UTC(), time.Unix(t.last, 0).UTC()
@@ -92,7 +99,8 @@ func (c *Counts) Add(o *Counts) {
 func (c *Counts) tally() tally {
 	return tally{
 		n: [fields]uint64{c.Messages, c.Pass, c.Fail, c.Tagged, c.Held, c.Deferred, c.Refused,
-			c.WouldTag, c.WouldHold, c.WouldDefer, c.WouldRefuse, c.PassRefused, c.FailDKIM, c.FailSPF},
+			c.WouldTag, c.WouldHold, c.WouldDefer, c.WouldRefuse, c.PassRefused, c.FailDKIM, c.FailSPF,
+			c.PassSPF, c.PassSPFRefused},
 		first: c.First.Unix(), last: c.Last.Unix(),
 	}
 }
@@ -105,7 +113,7 @@ func tallyOf(e *journal.Entry) tally {
 	if d := policy.Decisive(ev, v); d != nil {
 		switch d.Result {
 		case evidence.Pass:
-			t.n[nPass] = 1
+			t.n[nPass], t.n[nPassSPF] = 1, one(passesBySPF(ev, d))
 		case evidence.Fail:
 			t.n[nFail] = 1
 			t.n[nFailDKIM], t.n[nFailSPF] = one(passesDKIM(ev)), one(passesSPF(ev))
@@ -116,6 +124,9 @@ func tallyOf(e *journal.Entry) tally {
 	}
 	if v.Delivery == policy.Refuse {
 		t.n[nPassRefused] = t.n[nPass]
+		if v.Step != policy.StepLimit {
+			t.n[nPassSPFRefused] = t.n[nPassSPF]
+		}
 	}
 	if v.Monitor.Delivery != v.Delivery {
 		if at := place(v.Monitor.Delivery, nWouldTag, nWouldHold, nWouldDefer, nWouldRefuse); at > 0 {
@@ -159,4 +170,11 @@ func passesDKIM(ev *evidence.Message) bool {
 func passesSPF(ev *evidence.Message) bool {
 	check := ev.ReportedSPF()
 	return check != nil && check.Result == evidence.Pass
+}
+
+// passesBySPF reports whether a passing message would pass by SPF alone, and not by a
+// record that matches about everybody.
+func passesBySPF(ev *evidence.Message, d *evidence.DMARC) bool {
+	check := ev.ReportedSPF()
+	return d.SPFAligned && (check == nil || !check.Wide)
 }

@@ -32,6 +32,7 @@ type mail struct {
 	told   policy.Delivery
 	would  policy.Delivery
 	dkim   evidence.Result
+	spf    bool // passes, aligned
 	config [32]byte
 }
 
@@ -40,7 +41,7 @@ func (m mail) raw(n int) journal.Raw {
 	ev := &r.Evidence
 	ev.Time, ev.Sample = m.at, -1
 	ev.From.Domains = []string{m.author}
-	ev.DMARC = []evidence.DMARC{{AuthorDomain: m.author, Result: m.result}}
+	ev.DMARC = []evidence.DMARC{{AuthorDomain: m.author, Result: m.result, SPFAligned: m.spf}}
 	if m.client != "" {
 		ev.Client.Peer = netip.MustParseAddr(m.client)
 	}
@@ -214,6 +215,27 @@ result "dmarc=pass" 1
 			t.Errorf("%+v", p)
 		}
 		if p := pairs[1]; p.Infrastructure != "b.example" || p.Fail != 1 || p.FailDKIM != 1 {
+			t.Errorf("%+v", p)
+		}
+	})
+}
+
+func TestWhoPassesBySPF(t *testing.T) {
+	stores(t, func(t *testing.T, open func() *State) {
+		s := open()
+		take(t, s, spool.ID{1},
+			mail{at: noon, author: "a.example", client: "192.0.2.1", result: evidence.Pass, spf: true}.raw(1),
+			mail{at: noon, author: "a.example", client: "192.0.2.1", result: evidence.Pass, spf: true, told: policy.Refuse}.raw(2),
+			mail{at: noon, author: "a.example", client: "192.0.2.1", result: evidence.Fail}.raw(3),
+			mail{at: noon, author: "a.example", client: "203.0.113.5", result: evidence.Pass, told: policy.Refuse}.raw(4))
+		if err := s.Tidy(context.Background(), noon.Add(3*time.Hour)); err != nil {
+			t.Fatal(err)
+		}
+		pairs, err := s.Pairs(context.Background(), PairQuery{Since: noon, Until: noon.Add(time.Hour), BySPF: true})
+		if err != nil || len(pairs) != 1 {
+			t.Fatalf("%+v, %v", pairs, err)
+		}
+		if p := pairs[0]; p.Infrastructure != "192.0.2.0/24" || p.Messages != 3 || p.PassSPF != 2 || p.PassRefused != 1 || p.PassSPFRefused != 1 {
 			t.Errorf("%+v", p)
 		}
 	})
