@@ -141,6 +141,9 @@ type ExportReader struct {
 	r       *bufio.Reader
 	ended   bool
 	count   uint64
+	read    uint64 // entries of the blocks so far
+	damaged bool   // a block could not be unpacked, so read is too low
+	unpack  Unpacker
 }
 
 // NewExportReader reads the begin of an export.
@@ -184,7 +187,8 @@ func (x *ExportReader) line(most int) (string, error) {
 	return string(line), ErrNoExport
 }
 
-// Next is the next block, in memory of its own; io.EOF after the last one.
+// Next is the next block, in memory of its own; io.EOF after the last one. Where these
+// are not as many entries as the export's end says, it is ErrBrokenExport.
 func (x *ExportReader) Next() (Block, error) {
 	if x.ended {
 		return nil, io.EOF
@@ -210,6 +214,9 @@ func (x *ExportReader) Next() (Block, error) {
 			return nil, broken(err)
 		}
 		if kind == 0 {
+			if err := x.unpack.Each(b.Bytes(), func(Item) { x.read++ }); err != nil {
+				x.damaged = true // whoever unpacks it tells
+			}
 			return b.Bytes(), nil
 		}
 		if err := x.config(b.Bytes(), kind&isChanged != 0); err != nil {
@@ -244,7 +251,11 @@ func (x *ExportReader) end() error {
 	if _, err := x.r.ReadByte(); err != io.EOF {
 		return broken(err)
 	}
-	x.ended, x.count = true, binary.BigEndian.Uint64(count[:])
+	x.count = binary.BigEndian.Uint64(count[:])
+	if x.read != x.count && !x.damaged { // a block fell out, or came twice
+		return fmt.Errorf("%w: it has %d messages, and its end says %d", ErrBrokenExport, x.read, x.count)
+	}
+	x.ended = true
 	return io.EOF
 }
 

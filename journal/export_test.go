@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -15,8 +16,14 @@ import (
 
 func exported(t testing.TB, n int) []byte {
 	t.Helper()
+	return exportedBy(t, n, n+1)
+}
+
+// exportedBy makes a new block after each per entries, if not before.
+func exportedBy(t testing.TB, n, per int) []byte {
+	t.Helper()
 	var out bytes.Buffer
-	w, err := NewExportWriter(&out, ExportHeader{Created: time.Unix(1790000000, 0).UTC(), Addresses: "keep"})
+	w, err := NewExportWriter(&out, ExportHeader{ID: strings.Repeat("0f", 16), Created: time.Unix(1790000000, 0).UTC(), Addresses: "keep"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -25,6 +32,11 @@ func exported(t testing.TB, n int) []byte {
 		e := &Raw{Entry: Entry{Number: spool.Number(i + 1), Answer: AnswerLost, Record: r}, Encoded: record.Append(nil, r)}
 		if err := w.Add(e); err != nil {
 			t.Fatal(err)
+		}
+		if (i+1)%per == 0 {
+			if err := w.flush(); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	if err := w.Close(); err != nil {

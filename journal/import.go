@@ -72,6 +72,9 @@ func (x *importing) block(ctx context.Context, b Block) error {
 	}
 	for _, item := range items {
 		x.number++
+		if n := item.Number(); n != x.number { // under other numbers the whole export would not come in after this one
+			return fmt.Errorf("%w: in place of message %d stands %d", ErrBrokenExport, x.number, n)
+		}
 		e, err := item.Entry()
 		if err != nil {
 			x.done.Damaged++
