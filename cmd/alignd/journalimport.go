@@ -24,7 +24,8 @@ func journalImportCommand() *cobra.Command {
 		Long: `Put the records of an export, and the configurations in it, into the journal. What
 the journal has of this very export is passed over, so an import that was cut short is
 done again. Two exports that overlap would put what both have in twice; where the first
-message of an export is there already from elsewhere, nothing is imported.
+message of an export is there already from elsewhere, nothing is imported. Imported
+records are in alignd stats, and in no report that is sent to domain owners.
 
 A journal in SQLite is written by one process: alignd must not run. With PostgreSQL it
 may. Records older than journal.keep are told; they go again.
@@ -86,7 +87,7 @@ func importInto(c *cobra.Command, cfg *config.Config, x *journal.ExportReader) (
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	counts, err := openState(cfg, log)
+	counts, err := openStateFor(cfg, log, nil) // what comes in was reported where it was judged
 	if err != nil {
 		return err
 	}

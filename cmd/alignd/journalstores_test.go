@@ -134,9 +134,49 @@ func TestAnImportThatCannotBeIsSaid(t *testing.T) {
 	}
 	m.close()
 	_, file, _ = called("journal", "export", "--config", lite)
+	short := write(t, "short", file[:len(file)-1]+"\x09")
+	for _, args := range [][]string{{"journal", "import", "--config", other}, {"replay", "--config", lite, "--input"}} {
+		if exit, _, errs := called(append(args, short)...); exit != exitFailure || !strings.Contains(errs, "it has 4 messages, and its end says 9") {
+			t.Errorf("%q with another number of messages at its end: exit %d: %s", args, exit, errs)
+		}
+	}
 	exit, _, errs := called("journal", "import", "--config", other, write(t, "old", file))
 	if exit != 0 || !strings.Contains(errs, "older than journal.keep (1h0m0s), so they go again when alignd runs: ") {
 		t.Errorf("old records: exit %d: %s", exit, errs)
+	}
+}
+
+// What comes in by an export was reported by the host that judged it: it is counted, and
+// in no report.
+func TestImportedMessagesAreNotReportedAgain(t *testing.T) {
+	const reports = "reports: {from: dmarc@here.test, organization: Here, to: [all]}\n"
+	from := reportedBy(t, reports)
+	status := func(file string) string {
+		t.Helper()
+		exit, out, errs := called("report", "status", "--config", file)
+		if exit != 0 {
+			t.Fatalf("exit %d: %s", exit, errs)
+		}
+		return out
+	}
+	if out := status(from); !strings.Contains(out, "example.com") {
+		t.Fatalf("who judged them does not report: %s", out)
+	}
+	_, export, _ := called("journal", "export", "--config", from)
+	into, dir := emptyJournal(t, "store: sqlite")
+	if err := os.WriteFile(into, fmt.Appendf(nil, "journal: {path: %q}\n%s", dir, reports), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if exit, _, errs := called("journal", "import", "--config", into, write(t, "export", export)); exit != 0 || !strings.Contains(errs, "6 messages are in the journal") {
+		t.Fatalf("exit %d: %s", exit, errs)
+	}
+	_, m := remembering(t, into) // the daemon changes nothing of it
+	m.close()
+	if out := status(into); strings.Contains(out, "example.com") {
+		t.Errorf("reported again: %s", out)
+	}
+	if exit, out, errs := called("stats", "--config", into, "--since", "2d", "--by", "domain"); exit != 0 || !strings.Contains(out, "6     0     0") {
+		t.Errorf("exit %d: %s%s", exit, out, errs)
 	}
 }
 

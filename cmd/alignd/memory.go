@@ -212,7 +212,12 @@ func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error)
 
 // openState opens the state beside the store, to be written.
 func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
-	opt := state.Options{Log: log, Keep: cfg.Journal.Keep.Duration, Tally: tally(cfg)}
+	return openStateFor(cfg, log, tally(cfg))
+}
+
+// openStateFor has it count for reports what tally says; nil for none.
+func openStateFor(cfg *config.Config, log *slog.Logger, tally func(*journal.Entry) []state.Tally) (*state.State, error) {
+	opt := state.Options{Log: log, Keep: cfg.Journal.Keep.Duration, Tally: tally}
 	if sharesState(cfg) {
 		db, err := databaseOf(cfg).DB()
 		if err != nil {
