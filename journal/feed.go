@@ -2,16 +2,35 @@ package journal
 
 import (
 	"errors"
-	"slices"
 	"time"
 )
 
 // feed is a store and how it is doing.
 type feed struct {
 	store  Store
+	name   string        // feedRecords, feedCounts, feedSpool
 	wait   time.Duration // after the next failure
 	until  time.Time     // it gets nothing before; zero while it works
 	untidy bool          // the last Tidy failed, which was told
+}
+
+// What feeds are called in the log: the store of records comes first, the others follow
+// from records; and the spool that all is read from.
+const (
+	feedRecords = "records"
+	feedCounts  = "counts"
+	feedSpool   = "spool"
+)
+
+// failing is what the log says when f begins to fail.
+func (f *feed) failing() string {
+	switch f.name {
+	case feedCounts:
+		return "the journal counts nothing (stats, reports, stop_if), what is to be counted stays in the spool"
+	case feedSpool:
+		return "the journal's spool is not read on, records stay in it"
+	}
+	return "the journal takes no records, they stay in the spool"
 }
 
 // failed has a store wait, longer each time, and tells of the first time.
@@ -21,12 +40,14 @@ func (l *Loader) failed(f *feed, err error) {
 		return
 	}
 	if f.wait == loadEvery {
-		l.log.Warn("the journal takes no records, they stay in the spool", "err", err)
+		l.log.Warn(f.failing(), "store", f.name, "err", err)
 	}
 	f.until = time.Now().Add(f.wait)
 	most := retryMost
-	if slices.Index(l.feeds, f) > 0 {
+	if f.name == feedCounts {
 		most = retryOther
+	} else {
+		l.tookNone = true
 	}
 	f.wait = min(2*f.wait, most)
 	l.set(func(s *Status) {
@@ -54,7 +75,12 @@ func (l *Loader) works(f *feed) {
 	}
 	if since := l.Status().Since; !since.IsZero() {
 		l.set(func(s *Status) { s.Err, s.Since = nil, time.Time{} })
-		l.log.Info("the journal takes records again", "failing_s", int(time.Since(since).Seconds()))
+		again := "the journal counts again"
+		if l.tookNone {
+			again = "the journal takes records again"
+		}
+		l.tookNone = false
+		l.log.Info(again, "failing_s", int(time.Since(since).Seconds()))
 	}
 }
 

@@ -42,6 +42,8 @@ type Loader struct {
 	ended sync.WaitGroup
 	told  map[string]bool // of what is wrong with the spool
 
+	tookNone bool // records were not taken, as what fails is not only a count
+
 	ctx    context.Context // of what the stores do
 	cancel context.CancelFunc
 
@@ -66,8 +68,10 @@ type Status struct {
 func NewLoader(s *spool.Spool, dir string, log *slog.Logger, stores ...Store) *Loader {
 	l := &Loader{spool: s, dir: dir, log: log, stop: make(chan struct{}), told: map[string]bool{}}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
+	name := feedRecords
 	for _, store := range stores {
-		l.feeds = append(l.feeds, &feed{store: store, wait: loadEvery})
+		l.feeds = append(l.feeds, &feed{store: store, name: name, wait: loadEvery})
+		name = feedCounts
 	}
 	l.ended.Go(l.run)
 	return l
@@ -92,7 +96,7 @@ func (l *Loader) Close() {
 // run loads until Close. After a failure it begins anew with what each store says that
 // it has.
 func (l *Loader) run() {
-	reading := &feed{wait: loadEvery} // the spool itself
+	reading := &feed{name: feedSpool, wait: loadEvery}
 	for last := false; ; {
 		stopping, err := l.load()
 		if l.Status().Err == nil {
@@ -318,7 +322,7 @@ func (b *batch) hand(list []Raw) {
 			continue
 		}
 		if err := f.store.Take(l.ctx, b.from, list); err != nil {
-			l.failed(f, fmt.Errorf("store: %w", err))
+			l.failed(f, fmt.Errorf("store of %s: %w", f.name, err))
 			continue
 		}
 		l.works(f)

@@ -139,7 +139,8 @@ func TestAStoreThatFailsKeepsNoOtherWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	l.Close()
-	if n := strings.Count(said.String(), "takes no records"); n != 1 || strings.Count(said.String(), "takes records again") != 1 {
+	if n := strings.Count(said.String(), "counts nothing"); n != 1 || strings.Count(said.String(), "store=counts") != 1 ||
+		strings.Count(said.String(), "the journal counts again") != 1 || strings.Contains(said.String(), "takes") {
 		t.Errorf("said %s", said.String())
 	}
 	if st := l.Status(); st.Loaded != uint64(want) {

@@ -200,7 +200,7 @@ func (s *journalStatus) show(out io.Writer) error {
 			line("", "of the spool: %d records missing, %d unreadable, %d places damaged", d.Missing, d.Unreadable, d.Damages)
 		}
 		if !d.FailingSince.IsZero() {
-			line("", "the store takes no records since %s: %s", timeText(d.FailingSince), d.Err)
+			line("", "not all is taken from the spool since %s: %s", timeText(d.FailingSince), d.Err)
 		}
 	}
 	fmt.Fprintf(w, "parts\t%d\n", len(s.Parts))
