@@ -12,7 +12,10 @@ import (
 // that a store has taken already. Zero is before all.
 type Number uint64
 
-const placeBits = 40
+const (
+	placeBits = 40
+	maxRun    = 1<<(64-placeBits) - 1
+)
 
 func firstOf(run uint64) Number { return Number(run<<placeBits | 1) }
 

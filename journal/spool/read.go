@@ -40,12 +40,16 @@ type Reader struct {
 	next Number // the lowest number that is wanted
 	last Number // of the last frame that was read
 
-	file   *os.File
-	path   string
-	first  Number // of the open segment
-	offset int64  // in the file, of buf[0]
-	buf    []byte // read and not yet cut
-	whole  bool   // its header was read
+	file  *os.File
+	path  string
+	first Number // of the open segment
+	// foreign are files named like segments that hold nothing of this spool, with their
+	// sizes when that was seen.
+	foreign map[string]int64
+	offset  int64  // in the file, of buf[0]
+	buf     []byte // read and not yet cut
+	whole   bool   // its header was read
+	headed  bool   // and was good
 }
 
 // readAhead is how much is read at once, in octets. The number is ours.
@@ -132,7 +136,7 @@ func (r *Reader) enter(s segment) error {
 		return err
 	}
 	r.file, r.path, r.first = f, s.path, s.first
-	r.offset, r.buf, r.whole = 0, r.buf[:0], false
+	r.offset, r.buf, r.whole, r.headed = 0, r.buf[:0], false, false
 	return nil
 }
 
@@ -165,7 +169,7 @@ func (r *Reader) cut() (Frame, error) {
 		switch {
 		case err == nil:
 			r.drop(segmentHeader)
-			r.whole = true
+			r.whole, r.headed = true, true
 		case err == errDamaged: // whatever frames are behind it
 			r.whole = true
 		case err != errShort:
@@ -232,30 +236,90 @@ func (r *Reader) ended() (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	s, found, err := r.following(list)
+	if err != nil || !found {
+		return false, err
+	}
+	// It may have grown since, before the later segment was made.
+	if err := r.fill(); err == nil {
+		return true, nil
+	} else if err != io.EOF {
+		return false, err
+	}
+	if len(r.buf) > 0 || !r.whole {
+		if r.whole && r.findFeet() == nil { // the length of a frame was damaged
+			return true, nil
+		}
+		if len(r.buf) > 0 { // else it was only made
+			r.tell(Damage{Path: r.path, Offset: r.offset, Octets: int64(len(r.buf)), Torn: true})
+		}
+	}
+	if err := r.Close(); err != nil {
+		return false, err
+	}
+	return true, r.enter(s)
+}
+
+// following is the segment that comes after the open one. One that has no whole header
+// yet follows if a later one does; a file that somebody put there never does.
+func (r *Reader) following(list []segment) (next segment, found bool, err error) {
 	for _, s := range list {
 		if s.first <= r.first {
 			continue
 		}
-		// It may have grown since, before the later segment was made.
-		if err := r.fill(); err == nil {
-			return true, nil
-		} else if err != io.EOF {
-			return false, err
+		kind, err := r.look(s)
+		switch {
+		case err != nil:
+			return next, false, err
+		case kind == isForeign:
+			continue
+		case next.path == "":
+			next = s
 		}
-		if len(r.buf) > 0 || !r.whole {
-			if r.whole && r.findFeet() == nil { // the length of a frame was damaged
-				return true, nil
-			}
-			if len(r.buf) > 0 { // else it was only made
-				r.tell(Damage{Path: r.path, Offset: r.offset, Octets: int64(len(r.buf)), Torn: true})
-			}
+		if kind == isOurs {
+			return next, true, nil
 		}
-		if err := r.Close(); err != nil {
-			return false, err
-		}
-		return true, r.enter(s)
 	}
-	return false, nil
+	return next, false, nil
+}
+
+// What a file that is named like a segment is.
+type segmentKind int
+
+const (
+	isOurs    segmentKind = iota // its header is whole, or a frame in it
+	isShort                      // a header that is being written, or was not to its end
+	isForeign                    // neither
+)
+
+// look tells what s is.
+func (r *Reader) look(s segment) (segmentKind, error) {
+	if size, known := r.foreign[s.path]; known && size == s.size {
+		return isForeign, nil
+	}
+	other := Reader{id: r.id}
+	defer other.Close()
+	if err := other.enter(s); err != nil {
+		if err == io.EOF { // removed meanwhile
+			return isShort, nil
+		}
+		return isOurs, err
+	}
+	_, err := other.cut()
+	switch {
+	case err != io.EOF: // a frame, or what the one who reads it is to tell
+		return isOurs, nil
+	case !other.whole:
+		return isShort, nil
+	case other.headed:
+		return isOurs, nil
+	}
+	if r.foreign == nil {
+		r.foreign = map[string]int64{}
+	}
+	r.foreign[s.path] = s.size
+	r.tell(Damage{Path: s.path, Octets: s.size})
+	return isForeign, nil
 }
 
 func (r *Reader) tell(d Damage) {

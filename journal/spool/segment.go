@@ -33,6 +33,7 @@ const (
 	segmentMagic  = "alignds1"
 	segmentHeader = 8 + 16 + 8 + 4
 	segmentSuffix = ".seg"
+	foreignSuffix = ".foreign" // behind the name of what is no segment
 	idFile        = "id"
 )
 

@@ -174,9 +174,15 @@ func (s *Spool) open() (err error) {
 	if err != nil {
 		return err
 	}
+	if list, err = s.putAside(list); err != nil {
+		return err
+	}
 	var run uint64
 	for _, old := range list {
 		run = max(run, old.first.Run())
+	}
+	if run == maxRun {
+		return errors.New("its numbers are used up: a new folder begins anew")
 	}
 	s.last = firstOf(run+1) - 1
 	s.w = writer{spool: s, segments: list}
@@ -202,6 +208,30 @@ func (s *Spool) open() (err error) {
 		return err
 	}
 	return syncDir(dir)
+}
+
+// putAside renames what is named like a segment of a time that no daemon lives to see and
+// is none: all numbers that are given from now on would be below it.
+func (s *Spool) putAside(list []segment) (ours []segment, err error) {
+	r := Reader{id: s.id}
+	for _, x := range list {
+		if x.first.Run() > maxRun/2 {
+			kind, err := r.look(x)
+			if err != nil {
+				return nil, err
+			}
+			if kind != isOurs {
+				to := x.path + foreignSuffix
+				if err := os.Rename(x.path, to); err != nil {
+					return nil, err
+				}
+				s.opt.Log.Warn("a file in the journal's spool was not written by alignd and is put aside", "file", to)
+				continue
+			}
+		}
+		ours = append(ours, x)
+	}
+	return ours, nil
 }
 
 // ID is the name of the spool.
