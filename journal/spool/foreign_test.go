@@ -2,12 +2,14 @@ package spool
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A file that somebody puts into the folder under the name of a segment keeps no record
@@ -81,6 +83,59 @@ func wantRecords(t *testing.T, r *Reader, want []string) {
 	}
 	if strings.Join(got, ",") != strings.Join(want, ",") {
 		t.Fatalf("got %d records %q, want %d", len(got), got, len(want))
+	}
+}
+
+// What is written where nobody can read it is dropped and told, after a second at most.
+func TestTheSpoolIsRemovedWhileItIsWritten(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		remove  func(dir string) error
+		dropped bool
+		said    string
+	}{
+		{name: "the folder", remove: os.RemoveAll, dropped: true, said: "it was removed"},
+		{name: "and is there again, empty", remove: func(dir string) error { return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)) }, dropped: true, said: "it was removed"},
+		{name: "the segments", remove: func(dir string) error {
+			list, err := segments(dir)
+			for _, x := range list {
+				err = errors.Join(err, os.Remove(x.path))
+			}
+			return err
+		}, said: "a segment of the journal's spool was removed"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "spool")
+			var said bytes.Buffer
+			s := open(t, Options{Dir: dir, Log: slog.New(slog.NewTextHandler(&said, nil))})
+			s.Answered(add(t, s, "before"))
+			if err := row.remove(dir); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(lookEvery)
+			for range 3 {
+				n, err := s.Append([]byte("after"))
+				s.Answered(n)
+				if errors.Is(err, ErrDropped) != row.dropped {
+					t.Errorf("got %v", err)
+				}
+			}
+			if c := s.Counts(); (c.Dropped == 3) != row.dropped || (c.Err != nil) != row.dropped {
+				t.Errorf("counted %+v", c)
+			}
+			if !row.dropped {
+				r, err := NewReader(dir, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer r.Close()
+				wantRecords(t, r, []string{"after", "after", "after"})
+			}
+			s.Close()
+			if strings.Count(said.String(), row.said) != 1 {
+				t.Errorf("said %s", said.String())
+			}
+		})
 	}
 }
 

@@ -19,9 +19,10 @@ type writer struct {
 	segments []segment // all, oldest first, the one that grows last
 	octets   int64     // of all segments
 	room     room
-	size     int64 // whole frames of the one that grows, in octets
-	torn     bool  // octets of a failed write may stand behind size
-	failed   bool  // the last write did
+	size     int64     // whole frames of the one that grows, in octets
+	torn     bool      // octets of a failed write may stand behind size
+	failed   bool      // the last write did
+	looked   time.Time // when stillThere last did
 	buf      []byte
 }
 
@@ -99,6 +100,9 @@ func (w *writer) tell(err error, records uint64) {
 // put writes a batch by one write(2) for each segment that it goes to.
 func (w *writer) put(batch []*entry) error {
 	w.buf = w.buf[:0]
+	if err := w.stillThere(); err != nil {
+		return err
+	}
 	for i, e := range batch {
 		if w.file == nil || w.size+int64(len(w.buf)) >= w.spool.opt.SegmentSize {
 			if err := w.flush(); err != nil {
@@ -112,6 +116,33 @@ func (w *writer) put(batch []*entry) error {
 	}
 	return w.flush()
 }
+
+// stillThere looks now and then whether the segment that grows was removed: what is
+// written to it then is read by nobody. A new one is begun where the spool still is, and
+// else records are dropped, until a restart.
+func (w *writer) stillThere() error {
+	if len(w.segments) == 0 || time.Since(w.looked) < lookEvery {
+		return nil
+	}
+	w.looked = time.Now()
+	if _, err := os.Stat(w.segments[len(w.segments)-1].path); !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	w.looked = time.Time{} // until one is there
+	w.file = nil
+	id, err := ReadID(w.spool.opt.Dir)
+	if err == nil && id != w.spool.id {
+		err = errors.New("another spool is in its place")
+	}
+	if err != nil {
+		return fmt.Errorf("it was removed: %w", err)
+	}
+	w.spool.opt.Log.Error("a segment of the journal's spool was removed while it was written: what no store has of it is lost")
+	return nil
+}
+
+// lookEvery is how often stillThere looks; ours.
+const lookEvery = time.Second
 
 // flush writes buf, whole or not at all.
 func (w *writer) flush() error {
