@@ -59,6 +59,8 @@ func (e *explainer) dkim() {
 	switch {
 	case e.ev.From.Problem == evidence.FromUnread:
 		e.line("DKIM", "not checked: the header was not read")
+	case len(e.ev.DKIM) == 0 && !e.ev.Has(evidence.SectionDKIM):
+		e.line("DKIM", "not checked")
 	case len(e.ev.DKIM) == 0:
 		e.line("DKIM", "none: the message is not signed")
 	}
@@ -134,6 +136,8 @@ func (e *explainer) dmarc() {
 	switch {
 	case e.ev.From.Problem == evidence.FromUnread:
 		e.line("DMARC", "permerror: the header was not read")
+	case len(e.ev.DMARC) == 0 && len(e.ev.From.Domains) > 0:
+		e.line("DMARC", "not checked")
 	case len(e.ev.DMARC) == 0:
 		e.line("DMARC", "permerror: From gives no Author Domain")
 	}

@@ -22,7 +22,14 @@ func (r *Reader) Scan(ctx context.Context, since, until time.Time, each func(jou
 		if !mayHold(n, since, until) {
 			continue
 		}
-		if stop, err := r.after(ctx, r.scanFile(ctx, n, each)); stop {
+		err := r.inEither(n, func(n name) (handed bool, err error) {
+			err = r.scanFile(ctx, n, func(b journal.Block) error {
+				handed = true
+				return each(b)
+			})
+			return handed, err
+		})
+		if stop, err := r.after(ctx, err); stop {
 			return err
 		}
 	}

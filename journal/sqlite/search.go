@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -44,20 +45,39 @@ func (r *Reader) Search(ctx context.Context, q journal.Query, found func(*journa
 		if !mayHold(n, q.Since, q.Until) {
 			continue
 		}
-		err := r.searchFile(ctx, n, &q, func(e *journal.Entry) error {
-			if err := found(e); err != nil {
-				return err
-			}
-			if left--; left == 0 {
-				return journal.ErrEnough
-			}
-			return nil
+		err := r.inEither(n, func(n name) (handed bool, err error) {
+			err = r.searchFile(ctx, n, &q, func(e *journal.Entry) error {
+				handed = true
+				if err := found(e); err != nil {
+					return err
+				}
+				if left--; left == 0 {
+					return journal.ErrEnough
+				}
+				return nil
+			})
+			return handed, err
 		})
 		if stop, err := r.after(ctx, err); stop {
 			return err
 		}
 	}
 	return nil
+}
+
+// inEither reads a file, or its sealed form where it was sealed after the files were
+// listed. read tells whether it has handed anything on.
+func (r *Reader) inEither(n name, read func(name) (handed bool, err error)) error {
+	handed, err := read(n)
+	if err == nil || handed || n.sealed {
+		return err
+	}
+	if _, gone := os.Stat(filepath.Join(r.dir, n.String())); !errors.Is(gone, os.ErrNotExist) {
+		return err
+	}
+	n.sealed = true
+	_, err = read(n)
+	return err
 }
 
 // after says what becomes of a search or scan after one file, whose outcome is fault.

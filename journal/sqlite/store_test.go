@@ -234,3 +234,31 @@ func BenchmarkTake(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(next), "µs/record")
 }
+
+// A file that is sealed between the listing and its turn is read in its sealed form.
+func TestAFileThatIsSealedMeanwhileIsRead(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, 0)
+	take(t, s, spool.ID{1}, batch(1, 10, noon))
+	was, err := files(dir)
+	if err != nil || len(was) != 1 {
+		t.Fatal(was, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = openStore(t, dir, 0)
+	take(t, s, spool.ID{1}, batch(11, 1, noon.AddDate(0, 0, 1)))
+	seal(t, s, noon.AddDate(0, 0, 1))
+	var read []string
+	r := NewReader(dir)
+	n := 0
+	err = r.inEither(was[0], func(f name) (bool, error) {
+		read = append(read, f.String())
+		err := r.searchFile(t.Context(), f, &journal.Query{}, func(*journal.Entry) error { n++; return nil })
+		return n > 0, err
+	})
+	if err != nil || n != 10 || len(read) != 2 {
+		t.Errorf("%d entries of %q, %v", n, read, err)
+	}
+}
