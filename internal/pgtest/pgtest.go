@@ -32,7 +32,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -386,16 +385,4 @@ func (c *Cluster) Exec(database string, statements ...string) error {
 		}
 	}
 	return nil
-}
-
-var databases atomic.Int64
-
-// Database makes an empty database and returns its URL.
-func (c *Cluster) Database(t testing.TB) string {
-	t.Helper()
-	name := fmt.Sprintf("test%d", databases.Add(1))
-	if err := c.Exec("postgres", "CREATE DATABASE "+name); err != nil {
-		t.Fatal(err)
-	}
-	return c.URL(name)
 }

@@ -36,7 +36,7 @@ func TestItDoesWhatAStoreDoes(t *testing.T) {
 	})
 	t.Run("many_files_a_day", func(t *testing.T) {
 		if underRace {
-			t.Skip("left out with the race detector; without it, and in make test's e2e step, it runs")
+			t.Skip("left out: many files a day with the race detector (make test runs it without)")
 		}
 		storetest.Run(t, func(t *testing.T) storetest.Place { return folder{dir: t.TempDir(), maxRows: 7} })
 	})

@@ -138,7 +138,7 @@ func TestADamagedPartOfTodayIsPutAside(t *testing.T) {
 // What reads passes over what is damaged, says so, and has the rest.
 func TestReadersSayWhatIsDamaged(t *testing.T) {
 	if underRace {
-		t.Skip("left out with the race detector; without it, and in make test's e2e step, it runs")
+		t.Skip("left out: each kind of damage with the race detector (make test runs it without)")
 	}
 	for _, sealed := range []bool{false, true} {
 		for _, d := range damages {
