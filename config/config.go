@@ -31,7 +31,7 @@ type Config struct {
 	// LogAddresses: the line of a message has addresses with local parts.
 	LogAddresses bool     `yaml:"log_addresses"`
 	Drain        Duration `yaml:"drain" min:"0s" max:"5m"`
-	Preview      Duration `yaml:"preview" min:"0s" max:"720h"`
+	Preview      Duration `yaml:"preview" min:"0s" max:"30d"`
 	PreviewLimit []string `yaml:"preview_limit"`
 
 	AuthservID     string   `yaml:"authserv_id" is:"optional_domain"`
@@ -54,7 +54,7 @@ type Config struct {
 	SPFFail         policy.Action `yaml:"spf_fail" oneof:"accept tag hold quarantine reject"`
 	Unauthenticated policy.Action `yaml:"unauthenticated" oneof:"accept tag hold quarantine reject"`
 	TempError       TempError     `yaml:"temperror"`
-	TempErrorFor    Duration      `yaml:"temperror_for" min:"1s" max:"120h"`
+	TempErrorFor    Duration      `yaml:"temperror_for" min:"1s" max:"5d"`
 	OnError         policy.Action `yaml:"on_error" oneof:"tempfail accept reject"`
 
 	NotJudged NotJudged `yaml:"not_judged"`
@@ -126,7 +126,7 @@ type StopIf struct {
 	FailingShare   string   `yaml:"failing_share" is:"share"`
 	Messages       int      `yaml:"messages" min:"1" max:"1000000"`
 	PassingRefused string   `yaml:"passing_refused" is:"number"`
-	Over           Duration `yaml:"over" min:"1h" max:"720h"`
+	Over           Duration `yaml:"over" min:"1h" max:"30d"`
 }
 
 // What of StopIf holds where it does not say; ours.
@@ -336,7 +336,7 @@ type Journal struct {
 	// URL and PasswordFile are for the store postgres.
 	URL          string   `yaml:"url" is:"database" json:",omitempty"`
 	PasswordFile string   `yaml:"password_file" is:"optional_file" json:",omitempty"`
-	Keep         Duration `yaml:"keep" min:"1h" max:"87600h"`
+	Keep         Duration `yaml:"keep" min:"1h" max:"3650d"`
 	Size         Size     `yaml:"size" min:"1MiB" max:"1024TiB"`
 	// SelfTest is how often the daemon tests its journal; 0 is never.
 	SelfTest Duration `yaml:"self_test" min:"0s" max:"2160h"`
@@ -351,11 +351,13 @@ func (j Journal) IsZero() bool { return reflect.DeepEqual(j, defaults().Journal)
 // Spool bounds what waits for the store.
 type Spool struct {
 	Max  Size     `yaml:"max" min:"1MiB" max:"1TiB"`
-	Keep Duration `yaml:"keep" min:"1s" max:"168h"`
+	Keep Duration `yaml:"keep" min:"1s" max:"7d"`
 }
 
-// Duration is a time span with its unit, such as 30s or 4h.
+// Duration is a time span with its unit, such as 30s, 4h or 30d.
 type Duration struct{ time.Duration }
+
+func (d Duration) String() string { return durationText(d.Duration) }
 
 // Time is a day (2026-01-31, meaning its first instant in UTC) or an RFC 3339 time.
 type Time struct{ time.Time }

@@ -28,7 +28,7 @@ type Reports struct {
 	PerDay       int         `yaml:"per_day" min:"1" max:"10000000"`
 	// PerOrganization is by day and Organizational Domain of the addresses.
 	PerOrganization int      `yaml:"per_organization" min:"1" max:"1000000"`
-	KeepSent        Duration `yaml:"keep_sent" min:"1h" max:"2160h"`
+	KeepSent        Duration `yaml:"keep_sent" min:"1h" max:"90d"`
 }
 
 // IsZero leaves what is off out of Hash.

@@ -99,8 +99,12 @@ func sectionText(v reflect.Value) string {
 	return "{" + strings.Join(all, ", ") + "}"
 }
 
-// durationText is a time span without the units that are nothing: 4h, not 4h0m0s.
+// durationText is a time span without the units that are nothing: 4h, not 4h0m0s. Whole
+// days, but one, are days.
 func durationText(d time.Duration) string {
+	if d > day && d%day == 0 {
+		return fmt.Sprintf("%dd", d/day)
+	}
 	s := d.String()
 	if rest, ok := strings.CutSuffix(s, "m0s"); ok {
 		s = rest + "m"

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
@@ -21,12 +22,32 @@ type measure interface {
 
 // UnmarshalText reads a time span with its unit.
 func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
+	v, err := ParseSpan(string(text))
 	if err != nil {
-		return fmt.Errorf("%q is not a time span with its unit, such as 500ms, 30s or 4h", text)
+		return err
 	}
 	d.Duration = v
 	return nil
+}
+
+// day is one of 24 hours, whatever the clocks of a place do.
+const day = 24 * time.Hour
+
+// ParseSpan reads a time span as Go writes it (500ms, 30s, 4h), or with whole days of 24
+// hours before that (30d, 1d12h).
+func ParseSpan(text string) (time.Duration, error) {
+	var days uint16 // 65,535 days cannot overflow
+	rest := text
+	if n, after, ok := strings.Cut(text, "d"); ok {
+		if v, err := strconv.ParseUint(n, 10, 16); err == nil {
+			days, rest = uint16(v), cmp.Or(after, "0s")
+		}
+	}
+	v, err := time.ParseDuration(rest)
+	if err != nil || days > 0 && v < 0 {
+		return 0, fmt.Errorf("%q is not a time span with its unit, such as 500ms, 30s, 4h or 7d", text)
+	}
+	return time.Duration(days)*day + v, nil
 }
 
 func (d *Duration) within(low, high string) error {
@@ -38,7 +59,7 @@ func (d *Duration) within(low, high string) error {
 		panic(err) // a struct tag of ours
 	}
 	if d.Duration < l.Duration || d.Duration > h.Duration {
-		return fmt.Errorf("%v is out of range; allowed: %s to %s", d.Duration, low, high)
+		return fmt.Errorf("%v is out of range; allowed: %s to %s", d, low, high)
 	}
 	return nil
 }

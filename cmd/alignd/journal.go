@@ -226,18 +226,8 @@ func pointInTime(flag, text string, now time.Time) (time.Time, error) {
 	if t, err := time.Parse(time.DateOnly, text); err == nil {
 		return t, nil
 	}
-	span, days := text, time.Duration(0)
-	if n, rest, ok := strings.Cut(text, "d"); ok {
-		var count int
-		if _, err := fmt.Sscanf(n, "%d", &count); err == nil && fmt.Sprint(count) == n {
-			days, span = time.Duration(count)*24*time.Hour, rest
-		}
-	}
-	back, err := time.Duration(0), error(nil)
-	if span != "" || days == 0 {
-		back, err = time.ParseDuration(span)
-	}
-	if back += days; err != nil || back < 0 {
+	back, err := config.ParseSpan(text)
+	if err != nil || back < 0 {
 		return time.Time{}, fmt.Errorf("--%s %q is neither RFC 3339 (2026-11-02T10:00:00Z) nor a span back from now (14d, 6h)", flag, text)
 	}
 	return now.Add(-back), nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -43,6 +44,29 @@ func TestTheJournalTellsWhatItHolds(t *testing.T) {
 	exit, out, errs = called("journal", "status", "--config", file)
 	if exit != exitFailure || !strings.Contains(out, "cannot be read") || !strings.Contains(errs, "cannot be read: 1") {
 		t.Errorf("with a damaged file: exit %d: %s%s", exit, out, errs)
+	}
+}
+
+// While the database is away, what waits for it is told.
+func TestTheSpoolIsToldWithoutTheStore(t *testing.T) {
+	file := remembered(t)
+	away := fmt.Sprintf("journal: {store: postgres, url: 'postgres://nobody@127.0.0.1:1/none', path: %q}\n", filepath.Join(filepath.Dir(file), "state"))
+	if err := os.WriteFile(file, []byte(away), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	exit, out, errs := called("journal", "status", "--config", file)
+	for _, want := range []string{"does not answer", "2 messages, of which the store may have some", "2 records, 0 late, 0 dropped"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("%q is missing in:\n%s", want, out)
+		}
+	}
+	if exit != exitFailure || !strings.Contains(errs, "127.0.0.1:1") {
+		t.Errorf("exit %d: %s", exit, errs)
+	}
+	var s journalStatus
+	exit, out, _ = called("journal", "status", "--config", file, "--json")
+	if err := json.Unmarshal([]byte(out), &s); err != nil || exit != exitFailure || s.Error == "" || s.Spool == nil || s.Spool.Waiting != 2 {
+		t.Errorf("exit %d, %v: %s", exit, err, out)
 	}
 }
 

@@ -69,6 +69,7 @@ type journalStatus struct {
 	Taken     []journalTaken `json:"watermarks"`
 	Spool     *journalSpool  `json:"spool,omitempty"`  // absent where this host has none
 	Daemon    *journalTold   `json:"daemon,omitempty"` // absent where none has run here
+	Error     string         `json:"error,omitempty"`  // why the store does not answer
 }
 
 type journalPart struct {
@@ -91,12 +92,25 @@ type journalSpool struct {
 	Segments int    `json:"segments"`
 	Octets   int64  `json:"octets"`
 	Max      int64  `json:"max"`
-	Waiting  int    `json:"waiting"` // records that the store has not yet
+	Waiting  int    `json:"waiting"` // records that the store has not yet; all, where it does not answer
 	Damaged  int    `json:"damaged"` // places among them that hold no whole frame
 }
 
-// journalStatusOf asks the store and the spool.
+// journalStatusOf asks the store and the spool. Where the store does not answer, what is
+// known without it.
 func journalStatusOf(ctx context.Context, cfg *config.Config) (*journalStatus, error) {
+	s := &journalStatus{
+		Store: cfg.Journal.Store, Path: cfg.Journal.Path, Keep: cfg.Journal.Keep.String(), Size: int64(cfg.Journal.Size),
+		Parts: []journalPart{}, Taken: []journalTaken{}, Daemon: readTold(cfg),
+	}
+	survey, err := s.askStore(ctx, cfg)
+	if err != nil {
+		s.Error, survey = err.Error(), &journal.Survey{}
+	}
+	return s, s.askSpool(cfg, survey)
+}
+
+func (s *journalStatus) askStore(ctx context.Context, cfg *config.Config) (*journal.Survey, error) {
 	r, err := openReader(cfg, func(error) {})
 	if err != nil {
 		return nil, err
@@ -110,12 +124,8 @@ func journalStatusOf(ctx context.Context, cfg *config.Config) (*journalStatus, e
 	if err != nil {
 		return nil, fmt.Errorf("reading the journal: %w", err)
 	}
-	s := &journalStatus{
-		Store: cfg.Journal.Store, Path: cfg.Journal.Path, Version: survey.Version,
-		Keep: cfg.Journal.Keep.String(), Size: int64(cfg.Journal.Size),
-		Records: survey.Records(), Octets: survey.Octets(), Oldest: timeText(survey.Oldest), Newest: timeText(survey.Newest),
-		Parts: []journalPart{}, Taken: []journalTaken{},
-	}
+	s.Version, s.Records, s.Octets = survey.Version, survey.Records(), survey.Octets()
+	s.Oldest, s.Newest = timeText(survey.Oldest), timeText(survey.Newest)
 	if s.Records > 0 {
 		s.PerRecord = float64(s.Octets) / float64(s.Records)
 	}
@@ -125,8 +135,7 @@ func journalStatusOf(ctx context.Context, cfg *config.Config) (*journalStatus, e
 	for _, w := range survey.Watermarks {
 		s.Taken = append(s.Taken, journalTaken{Spool: w.Spool.String(), Number: uint64(w.Number)})
 	}
-	s.Daemon = readTold(cfg)
-	return s, s.askSpool(cfg, survey)
+	return survey, nil
 }
 
 func (s *journalStatus) askSpool(cfg *config.Config, survey *journal.Survey) error {
@@ -149,8 +158,11 @@ func (s *journalStatus) askSpool(cfg *config.Config, survey *journal.Survey) err
 	return nil
 }
 
-// fault is an error where not all of the store can be read.
+// fault is an error where not all of the journal can be read.
 func (s *journalStatus) fault() error {
+	if s.Error != "" {
+		return failure{errors.New(s.Error)}
+	}
 	n := 0
 	for i := range s.Parts {
 		if s.Parts[i].Problem != "" {
@@ -176,15 +188,23 @@ func (s *journalStatus) show(out io.Writer) error {
 	line := func(what, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", what, printable(fmt.Sprintf(format, args...)))
 	}
-	line("store", "%s, %s, schema %d", s.Store, s.Path, s.Version)
-	line("messages", "%d", s.Records)
+	if s.Error != "" {
+		line("store", "%s, %s, does not answer", s.Store, s.Path)
+	} else {
+		line("store", "%s, %s, schema %d", s.Store, s.Path, s.Version)
+		line("messages", "%d", s.Records)
+	}
 	if s.Records > 0 {
 		line("", "%s to %s", s.Oldest, s.Newest)
 		line("on disk", "%s of %s, %.0f octets a message, kept for %s", sizeText(s.Octets), sizeText(s.Size), s.PerRecord, s.Keep)
 	}
 	if p := s.Spool; p != nil {
 		line("spool", "%s of %s in %d segments, id %s", sizeText(p.Octets), sizeText(p.Max), p.Segments, p.ID)
-		line("", "%d messages wait for the store", p.Waiting)
+		if s.Error != "" {
+			line("", "%d messages, of which the store may have some", p.Waiting)
+		} else {
+			line("", "%d messages wait for the store", p.Waiting)
+		}
 		if p.Damaged > 0 {
 			line("", "%d places hold no whole frame", p.Damaged)
 		}
@@ -203,7 +223,9 @@ func (s *journalStatus) show(out io.Writer) error {
 			line("", "not all is taken from the spool since %s: %s", timeText(d.FailingSince), d.Err)
 		}
 	}
-	fmt.Fprintf(w, "parts\t%d\n", len(s.Parts))
+	if s.Error == "" {
+		fmt.Fprintf(w, "parts\t%d\n", len(s.Parts))
+	}
 	for _, p := range s.Parts {
 		state := "in use"
 		if p.Sealed {
