@@ -17,6 +17,7 @@ import (
 var floors = [][]string{
 	{"cmd"},
 	{"report", "web"},
+	{"explain"},
 	{"config", "doctor", "filter", "journal", "metrics", "replay"},
 	{"judge", "lint"},
 	{"record"},

@@ -31,7 +31,7 @@ func (f *checkFlags) output(out io.Writer, several bool) checkOutput {
 	case compare:
 		one, many = func(c *checked) error { return explainDiff(out, c) }, newDiffTable(out)
 	default:
-		one, many = func(c *checked) error { return explain(out, c) }, newCheckTable(out)
+		one, many = func(c *checked) error { return explainChecked(out, c) }, newCheckTable(out)
 	}
 	return &firstHeld{one: one, many: many, several: several}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"alignd/explain"
 	"alignd/policy"
 	"alignd/record"
 	"alignd/replay"
@@ -114,6 +115,6 @@ func verdictRows(v *policy.Verdict) [][2]string {
 		{"disposition", string(v.Disposition)}, {"delivery", string(v.Delivery)}, {"requested", string(v.Requested)},
 		{"decided by", string(v.Step)}, {"rule", v.Rule}, {"at", v.Place()}, {"override", string(v.Override)},
 		{"stage", string(v.Stage)}, {"held back", string(v.Monitor.Delivery)}, {"recipient", v.Recipient},
-		{"signals", joined(v.Signals)}, {"sealer", v.TrustedSealer}, {"reply", v.Reply.String()}, {"not known", strings.Join(undecidable, ", ")},
+		{"signals", explain.Joined(v.Signals)}, {"sealer", v.TrustedSealer}, {"reply", v.Reply.String()}, {"not known", strings.Join(undecidable, ", ")},
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package explain
 
 import (
 	"fmt"
@@ -8,16 +8,26 @@ import (
 	"alignd/resolver"
 )
 
-func (e *explainer) spf() {
+// Checks tells what each check found.
+func (e *Teller) Checks() {
+	e.Section("Checks")
+	e.spf()
+	e.dkim()
+	e.arc()
+	e.dmarc()
+	e.iprev()
+}
+
+func (e *Teller) spf() {
 	e.spfCheck("SPF", e.ev.ReportedSPF())
 	if e.ev.MailFrom != "" {
 		e.spfCheck("SPF of HELO", e.ev.SPF.HELO)
 	}
 }
 
-func (e *explainer) spfCheck(name string, c *evidence.SPFCheck) {
+func (e *Teller) spfCheck(name string, c *evidence.SPFCheck) {
 	if c == nil {
-		e.line(name, "not checked")
+		e.Line(name, "not checked")
 		return
 	}
 	text := fmt.Sprintf("%s for %s %q", c.Result, c.Identity, c.Domain)
@@ -33,12 +43,12 @@ func (e *explainer) spfCheck(name string, c *evidence.SPFCheck) {
 	if c.Explanation != "" {
 		text += fmt.Sprintf(" (the domain explains: %q)", c.Explanation)
 	}
-	e.line(name, "%s", text)
+	e.Line(name, "%s", text)
 	if c.Record != "" {
-		e.line("", "record of %s: %s", c.Domain, c.Record)
+		e.Line("", "record of %s: %s", c.Domain, c.Record)
 	}
 	if way := spfWay(c.Path); way != "" {
-		e.line("", "by way of %s", way)
+		e.Line("", "by way of %s", way)
 	}
 	e.lookalikes(c.Lookalikes)
 }
@@ -55,14 +65,14 @@ func spfWay(path []evidence.SPFTerm) string {
 	return strings.Join(terms, ", ")
 }
 
-func (e *explainer) dkim() {
+func (e *Teller) dkim() {
 	switch {
 	case e.ev.From.Problem == evidence.FromUnread:
-		e.line("DKIM", "not checked: the header was not read")
+		e.Line("DKIM", "not checked: the header was not read")
 	case len(e.ev.DKIM) == 0 && !e.ev.Has(evidence.SectionDKIM):
-		e.line("DKIM", "not checked")
+		e.Line("DKIM", "not checked")
 	case len(e.ev.DKIM) == 0:
-		e.line("DKIM", "none: the message is not signed")
+		e.Line("DKIM", "none: the message is not signed")
 	}
 	for i := range e.ev.DKIM {
 		s := &e.ev.DKIM[i]
@@ -76,17 +86,17 @@ func (e *explainer) dkim() {
 		if s.Testing {
 			text += " (key in testing mode)"
 		}
-		e.line("DKIM", "%s", text)
+		e.Line("DKIM", "%s", text)
 		if len(s.KeyCNAMEs) > 0 {
-			e.line("", "the key's name is an alias (CNAME) of %s", strings.Join(s.KeyCNAMEs, ", an alias of "))
+			e.Line("", "the key's name is an alias (CNAME) of %s", strings.Join(s.KeyCNAMEs, ", an alias of "))
 		}
 	}
 	if n := e.ev.DKIMSkipped; n > 0 {
-		e.line("DKIM", "%d further signatures were not tried", n)
+		e.Line("DKIM", "%d further signatures were not tried", n)
 	}
 }
 
-func (e *explainer) arc() {
+func (e *Teller) arc() {
 	a := &e.ev.ARC
 	text := orUnchecked(a.Result)
 	if a.Instances > 0 {
@@ -95,12 +105,12 @@ func (e *explainer) arc() {
 	if a.Reason != "" {
 		text += ": " + a.Reason
 	}
-	e.line("ARC", "%s", text)
+	e.Line("ARC", "%s", text)
 	for _, s := range a.Sets {
-		e.line("", "i=%d sealed by %s (cv=%s, seal %s, message signature %s)",
+		e.Line("", "i=%d sealed by %s (cv=%s, seal %s, message signature %s)",
 			s.Instance, s.SealDomain, s.SealCV, orUnchecked(s.SealResult), orUnchecked(s.MessageResult))
 		if s.AAR != nil {
-			e.line("", "i=%d says: %s", s.Instance, sealedResults(s.AAR))
+			e.Line("", "i=%d says: %s", s.Instance, sealedResults(s.AAR))
 		}
 	}
 }
@@ -132,72 +142,73 @@ func orUnchecked(r evidence.Result) string {
 	return string(r)
 }
 
-func (e *explainer) dmarc() {
+func (e *Teller) dmarc() {
 	switch {
 	case e.ev.From.Problem == evidence.FromUnread:
-		e.line("DMARC", "permerror: the header was not read")
+		e.Line("DMARC", "permerror: the header was not read")
 	case len(e.ev.DMARC) == 0 && len(e.ev.From.Domains) > 0:
-		e.line("DMARC", "not checked")
+		e.Line("DMARC", "not checked")
 	case len(e.ev.DMARC) == 0:
-		e.line("DMARC", "permerror: From gives no Author Domain")
+		e.Line("DMARC", "permerror: From gives no Author Domain")
 	}
 	for i := range e.ev.DMARC {
 		e.evaluation(&e.ev.DMARC[i])
 	}
 }
 
-func (e *explainer) evaluation(d *evidence.DMARC) {
+func (e *Teller) evaluation(d *evidence.DMARC) {
 	text := fmt.Sprintf("%s for %s", d.Result, d.AuthorDomain)
 	if d.Reason != "" {
 		text += ": " + d.Reason
 	}
-	e.line("DMARC", "%s", text)
+	e.Line("DMARC", "%s", text)
 	e.lookalikes(d.Lookalikes)
 	if d.Published.Text != "" {
-		e.line("", "record of %s: %s", d.PolicyDomain, d.Published.Text)
-		e.line("", "policy %s (tag %s), SPF aligned: %t, DKIM aligned: %t", d.Policy, d.PolicyTag, d.SPFAligned, d.DKIMAligned)
+		e.Line("", "record of %s: %s", d.PolicyDomain, d.Published.Text)
+		e.Line("", "policy %s (tag %s), SPF aligned: %t, DKIM aligned: %t", d.Policy, d.PolicyTag, d.SPFAligned, d.DKIMAligned)
 	}
 	if d.OrgDomain != "" {
-		e.line("", "Organizational Domain %s by %s", d.OrgDomain, d.Discovery)
+		e.Line("", "Organizational Domain %s by %s", d.OrgDomain, d.Discovery)
 	}
 	for _, c := range d.Compared {
 		if c.OrgDomain != "" {
-			e.line("", "compared with %s, whose Organizational Domain is %s", c.Domain, c.OrgDomain)
+			e.Line("", "compared with %s, whose Organizational Domain is %s", c.Domain, c.OrgDomain)
 		} else {
-			e.line("", "compared with %s, which has another Organizational Domain", c.Domain)
+			e.Line("", "compared with %s, which has another Organizational Domain", c.Domain)
 		}
 	}
 	for _, p := range d.Published.Errors {
-		e.line("", "fault in the record: %s", p)
+		e.Line("", "fault in the record: %s", p)
 	}
 	if o := d.Divergence; o != nil {
-		e.line("", "by %s it would be %s with the policy %s of %s", o.Discovery, o.Result, o.Policy, o.PolicyDomain)
+		e.Line("", "by %s it would be %s with the policy %s of %s", o.Discovery, o.Result, o.Policy, o.PolicyDomain)
 	}
 }
 
 // lookalikes are TXT records that whoever published them took for records.
-func (e *explainer) lookalikes(list []string) {
+func (e *Teller) lookalikes(list []string) {
 	for _, text := range list {
-		e.line("", "looks like a record and is none: %s", text)
+		e.Line("", "looks like a record and is none: %s", text)
 	}
 }
 
-func (e *explainer) iprev() {
+func (e *Teller) iprev() {
 	if r := e.ev.IPRev; r.Result != evidence.NotChecked {
-		e.line("iprev", "%s %s %s", r.Result, strings.Join(r.Names, " "), r.Reason)
+		e.Line("iprev", "%s %s %s", r.Result, strings.Join(r.Names, " "), r.Reason)
 	}
 }
 
-func (e *explainer) dns(questions []resolver.Question) {
+// DNS tells of questions and their answers.
+func (e *Teller) DNS(questions []resolver.Question) {
 	if len(questions) == 0 {
-		e.line("", "no questions were asked")
+		e.Line("", "no questions were asked")
 	}
 	for _, q := range questions {
 		answers := strings.Join(q.Answers, " | ")
 		if len(answers) > 300 {
 			answers = answers[:300] + "..."
 		}
-		e.line(q.Type, "%s", strings.TrimRight(fmt.Sprintf("%s%s %s %s", q.Name, aliases(q.CNAMEs), q.Outcome, answers), " "))
+		e.Line(q.Type, "%s", strings.TrimRight(fmt.Sprintf("%s%s %s %s", q.Name, aliases(q.CNAMEs), q.Outcome, answers), " "))
 	}
 }
 
@@ -207,4 +218,11 @@ func aliases(names []string) string {
 		return ""
 	}
 	return " (CNAME " + strings.Join(names, ", CNAME ") + ")"
+}
+
+func shortened(s string, max int) string {
+	if len(s) > max {
+		return s[:max-3] + "..."
+	}
+	return s
 }
