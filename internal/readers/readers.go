@@ -1,5 +1,5 @@
-// Package readers drives parsers of mail headers that are not ours, for tests
-// that compare: Python's, Perl's, npm's and Dovecot's. Each script runs as one
+// Package readers drives parsers of mail headers and of DMARC reports that are not ours,
+// for tests that compare: Python's, Perl's, npm's and Dovecot's. Each script runs as one
 // long process that answers a line with a line. e2e/install brings what they
 // need; what is not there is named, so that a test can say what it left out.
 package readers
@@ -168,5 +168,15 @@ func AuthRes() []*Program {
 		python("Python authres", "authres.py", "import authres", "python3-authres"),
 		perl("Perl Mail::AuthenticationResults", "authres.pl", "use Mail::AuthenticationResults; use JSON::PP", "libmail-authenticationresults-perl"),
 		node("npm mailauth", "authres.cjs", "require('mailauth/lib/parse-dkim-headers')"),
+	}
+}
+
+// Reports are the programs that read mails with DMARC aggregate reports. What they show are
+// lines "source disposition dkim spf count", one a row, divided by tabs; "refused" is what one
+// says that does not read a report.
+func Reports() []*Program {
+	return []*Program{
+		perl("Perl Mail::DMARC", "report.pl", "use Mail::DMARC::Report::Receive; use JSON::PP", "libmail-dmarc-perl"),
+		node("npm dmarc-report-parser", "report.cjs", "require('dmarc-report-parser')"),
 	}
 }
