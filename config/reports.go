@@ -29,6 +29,8 @@ type Reports struct {
 	// PerOrganization is by day and Organizational Domain of the addresses.
 	PerOrganization int      `yaml:"per_organization" min:"1" max:"1000000"`
 	KeepSent        Duration `yaml:"keep_sent" min:"1h" max:"90d"`
+	// KeepOthers is how long reports stay that others sent us.
+	KeepOthers Duration `yaml:"keep_others" min:"1d" max:"3650d"`
 }
 
 // IsZero leaves what is off out of Hash.

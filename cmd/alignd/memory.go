@@ -217,7 +217,7 @@ func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
 
 // openStateFor has it count for reports what tally says; nil for none.
 func openStateFor(cfg *config.Config, log *slog.Logger, tally func(*journal.Entry) []state.Tally) (*state.State, error) {
-	opt := state.Options{Log: log, Keep: cfg.Journal.Keep.Duration, Tally: tally}
+	opt := state.Options{Log: log, Keep: cfg.Journal.Keep.Duration, KeepOthers: cfg.Reports.KeepOthers.Duration, Tally: tally}
 	if sharesState(cfg) {
 		db, err := databaseOf(cfg).DB()
 		if err != nil {

@@ -30,6 +30,7 @@ type sourcesFlags struct {
 	trust         []string
 	limit         int
 	json          bool
+	unproven      bool
 }
 
 func sourcesCommand() *cobra.Command {
@@ -48,6 +49,9 @@ back to it (option iprev), else the network of /24 or /48.
 For failing mail that is honest beyond doubt it suggests an entry to paste, with what the
 entry would have let in since then, and says of other sources why not. --trust names
 whom you know: the domain of a vendor's signature, of a sealer, a gateway, or a List-Id.
+
+Below stands who sends as our domains elsewhere, by the reports that "alignd report import"
+stored, and how much of that network's mail came here.
 
 Times are RFC 3339 or a span back from now: 14d, 6h, 90m.
 
@@ -68,6 +72,7 @@ usage.`,
 	flags.StringArrayVar(&f.trust, "trust", nil, "a signer, sealer, gateway or List-Id that you know to be honest, for suggestions; repeatable")
 	flags.IntVar(&f.limit, "limit", 50, "sources at most; 0 is all")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
+	flags.BoolVar(&f.unproven, "unproven", false, "count reports of others too of which nobody can tell who sent them")
 	return c
 }
 
@@ -89,6 +94,9 @@ func (f *sourcesFlags) run(c *cobra.Command, args []string, now time.Time) error
 	if in.prepare, err = f.judging(&opt, cfg, now); err != nil {
 		return err
 	}
+	if in.elsewhere, err = f.elsewhere(c, cfg, opt); err != nil {
+		return failure{unreadable(cfg, err)}
+	}
 	report, err := in.survey(c.Context(), opt)
 	if err != nil {
 		return failure{fmt.Errorf("reading the journal: %w", err)}
@@ -97,7 +105,7 @@ func (f *sourcesFlags) run(c *cobra.Command, args []string, now time.Time) error
 	if f.json {
 		show = printSources
 	}
-	if err := show(c.OutOrStdout(), opt, report, f.limit); err != nil {
+	if err := show(c.OutOrStdout(), opt, report, in.elsewhere, f.limit); err != nil {
 		return failure{err}
 	}
 	if in.unread > 0 {
@@ -188,6 +196,16 @@ func (f *sourcesFlags) seenBefore(c *cobra.Command, cfg *config.Config, opt sour
 	return func(author, infrastructure string) bool { return seen[pair{author, infrastructure}] }
 }
 
+// elsewhere asks for the reports of others; nil where there is no state.
+func (f *sourcesFlags) elsewhere(c *cobra.Command, cfg *config.Config, opt sources.Options) (*elsewhere, error) {
+	s, err := readState(c.Context(), cfg)
+	if err != nil {
+		return nil, nil // as with seenBefore, the records tell without it
+	}
+	defer s.Close()
+	return askElsewhere(context.WithoutCancel(c.Context()), s, state.ElsewhereQuery{Author: opt.Domain, Since: opt.Since, Unproven: f.unproven})
+}
+
 // sourcesInput is the journal as a survey reads it.
 type sourcesInput struct {
 	reader  journal.Reader
@@ -195,6 +213,8 @@ type sourcesInput struct {
 	out     io.Writer // of errors
 	bar     *progress
 	unread  int
+
+	elsewhere *elsewhere
 }
 
 // skipped tells of what cannot be read; the survey goes on without.
@@ -215,11 +235,15 @@ func (in *sourcesInput) survey(ctx context.Context, opt sources.Options) (*sourc
 	if opt.Domain != "" {
 		q := journal.Query{Domain: opt.Domain, Since: opt.Since}
 		err = in.reader.Search(context.WithoutCancel(ctx), q, func(e *journal.Entry) error {
+			in.elsewhere.note(e.Record)
 			s.Add(in.prepare(e.Record))
 			return nil
 		})
 	} else {
-		err = in.scan(ctx, opt.Since, s.Add)
+		err = in.scan(ctx, opt.Since, func(r *record.Record) {
+			in.elsewhere.note(r)
+			s.Add(r)
+		})
 	}
 	if err == nil && s.Prepare() {
 		err = in.scan(ctx, opt.Since, s.Measure)

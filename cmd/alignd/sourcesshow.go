@@ -13,14 +13,14 @@ import (
 )
 
 // showSources tells a person who sends.
-func showSources(out io.Writer, opt sources.Options, r *sources.Report, limit int) error {
+func showSources(out io.Writer, opt sources.Options, r *sources.Report, others *elsewhere, limit int) error {
 	who := "domains"
 	if opt.Domain != "" {
 		who = printable(opt.Domain)
 	}
 	if r.Messages == 0 {
 		fmt.Fprintf(out, "No message of %s since %s.\n", who, opt.Since.UTC().Format(time.RFC3339))
-		return nil
+		return others.show(out, limit)
 	}
 	fmt.Fprintf(out, "Who sends as %s: messages %d, from %s to %s UTC\n\n", who, r.Messages, day(r.First), day(r.Last))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
@@ -50,7 +50,7 @@ func showSources(out io.Writer, opt sources.Options, r *sources.Report, limit in
 	}
 	showSuggestions(out, opt, r.Suggestions)
 	showReasons(out, shown)
-	return nil
+	return others.show(out, limit)
 }
 
 // showSuggestions tells what entries there are to paste, and what each does.
@@ -155,6 +155,8 @@ type sourcesJSON struct {
 	Rest     *restJSON    `json:"rest,omitempty"`
 
 	Suggestions []suggestionJSON `json:"suggestions"`
+	// Elsewhere is by the reports of others; without a state it is left out.
+	Elsewhere *elsewhereJSON `json:"elsewhere,omitempty"`
 }
 
 type sourceJSON struct {
@@ -210,7 +212,7 @@ type restJSON struct {
 	Fail     int `json:"fail"`
 }
 
-func printSources(out io.Writer, opt sources.Options, r *sources.Report, limit int) error {
+func printSources(out io.Writer, opt sources.Options, r *sources.Report, others *elsewhere, limit int) error {
 	o := sourcesJSON{Domain: opt.Domain, Since: instant(opt.Since), First: instant(r.First), Last: instant(r.Last), Messages: r.Messages, Sources: []sourceJSON{}, Suggestions: []suggestionJSON{}}
 	for i, s := range r.Sources {
 		if limit > 0 && i >= limit {
@@ -236,6 +238,7 @@ func printSources(out io.Writer, opt sources.Options, r *sources.Report, limit i
 	if r.Rest.Pairs > 0 {
 		o.Rest = &restJSON{Sources: r.Rest.Pairs, Messages: r.Rest.Messages, Pass: r.Rest.Pass, Fail: r.Rest.Fail}
 	}
+	o.Elsewhere = others.json(limit)
 	line, err := json.Marshal(o)
 	if err != nil {
 		return err

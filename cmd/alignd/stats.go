@@ -21,6 +21,7 @@ type statsFlags struct {
 	config, since, by string
 	limit             int
 	json              bool
+	unproven          bool
 }
 
 // What is counted where nobody says; the numbers are ours.
@@ -42,7 +43,8 @@ func statsCommand() *cobra.Command {
 		Long: `Count what became of mail: today against yesterday and last week, what monitor mode and
 rollouts held back, and which entries of the configuration decided nothing or can decide
 nothing, as another one takes their mail. With --by, count by domain, client network,
-result, rule or day.
+result, rule or day. What others saw of mail as our domains, by the reports that "alignd
+report import" stored, is a line.
 
 Counts are by whole hours, over more than two weeks by whole days, those of UTC. Of a value that was rare for a while in
 which there were very many, some messages may be missing; then the most that it may have
@@ -58,6 +60,7 @@ Exit status 0: the counts were read; 1: they could not be; 2: wrong usage.`,
 	flags.StringVar(&f.by, "by", "", "count by domain, client, result, rule or day")
 	flags.IntVar(&f.limit, "limit", 50, "rows at most, the most frequent; 0 is all")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
+	flags.BoolVar(&f.unproven, "unproven", false, "count reports of others too of which nobody can tell who sent them")
 	return c
 }
 
@@ -85,7 +88,7 @@ func (f *statsFlags) run(c *cobra.Command, now time.Time) error {
 		return failure{unreadable(cfg, err)}
 	}
 	defer s.Close()
-	q := statsQuestion{state: s, rules: cfg.Rules, since: since.UTC(), now: now, limit: f.limit}
+	q := statsQuestion{state: s, rules: cfg.Rules, since: since.UTC(), now: now, limit: f.limit, unproven: f.unproven}
 	var found shown
 	if f.by != "" {
 		found, err = q.by(ctx, f.by)
@@ -116,6 +119,8 @@ type statsQuestion struct {
 	since time.Time // zero: not said
 	now   time.Time
 	limit int
+
+	unproven bool // reports of others count that have no proof
 }
 
 // until is now, as a bound of a question: whatever is counted by then.

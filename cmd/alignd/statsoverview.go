@@ -24,6 +24,10 @@ type statsOverview struct {
 		Entries  []statsEntry `json:"entries"`
 	} `json:"unused"`
 	Shadowed []statsShadow `json:"shadowed"`
+	// Elsewhere is by the reports of others.
+	Elsewhere *elsewhereJSON `json:"elsewhere"`
+
+	elsewhere *elsewhere
 }
 
 type statsPeriod struct {
@@ -67,7 +71,21 @@ func (q *statsQuestion) overview(ctx context.Context) (*statsOverview, error) {
 	if err := q.heldBack(ctx, o); err != nil {
 		return nil, err
 	}
+	if err := q.elsewhere(ctx, o); err != nil {
+		return nil, err
+	}
 	return o, q.entries(ctx, o)
+}
+
+// elsewhere asks for the reports of others. They come a day late, so a week is asked for.
+func (q *statsQuestion) elsewhere(ctx context.Context, o *statsOverview) (err error) {
+	since := q.since
+	if since.IsZero() {
+		since = dayOf(q.now.Add(-statsSince))
+	}
+	o.elsewhere, err = askElsewhere(ctx, q.state, state.ElsewhereQuery{Since: since, Until: q.until(), Unproven: q.unproven})
+	o.Elsewhere = o.elsewhere.json(-1)
+	return err
 }
 
 func (q *statsQuestion) total(ctx context.Context, since, until time.Time) (all state.Counts, err error) {

@@ -31,6 +31,10 @@ func (o *statsOverview) show(out io.Writer) error {
 	}
 	o.showHeldBack(out)
 	o.showEntries(out)
+	if !o.elsewhere.empty() {
+		fmt.Fprintln(out)
+		o.elsewhere.summary(out)
+	}
 	return nil
 }
 

@@ -24,6 +24,8 @@ type Options struct {
 	// Keep is how long records are kept, and after the last of them the configuration
 	// that judged it; 0 is as long as counts.
 	Keep time.Duration
+	// KeepOthers is how long reports of others are kept; 0 is as long as counts.
+	KeepOthers time.Duration
 	// Tally says what a record adds to reports; nil for nothing.
 	Tally func(*journal.Entry) []Tally
 }

@@ -54,6 +54,19 @@ var steps = []step{
 		"CREATE TABLE state_secrets (name text PRIMARY KEY, secret <blob> NOT NULL)",
 		"CREATE TABLE state_leases (name text PRIMARY KEY, holder text NOT NULL, until bigint NOT NULL)",
 	}},
+	{works: 1, statements: []string{
+		// Reports of others. same is what one report has, whoever sends it; day is when it
+		// was stored.
+		`CREATE TABLE state_others (id <blob> PRIMARY KEY, same <blob> NOT NULL, domain text NOT NULL, org text NOT NULL, email text NOT NULL,
+			report text NOT NULL, version text NOT NULL, start bigint NOT NULL, until bigint NOT NULL, trust text NOT NULL, sender text NOT NULL,
+			reporter text NOT NULL, day bigint NOT NULL, lines bigint NOT NULL, messages bigint NOT NULL, beyond bigint NOT NULL)`,
+		"CREATE INDEX state_others_same ON state_others (same)",
+		"CREATE INDEX state_others_start ON state_others (start)",
+		"CREATE INDEX state_others_day ON state_others (day, trust, sender)",
+		`CREATE TABLE state_other_rows (id <blob> NOT NULL, line bigint NOT NULL, source text NOT NULL, network text NOT NULL, author text NOT NULL,
+			dkim bigint NOT NULL, spf bigint NOT NULL, disposition text NOT NULL, signers text NOT NULL, sender text NOT NULL,
+			messages bigint NOT NULL, PRIMARY KEY (id, line))`,
+	}},
 }
 
 // What is wrong with tables.

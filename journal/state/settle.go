@@ -115,7 +115,7 @@ func (s *State) forget(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	before := now.Add(-keepCounts).Unix()
-	errs := []error{s.forgetWaits(ctx, now)}
+	errs := []error{s.forgetWaits(ctx, now), s.forgetOthers(ctx, now)}
 	for _, span := range spans {
 		_, err := s.exec(ctx, s.db, "DELETE FROM state_counts WHERE span = ? AND start < ?", span, before-span*hourSeconds)
 		errs = append(errs, err)

@@ -55,6 +55,7 @@ type State struct {
 	dialect *dialect
 	log     *slog.Logger
 	keep    time.Duration // of records
+	others  time.Duration // how long reports of others are kept
 	steps   []step
 
 	readOnly  bool
@@ -85,7 +86,10 @@ func newState(db *sql.DB, d dialect, opt Options) *State {
 	if opt.Keep <= 0 {
 		opt.Keep = keepCounts
 	}
-	return &State{db: db, dialect: &d, log: opt.Log, keep: opt.Keep, steps: steps, preparing: make(chan struct{}, 1),
+	if opt.KeepOthers <= 0 {
+		opt.KeepOthers = keepCounts
+	}
+	return &State{db: db, dialect: &d, log: opt.Log, keep: opt.Keep, others: opt.KeepOthers, steps: steps, preparing: make(chan struct{}, 1),
 		aged: ageGuard{began: time.Now(), log: opt.Log}, reports: newTallies(opt.Tally)}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"io"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -93,6 +94,10 @@ func (c *cleaner) Read(p []byte) (n int, err error) {
 			r = utf8.RuneError
 			c.replaced++
 		}
+		if r == '&' && c.badReference() {
+			r = utf8.RuneError
+			c.replaced++
+		}
 		if c.err = c.look(r); c.err != nil {
 			break
 		}
@@ -105,6 +110,28 @@ func (c *cleaner) Read(p []byte) (n int, err error) {
 		return 0, c.err
 	}
 	return n, nil
+}
+
+// badReference takes what follows "&" if it is a reference to a character that is none of
+// XML, at which the decoder would give up.
+func (c *cleaner) badReference() bool {
+	const most = len("#x10ffff;")
+	text, _ := c.in.Peek(most)
+	digits, _, ok := bytes.Cut(text, []byte(";"))
+	digits, isNumber := bytes.CutPrefix(digits, []byte("#"))
+	if !ok || !isNumber || len(digits) == 0 {
+		return false
+	}
+	base := 10
+	if digits[0]|0x20 == 'x' {
+		base, digits = 16, digits[1:]
+	}
+	n, err := strconv.ParseUint(string(digits), base, 32)
+	if err == nil && n <= utf8.MaxRune && isXML(rune(n)) && utf8.ValidRune(rune(n)) {
+		return false
+	}
+	_, _ = c.in.Discard(bytes.IndexByte(text, ';') + 1)
+	return true
 }
 
 // look finds "<!" followed by a letter.
