@@ -23,6 +23,7 @@ type Sources struct {
 	LinesLost func() int64 // of the log
 	Spaceless func() int64 // messages that came without the space after the colon
 	Journal   func() Journal
+	Reports   func() Reports
 	Stopped   func() int64 // stages of rollouts that are stopped
 }
 

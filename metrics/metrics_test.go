@@ -29,6 +29,11 @@ var theJournal = Journal{
 	SelfTest: SelfTest{At: now.Add(-time.Hour), Failed: true, Judged: 13, Differ: 14},
 }
 
+var theReports = Reports{
+	Enabled: true, Standing: map[string]int64{"waiting": 3, "put_off": 2, "unknown": 1}, Unsent: now.Add(-2 * time.Hour), WaitForDNS: 4, Suppressed: 5,
+	Tries: map[string]uint64{"lost": 6}, Bounces: 7, DroppedRows: 8, DroppedOthers: 9,
+}
+
 // newMetrics are those of a daemon under some rules.
 func newMetrics(t testing.TB, rules *policy.Rules) *Metrics {
 	t.Helper()
@@ -38,6 +43,7 @@ func newMetrics(t testing.TB, rules *policy.Rules) *Metrics {
 		LinesLost: func() int64 { return 3 },
 		Spaceless: func() int64 { return 4 },
 		Journal:   func() Journal { return theJournal },
+		Reports:   func() Reports { return theReports },
 		Stopped:   func() int64 { return 2 },
 	})
 	m.state.now = func() time.Time { return now }

@@ -99,7 +99,7 @@ var (
 
 // Describe implements prometheus.Collector.
 func (s *state) Describe(ch chan<- *prometheus.Desc) {
-	for _, list := range [][]*prometheus.Desc{stateDescriptors, journalDescriptors} {
+	for _, list := range [][]*prometheus.Desc{stateDescriptors, journalDescriptors, reportDescriptors} {
 		for _, d := range list {
 			ch <- d
 		}
@@ -131,6 +131,7 @@ func (s *state) Collect(ch chan<- prometheus.Metric) {
 	gauge(descStages, float64(s.src.Stopped()))
 	s.configuration(counter, gauge)
 	s.journal(counter, gauge)
+	s.reports(counter, gauge)
 }
 
 type emit func(d *prometheus.Desc, v float64, labels ...string)

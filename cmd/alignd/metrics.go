@@ -38,6 +38,7 @@ func (d *daemon) watch() {
 		LinesLost: d.lines.Lost,
 		Spaceless: func() int64 { return d.filter.Spaceless() },
 		Journal:   func() metrics.Journal { return d.memory.health(d.begun) },
+		Reports:   func() metrics.Reports { return d.reports.health(d.memory) },
 		Stopped:   func() int64 { return d.rollout.count.Load() },
 	})
 	m.Configured(inForce(d.cfg, nil))

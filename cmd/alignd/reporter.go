@@ -10,11 +10,13 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"alignd/config"
 	"alignd/journal"
 	"alignd/journal/state"
+	"alignd/metrics"
 	"alignd/report/aggregate"
 	"alignd/report/send"
 	"alignd/resolver"
@@ -39,6 +41,7 @@ func tally(cfg *config.Config) func(*journal.Entry) []state.Tally {
 type reporter struct {
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
+	sender atomic.Pointer[send.Sender] // nil until the store answers
 }
 
 // startReporter sends what the journal counts. Without a state there is nothing to send.
@@ -55,15 +58,16 @@ func startReporter(cfg *config.Config, m *memory, dns resolver.Lookuper, log *sl
 	r.cancel = cancel
 	// A restart finds its own lease again, and no two processes have one spool.
 	s.Holder += fmt.Sprintf(" %x", m.spool.ID())
-	r.ended.Go(func() { guarded(log, "sending reports", func() { runSender(ctx, m.state, s, log) }) })
+	r.ended.Go(func() { guarded(log, "sending reports", func() { r.run(ctx, m.state, s, log) }) })
 	return r, nil
 }
 
-// runSender waits for a store that is away at the start.
-func runSender(ctx context.Context, st *state.State, s send.Settings, log *slog.Logger) {
+// run waits for a store that is away at the start.
+func (r *reporter) run(ctx context.Context, st *state.State, s send.Settings, log *slog.Logger) {
 	for {
 		sender, err := newSender(ctx, st, s)
 		if err == nil {
+			r.sender.Store(sender)
 			sender.Run(ctx)
 			return
 		}
@@ -74,6 +78,25 @@ func runSender(ctx context.Context, st *state.State, s send.Settings, log *slog.
 		case <-time.After(time.Minute):
 		}
 	}
+}
+
+// health is how reports are doing.
+func (r *reporter) health(m *memory) metrics.Reports {
+	if r == nil {
+		return metrics.Reports{}
+	}
+	all := metrics.Reports{Enabled: true}
+	all.DroppedRows, all.DroppedOthers = m.state.Dropped()
+	sender := r.sender.Load()
+	if sender == nil {
+		return all
+	}
+	h := sender.Health()
+	all.Unsent, all.WaitForDNS, all.Suppressed, all.Bounces = h.Unsent, h.WaitForDNS, h.Suppressed, h.Bounces
+	all.Tries = map[string]uint64{"sent": h.Tries.Sent, "put_off": h.Tries.PutOff, "refused": h.Tries.Refused, "lost": h.Tries.Lost}
+	all.Standing = map[string]int64{"waiting": h.Items[state.Waiting] - h.PutOff, "put_off": h.PutOff, "sending": h.Items[state.Sending], "sent": h.Items[state.Sent],
+		"bounced": h.Items[state.Bounced], "suppressed": h.Items[state.Suppressed], "given_up": h.Items[state.GivenUp], "unknown": h.Items[state.Unknown]}
+	return all
 }
 
 // guarded keeps a panic of what is beside mail from ending the daemon.

@@ -79,6 +79,7 @@ type daemon struct {
 
 	telemetry *telemetry // nil without metrics
 	memory    *memory    // nil without journal
+	reports   *reporter  // nil where none are sent
 	rollout   *rolloutWatch
 	preview   *reloadPreview // of a reload that waits for it; nil while none does
 
@@ -158,11 +159,11 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 		return err
 	}
 	defer d.dns.Close()
-	reports, err := startReporter(d.cfg, d.memory, d.dns, d.log)
-	if err != nil {
+	var err error
+	if d.reports, err = startReporter(d.cfg, d.memory, d.dns, d.log); err != nil {
 		return failure{err}
 	}
-	defer reports.close()
+	defer d.reports.close()
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

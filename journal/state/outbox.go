@@ -148,6 +148,7 @@ const (
 	Sent       Progress = "sent"
 	Suppressed Progress = "suppressed"
 	GivenUp    Progress = "given up"
+	Bounced    Progress = "bounced"           // taken, and a notification said that it came to nobody
 	Unknown    Progress = "unknown, given up" // the answer was lost twice
 )
 

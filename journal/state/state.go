@@ -245,7 +245,7 @@ func (s *State) flush(ctx context.Context) error {
 		s.seen[hash] = at
 	}
 	clear(s.fresh)
-	s.reports.clear()
+	s.reports.written()
 	s.kept = s.taken
 	s.flushed, s.took = time.Now(), time.Since(began)
 	return nil

@@ -5,6 +5,7 @@ import (
 	"context"
 	"database/sql"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"alignd/journal"
@@ -49,6 +50,11 @@ type tallies struct {
 	reports map[[32]byte]*gathered
 	known   map[int64]int64 // lines of a day in the database, as far as known
 	told    int64           // the day of which was told that it is full
+
+	// overRows and overReports are messages that the next flush leaves out; the others
+	// those that were, for State.Dropped.
+	overRows, overReports       int64
+	droppedRows, droppedReports atomic.Uint64
 }
 
 // gathered is what a report gets by the next flush.
@@ -69,7 +75,17 @@ func newTallies(of func(*journal.Entry) []Tally) *tallies {
 	return &tallies{of: of, reports: map[[32]byte]*gathered{}, known: map[int64]int64{}}
 }
 
-func (t *tallies) clear() { clear(t.reports) }
+func (t *tallies) clear() {
+	clear(t.reports)
+	t.overRows, t.overReports = 0, 0
+}
+
+// written counts what the flush that is done has left out.
+func (t *tallies) written() {
+	t.droppedRows.Add(uint64(t.overRows))
+	t.droppedReports.Add(uint64(t.overReports))
+	t.clear()
+}
 
 // note adds what e says. A message whose answer the MTA may not have heard comes again.
 func (t *tallies) note(e *journal.Entry) {
@@ -108,6 +124,7 @@ func sortedKeys[V any](m map[[32]byte]V) (keys [][32]byte) {
 }
 
 func (s *State) writeTallies(ctx context.Context, tx *sql.Tx) error {
+	s.reports.overRows, s.reports.overReports = 0, 0 // of a try that failed
 	for _, k := range sortedKeys(s.reports.reports) {
 		if err := s.writeReport(ctx, tx, s.reports.reports[k]); err != nil {
 			return err
@@ -132,6 +149,7 @@ func (s *State) writeReport(ctx context.Context, tx *sql.Tx, g *gathered) error 
 	if n == 0 {
 		has, err := s.hasRoom(ctx, tx, g)
 		if err != nil || !has {
+			s.reports.overReports += g.messages
 			return err
 		}
 		_, err = s.exec(ctx, tx, `INSERT INTO state_tallies VALUES (?, ?, ?, ?, ?, ?, ?, 0, 0, 0) ON CONFLICT (report) DO UPDATE
@@ -214,6 +232,7 @@ func (s *State) writeLines(ctx context.Context, tx *sql.Tx, g *gathered) error {
 		lines += 1 + int64(len(l.data))/lineUnit
 	}
 	s.reports.known[g.Day.Unix()] += lines - was
+	s.reports.overRows += dropped
 	if lines == was && dropped == 0 {
 		return nil
 	}

@@ -11,6 +11,7 @@ import (
 	"io"
 	"net/mail"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-message"
@@ -52,6 +53,9 @@ type Bounced struct {
 	Permanent bool
 }
 
+// maxActions is how many blocks of a delivery status are read; ours.
+const maxActions = 100
+
 // maxNotification is how much of a notification is read, in octets.
 const maxNotification = 1 << 20
 
@@ -72,21 +76,35 @@ func (s *Sender) Bounce(ctx context.Context, r io.Reader, recipients []string) (
 	if b.Status, b.Permanent, err = statusOf(e); err != nil {
 		return nil, err
 	}
-	if !b.Permanent || item.State == state.GivenUp { // a further copy says nothing new
+	s.watch.bounces.Add(1)
+	if !b.Permanent {
 		return b, nil
 	}
-	reason := "a notification came back: " + b.Status
-	if err := s.state.Suppress(ctx, item.Target, reason, s.now(), suppressFirst, suppressMost); err != nil {
-		return nil, err
+	return b, s.suppress(ctx, item, "a notification came back: "+b.Status)
+}
+
+// suppress has the address of a report that came back get nothing for a while: twice as
+// long as the last time, where that is over. A further copy of a notification, and those
+// about other reports that left before the first one came, change nothing.
+func (s *Sender) suppress(ctx context.Context, item *state.Item, reason string) error {
+	if item.State == state.Bounced || item.State == state.GivenUp {
+		return nil
 	}
-	if item.State == state.Sent {
-		item.State, item.Reason, item.Changed = state.GivenUp, reason, s.now()
-		if err := s.state.SetItem(ctx, state.Sent, item); err != nil && !errors.Is(err, state.ErrUnknown) {
-			return nil, err
+	no, err := s.state.Suppressed(ctx, item.Target, s.now())
+	if err == nil && no.Target == "" {
+		err = s.state.Suppress(ctx, item.Target, reason, s.now(), suppressFirst, suppressMost)
+	}
+	if err != nil {
+		return err
+	}
+	if was := item.State; was.Over() { // else its sender finds the address suppressed
+		item.State, item.Reason, item.Changed = state.Bounced, reason, s.now()
+		if err := s.state.SetItem(ctx, was, item); err != nil && !errors.Is(err, state.ErrUnknown) {
+			return err
 		}
 	}
-	s.Log.Info("report to a domain owner", "report_id", b.ID, "target", b.Target, "state", string(item.State), "reason", reason, "tries", item.Tries)
-	return b, nil
+	s.Log.Info("report to a domain owner", "report_id", item.ID, "target", item.Target, "state", string(item.State), "reason", reason, "tries", item.Tries)
+	return nil
 }
 
 // recipientsOf are addresses to which a message says that it was delivered.
@@ -148,17 +166,40 @@ func statusOf(e *message.Entity) (status string, permanent bool, err error) {
 		if kind != "message/delivery-status" && kind != "message/global-delivery-status" {
 			continue
 		}
-		in := textproto.NewReader(bufio.NewReader(p.Body))
-		for {
-			fields, err := in.ReadMIMEHeader()
-			action, status := strings.ToLower(fields.Get("Action")), fields.Get("Status")
-			if action != "" {
-				return strings.TrimSpace(status + " " + fields.Get("Diagnostic-Code")), action == "failed", nil
-			}
-			if err != nil {
-				break
-			}
+		if status, permanent, ok := actionsOf(p.Body); ok {
+			return status, permanent, nil
 		}
 	}
 	return "", false, fmt.Errorf("%w: it has no delivery status", ErrNoBounce)
+}
+
+// actionsOf reads a delivery status: a block for the message, and one for each recipient
+// (RFC 3464 section 2.1). A report has one recipient, which may have become several.
+// Where one of them has it, the address works.
+func actionsOf(r io.Reader) (status string, permanent, ok bool) {
+	in := textproto.NewReader(bufio.NewReader(r))
+	for range maxActions {
+		fields, err := in.ReadMIMEHeader()
+		said := strings.TrimSpace(fields.Get("Status") + " " + fields.Get("Diagnostic-Code"))
+		switch action := strings.ToLower(strings.TrimSpace(fields.Get("Action"))); {
+		case action == "":
+		case action == "failed":
+			if !permanent {
+				status = said
+			}
+			permanent, ok = true, true
+		case !slices.Contains([]string{"delivered", "relayed", "expanded", "delayed"}, action):
+		case action != "delayed":
+			return said, false, true
+		default:
+			if !permanent {
+				status = said
+			}
+			ok = true
+		}
+		if err != nil {
+			break
+		}
+	}
+	return status, permanent, ok
 }

@@ -46,10 +46,18 @@ func TestBounces(t *testing.T) {
 		none       bool
 		state      string
 	}{
-		{name: "a report that failed later", message: func(to string) string { return notification(to, "failed", "5.1.1") }, permanent: true, state: "given up"},
+		{name: "a report that failed later", message: func(to string) string { return notification(to, "failed", "5.1.1") }, permanent: true, state: "bounced"},
 		{name: "the MTA says to whom it came", message: func(string) string { return notification("<somebody@here.test>", "failed", "5.1.1") },
-			recipients: func(to string) []string { return []string{to} }, permanent: true, state: "given up"},
+			recipients: func(to string) []string { return []string{to} }, permanent: true, state: "bounced"},
 		{name: "a delay is nothing", message: func(to string) string { return notification(to, "delayed", "4.4.1") }, state: "sent"},
+		{name: "a delivery is told", message: func(to string) string { return notification(to, "delivered", "2.0.0") }, state: "sent"},
+		{name: "one of several that the address became has it", message: func(to string) string {
+			return strings.Replace(notification(to, "failed", "5.1.1"), "--b--", "Final-Recipient: rfc822; s@here.test\nAction: relayed\nStatus: 2.0.0\n\n--b--", 1)
+		}, state: "sent"},
+		{name: "a word that is none", message: func(to string) string { return notification(to, "exploded", "5.1.1") }, none: true, state: "sent"},
+		{name: "text that looks like one", message: func(to string) string {
+			return strings.Replace(notification(to, "failed", "5.1.1"), "message/delivery-status", "text/plain", 1)
+		}, none: true, state: "sent"},
 		{name: "a token that was guessed", message: func(string) string {
 			return notification("dmarc-bounces+000000000000000000000000@here.test", "failed", "5.1.1")
 		}, none: true, state: "sent"},
@@ -85,6 +93,40 @@ func TestBounces(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A further copy changes nothing; the next report that comes back, once the address gets
+// reports again, doubles the time.
+func TestBouncesDouble(t *testing.T) {
+	w := newWorld(t)
+	w.open(func(s *Settings) { s.Bounces, s.Delimiter, s.Key = "dmarc-bounces@here.test", "+", []byte("key") })
+	bounce := func() {
+		t.Helper()
+		if _, err := w.sender.Bounce(t.Context(), strings.NewReader(notification(w.relay.from, "failed", "5.1.1")), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	until := func(want time.Duration) {
+		t.Helper()
+		list, err := w.state.Suppressions(t.Context())
+		if err != nil || len(list) != 1 || list[0].Until.Sub(w.now) != want {
+			t.Errorf("%v, %v; want %v from %v", list, err, want, w.now)
+		}
+	}
+	w.mail("here.test", false, "mailto:r@here.test")
+	w.until(day.Add(32 * time.Hour))
+	bounce()
+	until(suppressFirst)
+	bounce()
+	until(suppressFirst)
+	if h := w.sender.Health(); h.Bounces != 2 {
+		t.Errorf("%d notifications", h.Bounces)
+	}
+	w.now = day.Add(10*24*time.Hour + 12*time.Hour)
+	w.mail("here.test", false, "mailto:r@here.test")
+	w.until(w.now.Add(20 * time.Hour))
+	bounce()
+	until(2 * suppressFirst)
 }
 
 func TestWithoutAnAddressForBouncesTheSenderIsFrom(t *testing.T) {

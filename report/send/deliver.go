@@ -118,6 +118,7 @@ func (s *Sender) deliver(ctx context.Context, x *state.Item) error {
 // answered says what an answer makes of an item.
 func (s *Sender) answered(ctx context.Context, x *state.Item, p *state.Part, answer error) {
 	var no *Refusal
+	s.tally(answer)
 	switch {
 	case answer == nil:
 		x.State, x.Reason = state.Sent, ""
@@ -140,6 +141,21 @@ func (s *Sender) answered(ctx context.Context, x *state.Item, p *state.Part, ans
 		if s.now().Sub(p.Made) > tryFor {
 			x.State, x.Reason = state.GivenUp, "tried for three days: "+answer.Error()
 		}
+	}
+}
+
+// tally counts an answer to a mail.
+func (s *Sender) tally(answer error) {
+	var no *Refusal
+	switch w := &s.watch; {
+	case answer == nil:
+		w.sent.Add(1)
+	case errors.Is(answer, ErrLost):
+		w.lost.Add(1)
+	case errors.As(answer, &no) && !no.Temporary:
+		w.refused.Add(1)
+	default:
+		w.putOff.Add(1)
 	}
 }
 

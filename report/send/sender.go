@@ -67,6 +67,7 @@ type Sender struct {
 	looked time.Time      // when cutDue last looked
 	// submitter is the domain of From.
 	submitter string
+	watch     watch
 }
 
 // New is a Sender over st.
@@ -75,7 +76,7 @@ func New(st *state.State, s Settings) *Sender {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	_, host, _ := strings.Cut(s.From, "@")
-	return &Sender{Settings: s, state: st, now: time.Now, sent: map[string]int{}, submitter: host}
+	return &Sender{Settings: s, state: st, now: time.Now, sent: map[string]int{}, submitter: host, watch: watch{dns: map[[32]byte]bool{}}}
 }
 
 // Run cuts and sends until ctx is over.
@@ -95,13 +96,23 @@ func (s *Sender) Run(ctx context.Context) {
 // Step does what is due, if this process holds the lease.
 func (s *Sender) Step(ctx context.Context) error {
 	held, err := s.state.Lease(ctx, "reports", s.Holder, leaseTime)
-	if err != nil || !held {
+	if err != nil {
 		s.held = false
 		return err
 	}
+	if !held {
+		s.held = false
+		return s.look(ctx)
+	}
 	began := !s.held
 	s.held = true
-	return errors.Join(s.cutDue(ctx), s.sendDue(ctx, began), s.state.ForgetReports(ctx, s.now(), s.KeepSent), s.state.Drop(ctx, s.now().Add(-keepDrafts)))
+	return errors.Join(s.cutDue(ctx), s.sendDue(ctx, began), s.state.ForgetReports(ctx, s.now(), s.KeepSent),
+		s.state.Drop(ctx, s.now().Add(-keepDrafts)), s.look(ctx))
+}
+
+// gathered is when a report that was cut is cut again, for messages that came later.
+func gathered(d *state.Draft) time.Time {
+	return d.Day.Add(24*time.Hour + cutLatest + time.Duration(d.Cut)*cutAgain)
 }
 
 // cutDue cuts the days that are over and counted.
@@ -124,7 +135,7 @@ func (s *Sender) cutDue(ctx context.Context) error {
 		end := d.Day.Add(24 * time.Hour)
 		switch {
 		case through.Before(end) && s.now().Before(end.Add(cutLatest)):
-		case d.Cut > 0 && s.now().Before(end.Add(cutLatest+time.Duration(d.Cut)*cutAgain)):
+		case d.Cut > 0 && s.now().Before(gathered(d)):
 		case s.why(d, who) != "": // it stays, as its domain may come to deserve it
 		default:
 			due = append(due, *d)
@@ -176,7 +187,9 @@ func (s *Sender) Cut(ctx context.Context, d *state.Draft) error {
 		return fmt.Errorf("report on %s: %w", d.Domain, err)
 	}
 	targets := s.targetsOf(ctx, &a)
+	delete(s.watch.dns, d.Report)
 	if slices.ContainsFunc(targets, func(t target) bool { return t.later }) && s.now().Before(d.Day.Add(24*time.Hour+tryFor)) {
+		s.watch.dns[d.Report] = true
 		return nil // it is looked at again
 	}
 	var to []string
