@@ -79,9 +79,14 @@ func (d *decoder) brokenAt(key string) {
 func (d *decoder) document(data []byte, into any) {
 	root, problems := parseYAML(d.file, data)
 	d.problems = append(d.problems, problems...)
-	if root != nil {
-		d.written = written(root)
-		d.value(root, reflect.ValueOf(into).Elem(), "", "")
+	d.root(root, into)
+}
+
+// root decodes a whole document; it changes no node.
+func (d *decoder) root(n *yaml.Node, into any) {
+	if n != nil {
+		d.written = written(n)
+		d.value(n, reflect.ValueOf(into).Elem(), "", "")
 	}
 }
 

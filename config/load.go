@@ -13,6 +13,8 @@ import (
 	"sync"
 	"time"
 
+	"go.yaml.in/yaml/v4"
+
 	"alignd/evidence"
 )
 
@@ -83,11 +85,20 @@ func Parse(data []byte, file string, now time.Time) (*Config, error) {
 	return k.done(now)
 }
 
+// defaultRoot is what defaults.yaml says. To parse it takes most of the time of a load.
+var defaultRoot = sync.OnceValue(func() *yaml.Node {
+	root, problems := parseYAML("defaults.yaml", defaultText)
+	if len(problems) > 0 {
+		panic(problems) // a fault of the binary; its test shows it
+	}
+	return root
+})
+
 // readDefaults is a configuration that nothing was said to.
 func readDefaults() *Config {
 	cfg := new(Config)
 	d := newDecoder("defaults.yaml", map[string]Position{}, map[string]bool{})
-	d.document(defaultText, cfg)
+	d.root(defaultRoot(), cfg)
 	if len(d.problems) > 0 {
 		panic(d.problems) // a fault of the binary; its test shows it
 	}

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"alignd/config"
+	"alignd/e2e/cases"
 	"alignd/policy"
 	"alignd/record"
 )
@@ -20,11 +22,15 @@ func casesKept(t *testing.T, addresses string, more bool) string {
 	t.Helper()
 	m := openJournal(t, "journal: {path: DIR, addresses: "+addresses+", keep: 87600h}\n")
 	var r *record.Record
+	known := map[*cases.Case]*config.Config{}
 	for i, message := range caseMessages(t) {
-		of := configOf(t, message.of)
-		text := of.Text()
-		if err := m.state.KeepConfig(t.Context(), of.Hash(), text, time.Now()); err != nil {
-			t.Fatal(err)
+		of := known[message.of]
+		if of == nil {
+			of = configOf(t, message.of)
+			known[message.of] = of
+			if err := m.state.KeepConfig(t.Context(), of.Hash(), of.Text(), time.Now()); err != nil {
+				t.Fatal(err)
+			}
 		}
 		r = message.judged(t, of)
 		r.Evidence.QueueID = fmt.Sprintf("case%d", i)
