@@ -31,6 +31,16 @@ type Reports struct {
 	KeepSent        Duration `yaml:"keep_sent" min:"1h" max:"90d"`
 	// KeepOthers is how long reports stay that others sent us.
 	KeepOthers Duration `yaml:"keep_others" min:"1d" max:"3650d"`
+	Failure    Failure  `yaml:"failure"`
+}
+
+// Failure says who gets failure reports (RFC 9991), and how often.
+type Failure struct {
+	To         []string `yaml:"to" is:"failure_audience"`
+	Every      Duration `yaml:"every" min:"10m" max:"1d"`
+	PerDomain  int      `yaml:"per_domain" min:"1" max:"100"`
+	PerAddress int      `yaml:"per_address" min:"1" max:"10000"`
+	PerDay     int      `yaml:"per_day" min:"1" max:"100000"`
 }
 
 // IsZero leaves what is off out of Hash.
@@ -76,6 +86,18 @@ func reportAudience(s string) (string, error) {
 	return d, nil
 }
 
+// failureAudience is a word or a domain.
+func failureAudience(s string) (string, error) {
+	if s == "own" {
+		return s, nil
+	}
+	d, err := reportAudience(s)
+	if err != nil {
+		return "", fmt.Errorf("is none of own, deserving and all, and no domain: %w", errors.Unwrap(err))
+	}
+	return d, nil
+}
+
 // relay is where mail is handed to.
 func relay(s string) (string, error) {
 	kind, place, _ := strings.Cut(s, ":")
@@ -96,6 +118,9 @@ func relay(s string) (string, error) {
 func (k *checker) reports() {
 	r := &k.cfg.Reports
 	if r.From == "" {
+		if len(r.Failure.To) > 0 {
+			k.fault("reports.failure.to", "reports.failure.to: no report is sent without reports.from")
+		}
 		return
 	}
 	if k.cfg.Journal.Store == "none" {

@@ -188,6 +188,7 @@ var checks = map[string]func(string) (string, error){
 	"address":          address,
 	"optional_address": optional(address),
 	"report_audience":  reportAudience,
+	"failure_audience": failureAudience,
 	"relay":            relay,
 	"share":            share,
 	"number":           number,

@@ -30,7 +30,21 @@ func (s *session) Done(o milter.Outcome) (sent func(written bool)) {
 		}
 	}
 	r.Outcome.Receiving, r.Outcome.Checking = msg.times(time.Now())
-	return s.filter.sink.Take(r)
+	sent = s.filter.sink.Take(r)
+	if s.filter.failures == nil || o.End != milter.Answered || msg.judged == nil {
+		return sent
+	}
+	return both(sent, s.filter.failures.Note(r, msg.check.Fields()))
+}
+
+func both(a, b func(bool)) func(bool) {
+	switch {
+	case a == nil:
+		return b
+	case b == nil:
+		return a
+	}
+	return func(written bool) { a(written); b(written) }
 }
 
 // current is the message in progress. One whose MAIL failed is made up.

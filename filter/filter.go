@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 
 	"alignd/filter/milter"
+	"alignd/header"
 	"alignd/judge"
 	"alignd/record"
 	"alignd/resolver"
@@ -24,6 +25,7 @@ type Filter struct {
 	sink     record.Sink
 	settings atomic.Pointer[judge.Settings]
 	waits    *judge.Waits
+	failures Failures // nil for none
 	// spaceless counts messages; see Spaceless.
 	spaceless atomic.Int64
 }
@@ -39,6 +41,16 @@ func New(lk resolver.Lookuper, log *slog.Logger, sink record.Sink, s *judge.Sett
 // Share has mail that was put off known to other hosts, too. It is called before the
 // first message.
 func (f *Filter) Share(s judge.Shared) { f.waits.Share(s) }
+
+// Failures hears of each answered message with its header section, for failure reports. It
+// takes what it wants at once, changes neither, returns soon, and never panics. What Note
+// returns, if anything, is called when the reply was written, or could not be.
+type Failures interface {
+	Note(*record.Record, *header.Fields) (sent func(written bool))
+}
+
+// ReportFailures has f hear of messages. It is called before the first one.
+func (f *Filter) ReportFailures(r Failures) { f.failures = r }
 
 // SetSettings replaces the settings for messages that begin from now on.
 func (f *Filter) SetSettings(s *judge.Settings) { f.settings.Store(s) }

@@ -52,7 +52,7 @@ func newSession(t *testing.T, client string) (milter.Session, *kept) {
 	return s, k
 }
 
-func header(s milter.Session) {
+func sendHeader(s milter.Session) {
 	s.Header([]byte("From"), []byte(" ann@a.example"))
 	s.Header([]byte("Message-ID"), []byte(" <1@a.example>"))
 	s.Header([]byte("Authentication-Results"), []byte(" mx.here.test; dmarc=pass"))
@@ -75,7 +75,7 @@ func TestEachMessageLeavesOneRecord(t *testing.T) {
 	}{
 		{name: "judged and let through", client: "192.0.2.1", want: record.EndAnswered, play: func(s milter.Session) {
 			begin(s)
-			header(s)
+			sendHeader(s)
 			s.Body([]byte("Hello\r\n"))
 			s.Done(milter.Outcome{Reply: s.EndOfMessage(t.Context()).Reply})
 		}, check: func(r *record.Record) bool {
@@ -86,14 +86,14 @@ func TestEachMessageLeavesOneRecord(t *testing.T) {
 		}},
 		{name: "refused", client: "192.0.2.9", want: record.EndAnswered, play: func(s milter.Session) {
 			begin(s)
-			header(s)
+			sendHeader(s)
 			s.Done(milter.Outcome{Reply: s.EndOfMessage(t.Context()).Reply})
 		}, check: func(r *record.Record) bool {
 			return !r.Outcome.Delivered && r.Outcome.Reply.Code == 550 && r.Outcome.Reply == r.Verdict.Reply && r.Outcome.Deleted == 0
 		}},
 		{name: "edits not granted", client: "192.0.2.1", want: record.EndEdits, play: func(s milter.Session) {
 			begin(s)
-			header(s)
+			sendHeader(s)
 			s.EndOfMessage(t.Context())
 			s.Done(milter.Outcome{End: milter.Unsendable, Reply: refused, Problem: "edit"})
 		}, check: func(r *record.Record) bool {
@@ -109,7 +109,7 @@ func TestEachMessageLeavesOneRecord(t *testing.T) {
 		}},
 		{name: "a panic", client: "192.0.2.1", want: record.EndPanic, play: func(s milter.Session) {
 			begin(s)
-			header(s)
+			sendHeader(s)
 			s.Done(milter.Outcome{End: milter.Failed, Reply: refused, Problem: "panic in body"})
 		}, check: func(r *record.Record) bool {
 			return r.Verdict.Step == policy.StepInternal && r.Evidence.MailFromDomain == "a.example"
@@ -125,7 +125,7 @@ func TestEachMessageLeavesOneRecord(t *testing.T) {
 		}},
 		{name: "given up within its body", client: "192.0.2.1", want: record.EndAborted, play: func(s milter.Session) {
 			begin(s)
-			header(s)
+			sendHeader(s)
 			s.Abort()
 			s.Done(milter.Outcome{End: milter.Aborted, Problem: "RSET", HeaderEnded: true})
 		}, check: func(r *record.Record) bool {
@@ -133,14 +133,14 @@ func TestEachMessageLeavesOneRecord(t *testing.T) {
 		}},
 		{name: "given up after a panic", client: "192.0.2.1", want: record.EndAborted, play: func(s milter.Session) {
 			begin(s)
-			header(s)
+			sendHeader(s)
 			s.Done(milter.Outcome{End: milter.Aborted, Problem: "RSET, after a panic in body", HeaderEnded: true})
 		}, check: func(r *record.Record) bool {
 			return r.Evidence.MailFromDomain == "a.example" && !r.Evidence.Has(evidence.SectionFrom) && r.Verdict.Delivery == ""
 		}},
 		{name: "not judged", client: "127.0.0.1", want: record.EndAnswered, play: func(s milter.Session) {
 			begin(s)
-			header(s)
+			sendHeader(s)
 			s.Body([]byte("Hello\r\n"))
 			s.Done(milter.Outcome{Reply: s.EndOfMessage(t.Context()).Reply})
 		}, check: func(r *record.Record) bool {
@@ -221,7 +221,7 @@ func withReplies(t *testing.T, s *judge.Settings, text string) *judge.Settings {
 func TestTheTimeOfTheSenderIsNotOurs(t *testing.T) {
 	s, k := newSession(t, "192.0.2.1")
 	s.Mail(milter.Mail{Address: "ann@a.example"})
-	header(s)
+	sendHeader(s)
 	time.Sleep(20 * time.Millisecond)
 	s.Done(milter.Outcome{Reply: s.EndOfMessage(t.Context()).Reply})
 	if o := k.records[0].Outcome; o.Receiving < 20*time.Millisecond || o.Checking <= 0 || o.Checking > o.Receiving {

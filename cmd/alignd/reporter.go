@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"alignd/config"
+	"alignd/filter"
 	"alignd/journal"
 	"alignd/journal/state"
 	"alignd/metrics"
@@ -28,13 +29,19 @@ func tally(cfg *config.Config) func(*journal.Entry) []state.Tally {
 	if r.From == "" {
 		return nil
 	}
+	return counting(cfg).Tally
+}
+
+// counting is what the options say of it.
+func counting(cfg *config.Config) *send.Counting {
+	r := &cfg.Reports
 	own := ownDomains(cfg)
-	c := send.Counting{EnvelopeTo: r.EnvelopeTo, OptOut: r.OptOut.Domains, Delimiters: cfg.RecipientDelimiter,
+	c := &send.Counting{EnvelopeTo: r.EnvelopeTo, OptOut: r.OptOut.Domains, Delimiters: cfg.RecipientDelimiter, Failures: len(r.Failure.To) > 0,
 		Due: func(domain string) bool { return own(domain) || slices.Contains(r.To, domain) }}
 	for _, address := range append([]string{r.From, r.Bounces}, r.Addresses...) {
 		c.Addresses = append(c.Addresses, strings.ToLower(address))
 	}
-	return c.Tally
+	return c
 }
 
 // reporter sends reports while the daemon runs. A nil reporter sends none.
@@ -45,7 +52,8 @@ type reporter struct {
 }
 
 // startReporter sends what the journal counts. Without a state there is nothing to send.
-func startReporter(cfg *config.Config, m *memory, dns resolver.Lookuper, log *slog.Logger) (*reporter, error) {
+// f hears of what failure reports are to tell.
+func startReporter(cfg *config.Config, m *memory, f *filter.Filter, dns resolver.Lookuper, log *slog.Logger) (*reporter, error) {
 	if cfg.Reports.From == "" || m == nil || m.state == nil {
 		return nil, nil
 	}
@@ -58,6 +66,7 @@ func startReporter(cfg *config.Config, m *memory, dns resolver.Lookuper, log *sl
 	r.cancel = cancel
 	// A restart finds its own lease again, and no two processes have one spool.
 	s.Holder += fmt.Sprintf(" %x", m.spool.ID())
+	startFailures(ctx, m.state, f, &s, &r.ended)
 	r.ended.Go(func() { guarded(log, "sending reports", func() { r.run(ctx, m.state, s, log) }) })
 	return r, nil
 }
@@ -139,16 +148,7 @@ func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger)
 	if s.Organization == "" {
 		s.Organization = host
 	}
-	for _, word := range r.To {
-		switch word {
-		case "all":
-			s.To.All = true
-		case "deserving":
-			s.To.Deserving = true
-		default:
-			s.To.Domains = append(s.To.Domains, word)
-		}
-	}
+	s.To, s.Failures = audience(r.To), failures(cfg)
 	for _, k := range r.DKIM {
 		signer, err := send.ReadKey(k.KeyFile)
 		if err != nil {
@@ -158,6 +158,22 @@ func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger)
 	}
 	s.Transport, err = transport(r, name)
 	return s, err
+}
+
+// audience is what words say.
+func audience(words []string) (a send.Audience) {
+	for _, word := range words {
+		switch word {
+		case "all":
+			a.All = true
+		case "deserving":
+			a.Deserving = true
+		case "own": // they are in it as it is
+		default:
+			a.Domains = append(a.Domains, word)
+		}
+	}
+	return a
 }
 
 // newSender sends what st has. The key of its envelope senders is drawn once, for all

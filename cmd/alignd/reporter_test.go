@@ -87,7 +87,7 @@ func TestReportsLeave(t *testing.T) {
 	defer lines.Close()
 	m := openMemory(cfg, log)
 	defer m.close()
-	reports, err := startReporter(cfg, m, &resolver.Zone{}, log)
+	reports, err := startReporter(cfg, m, nil, &resolver.Zone{}, log)
 	if err != nil {
 		t.Fatal(err)
 	}

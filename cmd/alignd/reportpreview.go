@@ -23,7 +23,7 @@ import (
 // previewFlags say which report is shown, and how.
 type previewFlags struct {
 	config, day, from, organization, contact, schema string
-	xml, envelopeTo                                  bool
+	xml, envelopeTo, failure                         bool
 }
 
 func reportPreviewCommand() *cobra.Command {
@@ -36,6 +36,9 @@ func reportPreviewCommand() *cobra.Command {
 They are made of the journal (option journal). Nothing is sent. A policy that changed
 within the day, and more than 100,000 kinds of messages, give several reports.
 
+With --failure it prints the failure reports (RFC 9991) that are held for the domain now,
+as they stand (option reports.failure).
+
 Exit status 0: a report was made; 1: there is none, or the journal cannot be read; 2:
 wrong usage.`,
 		Args: func(c *cobra.Command, args []string) error {
@@ -44,7 +47,12 @@ wrong usage.`,
 			}
 			return nil
 		},
-		RunE: func(c *cobra.Command, args []string) error { return f.run(c, args[0]) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if f.failure {
+				return previewFailures(c, f.config, args[0])
+			}
+			return f.run(c, args[0])
+		},
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.config, "config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
@@ -53,6 +61,7 @@ wrong usage.`,
 	flags.StringVar(&f.organization, "organization", "", "who reports (default reports.organization, else the domain of --from)")
 	flags.StringVar(&f.schema, "schema", "", "rfc9990, or rfc7489 for old readers (default reports.schema)")
 	flags.BoolVar(&f.xml, "xml", false, "print the XML alone")
+	flags.BoolVar(&f.failure, "failure", false, "print the failure reports that are held, instead")
 	return c
 }
 

@@ -51,6 +51,7 @@ type reportStatus struct {
 	Counting   []countingStatus    `json:"counting"`
 	Outbox     []outboxStatus      `json:"outbox"`
 	Suppressed []suppressionStatus `json:"suppressed"`
+	Failures   []failureStatus     `json:"failures"`
 }
 
 type countingStatus struct {
@@ -100,8 +101,8 @@ func readReportStatus(ctx context.Context, file string) (*reportStatus, error) {
 	if err != nil {
 		return nil, failure{err}
 	}
-	s := &reportStatus{Counting: []countingStatus{}, Outbox: []outboxStatus{}, Suppressed: []suppressionStatus{}}
-	if err := errors.Join(s.counting(ctx, st, send.New(st, settings)), s.outbox(ctx, st)); err != nil {
+	s := &reportStatus{Counting: []countingStatus{}, Outbox: []outboxStatus{}, Suppressed: []suppressionStatus{}, Failures: []failureStatus{}}
+	if err := errors.Join(s.counting(ctx, st, send.New(st, settings)), s.outbox(ctx, st), s.failures(ctx, st)); err != nil {
 		return nil, failure{err}
 	}
 	return s, nil
@@ -161,6 +162,7 @@ func (s *reportStatus) print(out io.Writer) error {
 	for _, x := range s.Suppressed {
 		fmt.Fprintf(w, "%s\t%s\t%s\n", printable(x.Target), x.Until, printable(x.Reason))
 	}
+	s.printFailures(w)
 	return w.Flush()
 }
 

@@ -160,7 +160,7 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	}
 	defer d.dns.Close()
 	var err error
-	if d.reports, err = startReporter(d.cfg, d.memory, d.dns, d.log); err != nil {
+	if d.reports, err = startReporter(d.cfg, d.memory, d.filter, d.dns, d.log); err != nil {
 		return failure{err}
 	}
 	defer d.reports.close()

@@ -67,6 +67,12 @@ var steps = []step{
 			dkim bigint NOT NULL, spf bigint NOT NULL, disposition text NOT NULL, signers text NOT NULL, sender text NOT NULL,
 			messages bigint NOT NULL, PRIMARY KEY (id, line))`,
 	}},
+	{works: 1, statements: []string{
+		// Failure reports that are not due yet, and mails with one by day.
+		`CREATE TABLE state_failures (kind <blob> PRIMARY KEY, domain text NOT NULL, opened bigint NOT NULL, due bigint NOT NULL,
+			incidents bigint NOT NULL, data <blob> NOT NULL)`,
+		"CREATE TABLE state_failure_mails (target text NOT NULL, day bigint NOT NULL, mails bigint NOT NULL, PRIMARY KEY (target, day))",
+	}},
 }
 
 // What is wrong with tables.

@@ -2,8 +2,10 @@ package state
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"database/sql"
+	"maps"
 	"slices"
 	"sync/atomic"
 	"time"
@@ -21,6 +23,8 @@ type Tally struct {
 	Due    bool      // the report is sent whatever else is counted, as of a domain of ours
 	About  []byte    // the report; that of the last message holds
 	Passed bool      // the message passed, so the domain does send mail here
+	// OnlyPassed: nothing is counted but that it passed; Domain and Day are set.
+	OnlyPassed bool
 	// Optional: the message alone is no reason for a report.
 	Optional bool
 	Line     [32]byte
@@ -48,6 +52,7 @@ const (
 type tallies struct {
 	of      func(*journal.Entry) []Tally
 	reports map[[32]byte]*gathered
+	passes  map[pass]bool
 	known   map[int64]int64 // lines of a day in the database, as far as known
 	told    int64           // the day of which was told that it is full
 
@@ -72,11 +77,12 @@ type line struct {
 }
 
 func newTallies(of func(*journal.Entry) []Tally) *tallies {
-	return &tallies{of: of, reports: map[[32]byte]*gathered{}, known: map[int64]int64{}}
+	return &tallies{of: of, reports: map[[32]byte]*gathered{}, passes: map[pass]bool{}, known: map[int64]int64{}}
 }
 
 func (t *tallies) clear() {
 	clear(t.reports)
+	clear(t.passes)
 	t.overRows, t.overReports = 0, 0
 }
 
@@ -87,12 +93,22 @@ func (t *tallies) written() {
 	t.clear()
 }
 
+// pass is a day on which mail of a domain passed.
+type pass struct {
+	domain string
+	day    int64
+}
+
 // note adds what e says. A message whose answer the MTA may not have heard comes again.
 func (t *tallies) note(e *journal.Entry) {
 	if t.of == nil || e.Answer != journal.AnswerWritten {
 		return
 	}
 	for _, x := range t.of(e) {
+		if x.OnlyPassed {
+			t.passes[pass{x.Domain, x.Day.Unix()}] = true
+			continue
+		}
 		g := t.reports[x.Report]
 		if g == nil {
 			g = &gathered{lines: map[[32]byte]*line{}}
@@ -127,6 +143,14 @@ func (s *State) writeTallies(ctx context.Context, tx *sql.Tx) error {
 	s.reports.overRows, s.reports.overReports = 0, 0 // of a try that failed
 	for _, k := range sortedKeys(s.reports.reports) {
 		if err := s.writeReport(ctx, tx, s.reports.reports[k]); err != nil {
+			return err
+		}
+	}
+	passes := slices.SortedFunc(maps.Keys(s.reports.passes), func(a, b pass) int {
+		return cmp.Or(cmp.Compare(a.domain, b.domain), cmp.Compare(a.day, b.day))
+	})
+	for _, p := range passes {
+		if _, err := s.exec(ctx, tx, "INSERT INTO state_passes VALUES (?, ?) ON CONFLICT DO NOTHING", p.domain, p.day); err != nil {
 			return err
 		}
 	}

@@ -4,10 +4,12 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"alignd/evidence"
 	"alignd/journal"
 	"alignd/journal/state"
+	"alignd/record"
 	"alignd/report/aggregate"
 )
 
@@ -32,6 +34,8 @@ type Counting struct {
 	Due func(domain string) bool
 	// OptOut are Policy Domains that are not counted.
 	OptOut []string
+	// Failures: passes of domains are noted that want failure reports only.
+	Failures bool
 }
 
 // Tally is for state.Options.
@@ -49,20 +53,40 @@ func (c *Counting) Tally(e *journal.Entry) (list []state.Tally) {
 			Line: o.Row.Key(), Data: encode(&o.Row),
 		})
 	}
+	if c.Failures {
+		list = append(list, passes(e.Record)...)
+	}
+	return list
+}
+
+// passes are those of Policy Domains with ruf and without rua.
+func passes(r *record.Record) (list []state.Tally) {
+	if r.Outcome.End != record.EndAnswered || r.Verdict.NotJudged {
+		return nil
+	}
+	for i := range r.Evidence.DMARC {
+		dm := &r.Evidence.DMARC[i]
+		if dm.Result == evidence.Pass && dm.PolicyDomain != "" && len(dm.Published.RUF) > 0 && len(dm.Published.RUA) == 0 {
+			list = append(list, state.Tally{OnlyPassed: true, Domain: dm.PolicyDomain, Day: r.Evidence.Time.UTC().Truncate(24 * time.Hour)})
+		}
+	}
 	return list
 }
 
 // optional: a message with the null reverse-path is a notification, and one to an
 // address of ours a report or an answer to one.
 func (c *Counting) optional(ev *evidence.Message) bool {
-	return ev.MailFrom == "" || slices.ContainsFunc(ev.Recipients, func(r evidence.Recipient) bool {
-		address := strings.ToLower(r.Address)
-		local, host, _ := strings.Cut(address, "@")
-		if i := strings.IndexAny(local, c.Delimiters); i > 0 {
-			local = local[:i]
-		}
-		return slices.Contains(c.Addresses, address) || slices.Contains(c.Addresses, local+"@"+host)
-	})
+	return ev.MailFrom == "" || slices.ContainsFunc(ev.Recipients, func(r evidence.Recipient) bool { return c.Ours(r.Address) })
+}
+
+// Ours reports whether reports and answers to them come in at an address.
+func (c *Counting) Ours(address string) bool {
+	address = strings.ToLower(address)
+	local, host, _ := strings.Cut(address, "@")
+	if i := strings.IndexAny(local, c.Delimiters); i > 0 {
+		local = local[:i]
+	}
+	return slices.Contains(c.Addresses, address) || slices.Contains(c.Addresses, local+"@"+host)
 }
 
 func encode(v any) []byte {

@@ -39,7 +39,7 @@ func (s *Sender) sendDue(ctx context.Context, first bool) error {
 		if x.State.Over() || ctx.Err() != nil {
 			continue
 		}
-		ok, whole := s.room(x.Target)
+		ok, whole := s.room(x)
 		if whole {
 			break
 		}
@@ -161,6 +161,9 @@ func (s *Sender) tally(answer error) {
 
 // mail is the report as it leaves for a target: the same each time.
 func (s *Sender) mail(p *state.Part, to string) ([]byte, error) {
+	if isFailure(p.ID) {
+		return s.failureMail(p, to)
+	}
 	var k kept
 	if err := json.Unmarshal(p.About, &k); err != nil {
 		return nil, err

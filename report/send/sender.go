@@ -106,7 +106,7 @@ func (s *Sender) Step(ctx context.Context) error {
 	}
 	began := !s.held
 	s.held = true
-	return errors.Join(s.cutDue(ctx), s.sendDue(ctx, began), s.state.ForgetReports(ctx, s.now(), s.KeepSent),
+	return errors.Join(s.cutDue(ctx), s.cutFailures(ctx), s.sendDue(ctx, began), s.state.ForgetReports(ctx, s.now(), s.KeepSent),
 		s.state.Drop(ctx, s.now().Add(-keepDrafts)), s.look(ctx))
 }
 
@@ -267,8 +267,9 @@ func organization(address string) string {
 	return host
 }
 
-// room reports whether a further mail is within the limits, and counts it.
-func (s *Sender) room(address string) (ok bool, whole bool) {
+// room reports whether a further mail is within the limits, and counts it. Failure
+// reports have limits of their own by day, so that they are never in the way of others.
+func (s *Sender) room(x *state.Item) (ok bool, whole bool) {
 	now := s.now()
 	if day := now.UTC().Truncate(24 * time.Hour); day != s.sentOn {
 		s.sentOn = day
@@ -277,8 +278,14 @@ func (s *Sender) room(address string) (ok bool, whole bool) {
 	if now.Sub(s.minute).Abs() >= time.Minute {
 		s.minute, s.count = now, 0
 	}
-	org := organization(address)
+	org := organization(x.Target)
 	switch {
+	case isFailure(x.ID):
+		if s.Limits.PerMinute > 0 && s.count >= s.Limits.PerMinute {
+			return false, true
+		}
+		s.count++
+		return true, false
 	case s.Limits.PerMinute > 0 && s.count >= s.Limits.PerMinute, s.Limits.PerDay > 0 && s.sent[""] >= s.Limits.PerDay:
 		return false, true
 	case s.Limits.PerOrganization > 0 && s.sent[org] >= s.Limits.PerOrganization:

@@ -40,6 +40,24 @@ type Settings struct {
 	Log      *slog.Logger
 	// Holder names this process among those that share a store.
 	Holder string
+	// Failures are failure reports; zero for none.
+	Failures Failures
+}
+
+// Failures say who gets failure reports (RFC 9991), and how often.
+type Failures struct {
+	// To is who gets them beside own domains.
+	To Audience
+	// Every is how long one report stands for all messages of its kind; 0: none are sent.
+	Every time.Duration
+	// PerDomain is how many kinds of failures of one Policy Domain are told within Every.
+	PerDomain int
+	// PerAddress and PerDay are mails a day, to one address and to all.
+	PerAddress, PerDay int64
+	// Ours reports whether reports and answers to them come in at an address.
+	Ours func(address string) bool
+	// Key keys the hashes of local parts; equal on all hosts.
+	Key []byte
 }
 
 // Audience is who gets reports.

@@ -33,7 +33,7 @@ func (s *Sender) targetsOf(ctx context.Context, a *about) (list []target) {
 		}
 		t := target{address: address}
 		if slices.Contains(a.Other, uri) {
-			t = s.external(ctx, a.Scope.Domain, address, host)
+			t = s.external(ctx, a.Scope.Domain, address, host, ruaOf)
 		}
 		if t.refused == "" {
 			t.refused = s.optedOut(t.address, host)
@@ -54,9 +54,13 @@ func ascii(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
 }
 
+// ruaOf are the addresses for aggregate reports, rufOf those for failure reports.
+func ruaOf(r *dmarc.Record) []string { return r.RUA }
+func rufOf(r *dmarc.Record) []string { return r.RUF }
+
 // external asks whether a host takes reports about a domain (RFC 9990 section 4, steps
-// 2 to 7).
-func (s *Sender) external(ctx context.Context, policyDomain, address, host string) target {
+// 2 to 7; RFC 9991 section 5). instead are the addresses that the host may name instead.
+func (s *Sender) external(ctx context.Context, policyDomain, address, host string, instead func(*dmarc.Record) []string) target {
 	t := target{address: address}
 	answer, err := s.DNS.Lookup(ctx, policyDomain+"._report._dmarc."+host, dns.TypeTXT)
 	if err != nil {
@@ -74,10 +78,11 @@ func (s *Sender) external(ctx context.Context, policyDomain, address, host strin
 			continue
 		}
 		agrees = true
-		if len(rec.RUA) == 0 {
+		uris := instead(&rec)
+		if len(uris) == 0 {
 			continue
 		}
-		for _, uri := range rec.RUA {
+		for _, uri := range uris {
 			if other, otherHost, ok := mailbox(uri); ok && otherHost == host {
 				t.address = other
 				return t

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"alignd/config"
+	"alignd/domain"
+	"alignd/filter"
+	"alignd/header"
+	"alignd/journal/state"
+	"alignd/record"
+	"alignd/report/send"
+)
+
+// failures are what the options say of failure reports; zero where none are sent.
+func failures(cfg *config.Config) send.Failures {
+	o := &cfg.Reports.Failure
+	if len(o.To) == 0 {
+		return send.Failures{}
+	}
+	return send.Failures{To: audience(o.To), Every: o.Every.Duration, PerDomain: o.PerDomain,
+		PerAddress: int64(o.PerAddress), PerDay: int64(o.PerDay), Ours: counting(cfg).Ours}
+}
+
+// failureWatch is a filter.Failures. It takes nothing before the key of redaction is there.
+type failureWatch struct{ holder atomic.Pointer[send.Holder] }
+
+// Note implements filter.Failures.
+func (w *failureWatch) Note(r *record.Record, h *header.Fields) func(bool) {
+	if holder := w.holder.Load(); holder != nil {
+		return holder.Note(r, h)
+	}
+	return nil
+}
+
+// startFailures has f hear of what is due, where failure reports are on. All hosts share
+// the key of redaction, which is drawn once.
+func startFailures(ctx context.Context, st *state.State, f *filter.Filter, s *send.Settings, ended *sync.WaitGroup) {
+	if s.Failures.Every <= 0 {
+		return
+	}
+	w := &failureWatch{}
+	f.ReportFailures(w)
+	ended.Go(func() {
+		guarded(s.Log, "failure reports", func() {
+			defer w.holder.Store(nil)
+			for {
+				key, err := st.Secret(ctx, "redaction of failure reports", func() []byte {
+					key := make([]byte, 32)
+					rand.Read(key) // it never fails
+					return key
+				})
+				if err == nil {
+					settings := *s
+					settings.Failures.Key = key
+					holder := send.NewHolder(st, &settings)
+					w.holder.Store(holder)
+					holder.Run(ctx)
+					return
+				}
+				s.Log.Warn("failure reports wait", "err", err)
+				select {
+				case <-ctx.Done():
+					return
+				case <-time.After(time.Minute):
+				}
+			}
+		})
+	})
+}
+
+// failureStatus is a failure report that is held.
+type failureStatus struct {
+	Domain   string `json:"policy_domain"`
+	Since    string `json:"since"`
+	Due      string `json:"due"`
+	Messages int64  `json:"messages"`
+}
+
+// failures are those that are held; where others are stands in the outbox.
+func (s *reportStatus) failures(ctx context.Context, st *state.State) error {
+	list, err := st.Failures(ctx, time.Now().Add(48*time.Hour))
+	for _, f := range list {
+		s.Failures = append(s.Failures, failureStatus{f.Domain, f.Opened.Format(time.RFC3339), f.Due.Format(time.RFC3339), f.Incidents})
+	}
+	return err
+}
+
+func (s *reportStatus) printFailures(w io.Writer) {
+	if len(s.Failures) == 0 {
+		return
+	}
+	fmt.Fprintln(w, "\nFAILURES OF\tSINCE\tLEAVES\tMESSAGES")
+	for _, f := range s.Failures {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\n", printable(f.Domain), f.Since, f.Due, f.Messages)
+	}
+}
+
+// previewFailures prints the failure reports that are held for a Policy Domain.
+func previewFailures(c *cobra.Command, file, name string) error {
+	cfg, err := readConfig(config.Input{File: file})
+	if err != nil {
+		return err
+	}
+	if name, err = domain.Normalize(name); err != nil {
+		return fmt.Errorf("%q: %w", name, err)
+	}
+	if cfg.Reports.From == "" {
+		return failure{errNoReports}
+	}
+	ctx := context.WithoutCancel(c.Context())
+	st, err := readState(ctx, cfg)
+	if err != nil {
+		return failure{err}
+	}
+	defer st.Close()
+	settings, err := reportSettings(cfg, nil, nil)
+	if err != nil {
+		return failure{err}
+	}
+	list, err := st.Failures(ctx, time.Now().Add(48*time.Hour))
+	if err != nil {
+		return failure{err}
+	}
+	sender, found := send.New(st, settings), false
+	for i := range list {
+		if list[i].Domain != name {
+			continue
+		}
+		mail, to, err := sender.PreviewFailure(&list[i])
+		if err != nil {
+			return failure{err}
+		}
+		if found = true; len(to) > 1 {
+			fmt.Fprintf(c.ErrOrStderr(), "alignd: it would go to: %s\n", printable(strings.Join(to, ", ")))
+		}
+		if _, err := c.OutOrStdout().Write(bytes.ReplaceAll(mail, []byte("\r\n"), []byte("\n"))); err != nil {
+			return failure{err}
+		}
+	}
+	if !found {
+		return failure{fmt.Errorf("no failure report on %s is held", name)}
+	}
+	return nil
+}
