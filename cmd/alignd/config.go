@@ -36,13 +36,13 @@ func readConfig(in config.Input) (*config.Config, error) {
 func configCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "Check, show or compare configurations, or print the default one",
+		Short: "Check, show or compare configurations, print the default one, or make one of another filter's",
 		Args:  noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return fmt.Errorf("say which: config check [FILE], config show [FILE], config diff A B or config defaults")
+			return fmt.Errorf("say which: config check [FILE], config show [FILE], config diff A B, config import FILE... or config defaults")
 		},
 	}
-	c.AddCommand(configCheckCommand(), configShowCommand(), configDiffCommand(), &cobra.Command{
+	c.AddCommand(configCheckCommand(), configShowCommand(), configDiffCommand(), configImportCommand(), &cobra.Command{
 		Use:   "defaults",
 		Short: "Print every option with its default and what it does",
 		Args:  noArgs,

@@ -14,6 +14,7 @@
 //	alignd config check [FILE] tell what is wrong with a configuration
 //	alignd config show [FILE]  print what is in force, with the origin of each value
 //	alignd config diff A B   tell what differs in effect between two configurations
+//	alignd config import FILE... make a configuration of those of opendmarc, opendkim and others
 //	alignd report show FILE  show the DMARC reports that others send
 //	alignd probe [ADDRESS]   send a message through the running filter, for monitoring
 //	alignd doctor            say what is wrong around alignd, and the line that cures it

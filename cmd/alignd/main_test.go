@@ -23,7 +23,7 @@ func TestUsage(t *testing.T) {
 		{name: "help", args: []string{"--help"}, stdout: "alignd [command]"},
 		{name: "help of check", args: []string{"check", "--help"}, stdout: "--mail-from"},
 		{name: "a file name with control characters", args: []string{"check", "no\x1b[31m"}, status: 2, stderr: "stat no?[31m: no such file"},
-		{name: "config alone", args: []string{"config"}, status: 2, stderr: "config diff A B or config defaults"},
+		{name: "config alone", args: []string{"config"}, status: 2, stderr: "config diff A B, config import FILE... or config defaults"},
 		{name: "config check of two files", args: []string{"config", "check", "a", "b"}, status: 2,
 			stderr: `config check takes one argument, but behind "a" there is "b"`},
 	} {

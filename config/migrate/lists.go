@@ -1,0 +1,197 @@
+package migrate
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// sealerList are domains whose ARC seals a filter believed.
+type sealerList struct {
+	from  setting
+	names []string
+}
+
+// sealers makes trusted Sealers; several options make one list.
+func (in *importer) sealers(s setting, names []string) note {
+	const why = "seals of these domains are believed where the chain passes, every Sealer down to the one that vouches is listed, and it says dmarc=pass for the Author Domain; without clients anybody can send again what they sealed, so name the addresses that they send from"
+	if in.sealer == nil {
+		in.sealer = &sealerList{from: s}
+	} else if i := slices.IndexFunc(in.out.target.pairs, func(w written) bool { return w.path == "trusted_sealers" }); i >= 0 {
+		in.out.target.pairs = slices.Delete(in.out.target.pairs, i, i+1)
+	}
+	before := len(in.sealer.names)
+	for _, name := range names {
+		if !slices.Contains(in.sealer.names, name) {
+			in.sealer.names = append(in.sealer.names, name)
+		}
+	}
+	n := in.take(in.sealer.from, note{kind: Changed, key: "trusted_sealers", why: why},
+		pair{"trusted_sealers", []entry{{{"id", "believed"}, {"domains", in.sealer.names}}}})
+	if n.kind == None { // back to what was taken before
+		in.sealer.names = in.sealer.names[:before]
+		if before > 0 {
+			in.take(in.sealer.from, note{}, pair{"trusted_sealers", []entry{{{"id", "believed"}, {"domains", in.sealer.names}}}})
+		}
+	}
+	return n
+}
+
+// refusesByDMARC and refusesBySPF say whether an imported filter refuses mail.
+func (in *importer) refusesByDMARC() bool { return in.is("opendmarc", "RejectFailures") }
+func (in *importer) refusesBySPF() bool   { return in.target().has("spf_fail") }
+
+func (in *importer) target() *target { return &in.out.target }
+
+// networks decides which hosts' mail is not judged at all. It is the list of the
+// filter that refuses, or else of the first: where another one lets more hosts be,
+// their mail was judged all the same.
+func (in *importer) networks() {
+	decider := ""
+	for _, name := range []string{"opendmarc", "policyd-spf", "opendkim", "openarc"} {
+		if decider == "" && in.has(name) && (name != "policyd-spf" || in.refusesBySPF()) {
+			decider = name
+		}
+	}
+	var exempt []netip.Prefix
+	for _, l := range in.lists {
+		if l.filter == decider && decider != "policyd-spf" {
+			exempt = append(exempt, l.networks...)
+		}
+	}
+	for _, l := range in.lists {
+		if l.filter == "policyd-spf" {
+			continue
+		}
+		var loopback, other []netip.Prefix
+		for _, p := range l.networks {
+			if isLoopback(p) {
+				loopback = append(loopback, p)
+			} else {
+				other = append(other, p)
+			}
+		}
+		n := note{kind: Taken, key: "not_judged.networks"}
+		switch {
+		case len(other) == 0 && len(loopback) == 0:
+			n.kind, n.why = None, "it has no address or network"
+		case len(other) == 0:
+			n.why = "loopback is not judged in any case (not_judged.loopback)"
+		case l.filter == decider:
+			n.why = "mail of these networks is not judged and keeps its results"
+			n = in.takeMore(l.setting, n, "not_judged.networks", texts(other))
+		default:
+			n = in.notExempt(n, other, exempt, decider)
+		}
+		if more := l.notes(); more != "" {
+			n.refuses, n.why = true, n.why+"; "+more
+			n.kind = max(n.kind, Changed)
+		}
+		in.amend(l.setting, n)
+	}
+}
+
+// notExempt is about networks that only a filter that does not decide lets be.
+func (in *importer) notExempt(n note, nets, exempt []netip.Prefix, decider string) note {
+	var more []netip.Prefix
+	for _, p := range nets {
+		if !slices.ContainsFunc(exempt, func(e netip.Prefix) bool { return e.Bits() <= p.Bits() && e.Contains(p.Addr()) }) {
+			more = append(more, p)
+		}
+	}
+	if len(more) == 0 {
+		n.why = decider + " lets them be too"
+		return n
+	}
+	n.kind = Changed
+	n.why = fmt.Sprintf("%s judged mail of these networks, and so does alignd: it is not written. Where they are yours and send outbound mail through here, write not_judged: {networks: [%s]}", decider, strings.Join(shortList(texts(more)), ", "))
+	return n
+}
+
+func shortList(list []string) []string {
+	const most = 20
+	if len(list) > most {
+		return append(slices.Clone(list[:most]), "...")
+	}
+	return list
+}
+
+// takeMore adds to a list that several options write.
+func (in *importer) takeMore(s setting, n note, path string, values []string) note {
+	t := in.target()
+	i := slices.IndexFunc(t.pairs, func(w written) bool { return w.path == path })
+	if i < 0 {
+		return in.take(s, n, pair{path, values})
+	}
+	before := t.pairs[i]
+	list := slices.Clone(before.value.([]string))
+	for _, v := range values {
+		if !slices.Contains(list, v) {
+			list = append(list, v)
+		}
+	}
+	t.pairs = slices.Delete(t.pairs, i, i+1)
+	if n = in.take(s, n, pair{path, list}); n.kind == None {
+		t.pairs = append(t.pairs, before)
+	}
+	return n
+}
+
+// vouchers are hosts whose SPF policyd-spf does not check. Where nothing is refused by
+// DMARC, an exception lets their mail in; where DMARC refuses, that exception would let
+// in more than before.
+func (in *importer) vouchers() {
+	var clients, ptr []string
+	var from []setting
+	for _, l := range in.lists {
+		if l.filter != "policyd-spf" {
+			continue
+		}
+		var nets []netip.Prefix
+		for _, p := range l.networks {
+			if !isLoopback(p) {
+				nets = append(nets, p)
+			}
+		}
+		names := l.names
+		if l.setting.name != "Domain_Whitelist_PTR" {
+			names = nil
+		}
+		switch {
+		case len(nets)+len(names) == 0:
+			in.amend(l.setting, note{kind: Taken, key: "not_judged.loopback", why: "loopback is not judged in any case (not_judged.loopback)"})
+		case !in.refusesBySPF():
+			in.amend(l.setting, note{kind: Taken, why: "SPF alone refuses nothing, so nobody needs an exception"})
+		case in.refusesByDMARC():
+			in.amend(l.setting, note{kind: None, key: "spf_fail", refuses: true, why: "an exception for these hosts would also let in what opendmarc refuses; where they are relays of yours, list them in trusted_relays, and the client behind them is checked"})
+		default:
+			clients = append(clients, texts(nets)...)
+			for _, name := range names {
+				ptr = append(ptr, name, "."+name)
+			}
+			from = append(from, l.setting)
+		}
+	}
+	if len(from) == 0 {
+		return
+	}
+	n := in.take(from[0], note{kind: Changed, key: "exceptions", why: "an exception lets mail of these hosts in; unlike before SPF is checked and its result written. Where they are relays of yours, trusted_relays is better: the client behind them is checked"},
+		pair{"exceptions", vouched(clients, ptr)})
+	for _, s := range from {
+		in.amend(s, n)
+	}
+}
+
+func vouched(clients, ptr []string) []entry {
+	var all []entry
+	add := func(id, kind string, list []string) {
+		if len(list) > 0 {
+			all = append(all, entry{{"id", id}, {"action", "accept"}, {"proof", entryMap{{kind, list}}},
+				{"reason", "SPF was not checked for it"}, {"never_expires", true}})
+		}
+	}
+	add("policyd-spf-hosts", "clients", clients)
+	add("policyd-spf-names", "ptr", ptr)
+	return all
+}

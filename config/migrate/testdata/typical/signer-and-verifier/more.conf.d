@@ -1,0 +1,2 @@
+RemoveARFrom .example.com
+SyslogSuccess yes
