@@ -75,6 +75,11 @@ func TestAnExportGoesFromOneStoreIntoTheOther(t *testing.T) {
 		return path
 	}
 	path := export(lite)
+	monitors := write(t, "monitors.yaml", "mode: monitor\n")
+	exit, replayed, errs := called("replay", "--config", monitors, "--journal", lite, "--json")
+	if exit != 0 || !strings.Contains(replayed, "bank.example") {
+		t.Fatalf("exit %d: %s%s", exit, replayed, errs)
+	}
 	for _, into := range []string{big, back} {
 		for range 3 {
 			if exit, _, errs := called("journal", "import", "--config", into, path); exit != 0 || !strings.Contains(errs, "4 messages are in the journal") {
@@ -90,6 +95,9 @@ func TestAnExportGoesFromOneStoreIntoTheOther(t *testing.T) {
 		if exit, out, _ := called("log", "--config", into, "--json"); exit != 0 || strings.Count(out, "\n") != 4 {
 			t.Errorf("exit %d: %s", exit, out)
 		}
+		if exit, out, errs := called("replay", "--config", monitors, "--journal", into, "--json"); exit != 0 || out != replayed {
+			t.Errorf("exit %d: %s%swant %s", exit, out, errs, replayed)
+		}
 		path = export(into)
 	}
 	for _, from := range []string{lite, big} { // where it is, from elsewhere
@@ -98,7 +106,7 @@ func TestAnExportGoesFromOneStoreIntoTheOther(t *testing.T) {
 			t.Errorf("exit %d: %s", exit, errs)
 		}
 	}
-	exit, _, errs := called("journal", "backup", "--config", big, filepath.Join(t.TempDir(), "backup"))
+	exit, _, errs = called("journal", "backup", "--config", big, filepath.Join(t.TempDir(), "backup"))
 	if exit != exitFailure || !strings.Contains(errs, "pg_dump --format=custom") {
 		t.Errorf("exit %d: %s", exit, errs)
 	}

@@ -17,6 +17,7 @@ import (
 	"alignd/config"
 	"alignd/evidence"
 	"alignd/header"
+	"alignd/internal/pgtest"
 	"alignd/journal"
 	"alignd/journal/spool"
 	"alignd/journal/state"
@@ -29,6 +30,7 @@ type rollingOut struct {
 	*rolloutWatch
 	t     *testing.T
 	dir   string
+	url   string // of the database that hosts share, if there is one
 	file  string
 	cfg   *config.Config
 	state *state.State
@@ -42,9 +44,12 @@ const stopping = `domains:
     rollout: [{stage: quarantine}, {stage: reject, stop_if: {failing_share: 10%, over: 6h}}]
 `
 
-func rollOut(t *testing.T, rollout string) *rollingOut {
+func rollOut(t *testing.T, rollout string) *rollingOut { return rollOutWith(t, rollout, "") }
+
+// rollOutWith shares the state over a database.
+func rollOutWith(t *testing.T, rollout, url string) *rollingOut {
 	t.Helper()
-	s := &rollingOut{t: t, dir: t.TempDir()}
+	s := &rollingOut{t: t, dir: t.TempDir(), url: url}
 	s.file = filepath.Join(s.dir, "alignd.yaml")
 	s.configure(rollout)
 	var err error
@@ -58,7 +63,7 @@ func rollOut(t *testing.T, rollout string) *rollingOut {
 
 func (s *rollingOut) configure(rollout string) {
 	s.t.Helper()
-	text := fmt.Sprintf("journal: {store: sqlite, path: %s}\n%s", filepath.Join(s.dir, "state"), rollout)
+	text := fmt.Sprintf("journal: {store: sqlite, path: %q, url: %q}\n%s", filepath.Join(s.dir, "state"), s.url, rollout)
 	if err := os.WriteFile(s.file, []byte(text), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
@@ -175,6 +180,22 @@ func TestARolloutStopsItself(t *testing.T) {
 	s.now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	s.mail(100, "192.0.2.1", evidence.Fail, -90*time.Minute)
 	s.expect("it exceeds its bound anew", "bank/reject", "rollout stopped")
+}
+
+// Hosts that share their state, each with records of its own, stop and go on together.
+func TestHostsStopARolloutTogether(t *testing.T) {
+	url := pgtest.Start(t).URL("postgres")
+	a, b := rollOutWith(t, stopping, url), rollOutWith(t, stopping, url)
+	a.steady(100, "192.0.2.1")
+	b.expect("nothing fails", "")
+	a.mail(30, "192.0.2.1", evidence.Fail, 0)
+	a.expect("above the bound", "bank/reject", `msg="rollout stopped"`)
+	b.expect("stopped by the other host", "bank/reject", "rollout is stopped")
+	b.restart(b.state)
+	b.expect("a restart", "bank/reject", "rollout is stopped")
+	b.command(0, "bank/reject goes on", "resume", "bank/reject")
+	b.expect("resumed here", "", "rollout goes on")
+	a.expect("and there", "", "rollout goes on")
 }
 
 // Nobody stops a rollout with copies of signed mail, and forgeries from where he sends them.
