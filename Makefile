@@ -9,7 +9,8 @@ BUILT      ?= build/alignd
 FUZZTIME   ?= 30s
 BENCH      ?= .
 
-VERSION    := 0.1.0-dev$(shell git describe --always --dirty --exclude '*' --abbrev=10 2>/dev/null | sed 's/^/+/')
+# Of git's tags; 'make VERSION=1.2.3 ...' where there is no git.
+VERSION    := $(shell packaging/version)
 
 BINDIR = $(PREFIX)/bin
 MANDIR = $(PREFIX)/share/man
@@ -18,11 +19,22 @@ BASHDIR = $(PREFIX)/share/bash-completion/completions
 ZSHDIR  = $(PREFIX)/share/zsh/site-functions
 FISHDIR = $(PREFIX)/share/fish/vendor_completions.d
 GOBUILD = -trimpath -ldflags '-X main.version=$(VERSION)'
+
+# A package is made for this machine, or for ARCH=amd64, ARCH=arm64, ARCH=i386 and
+# so on, Debian's words. What goes into it depends on nothing but the commit and
+# the release of Go.
+ARCH       ?= $(shell dpkg --print-architecture 2>/dev/null || go env GOARCH)
+OS         ?= linux
+DEBDIR     ?= build/deb
+GOARCHOF    = $(or $(patsubst i386,386,$(filter i386,$(1))),$(patsubst armhf,arm,$(filter armhf,$(1))),$(patsubst ppc64el,ppc64le,$(filter ppc64el,$(1))),$(1))
+SOURCE_DATE_EPOCH ?= $(shell packaging/version date)
+MAINTAINER ?= $(shell packaging/version maintainer)
 # Root is needed to start a private Postfix; nothing else runs as root.
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test faults million ten-million unit scores lint cross fmt e2e fuzz bench install uninstall clean
+.PHONY: help build demo test faults million ten-million unit scores lint cross fmt e2e fuzz bench deb static sbom release container packages \
+	install uninstall clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,12 +58,13 @@ lint: ## gofmt, go vet, staticcheck, and whether CHANGELOG.md tells of what chan
 	@.ci/changelog
 
 # Where Sendmail is still at home, and the other machines that alignd runs on.
+CROSS = linux/amd64 linux/arm64 linux/386 freebsd/amd64 freebsd/arm64 openbsd/amd64
 cross: ## builds for other systems and processors, and what go vet says of FreeBSD
 	CGO_ENABLED=0 GOOS=freebsd go vet ./...
-	CGO_ENABLED=0 GOOS=freebsd go build -o /dev/null ./cmd/alignd
-	CGO_ENABLED=0 GOOS=openbsd go build -o /dev/null ./cmd/alignd
-	CGO_ENABLED=0 GOARCH=arm64 go build -o /dev/null ./cmd/alignd
-	CGO_ENABLED=0 GOARCH=386 go build -o /dev/null ./cmd/alignd
+	@for at in $(CROSS); do \
+		echo "CGO_ENABLED=0 GOOS=$${at%/*} GOARCH=$${at#*/} go build ./cmd/alignd"; \
+		CGO_ENABLED=0 GOOS=$${at%/*} GOARCH=$${at#*/} go build -o /dev/null ./cmd/alignd || exit 1; \
+	done
 
 unit:
 	CGO_ENABLED=1 go test -race ./...
@@ -121,6 +134,50 @@ bench: ## benchmarks, the daemon under load, messages through real MTAs; BENCH=r
 	build/load -sizes 1e3,1e4,1e5,1e6,1e7,1e8
 	$(ROOT) build/load -through postfix -n 200
 	$(ROOT) build/load -through sendmail -n 200
+
+# One file that needs nothing of the machine, without a trace of where it was made.
+STATIC = $(DEBDIR)/$(OS)-$(ARCH)/alignd
+static:
+	CGO_ENABLED=0 GOOS=$(OS) GOARCH=$(call GOARCHOF,$(ARCH)) go build -buildvcs=false -trimpath \
+		-ldflags '-s -w -X main.version=$(VERSION)' -o $(STATIC) ./cmd/alignd
+
+deb: export VERSION := $(VERSION)
+deb: export ARCH := $(ARCH)
+deb: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
+deb: export MAINTAINER := $(MAINTAINER)
+deb: static ## build/deb/alignd_VERSION_ARCH.deb; ARCH=arm64 makes one for another machine
+	packaging/deb/build $(STATIC) $(DEBDIR)
+
+BOM = $(DEBDIR)/alignd_$(VERSION)_$(OS)_$(ARCH)
+sbom: static ## build/deb/alignd_VERSION_OS_ARCH.cdx.json and .modules.txt: what the binary was made of
+	go version -m $(STATIC) | sed '1s|^[^:]*|alignd|' >$(BOM).modules.txt
+	go run ./packaging/bom cyclonedx $(STATIC) $(VERSION) >$(BOM).cdx.json
+
+release: ## build/release: packages, binaries and bills of materials of each machine, and SHA256SUMS
+	rm -rf build/release
+	@for arch in amd64 arm64; do \
+		$(MAKE) deb sbom DEBDIR=build/release ARCH=$$arch && \
+		$(MAKE) sbom DEBDIR=build/release ARCH=$$arch OS=freebsd || exit 1; \
+		for os in linux freebsd; do \
+			mv build/release/$$os-$$arch/alignd build/release/alignd_$(VERSION)_$${os}_$$arch && rmdir build/release/$$os-$$arch || exit 1; \
+		done; \
+	done
+	cd build/release && sha256sum alignd_* >SHA256SUMS && cat SHA256SUMS
+
+container: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
+container: static ## the image localhost/alignd, by buildah, podman or docker
+	packaging/container/build $(STATIC) build/container localhost/alignd:latest
+
+# In namespaces of their own: ports, and what would be mounted.
+packages: ## the package: lintian, two builds with one hash, its life in a fresh Debian 12; and the image
+	e2e/install packages
+	$(MAKE) deb
+	$(MAKE) deb DEBDIR=build/deb/next VERSION=99.0.0
+	go test -c -o build/e2e.test ./e2e
+	@(cd e2e && $(ROOT) env ALIGND_E2E=1 ALIGND_PACKAGES=$(CURDIR)/$(DEBDIR) unshare -m -n \
+		$(CURDIR)/build/e2e.test -test.v -test.run '^TestPackage' -test.timeout 15m; echo $$? > $(CURDIR)/build/packages.status) | \
+		grep --line-buffered -v '^=== '; \
+	if [ "$$(cat build/packages.status)" != 0 ]; then echo "packages: failed"; exit 1; fi
 
 install: ## what make built: binary, units, man pages, completion, a first configuration, the user alignd
 	@test -x $(BUILT) || { echo "nothing built yet: run make, then make install"; exit 1; }

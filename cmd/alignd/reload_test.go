@@ -9,6 +9,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // reloadedBy runs alignd reload in the runtime directory dir.
@@ -159,5 +160,20 @@ func TestReloadSignalsNoOtherProgram(t *testing.T) {
 	}
 	if err := other.Process.Signal(syscall.Signal(0)); err != nil {
 		t.Errorf("the other process: %v", err)
+	}
+}
+
+// systemd ends what ExecReload= started after TimeoutStartSec=, and systemctl reload would
+// say that it failed while the daemon goes on with it.
+func TestTheUnitGivesAReloadItsTime(t *testing.T) {
+	text, err := os.ReadFile("../../systemd/alignd.service")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "\nTimeoutStartSec=")
+	value, _, _ := strings.Cut(rest, "\n")
+	got, err := time.ParseDuration(strings.Replace(value, "min", "m", 1))
+	if err != nil || got < reloadPatience+previewPatience+30*time.Second {
+		t.Errorf("TimeoutStartSec is %q (%v); a reload may take %v", value, err, reloadPatience+previewPatience)
 	}
 }
