@@ -38,9 +38,11 @@ type Config struct {
 	OwnAuthservIDs []string `yaml:"own_authserv_ids" is:"domain"`
 	// AuthservIDCovers says how far an id stands for the site.
 	AuthservIDCovers string `yaml:"authserv_id_covers" oneof:"site name"`
-	Strip            string `yaml:"strip" oneof:"own all none"`
-	ReceivedSPF      bool   `yaml:"received_spf"`
-	SamplingSecret   string `yaml:"sampling_secret" secret:"true"`
+	// CompareWith are the authserv-ids of filters in front that alignd runs beside.
+	CompareWith    []string `yaml:"compare_with" is:"domain" json:",omitempty"`
+	Strip          string   `yaml:"strip" oneof:"own all none"`
+	ReceivedSPF    bool     `yaml:"received_spf"`
+	SamplingSecret string   `yaml:"sampling_secret" secret:"true"`
 
 	Discovery        string `yaml:"discovery" oneof:"treewalk psl"`
 	CompareDiscovery bool   `yaml:"compare_discovery"`

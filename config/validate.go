@@ -76,6 +76,7 @@ func (k *checker) validate(now time.Time) {
 		}
 	}
 	k.places()
+	k.shadow()
 	k.openSealers()
 	k.metricsPlaces()
 	k.checkStore()
@@ -83,6 +84,25 @@ func (k *checker) validate(now time.Time) {
 	k.stops()
 	k.previews()
 	k.expiry(now)
+}
+
+// shadow looks at the ids of filters in front, which must not be ours.
+func (k *checker) shadow() {
+	c := k.cfg
+	for i, id := range c.CompareWith {
+		switch {
+		case slices.Index(c.CompareWith, id) < i:
+			k.fault(item("compare_with", i), "compare_with: %s stands there twice", id)
+		case id == c.AuthservID:
+			_, parent, _ := strings.Cut("."+id, ".")
+			if _, below, ok := strings.Cut(id, "."); ok {
+				parent = below
+			}
+			k.fault(item("compare_with", i), "compare_with: alignd would write under %s too, and nobody could tell whose results are whose; give it an id of its own, authserv_id: alignd-shadow.%s", id, parent)
+		case strings.Contains(c.AuthservID, id):
+			k.warning("authserv_id", "authserv_id: %s has %s of compare_with in it, so a user's filter that searches the field for that finds it in alignd's too", c.AuthservID, id)
+		}
+	}
 }
 
 // previews looks at how a reload is previewed.

@@ -21,6 +21,7 @@ var floors = [][]string{
 	{"config", "doctor", "filter", "journal", "metrics", "replay"},
 	{"judge", "lint"},
 	{"record"},
+	{"compare"},
 	{"policy", "verify"},
 	{"authres", "header", "resolver"},
 	{"domain", "evidence", "internal/mailbox", "internal/terminal", "internal/owned"},
@@ -108,7 +109,7 @@ func TestPolicyEvidenceAndRecordDoNoIO(t *testing.T) {
 	all := packages(t)
 	ours := map[string]bool{}
 	for _, p := range all {
-		if below(p.room, []string{"evidence", "policy", "record", "replay"}) {
+		if below(p.room, []string{"compare", "evidence", "policy", "record", "replay"}) {
 			ours["alignd/"+p.room] = true
 		}
 	}

@@ -167,6 +167,10 @@ type Message struct {
 	// Stopped are the stages of a rollout that were stopped at that time, by their ids.
 	Stopped []string `cbor:"32,keyasint,omitempty"`
 
+	// Incumbents are what the filters of compare_with wrote, one for each of its ids;
+	// none where that option is empty or the message was not checked.
+	Incumbents []Incumbent `cbor:"33,keyasint,omitempty"`
+
 	Size     int64         `cbor:"27,keyasint,omitempty"` // octets of header and body as received from the MTA
 	Elapsed  time.Duration `cbor:"28,keyasint,omitempty"`
 	Problems []string      `cbor:"29,keyasint,omitempty"` // what was cut short, e.g. "query budget spent"

@@ -26,7 +26,7 @@ const (
 	// What no rule reads. These are in no Looked; a record tells by them what it
 	// had no room for.
 	SectionQuestions Sections = 1 << 24 // Failed, Problems
-	SectionTexts     Sections = 1 << 25 // records as published, explanations, MessageID
+	SectionTexts     Sections = 1 << 25 // records as published, explanations, MessageID, Incumbents
 	SectionSigned    Sections = 1 << 26 // Signature.SignedHeaders and KeyCNAMEs
 	SectionEnvelope  Sections = 1 << 27 // MailFrom, MailArgs, Client: an envelope of absurd length
 	SectionWords     Sections = 1 << 28 // the words of the verdict

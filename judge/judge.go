@@ -38,6 +38,9 @@ func (s *Settings) Judge(ev *evidence.Message, c Content, m *Marks, w *Waits) Ju
 			ev.FirstSeen, ev.Deferrals = w.of(ev.Key, ev)
 		}
 	}
+	if c.Checked() {
+		ev.Incumbents = m.front.evidence()
+	}
 	ev.Stopped = s.Stops.IDs()
 	v := policy.Decide(ev, s.Rules)
 	if w != nil && c.Checked() && w.ask(ev, &v) {

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"alignd/compare"
 	"alignd/evidence"
 	"alignd/policy"
 	"alignd/record"
@@ -68,6 +69,7 @@ func (w *logLine) message(r *record.Record) {
 	w.name(ev)
 	w.author(ev, d)
 	w.verdict(r)
+	w.differs(ev, v)
 	w.spf(ev)
 	w.dkim(ev, d)
 	w.arc(&ev.ARC, v)
@@ -123,6 +125,14 @@ func (w *logLine) verdict(r *record.Record) {
 	w.word("monitor", string(v.Monitor.Delivery))
 	w.word("override", string(v.Override))
 	w.text("reason", v.Reason, 450)
+}
+
+// differs is what the filters in front say otherwise: "dmarc:fail/pass,spf:softfail/fail",
+// theirs first.
+func (w *logLine) differs(ev *evidence.Message, v *policy.Verdict) {
+	if len(ev.Incumbents) > 0 {
+		w.text("differs", compare.Text(compare.Differences(ev, v)), 300)
+	}
 }
 
 // SPF is the check that counts for DMARC, with the words that

@@ -379,6 +379,7 @@ func checkPlacesInJSON(t *testing.T, table string) {
 	r.Evidence.DMARC[0].Divergence = &evidence.Divergence{Discovery: evidence.PSL}
 	r.Evidence.IPRev.Result = evidence.Pass
 	r.Evidence.SPF.HELO = &evidence.SPFCheck{}
+	r.Evidence.Incumbents = []evidence.Incumbent{{ServID: "mx.example"}}
 	r.Evidence.SPF.MailFrom.Lookalikes, r.Evidence.DMARC[0].Lookalikes = []string{"x"}, []string{"x"}
 	var object map[string]any
 	if err := json.Unmarshal(record.JSON(r, record.Rendering{}), &object); err != nil {

@@ -18,6 +18,7 @@ type Marks struct {
 	results numbered // Authentication-Results
 	tag     numbered // our disposition field
 	spf     numbered // Received-SPF
+	front   incumbents
 }
 
 // numbered counts the fields of one name and keeps the numbers to delete. An MTA
@@ -30,7 +31,7 @@ type numbered struct {
 
 // NewMarks is for a message that came through an MTA named mta. c is its connection's.
 func (s *Settings) NewMarks(mta string, c *Scratch) *Marks {
-	return &Marks{own: c.own.of(s, mta), s: s, scratch: c}
+	return &Marks{own: c.own.of(s, mta), s: s, scratch: c, front: incumbentsOf(s.CompareWith)}
 }
 
 // MarksOf are the marks of a whole header.
@@ -51,6 +52,9 @@ func (m *Marks) Note(name, value []byte) {
 	switch {
 	case equalFold(name, authres.FieldName):
 		m.results.count++
+		if m.front.wrote(value) {
+			return // users' filters read it
+		}
 		if s.Strip == StripAll || s.Strip != StripNone && m.own.Claims(value) {
 			m.results.delete()
 		}
@@ -64,6 +68,8 @@ func (m *Marks) Note(name, value []byte) {
 	case equalFold(name, s.TagName):
 		m.tag.count++
 		m.tag.delete()
+	case equalFold(name, "Received"):
+		m.front.received()
 	}
 }
 

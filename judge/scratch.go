@@ -23,15 +23,17 @@ type ownIDs struct {
 	made        bool
 	mta, servID string
 	further     []string
+	compared    []string
 	nameOnly    bool
 	ids         authres.Own
 }
 
 // of returns s.own(mta).
 func (o *ownIDs) of(s *Settings, mta string) authres.Own {
-	same := o.made && o.mta == mta && o.servID == s.AuthservID && o.nameOnly == s.OwnNameOnly && slices.Equal(o.further, s.OwnIDs)
+	same := o.made && o.mta == mta && o.servID == s.AuthservID && o.nameOnly == s.OwnNameOnly &&
+		slices.Equal(o.further, s.OwnIDs) && slices.Equal(o.compared, s.CompareWith)
 	if !same {
-		*o = ownIDs{made: true, mta: mta, servID: s.AuthservID, further: s.OwnIDs, nameOnly: s.OwnNameOnly, ids: s.own(mta)}
+		*o = ownIDs{made: true, mta: mta, servID: s.AuthservID, further: s.OwnIDs, compared: s.CompareWith, nameOnly: s.OwnNameOnly, ids: s.own(mta)}
 	}
 	return o.ids
 }

@@ -5,6 +5,8 @@ package judge
 
 import (
 	"cmp"
+	"slices"
+	"strings"
 
 	"alignd/authres"
 	"alignd/policy"
@@ -33,6 +35,9 @@ type Settings struct {
 	AuthservID string
 	// OwnIDs are further authserv-ids of ours, whose fields are stripped.
 	OwnIDs []string
+	// CompareWith are the authserv-ids of filters in front, in their normalized form:
+	// what they wrote is compared, and stays.
+	CompareWith []string
 	// OwnNameOnly leaves the ids of the site's other hosts to whoever uses them:
 	// ours are AuthservID, the MTA's name, OwnIDs, and what is below them.
 	OwnNameOnly bool
@@ -52,9 +57,32 @@ type Settings struct {
 }
 
 // servID is the authserv-id for an MTA that calls itself mta. It is never empty,
-// so that what own knows is what is written.
+// so that what own knows is what is written, and never one of CompareWith, as users'
+// filters read those.
 func (s *Settings) servID(mta string) string {
-	return cmp.Or(s.AuthservID, mta, authres.Unnamed)
+	id := cmp.Or(s.AuthservID, mta, authres.Unnamed)
+	if s.readAs(id) && (s.AuthservID == "" || slices.Contains(s.CompareWith, id)) {
+		return s.shadowID(id)
+	}
+	return id
+}
+
+// shadowName stands in the place of the host's name where that is an incumbent's id.
+const shadowName = "alignd-shadow"
+
+// shadowID is an id in which none of CompareWith is found.
+func (s *Settings) shadowID(id string) string {
+	if _, parent, ok := strings.Cut(id, "."); ok && !s.readAs(shadowName+"."+parent) {
+		return shadowName + "." + parent
+	}
+	return shadowName
+}
+
+// readAs reports whether a filter that looks for an id of CompareWith anywhere in a
+// field finds it in this one.
+func (s *Settings) readAs(id string) bool {
+	id = strings.ToLower(id)
+	return slices.ContainsFunc(s.CompareWith, func(with string) bool { return strings.Contains(id, with) })
 }
 
 // own is the set of ids whose fields are stripped for an MTA named mta.
@@ -63,5 +91,6 @@ func (s *Settings) own(mta string) authres.Own {
 	if !s.OwnNameOnly {
 		names = []string{authres.Site(s.servID(mta)), authres.Site(mta)}
 	}
-	return authres.NewOwn(append(names, s.OwnIDs...)...)
+	names = append(names, s.OwnIDs...)
+	return authres.NewOwn(append(names, s.CompareWith...)...)
 }

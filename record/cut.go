@@ -39,7 +39,7 @@ var parts = []part{
 // texts are read by people and reports, and by no rule.
 func texts(r *Record) []any {
 	ev := &r.Evidence
-	list := []any{&ev.MessageID, &ev.From.Detail, &ev.IPRev.Unconfirmed, &ev.IPRev.Reason}
+	list := []any{&ev.MessageID, &ev.From.Detail, &ev.IPRev.Unconfirmed, &ev.IPRev.Reason, &ev.Incumbents}
 	for _, c := range []*evidence.SPFCheck{ev.SPF.MailFrom, ev.SPF.HELO} {
 		if c != nil {
 			list = append(list, &c.Explanation, &c.Reason, &c.Record, &c.Path)

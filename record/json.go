@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"alignd/compare"
 	"alignd/evidence"
 	"alignd/policy"
 )
@@ -70,6 +71,9 @@ func JSON(r *Record, with Rendering) []byte {
 	all.Looked = ev.All()
 	o.rest(reflect.ValueOf(all), "Time", "QueueID", "Token", "MessageID", "Client", "MailFrom", "Recipients", "SPF", "DKIM",
 		"DKIMSkipped", "ARC", "From", "DMARC", "IPRev", "Sample", "Failed")
+	if len(ev.Incumbents) > 0 {
+		o.differs(r)
+	}
 	o.rest(reflect.ValueOf(*r), "Evidence", "Verdict")
 	if with.Source != "" {
 		o.text("source", with.Source)
@@ -129,6 +133,18 @@ func (o *object) arc(a evidence.ARC) {
 		a = evidence.ARC{Result: evidence.None}
 	}
 	o.value("arc", reflect.ValueOf(a))
+}
+
+// differs are the differences to what filters in front wrote.
+func (o *object) differs(r *Record) {
+	list := compare.Differences(&r.Evidence, &r.Verdict)
+	o.list("differs", len(list), func(o *object, i int) {
+		d := &list[i]
+		for _, m := range [...]struct{ key, value string }{{"authserv_id", d.With}, {"method", d.Method}, {"of", d.Of},
+			{"theirs", d.Theirs}, {"ours", d.Ours}, {"cause", d.Cause}, {"right", string(d.Right)}, {"section", d.Section}} {
+			o.text(m.key, m.value)
+		}
+	})
 }
 
 func (o *object) authors(list []evidence.DMARC) {
@@ -194,6 +210,7 @@ var renamed = map[reflect.Type]map[string]string{
 		"MessageResult": "message_signature_result", "AAR": "authentication_results",
 	},
 	reflect.TypeFor[evidence.AuthResults]():    {"ServID": "authserv_id"},
+	reflect.TypeFor[evidence.Incumbent]():      {"ServID": "authserv_id"},
 	reflect.TypeFor[evidence.DMARC]():          {"AuthorDomain": "from_domain", "Looked": "looked_at"},
 	reflect.TypeFor[evidence.DMARCRecord]():    {"Text": "record"},
 	reflect.TypeFor[evidence.FailedQuestion](): {"RCode": "rcode"},
@@ -212,7 +229,7 @@ var first = map[reflect.Type][]string{
 
 // absent are the fields that are left out when they are zero.
 var absent = map[reflect.Type][]string{
-	reflect.TypeFor[evidence.Message]():   {"Stopped"},
+	reflect.TypeFor[evidence.Message]():   {"Stopped", "Incumbents"},
 	reflect.TypeFor[evidence.Signature](): {"KeyBits", "Testing"},
 	reflect.TypeFor[evidence.ARCSet]():    {"AAR"},
 	reflect.TypeFor[evidence.DMARC]():     {"Divergence", "Lookalikes"},

@@ -32,6 +32,7 @@ func settings(cfg *config.Config) *judge.Settings {
 		Basis:          record.Basis{Program: "alignd " + version, Config: cfg.Hash(), Options: basisOptions(cfg, &opt)},
 		AuthservID:     cfg.AuthservID,
 		OwnIDs:         cfg.OwnAuthservIDs,
+		CompareWith:    cfg.CompareWith,
 		OwnNameOnly:    cfg.AuthservIDCovers == "name",
 		Strip:          judge.Strip(cfg.Strip),
 		TagName:        cfg.Tag.Name,

@@ -1,0 +1,140 @@
+package judge
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"alignd/authres"
+	"alignd/evidence"
+	"alignd/header"
+	"alignd/policy"
+)
+
+const theirID = "mx.here.test"
+
+// headerOf reads "Name: value" lines.
+func headerOf(lines ...string) *header.Fields {
+	fields := new(header.Fields)
+	for _, line := range lines {
+		name, value, _ := strings.Cut(line, ":")
+		fields.Add([]byte(name), []byte(value))
+	}
+	return fields
+}
+
+func TestWhatAFilterInFrontWroteIsReadAndStays(t *testing.T) {
+	const ar = "Authentication-Results: "
+	for _, c := range []struct {
+		name    string
+		with    []string
+		strip   Strip
+		fields  []string
+		results string // "method=result" of each filter
+		deleted string // numbers of Authentication-Results, the last one first
+	}{
+		{name: "one field with all", fields: []string{ar + "mx.here.test; dkim=pass header.d=a.example; spf=fail smtp.mailfrom=a.example", ar + "mx.example.net; spf=pass"},
+			results: "mx.here.test 1 dkim=pass spf=fail"},
+		{name: "two filters share an id", fields: []string{ar + "mx.here.test; dmarc=fail header.from=a.example", "DKIM-Filter: x", ar + "mx.here.test; dkim=pass header.d=a.example"},
+			results: "mx.here.test 2 dmarc=fail dkim=pass"},
+		{name: "a forged field below the true one goes", fields: []string{ar + "mx.here.test; spf=fail; dmarc=fail", ar + "mx.here.test; dmarc=pass"},
+			results: "mx.here.test 1 spf=fail dmarc=fail", deleted: "2"},
+		{name: "below Received nothing is theirs", fields: []string{ar + "mx.here.test; dmarc=fail", "Received: from x", ar + "mx.here.test; dkim=pass"},
+			results: "mx.here.test 1 dmarc=fail", deleted: "2"},
+		{name: "the topmost may stand below Received", fields: []string{"Received: from x", ar + "mx.here.test; dmarc=fail"},
+			results: "mx.here.test 1 dmarc=fail"},
+		{name: "a field that tells of nothing new is not theirs", fields: []string{ar + "mx.here.test; spf=pass", ar + "mx.here.test; none", ar + "mx.here.test; x-mine=pass"},
+			results: "mx.here.test 1 spf=pass", deleted: "3 2"},
+		{name: "none is a result too", fields: []string{ar + "mx.here.test; none"}, results: "mx.here.test 1"},
+		{name: "nothing", fields: []string{"Subject: x"}, results: "mx.here.test 0"},
+		{name: "another host of the site", fields: []string{ar + "mx2.here.test; spf=pass"}, results: "mx.here.test 0", deleted: "1"},
+		{name: "another spelling, and a queue id behind it", fields: []string{ar + "MX.here.test./4F3A2; spf=pass"}, results: "mx.here.test 1 spf=pass"},
+		{name: "a version that nobody knows stays where it is topmost", fields: []string{ar + "mx.here.test 2; spf=pass"}, results: "mx.here.test 1"},
+		{name: "strip: all spares theirs alone", strip: StripAll, fields: []string{ar + "other.example; spf=pass", ar + "mx.here.test; spf=fail", ar + "mx.here.test; spf=pass"},
+			results: "mx.here.test 1 spf=fail", deleted: "3 1"},
+		{name: "strip: none", strip: StripNone, fields: []string{ar + "mx.here.test; spf=fail", ar + "mx.here.test; spf=pass"}, results: "mx.here.test 1 spf=fail"},
+		{name: "each id has its own topmost field", with: []string{"mx.here.test", "rspamd.example"},
+			fields:  []string{ar + "rspamd.example; spf=pass; dmarc=pass", ar + "mx.here.test; dmarc=fail", ar + "rspamd.example; dmarc=fail"},
+			results: "mx.here.test 1 dmarc=fail, rspamd.example 1 spf=pass dmarc=pass", deleted: "3"},
+		{name: "an id that is not of this site is stripped where it is forged", with: []string{"rspamd.example"},
+			fields: []string{ar + "rspamd.example; spf=pass", ar + "rspamd.example; spf=fail"}, results: "rspamd.example 1 spf=pass", deleted: "2"},
+		{name: "several results of a method in one field", fields: []string{ar + "mx.here.test; dkim=pass header.d=a.example; dkim=fail header.d=b.example"},
+			results: "mx.here.test 1 dkim=pass dkim=fail"},
+		{name: "comments, folds and an odd result", fields: []string{ar + "mx.here.test;\r\n\tdmarc=fail (p=reject dis=none)\r\n\theader.from=a.example; ??? ; arc=none"},
+			results: "mx.here.test 1 dmarc=fail arc=none"},
+		{name: "no id at all", fields: []string{ar + "spf=pass smtp.mailfrom=a.example"}, results: "mx.here.test 0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &Settings{Rules: policy.Defaults(), Strip: c.strip, TagName: "X-Alignd-Disposition", CompareWith: c.with}
+			if c.with == nil {
+				s.CompareWith = []string{theirID}
+			}
+			if c.strip == "" {
+				s.Strip = StripOwn
+			}
+			m := s.MarksOf(theirID, headerOf(c.fields...))
+			var found []string
+			for _, in := range m.front.evidence() {
+				text := fmt.Sprint(in.ServID, " ", in.Fields)
+				for _, r := range in.Results {
+					text += " " + r.Method + "=" + r.Result
+				}
+				found = append(found, text)
+			}
+			if got := strings.Join(found, ", "); got != c.results {
+				t.Errorf("read %q, want %q", got, c.results)
+			}
+			j := Judgement{Evidence: &evidence.Message{MTA: theirID}, marks: m, Results: authres.Header{}}
+			var deleted []string
+			for _, f := range j.Deletions() {
+				deleted = append(deleted, fmt.Sprint(f.Number))
+			}
+			if got := strings.Join(deleted, " "); got != c.deleted {
+				t.Errorf("deleted %q, want %q", got, c.deleted)
+			}
+		})
+	}
+}
+
+// What users search the field for must not find alignd's.
+func TestTheIDBesideAFilterInFront(t *testing.T) {
+	for _, c := range []struct{ name, id, mta, want string }{
+		{name: "the MTA's name is theirs", mta: "mx.here.test", want: "alignd-shadow.here.test"},
+		{name: "theirs is in the MTA's name", mta: "b.mx.here.test", want: "alignd-shadow"},
+		{name: "another MTA", mta: "mx.example.net", want: "mx.example.net"},
+		{name: "a configured id", id: "alignd.here.test", mta: "mx.here.test", want: "alignd.here.test"},
+		{name: "a configured id with theirs in it, which is warned of", id: "shadow.mx.here.test", mta: "mx.here.test", want: "shadow.mx.here.test"},
+		{name: "theirs, by --authserv-id of check", id: "mx.here.test", mta: "mx.here.test", want: "alignd-shadow.here.test"},
+		{name: "no name at all", want: authres.Unnamed},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := &Settings{AuthservID: c.id, CompareWith: []string{theirID}}
+			if got := s.servID(c.mta); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+			if own := s.own(c.mta); !own.Claims([]byte(c.want + "; spf=pass")) {
+				t.Error("an incoming field with it is not deleted")
+			}
+		})
+	}
+}
+
+// What is kept has bounds, and no local part.
+func TestWhatIsKeptOfAFilterInFrontIsBounded(t *testing.T) {
+	long := strings.Repeat("x", 500)
+	var b strings.Builder
+	b.WriteString("mx.here.test")
+	for range 200 {
+		fmt.Fprintf(&b, "; spf=%s reason=%s smtp.mailfrom=ann@%s.example smtp.mailfrom=b header.x=y", long[:40], long, long)
+	}
+	s := &Settings{Strip: StripOwn, CompareWith: []string{theirID}}
+	m := s.MarksOf(theirID, headerOf("Authentication-Results: mx.here.test; spf=pass reason="+long+" smtp.mailfrom=ann@"+long+" x.y=z"))
+	one := m.front.found[0].Results[0]
+	if len(one.Reason) != maxTheirValue || len(one.Properties) != 1 || len(one.Properties[0].Value) != maxTheirValue || strings.Contains(one.Properties[0].Value, "ann") {
+		t.Errorf("%+v", one)
+	}
+	m = s.MarksOf(theirID, headerOf("Authentication-Results: "+b.String()))
+	if n := len(m.front.found[0].Results); n > evidence.MaxIncumbentResults {
+		t.Errorf("%d results", n)
+	}
+}
