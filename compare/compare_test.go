@@ -124,8 +124,8 @@ func TestEachDifferenceIsNamed(t *testing.T) {
 			if len(list) == 0 {
 				return
 			}
-			if last := list[len(list)-1]; last.Kind != c.kind || last.Right != c.right {
-				t.Errorf("got %s, %s, want %s, %s", last.Kind, last.Right, c.kind, c.right)
+			if last := list[len(list)-1]; last.Rule != c.kind || last.Right != c.right {
+				t.Errorf("got %s, %s, want %s, %s", last.Rule, last.Right, c.kind, c.right)
 			}
 		})
 	}

@@ -23,7 +23,7 @@ const (
 // Difference is a Pair whose words are not the same, and what is to be said of it.
 type Difference struct {
 	Pair
-	Kind    string // the id of the rule that explains it
+	Rule    string // the id of the rule that explains it
 	Cause   string
 	Right   Right
 	Section string // "RFC 7208 section 4.6.4"; empty where there is none

@@ -28,14 +28,14 @@ func (about *situation) explain(p *Pair) Difference {
 	for i := range rules {
 		r := &rules[i]
 		if slices.Contains(r.methods, p.Method) && r.holds(about, p) {
-			d := Difference{Pair: *p, Kind: r.id, Cause: r.cause, Right: r.right, Section: r.section}
+			d := Difference{Pair: *p, Rule: r.id, Cause: r.cause, Right: r.right, Section: r.section}
 			if r.id == follows {
 				about.follow(&d)
 			}
 			return d
 		}
 	}
-	return Difference{Pair: *p, Kind: "unexplained", Cause: "the evidence does not tell", Right: Untold}
+	return Difference{Pair: *p, Rule: "unexplained", Cause: "the evidence does not tell", Right: Untold}
 }
 
 // follows is the rule of a dmarc= that differs because an identifier does.
@@ -44,7 +44,7 @@ const follows = "follows"
 // follow takes what is said of the identifier's difference.
 func (about *situation) follow(d *Difference) {
 	first := about.explain(about.identifier(&d.Pair))
-	d.Kind = follows + "-" + first.Kind
+	d.Rule = follows + "-" + first.Rule
 	d.Cause = "follows from " + first.Method + ": " + first.Cause
 	d.Right, d.Section = first.Right, first.Section
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -28,6 +29,8 @@ type doctorFlags struct {
 	all     bool
 	json    bool
 	listIDs bool
+	compare bool
+	since   string
 }
 
 func doctorCommand() *cobra.Command {
@@ -39,9 +42,21 @@ func doctorCommand() *cobra.Command {
 master.cf of every Postfix instance (through postconf), in sendmail.cf, in the
 unit, with resolver and clock. Nothing is changed.
 
-Exit status 0: no warning and no error; 1: warnings; 2: errors; 3: wrong usage.`,
+With --compare it tells instead, from the journal, what the filters in front (option
+compare_with) said otherwise than alignd: how often, of which kind, with samples, from
+what it comes, and who is right by which section.
+
+Exit status 0: no warning and no error; 1: warnings; 2: errors; 3: wrong usage. With
+--compare 0: alignd is right wherever both differ; 1: there is a difference to look at,
+or nothing to compare; 3: the journal cannot be read.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if f.compare {
+				return runCompare(c, &f, time.Now())
+			}
+			if f.since != "" {
+				return ended{exitUnknown, errors.New("--since goes with --compare")}
+			}
 			return runDoctor(c.Context(), &f, c.OutOrStdout())
 		},
 	}
@@ -57,6 +72,8 @@ Exit status 0: no warning and no error; 1: warnings; 2: errors; 3: wrong usage.`
 	flags.BoolVar(&f.all, "all", false, "also say what is fine")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object instead")
 	flags.BoolVar(&f.listIDs, "list", false, "print the ids of all checks, and look at nothing")
+	flags.BoolVar(&f.compare, "compare", false, "sum up what the filters in front said otherwise, from the journal")
+	flags.StringVar(&f.since, "since", "", "with --compare: messages that began at this time or later (default "+compareSince+")")
 	notBoth(c, "dns", "offline")
 	return c
 }
