@@ -86,6 +86,18 @@ func (s *stream) send(d *daemon.Daemon) {
 	}
 }
 
+// until waits for so many answers, but not for ever: a busy machine takes its time.
+func (s *stream) until(n int, most time.Duration) {
+	enough := func() bool {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		return len(s.answered) >= n
+	}
+	for end := time.Now().Add(most); !enough() && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func (s *stream) over() bool {
 	select {
 	case <-s.stopped:
@@ -294,7 +306,7 @@ func TestADatabaseThatCannotBeUsed(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			f := newFleet(t, 1, row.url)
 			s := f.flow()
-			time.Sleep(time.Second)
+			s.until(100, 20*time.Second)
 			s.stop()
 			const told = "the journal takes no records, they stay in the spool"
 			says := func() bool {
