@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -74,14 +75,20 @@ func address(s string) (string, error) {
 	return local + "@" + host, nil
 }
 
+// audienceWords are those of Reports.To beside domains.
+var audienceWords = []string{"deserving", "all", "own", "none"}
+
+// Off reports whether no reports are sent.
+func (r *Reports) Off() bool { return r.From == "" || slices.Contains(r.To, "none") }
+
 // reportAudience is a word or a domain.
 func reportAudience(s string) (string, error) {
-	if s == "deserving" || s == "all" {
+	if slices.Contains(audienceWords, s) {
 		return s, nil
 	}
 	d, err := domainOnly(s)
 	if err != nil {
-		return "", fmt.Errorf("is neither deserving nor all, and no domain: %w", err)
+		return "", fmt.Errorf("is none of deserving, all, own, none, and no domain: %w", err)
 	}
 	return d, nil
 }
@@ -128,6 +135,11 @@ func (k *checker) reports() {
 	}
 	if len(r.To) == 0 {
 		k.fault("reports.to", "reports.to is empty, so nobody gets a report; leave out reports.from to send none")
+	}
+	for _, word := range []string{"none", "own"} {
+		if slices.Contains(r.To, word) && len(r.To) > 1 {
+			k.fault("reports.to", "reports.to: %s stands alone, as others would get reports besides", word)
+		}
 	}
 	if (r.User == "") != (r.PasswordFile == "") {
 		k.fault("reports.user", "reports.user and reports.password_file go together")

@@ -135,7 +135,7 @@ func checks() []check {
 	for _, subject := range [][]check{
 		siteChecks, attachChecks, orderChecks, failureChecks, timeoutChecks, protocolChecks,
 		submissionChecks, filterChecks, smtpdChecks, socketChecks,
-		sendmailChecks, nameChecks, relayChecks, resolverChecks, clockChecks, unitChecks, journalChecks,
+		sendmailChecks, nameChecks, relayChecks, resolverChecks, clockChecks, unitChecks, journalChecks, reportChecks,
 	} {
 		all = append(all, subject...)
 	}

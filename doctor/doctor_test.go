@@ -334,10 +334,22 @@ var siteFaults = []fault{
 		change: func(f *Facts, _ map[string]string) {
 			f.Journal.Damaged = []string{"/var/lib/alignd/journal/2026-11-27.1.db.damaged"}
 		}},
+	{name: "answers to reports that are lost", id: "reports-mx", severity: Warning, what: "it has no MX", cure: "alignd report dns",
+		change: needed(ReportFact{Check: "mx", Name: "here.example", Wrong: true, Say: "it has no MX"})},
+	{name: "envelope senders of reports", id: "reports-spf", severity: Warning, what: "it has no SPF record", cure: "alignd report dns",
+		change: needed(ReportFact{Check: "spf", Name: "here.example", Wrong: true, Say: "it has no SPF record"})},
+	{name: "a key of reports that DNS does not tell of", id: "reports-key", severity: Note, what: "cannot tell whether DMARC reports pass DMARC: s1._domainkey.here.example",
+		change: needed(ReportFact{Check: "key", Name: "s1._domainkey.here.example", Unknown: true, Say: "DNS does not say"})},
+	{name: "reports without a policy of their own", id: "reports-dmarc", severity: Warning, what: "no DMARC record",
+		change: needed(ReportFact{Check: "mx", Name: "here.example"}, ReportFact{Check: "dmarc", Name: "_dmarc.here.example", Wrong: true, Say: "there is no DMARC record"})},
 	{name: "a clock on its own", id: "clock", severity: Warning, what: "not synchronised", cure: "set-ntp",
 		change: func(f *Facts, _ map[string]string) { f.Clock.Synchronised = false }},
 	{name: "a clock that tells nothing", id: "clock", severity: Note, what: "cannot tell",
 		change: func(f *Facts, _ map[string]string) { f.Clock = Clock{} }},
+}
+
+func needed(list ...ReportFact) func(*Facts, map[string]string) {
+	return func(f *Facts, _ map[string]string) { f.Alignd.Reports = list }
 }
 
 // server replaces the resolver.

@@ -49,6 +49,8 @@ type Alignd struct {
 	DNSServers    []string
 
 	JournalStore, JournalPath string // as the option has them
+
+	Reports []ReportFact // empty where none are sent, or DNS is not asked
 }
 
 // Relay is an entry of trusted_relays.

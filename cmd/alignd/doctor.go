@@ -15,6 +15,7 @@ import (
 	"alignd/config"
 	"alignd/doctor"
 	"alignd/doctor/facts"
+	"alignd/report/send"
 )
 
 // exitUnknown is what a command ends with that could not look.
@@ -95,6 +96,7 @@ func runDoctor(ctx context.Context, f *doctorFlags, out io.Writer) error {
 		}
 	}
 	own := configured(f.config)
+	own.Reports = reportFacts(ctx, f)
 	if len(f.listen) > 0 {
 		own.Listen, own.ListenWritten = f.listen, true
 	}
@@ -139,4 +141,20 @@ func configured(file string) doctor.Alignd {
 		a.Relays = append(a.Relays, doctor.Relay{ID: r.ID, Peers: r.Peers, HasBy: len(r.By) > 0})
 	}
 	return a
+}
+
+// reportFacts are those of what our reports need in DNS.
+func reportFacts(ctx context.Context, f *doctorFlags) (all []doctor.ReportFact) {
+	cfg, err := config.Load(f.config)
+	if err != nil {
+		return nil
+	}
+	list, err := readyFacts(ctx, cfg, f.where.DNS, f.where.Offline)
+	if err != nil { // the checks of the resolver tell
+		return nil
+	}
+	for _, x := range list {
+		all = append(all, doctor.ReportFact{Check: string(x.Subject), Name: x.Name, Wrong: x.State == send.Wrong, Unknown: x.State == send.Unknown, Say: x.Say})
+	}
+	return all
 }

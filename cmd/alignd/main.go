@@ -16,6 +16,7 @@
 //	alignd config diff A B   tell what differs in effect between two configurations
 //	alignd config import FILE... make a configuration of those of opendmarc, opendkim and others
 //	alignd report show FILE  show the DMARC reports that others send
+//	alignd report status     tell where our own stand; preview, send, bounce, dns
 //	alignd probe [ADDRESS]   send a message through the running filter, for monitoring
 //	alignd doctor            say what is wrong around alignd, and the line that cures it
 //	alignd config defaults   print the whole default configuration, annotated

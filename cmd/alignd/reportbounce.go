@@ -42,7 +42,7 @@ state cannot be written, so the MTA should try again; 2: wrong usage.`,
 				return failure{err}
 			}
 			defer st.Close()
-			settings, err := reportSettings(cfg, nil, nil)
+			settings, err := reportChoices(cfg, nil, nil)
 			if err != nil {
 				return failure{err}
 			}

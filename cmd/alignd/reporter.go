@@ -26,7 +26,7 @@ import (
 // tally is what the state counts for reports; nil where none are sent.
 func tally(cfg *config.Config) func(*journal.Entry) []state.Tally {
 	r := &cfg.Reports
-	if r.From == "" {
+	if r.Off() {
 		return nil
 	}
 	return counting(cfg).Tally
@@ -54,7 +54,7 @@ type reporter struct {
 // startReporter sends what the journal counts. Without a state there is nothing to send.
 // f hears of what failure reports are to tell.
 func startReporter(cfg *config.Config, m *memory, f *filter.Filter, dns resolver.Lookuper, log *slog.Logger) (*reporter, error) {
-	if cfg.Reports.From == "" || m == nil || m.state == nil {
+	if cfg.Reports.Off() || m == nil || m.state == nil {
 		return nil, nil
 	}
 	s, err := reportSettings(cfg, dns, log)
@@ -67,6 +67,8 @@ func startReporter(cfg *config.Config, m *memory, f *filter.Filter, dns resolver
 	// A restart finds its own lease again, and no two processes have one spool.
 	s.Holder += fmt.Sprintf(" %x", m.spool.ID())
 	startFailures(ctx, m.state, f, &s, &r.ended)
+	id := reportIdentity(cfg)
+	r.ended.Go(func() { guarded(log, "looking at what reports need", func() { tellReady(ctx, dns, id, log) }) })
 	r.ended.Go(func() { guarded(log, "sending reports", func() { r.run(ctx, m.state, s, log) }) })
 	return r, nil
 }
@@ -127,8 +129,8 @@ func (r *reporter) close() {
 	}
 }
 
-// reportSettings are what the options say.
-func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger) (send.Settings, error) {
+// reportChoices are what the options say, without what only the daemon may read.
+func reportChoices(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger) (send.Settings, error) {
 	r := &cfg.Reports
 	_, host, _ := strings.Cut(r.From, "@")
 	name, err := os.Hostname()
@@ -140,7 +142,7 @@ func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger)
 		Schema: aggregate.Schema(r.Schema), Own: ownDomains(cfg), DNS: dns, Log: log, KeepSent: r.KeepSent.Duration,
 		OptOut: send.OptOut{Addresses: r.OptOut.Addresses, Hosts: r.OptOut.MailDomains, Domains: r.OptOut.Domains},
 		Limits: send.Limits{PerMinute: r.PerMinute, PerDay: r.PerDay, PerOrganization: r.PerOrganization},
-		Holder: name, Bounces: r.Bounces, Delimiter: "+",
+		Holder: name, Hello: name, Bounces: r.Bounces, Delimiter: "+",
 	}
 	if cfg.RecipientDelimiter != "" {
 		s.Delimiter = cfg.RecipientDelimiter[:1]
@@ -149,6 +151,16 @@ func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger)
 		s.Organization = host
 	}
 	s.To, s.Failures = audience(r.To), failures(cfg)
+	return s, nil
+}
+
+// reportSettings are what the options say, with what it takes to sign and to send.
+func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger) (send.Settings, error) {
+	s, err := reportChoices(cfg, dns, log)
+	if err != nil {
+		return s, err
+	}
+	r := &cfg.Reports
 	for _, k := range r.DKIM {
 		signer, err := send.ReadKey(k.KeyFile)
 		if err != nil {
@@ -156,7 +168,7 @@ func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger)
 		}
 		s.Keys = append(s.Keys, send.Key{Selector: k.Selector, Signer: signer})
 	}
-	s.Transport, err = transport(r, name)
+	s.Transport, err = transport(r, s.Hello)
 	return s, err
 }
 
@@ -169,6 +181,8 @@ func audience(words []string) (a send.Audience) {
 		case "deserving":
 			a.Deserving = true
 		case "own": // they are in it as it is
+		case "none":
+			a.None = true
 		default:
 			a.Domains = append(a.Domains, word)
 		}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"alignd/config"
+	"alignd/report/send"
 	"alignd/resolver"
 )
 
@@ -73,7 +75,7 @@ func TestReportsLeave(t *testing.T) {
 		}
 		return out.String()
 	}
-	if got := call("report", "status"); !strings.Contains(got, "example.com") || !strings.Contains(got, "yes") {
+	if got := call("report", "status", "--offline"); !strings.Contains(got, "example.com") || !strings.Contains(got, "yes") {
 		t.Errorf("status before:\n%s", got)
 	}
 	if got := call("report", "send", "example.com"); !strings.Contains(got, "1 mails leave") {
@@ -97,7 +99,37 @@ func TestReportsLeave(t *testing.T) {
 	if exit := run([]string{"report", "show", "--json", "-"}, bytes.NewReader(mail), &shown, &errs); exit != 0 || !strings.Contains(shown.String(), `"count":2`) || !strings.Contains(shown.String(), `"problems":[]`) {
 		t.Errorf("exit %d: %s%s", exit, &shown, &errs)
 	}
-	if got := call("report", "status", "--json"); !strings.Contains(got, `"state":"sent"`) {
+	if got := call("report", "status", "--json", "--offline"); !strings.Contains(got, `"state":"sent"`) || !strings.Contains(got, `"policy":"p=reject`) {
 		t.Errorf("status after: %s", got)
+	}
+	if got := call("report", "preview", "--json", "example.com"); !strings.Contains(got, `"state":"sent"`) || !strings.Contains(got, `"messages":3`) {
+		t.Errorf("preview after: %s", got)
+	}
+	var text bytes.Buffer
+	if exit := run([]string{"report", "preview", "--config", file, "example.com"}, strings.NewReader(""), io.Discard, &text); exit != 0 || !strings.Contains(text.String(), "to reports@example.com is sent") {
+		t.Errorf("exit %d: %s", exit, &text)
+	}
+}
+
+// One word turns reports off: nothing is counted, and nobody gets any.
+func TestReportsAreTurnedOffByAWord(t *testing.T) {
+	for _, row := range []struct {
+		name, options string
+		off           bool
+		to            send.Audience
+	}{
+		{name: "on", options: "from: dmarc@here.example", to: send.Audience{Deserving: true}},
+		{name: "without an address", options: "to: [all]", off: true, to: send.Audience{All: true}},
+		{name: "none", options: "from: dmarc@here.example, to: none", off: true, to: send.Audience{None: true}},
+		{name: "behind a gateway", options: "from: dmarc@here.example, to: own"},
+	} {
+		cfg, err := readConfig(config.Input{File: write(t, "alignd.yaml", "reports: {"+row.options+"}\n")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := reportChoices(cfg, nil, nil)
+		if err != nil || (tally(cfg) == nil) != row.off || !reflect.DeepEqual(got.To, row.to) {
+			t.Errorf("%s: %+v, off %v, %v", row.name, got.To, tally(cfg) == nil, err)
+		}
 	}
 }

@@ -23,7 +23,7 @@ import (
 // previewFlags say which report is shown, and how.
 type previewFlags struct {
 	config, day, from, organization, contact, schema string
-	xml, envelopeTo, failure                         bool
+	xml, envelopeTo, failure, json                   bool
 }
 
 func reportPreviewCommand() *cobra.Command {
@@ -33,8 +33,10 @@ func reportPreviewCommand() *cobra.Command {
 		Short: "Print the aggregate reports on one day to a Policy Domain",
 		Long: `Print the aggregate reports (RFC 9990) on one day to a Policy Domain, as mail.
 
-They are made of the journal (option journal). Nothing is sent. A policy that changed
-within the day, and more than 100,000 kinds of messages, give several reports.
+They are made of the journal (option journal), of all that it has of the day: also what
+was sent already and what was imported from another journal, which is in no report that
+leaves. What was sent, or waits, is told on standard error. Nothing is sent. A policy
+that changed within the day, and more than 100,000 kinds of messages, give several reports.
 
 With --failure it prints the failure reports (RFC 9991) that are held for the domain now,
 as they stand (option reports.failure).
@@ -62,6 +64,8 @@ wrong usage.`,
 	flags.StringVar(&f.schema, "schema", "", "rfc9990, or rfc7489 for old readers (default reports.schema)")
 	flags.BoolVar(&f.xml, "xml", false, "print the XML alone")
 	flags.BoolVar(&f.failure, "failure", false, "print the failure reports that are held, instead")
+	flags.BoolVar(&f.json, "json", false, "print one JSON object")
+	notBoth(c, "xml", "json")
 	return c
 }
 
@@ -141,10 +145,16 @@ func (f *previewFlags) run(c *cobra.Command, name string) error {
 	if len(drafts) == 0 {
 		return failure{fmt.Errorf("no message of %s is to be reported to %s", p.day.Format(time.DateOnly), p.domain)}
 	}
-	for i := range drafts {
-		if err := p.print(c, &drafts[i]); err != nil {
-			return failure{err}
-		}
+	left, err := leftBefore(c.Context(), cfg, &p)
+	if err != nil {
+		fmt.Fprintf(c.ErrOrStderr(), "alignd: what was sent of the day is not known: %s\n", printable(err.Error()))
+	}
+	show := p.show
+	if f.json {
+		show = p.showJSON
+	}
+	if err := show(c, drafts, left); err != nil {
+		return failure{err}
 	}
 	if unread > 0 {
 		return failure{errors.New("a part of the journal could not be read, so the counts are too low")}
@@ -181,10 +191,14 @@ func (p *preview) count(ctx context.Context, r journal.Reader) ([]aggregate.Draf
 	return c.Drafts(), err
 }
 
-func (p *preview) print(c *cobra.Command, d *aggregate.Draft) error {
-	parts, err := aggregate.Split(&aggregate.Report{
+func (p *preview) split(d *aggregate.Draft) ([]aggregate.Part, error) {
+	return aggregate.Split(&aggregate.Report{
 		Organization: p.organization, Email: p.env.From, Contact: p.contact, Generator: "alignd " + version, Scope: d.Scope, Rows: d.Rows, Dropped: d.Dropped,
 	}, p.schema, func(part int) string { return aggregate.ID(p.env.Domain, &d.Scope, 0, part) })
+}
+
+func (p *preview) print(c *cobra.Command, d *aggregate.Draft) error {
+	parts, err := p.split(d)
 	if err != nil {
 		return err
 	}

@@ -21,17 +21,18 @@ import (
 
 func reportStatusCommand() *cobra.Command {
 	var file string
-	var asJSON bool
+	var asJSON, offline bool
 	c := &cobra.Command{
 		Use:   "status [flags]",
 		Short: "Tell which aggregate reports are being counted, and where the others are",
 		Long: `Tell which aggregate reports are being counted and whether they will be sent, and where
-those are that were cut (option reports).
+those are that were cut (option reports). Also, from DNS, whether what they come from is
+ready: MX, SPF, keys and DMARC.
 
 Exit status 0: told; 1: the state cannot be read; 2: wrong usage.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := readReportStatus(context.WithoutCancel(c.Context()), file)
+			s, err := readReportStatus(context.WithoutCancel(c.Context()), file, offline)
 			if err != nil {
 				return err
 			}
@@ -43,11 +44,13 @@ Exit status 0: told; 1: the state cannot be read; 2: wrong usage.`,
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	c.Flags().BoolVar(&offline, "offline", false, "ask no DNS")
 	return c
 }
 
 // reportStatus is where all reports stand.
 type reportStatus struct {
+	Ready      []send.Fact         `json:"ready"`
 	Counting   []countingStatus    `json:"counting"`
 	Outbox     []outboxStatus      `json:"outbox"`
 	Suppressed []suppressionStatus `json:"suppressed"`
@@ -57,16 +60,21 @@ type reportStatus struct {
 type countingStatus struct {
 	Domain   string `json:"policy_domain"`
 	Day      string `json:"day"`
+	Policy   string `json:"policy"`
+	Further  int64  `json:"cut_before"` // how often
 	Lines    int64  `json:"rows"`
 	Messages int64  `json:"messages"`
 	Sent     bool   `json:"will_be_sent"`
 	Why      string `json:"reason,omitempty"`
+	// To are the addresses of its record.
+	To []send.Addressee `json:"to"`
 }
 
 type outboxStatus struct {
 	ID     string `json:"report_id"`
 	Domain string `json:"policy_domain"`
 	Day    string `json:"day"`
+	Policy string `json:"policy"`
 	Target string `json:"target"`
 	State  string `json:"state"`
 	Reason string `json:"reason,omitempty"`
@@ -77,6 +85,8 @@ type outboxStatus struct {
 type suppressionStatus struct {
 	Target string `json:"target"`
 	Until  string `json:"until"`
+	Holds  bool   `json:"holds"` // until is not over
+	Times  int    `json:"times"`
 	Reason string `json:"reason"`
 }
 
@@ -84,7 +94,7 @@ type suppressionStatus struct {
 var errNoReports = errors.New("no reports are sent: reports.from is not set")
 
 // readReportStatus reads the state of the configuration in file.
-func readReportStatus(ctx context.Context, file string) (*reportStatus, error) {
+func readReportStatus(ctx context.Context, file string, offline bool) (*reportStatus, error) {
 	cfg, err := readConfig(config.Input{File: file})
 	if err != nil {
 		return nil, err
@@ -97,14 +107,19 @@ func readReportStatus(ctx context.Context, file string) (*reportStatus, error) {
 		return nil, failure{err}
 	}
 	defer st.Close()
-	settings, err := reportSettings(cfg, nil, nil)
+	settings, err := reportChoices(cfg, nil, nil)
 	if err != nil {
 		return nil, failure{err}
 	}
-	s := &reportStatus{Counting: []countingStatus{}, Outbox: []outboxStatus{}, Suppressed: []suppressionStatus{}, Failures: []failureStatus{}}
+	s := &reportStatus{Ready: []send.Fact{}, Counting: []countingStatus{}, Outbox: []outboxStatus{}, Suppressed: []suppressionStatus{}, Failures: []failureStatus{}}
 	if err := errors.Join(s.counting(ctx, st, send.New(st, settings)), s.outbox(ctx, st), s.failures(ctx, st)); err != nil {
 		return nil, failure{err}
 	}
+	ready, err := readyFacts(ctx, cfg, "", offline)
+	if err != nil {
+		return nil, failure{err}
+	}
+	s.Ready = append(s.Ready, ready...)
 	return s, nil
 }
 
@@ -113,10 +128,34 @@ func (s *reportStatus) counting(ctx context.Context, st *state.State, sender *se
 	if err != nil {
 		return err
 	}
-	return st.Drafts(ctx, time.Now().Add(24*time.Hour), func(d *state.Draft) {
-		reason := why(d)
-		s.Counting = append(s.Counting, countingStatus{d.Domain, d.Day.Format(time.DateOnly), d.Lines, d.Messages, reason == "", reason})
-	})
+	var all []state.Draft
+	if err := st.Drafts(ctx, time.Now().Add(24*time.Hour), func(d *state.Draft) { all = append(all, *d) }); err != nil {
+		return err
+	}
+	for i := range all {
+		d := &all[i]
+		c := countingStatus{Domain: d.Domain, Day: d.Day.Format(time.DateOnly), Further: d.Cut, Lines: d.Lines, Messages: d.Messages, Why: why(d)}
+		if c.Policy, c.To, err = sender.Addressees(ctx, d); err != nil {
+			return err
+		}
+		c.Sent = c.Why == ""
+		s.Counting = append(s.Counting, c)
+	}
+	return nil
+}
+
+// sentences say whether a report will be sent, and to whom it will not.
+func (c *countingStatus) sentences() string {
+	if !c.Sent {
+		return "no: " + printable(c.Why)
+	}
+	said := "yes"
+	for _, a := range c.To {
+		if a.Why != "" {
+			said += "; " + printable(a.Address) + ": " + printable(a.Why)
+		}
+	}
+	return said
 }
 
 func (s *reportStatus) outbox(ctx context.Context, st *state.State) error {
@@ -124,43 +163,64 @@ func (s *reportStatus) outbox(ctx context.Context, st *state.State) error {
 	if err != nil {
 		return err
 	}
+	parts := map[string]*state.Part{}
 	for i := range items {
 		x := &items[i]
 		o := outboxStatus{ID: x.ID, Target: x.Target, State: string(x.State), Reason: x.Reason, Tries: x.Tries}
 		if !x.State.Over() {
 			o.Next = x.Next.Format(time.RFC3339)
 		}
-		if p, err := st.Part(ctx, x.ID); err == nil {
-			o.Domain, o.Day = p.Domain, p.Day.Format(time.DateOnly)
+		if x.State == state.Waiting && x.Tries > 0 {
+			o.State = "put off"
+		}
+		if parts[x.ID] == nil {
+			p, err := st.Part(ctx, x.ID)
+			if errors.Is(err, state.ErrUnknown) {
+				p = &state.Part{}
+			} else if err != nil {
+				return err
+			}
+			p.Data = nil // what is asked for is small
+			parts[x.ID] = p
+		}
+		if p := parts[x.ID]; p.Domain != "" {
+			o.Domain, o.Day, o.Policy = p.Domain, p.Day.Format(time.DateOnly), send.PolicyOf(p)
 		}
 		s.Outbox = append(s.Outbox, o)
 	}
 	list, err := st.Suppressions(ctx)
-	for _, x := range list {
-		s.Suppressed = append(s.Suppressed, suppressionStatus{x.Target, x.Until.Format(time.RFC3339), x.Reason})
+	for _, x := range list { // one that is over is kept, as the next one is for twice as long
+		s.Suppressed = append(s.Suppressed, suppressionStatus{x.Target, x.Until.Format(time.RFC3339), x.Until.After(time.Now()), x.Times, x.Reason})
 	}
 	return err
 }
 
 func (s *reportStatus) print(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "COUNTING\tDAY\tROWS\tMESSAGES\tWILL BE SENT")
-	for _, c := range s.Counting {
-		sent := "yes"
-		if !c.Sent {
-			sent = "no: " + c.Why
-		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%s\n", printable(c.Domain), c.Day, c.Lines, c.Messages, sent)
+	if len(s.Ready) > 0 {
+		fmt.Fprintln(w, "NEEDED IN DNS\tNAME\tIS\tAS")
 	}
-	fmt.Fprintln(w, "\nREPORT ON\tDAY\tTO\tSTATE\tTRIES\tNEXT\tREASON")
+	for _, f := range s.Ready {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", f.Subject, printable(f.Name), f.State, printable(f.Say))
+	}
+	if len(s.Ready) > 0 {
+		fmt.Fprintln(w)
+	}
+	fmt.Fprintln(w, "COUNTING\tDAY\tPOLICY\tROWS\tMESSAGES\tWILL BE SENT")
+	for i := range s.Counting {
+		c := &s.Counting[i]
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", printable(c.Domain), c.Day, printable(c.Policy), c.Lines, c.Messages, c.sentences())
+	}
+	fmt.Fprintln(w, "\nREPORT ON\tDAY\tPOLICY\tID\tTO\tSTATE\tTRIES\tNEXT\tREASON")
 	for _, o := range s.Outbox {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", printable(o.Domain), o.Day, printable(o.Target), o.State, o.Tries, o.Next, printable(o.Reason))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", printable(o.Domain), o.Day, printable(o.Policy), o.ID, printable(o.Target), o.State, o.Tries, o.Next, printable(o.Reason))
 	}
-	if len(s.Suppressed) > 0 {
-		fmt.Fprintln(w, "\nGETS NONE\tUNTIL\tREASON")
-	}
+	title := "\nGETS NONE\tUNTIL\tTIMES\tREASON\n"
 	for _, x := range s.Suppressed {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", printable(x.Target), x.Until, printable(x.Reason))
+		if x.Holds {
+			fmt.Fprintf(w, "%s%s\t%s\t%d\t%s\n", title, printable(x.Target), x.Until, x.Times, printable(x.Reason))
+			title = ""
+		}
 	}
 	s.printFailures(w)
 	return w.Flush()
@@ -225,7 +285,7 @@ func (h *hurry) run(c *cobra.Command, file string) error {
 		return failure{err}
 	}
 	defer st.Close()
-	settings, err := reportSettings(cfg, dns, nil)
+	settings, err := reportChoices(cfg, dns, nil)
 	if err != nil {
 		return failure{err}
 	}

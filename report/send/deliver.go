@@ -94,7 +94,7 @@ func (s *Sender) deliver(ctx context.Context, x *state.Item) error {
 	if no, err := s.state.Suppressed(ctx, x.Target, s.now()); err != nil {
 		return err
 	} else if no.Target != "" {
-		x.State, x.Reason = state.Suppressed, "until "+no.Until.Format(time.DateOnly)+": "+no.Reason
+		x.State, x.Reason = state.Suppressed, suppressed(&no)
 		return s.keep(ctx, state.Waiting, x)
 	}
 	if why := s.optedOut(x.Target, x.Target[strings.LastIndexByte(x.Target, '@')+1:]); why != "" {

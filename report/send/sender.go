@@ -162,6 +162,8 @@ func (s *Sender) Why(ctx context.Context) (func(*state.Draft) string, error) {
 
 func (s *Sender) why(d *state.Draft, deserving map[string]bool) string {
 	switch {
+	case s.To.None:
+		return "reports.to is none"
 	case d.Wanted == 0:
 		return "all its messages are reports, notifications or answers to them"
 	case slices.ContainsFunc(s.OptOut.Domains, func(x string) bool { return strings.EqualFold(x, d.Domain) }):
@@ -169,7 +171,7 @@ func (s *Sender) why(d *state.Draft, deserving map[string]bool) string {
 	case s.To.All, s.Own != nil && s.Own(d.Domain), slices.Contains(s.To.Domains, d.Domain):
 		return ""
 	case !s.To.Deserving:
-		return "the domain is not in reports.to"
+		return "the domain is neither in reports.to nor in own_domains"
 	case !deserving[d.Domain]:
 		return fmt.Sprintf("its mail did not pass on %d days within 30", deservingDays)
 	}

@@ -40,6 +40,8 @@ type Settings struct {
 	Log      *slog.Logger
 	// Holder names this process among those that share a store.
 	Holder string
+	// Hello is the name of this host.
+	Hello string
 	// Failures are failure reports; zero for none.
 	Failures Failures
 }
@@ -67,7 +69,9 @@ type Audience struct {
 	// Deserving: domains whose mail passed here on two days within 30, so that forged
 	// mail never makes us write to its victim's address or a spammer's.
 	Deserving bool
-	Domains   []string
+	// None: nobody, not even own domains.
+	None    bool
+	Domains []string
 }
 
 // OptOut is who wants no reports.
