@@ -20,8 +20,10 @@ const aggregateReport = `<?xml version="1.0"?>
 
 func TestReportShow(t *testing.T) {
 	dir := t.TempDir()
-	good, bad := filepath.Join(dir, "good"), filepath.Join(dir, "bad")
-	for file, text := range map[string]string{good: aggregateReport, bad: "nothing of the kind"} {
+	good, bad, box := filepath.Join(dir, "good"), filepath.Join(dir, "bad"), filepath.Join(t.TempDir(), "box")
+	const from = "From a@a.example Mon Nov  2 10:00:00 2026\n"
+	mail := "Subject: x\nContent-Type: text/xml\n\n" + aggregateReport + "\n"
+	for file, text := range map[string]string{good: aggregateReport, bad: "nothing of the kind", box: from + mail + from + strings.Replace(mail, "<report_id>1", "<report_id>2", 1)} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -33,6 +35,7 @@ func TestReportShow(t *testing.T) {
 		want   string // in standard output
 	}{
 		{name: "a table by source, worst first", args: []string{good}, want: "192.0.2.9  5         0.0 %       0.0 %    0.0 %  5                        example.com\n192.0.2.1  3"},
+		{name: "all mails of an mbox", args: []string{box}, want: "192.0.2.9  10  "},
 		{name: "by day", args: []string{"--by", "day", good}, want: "2023-11-14  8"},
 		{name: "by reporter", args: []string{"--by", "reporter", good}, want: "receiver.example  8"},
 		{name: "by domain", args: []string{"--by", "domain", good}, want: "example.com  8"},

@@ -32,7 +32,7 @@ type importer struct {
 
 	name  string // of the file
 	proof others.Proof
-	full  bool // a report of this file had no room
+	keep  bool // this file stays where it is: it was not read, or had no room
 
 	files, moved                            int
 	counting, unproven, again, left, failed int
@@ -117,7 +117,7 @@ func (im *importer) folder(dir string) error {
 			if _, err := im.file(path); err != nil {
 				return err
 			}
-			if im.full {
+			if im.keep {
 				continue
 			}
 			done, err := im.move.done(dir, path)
@@ -149,7 +149,7 @@ func (im *importer) file(path string) (reports int, err error) {
 // stream reads the mails of a file, or what else it is.
 func (im *importer) stream(name string, in io.Reader) (reports int, err error) {
 	im.files++
-	im.full = false
+	im.keep = false
 	box := mailbox.Reader{Stdin: in,
 		Message: func(m *mailbox.Message) error {
 			m.File = name
@@ -157,7 +157,14 @@ func (im *importer) stream(name string, in io.Reader) (reports int, err error) {
 			reports += n
 			return err
 		},
-		Unreadable: func(_ string, err error) error { return fmt.Errorf("reading %s: %w", name, err) },
+		Unreadable: func(_ string, err error) error {
+			if im.piped {
+				return err
+			}
+			im.keep = true
+			im.tell("%s: %s", name, err)
+			return nil
+		},
 	}
 	err = box.Read("-")
 	return reports, err
@@ -213,7 +220,7 @@ func (im *importer) Aggregate(head *read.Aggregate, records *read.Records) error
 		im.again++
 	case errors.Is(err, others.ErrNotKept), errors.Is(err, state.ErrFull):
 		im.left++
-		im.full = im.full || errors.Is(err, state.ErrFull)
+		im.keep = im.keep || errors.Is(err, state.ErrFull)
 		im.tell("%s: %s: %s", im.name, what, err)
 	case err != nil:
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"alignd/internal/mailbox"
 	"alignd/report/read"
 )
 
@@ -87,7 +88,20 @@ type reportSink interface {
 func showReports(show reportSink, args []string, stdin io.Reader) (without int, err error) {
 	r := read.New(show, read.Limits{})
 	one := func(name string, in io.Reader) error {
-		n, err := r.File(name, in)
+		n := 0
+		box := mailbox.Reader{Stdin: in,
+			Message: func(m *mailbox.Message) error {
+				m.File = name
+				more, err := r.File(m.Name(), m)
+				n += more
+				return err
+			},
+			Unreadable: func(_ string, err error) error {
+				show.Problem(read.Problem{File: name, Problem: err.Error()})
+				return nil
+			},
+		}
+		err := box.Read("-")
 		if n == 0 {
 			without++
 		}

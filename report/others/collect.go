@@ -140,8 +140,7 @@ func (c *Collector) rows(o *state.Other, records *read.Records) error {
 // row is what is kept of a record, but for its messages.
 func (c *Collector) row(about string, rec *read.Record) state.OtherRow {
 	row := state.OtherRow{Author: about, DKIM: rec.DKIM == "pass", SPF: rec.SPF == "pass"}
-	if ip, err := netip.ParseAddr(rec.SourceIP); err == nil {
-		ip = ip.Unmap().WithZone("")
+	if ip, ok := address(rec.SourceIP); ok {
 		row.Source, row.Network = ip.String(), evidence.NetworkOf(ip).String()
 	}
 	// A name that is neither of the report's domain nor ours is the reporter's mistake.
@@ -167,4 +166,24 @@ func (c *Collector) row(about string, rec *read.Record) state.OtherRow {
 		}
 	}
 	return row
+}
+
+// address reads an address as reporters write it: also in brackets, with the tag of RFC
+// 5321 section 4.1.3, as a network of one, and with zeros in front (decimal, as nobody
+// writes octal there).
+func address(s string) (ip netip.Addr, ok bool) {
+	s = strings.Trim(strings.TrimSpace(s), "[]")
+	if tag := "ipv6:"; len(s) > len(tag) && strings.EqualFold(s[:len(tag)], tag) {
+		s = s[len(tag):]
+	}
+	s = strings.TrimSuffix(strings.TrimSuffix(s, "/32"), "/128")
+	ip, err := netip.ParseAddr(s)
+	if err != nil {
+		parts := strings.Split(s, ".")
+		for i := range parts {
+			parts[i] = cmp.Or(strings.TrimLeft(parts[i], "0"), "0")
+		}
+		ip, err = netip.ParseAddr(strings.Join(parts, "."))
+	}
+	return ip.Unmap().WithZone(""), err == nil
 }

@@ -51,6 +51,9 @@ func (p *aggregateParser) parse(r io.Reader) error {
 	if p.src.replaced > 0 {
 		p.notes.add("%d octets or characters are not XML and were replaced", p.src.replaced)
 	}
+	if p.src.lone > 0 {
+		p.notes.add("%d signs < begin no element and were taken for text", p.src.lone)
+	}
 	if err == nil && p.found == 0 {
 		return errors.New("XML, but not a DMARC report")
 	}
@@ -67,7 +70,7 @@ func (p *aggregateParser) drop() {
 
 func (p *aggregateParser) tokens() error {
 	for {
-		token, err := p.dec.Token()
+		token, err := p.dec.RawToken() // ends are matched here, as reporters leave some out
 		p.src.since = 0
 		switch {
 		case errors.Is(err, io.EOF) && len(p.path) == 0:
@@ -85,7 +88,7 @@ func (p *aggregateParser) tokens() error {
 				p.text.Write(t)
 			}
 		case xml.EndElement:
-			err = p.end(strings.ToLower(t.Name.Local))
+			err = p.close(strings.ToLower(t.Name.Local))
 		}
 		if err != nil {
 			return err
@@ -128,8 +131,16 @@ func (p *aggregateParser) start(name string) error {
 			return err
 		}
 	}
+	if err := p.unclosed(); err != nil {
+		return err
+	}
 	switch name {
-	case "report_metadata", "policy_published", "record":
+	case "policy_published":
+		if p.head.Domain != "" && p.rec == nil {
+			p.notes.at(p.line(), "policy_published stands there once more; the last one is kept")
+		}
+		fallthrough
+	case "report_metadata", "record":
 		if !p.open {
 			p.open, p.records = true, new(Records)
 		}
@@ -149,7 +160,45 @@ func (p *aggregateParser) start(name string) error {
 	return nil
 }
 
-// end closes an element, and those that the reporter left open within it.
+// leaves are elements whose value counts even if their end is left out.
+var leaves = map[string]bool{"source_ip": true, "count": true, "disposition": true, "header_from": true, "envelope_to": true, "org_name": true, "email": true,
+	"report_id": true, "begin": true, "end": true, "domain": true, "p": true, "selector": true, "result": true}
+
+// unclosed takes the value of an element within which another one begins.
+func (p *aggregateParser) unclosed() error {
+	value := strings.TrimSpace(p.text.String())
+	if name := p.parent(0); value != "" && leaves[name] {
+		if p.rec != nil {
+			return p.recordValue(p.parent(1), name, value)
+		}
+		return p.headValue(p.parent(1), name, value)
+	}
+	return nil
+}
+
+// close ends an element, and those that the reporter left open within it.
+func (p *aggregateParser) close(name string) error {
+	at := len(p.path) - 1
+	for at >= 0 && p.path[at] != name {
+		at--
+	}
+	if at < 0 {
+		p.notes.at(p.line(), "</%.60s> closes nothing", name)
+		return nil
+	}
+	for len(p.path) > at {
+		inner := p.path[len(p.path)-1]
+		if inner != name {
+			p.notes.at(p.line(), "<%.60s> is not closed", inner)
+		}
+		if err := p.end(inner); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end closes the innermost element.
 func (p *aggregateParser) end(name string) error {
 	if len(p.path) == 0 {
 		return nil
@@ -208,6 +257,12 @@ func (p *aggregateParser) endRecord() error {
 	}
 	if rec.SourceIP == "" {
 		p.notes.at(p.recAt, "a record without source_ip")
+	}
+	if rec.Count == nil {
+		p.notes.at(p.recAt, "a record without count")
+	}
+	if rec.HeaderFrom == "" {
+		p.notes.at(p.recAt, "a record without header_from")
 	}
 	return p.records.Add(rec)
 }
@@ -283,6 +338,11 @@ func (p *aggregateParser) policyValue(name, value string) {
 	}
 }
 
+// timeLayouts are those that can mean one time only.
+var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02", time.RFC1123Z, time.RFC1123,
+	"2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 MST", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04",
+	"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700", "2 Jan 2006", time.ANSIC, time.UnixDate}
+
 // time reads seconds since 1970 (RFC 9990 appendix A), and what some reporters write.
 func (p *aggregateParser) time(name, value string) string {
 	seconds, err := strconv.ParseInt(value, 10, 64)
@@ -299,7 +359,7 @@ func (p *aggregateParser) time(name, value string) string {
 	if err == nil && seconds >= 0 && seconds < 253402300800 { // year 10000
 		return time.Unix(seconds, 0).UTC().Format(time.RFC3339)
 	}
-	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02", time.RFC1123Z} {
+	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, value); err == nil {
 			p.notes.at(p.line(), "%s %.60q is not in seconds since 1970", name, value)
 			return t.UTC().Format(time.RFC3339)

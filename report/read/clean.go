@@ -12,8 +12,9 @@ import (
 )
 
 // cleaner gives the XML decoder UTF-8 that it does not stumble over. It replaces
-// what is no character of XML (XML 1.0 section 2.2), refuses DOCTYPE, and bounds
-// what the decoder can hold at a time.
+// what is no character of XML (XML 1.0 section 2.2), drops comments and processing
+// instructions, escapes "<" where no tag begins, refuses DOCTYPE, and bounds what the
+// decoder can hold at a time.
 type cleaner struct {
 	in    *bufio.Reader
 	limit int
@@ -21,8 +22,11 @@ type cleaner struct {
 	since int
 	// replaced counts octets and characters that were replaced.
 	replaced int
-	mark     int // how much of "<!" has just been seen
-	err      error
+	// lone counts "<" that began no tag.
+	lone  int
+	cdata bool // within a CDATA section
+	lines int  // of what was dropped, to be handed out
+	err   error
 }
 
 type doctypeError struct{}
@@ -40,7 +44,7 @@ func newCleaner(r io.Reader, limit int) *cleaner {
 		}
 	}
 	c := &cleaner{in: in, limit: limit}
-	if mark, _ := in.Peek(3); string(mark) == "\ufeff" {
+	for mark, _ := in.Peek(3); string(mark) == "\ufeff"; mark, _ = in.Peek(3) {
 		_, _ = in.Discard(3)
 	}
 	return c
@@ -53,9 +57,9 @@ func encodingOf(head []byte) string {
 		return "utf-16le"
 	case bytes.HasPrefix(head, []byte("\xfe\xff")):
 		return "utf-16be"
-	case bytes.HasPrefix(head, []byte("<\x00?\x00")):
+	case len(head) > 3 && head[0] == '<' && head[1] == 0 && head[2] != 0 && head[3] == 0:
 		return "utf-16le"
-	case bytes.HasPrefix(head, []byte("\x00<\x00?")):
+	case len(head) > 3 && head[0] == 0 && head[1] == '<' && head[2] == 0 && head[3] != 0:
 		return "utf-16be"
 	}
 	declaration, _, ok := bytes.Cut(bytes.TrimSpace(head), []byte("?>"))
@@ -81,27 +85,20 @@ func (c *cleaner) Read(p []byte) (n int, err error) {
 	if c.err != nil {
 		return 0, c.err
 	}
-	for n+utf8.UTFMax <= len(p) {
+	for n+len(escaped) <= len(p) && c.err == nil {
 		if n > 0 && c.in.Buffered() == 0 {
 			break
 		}
-		r, size, err := c.in.ReadRune()
-		if err != nil {
-			c.err = err
-			break
+		if c.lines > 0 {
+			p[n] = '\n'
+			n, c.lines = n+1, c.lines-1
+			continue
 		}
-		if r == utf8.RuneError && size == 1 || !isXML(r) {
-			r = utf8.RuneError
-			c.replaced++
+		if plain := c.plain(p[n:]); plain > 0 {
+			n += plain
+			continue
 		}
-		if r == '&' && c.badReference() {
-			r = utf8.RuneError
-			c.replaced++
-		}
-		if c.err = c.look(r); c.err != nil {
-			break
-		}
-		n += utf8.EncodeRune(p[n:], r)
+		n += c.next(p[n:])
 	}
 	if c.since += n; c.since > c.limit && c.err == nil {
 		c.err = boundError{"the octets of one text or tag"}
@@ -110,6 +107,132 @@ func (c *cleaner) Read(p []byte) (n int, err error) {
 		return 0, c.err
 	}
 	return n, nil
+}
+
+// plain copies what is buffered up to the next character that may be more than itself.
+func (c *cleaner) plain(to []byte) int {
+	ahead, _ := c.in.Peek(min(c.in.Buffered(), len(to)))
+	n := 0
+	for n < len(ahead) && (ahead[n] >= ' ' && ahead[n] < utf8.RuneSelf && ahead[n] != '<' && ahead[n] != '&' && ahead[n] != ']' || ahead[n] == '\n') {
+		n++
+	}
+	copy(to, ahead[:n])
+	_, _ = c.in.Discard(n)
+	return n
+}
+
+// escaped is a "<" that begins no tag.
+const escaped = "&lt;"
+
+// next writes what the next character becomes: nothing, itself, or a replacement.
+func (c *cleaner) next(to []byte) int {
+	r, size, err := c.in.ReadRune()
+	switch {
+	case err != nil:
+		c.err = err
+		return 0
+	case r == utf8.RuneError && size == 1, !isXML(r):
+		r = utf8.RuneError
+		c.replaced++
+	case c.cdata:
+		if end, _ := c.in.Peek(2); r == ']' && string(end) == "]>" {
+			c.cdata = false
+		}
+	case r == '<':
+		switch c.markup() {
+		case markupDropped:
+			return 0
+		case markupNone:
+			c.lone++
+			return copy(to, escaped)
+		}
+	case r == '&' && c.badReference():
+		r = utf8.RuneError
+		c.replaced++
+	}
+	return utf8.EncodeRune(to, r)
+}
+
+type markup int
+
+const (
+	markupNone    markup = iota // "<" is only a character
+	markupTag                   // or the begin of CDATA
+	markupDropped               // and so is all of it
+)
+
+// mostName is how much is looked at behind "<" for a tag, and mostInstruction how long a
+// processing instruction may be; ours.
+const (
+	mostName        = 80
+	mostInstruction = 4096
+)
+
+// markup tells what a "<" begins that was just read.
+func (c *cleaner) markup() markup {
+	ahead, _ := c.in.Peek(mostName)
+	switch {
+	case bytes.HasPrefix(ahead, []byte("!--")):
+		c.drop("-->")
+		return markupDropped
+	case bytes.HasPrefix(ahead, []byte("![CDATA[")):
+		c.cdata = true
+		return markupTag
+	case len(ahead) > 1 && ahead[0] == '!' && 'a' <= ahead[1]|0x20 && ahead[1]|0x20 <= 'z':
+		c.err = doctypeError{}
+		return markupDropped
+	case len(ahead) > 0 && ahead[0] == '?':
+		if ahead, _ = c.in.Peek(mostInstruction); bytes.Contains(ahead, []byte("?>")) {
+			c.drop("?>")
+			return markupDropped
+		}
+	case isTag(ahead):
+		return markupTag
+	}
+	return markupNone
+}
+
+// isTag reports whether what stands behind "<" is the name of an element, and not an
+// address or URI that somebody put in angle brackets.
+func isTag(ahead []byte) bool {
+	name := bytes.TrimPrefix(ahead, []byte("/"))
+	end := bytes.IndexFunc(name, func(r rune) bool {
+		return !('a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' || r >= utf8.RuneSelf || strings.ContainsRune("_:.-", r))
+	})
+	switch {
+	case len(name) == 0 || strings.ContainsRune("0123456789.-", rune(name[0])):
+		return false
+	case end < 0:
+		return true
+	case end == 0:
+		return false
+	case name[end] == '/':
+		return end+1 == len(name) || name[end+1] == '>'
+	}
+	return strings.ContainsRune(" \t\r\n>", rune(name[end]))
+}
+
+// drop reads past a text, and keeps its lines.
+func (c *cleaner) drop(upTo string) {
+	var last [3]byte
+	for n := 0; ; n++ {
+		b, err := c.in.ReadByte()
+		switch {
+		case err != nil:
+			c.err = err
+			return
+		case n > c.limit:
+			c.err = boundError{"the octets of one text or tag"}
+			return
+		case b == '\n':
+			c.lines++
+		}
+		copy(last[:], last[1:])
+		last[2] = b
+		if strings.HasSuffix(string(last[:]), upTo) && n+1 >= len(upTo) {
+			return
+		}
+	}
 }
 
 // badReference takes what follows "&" if it is a reference to a character that is none of
@@ -132,21 +255,6 @@ func (c *cleaner) badReference() bool {
 	}
 	_, _ = c.in.Discard(bytes.IndexByte(text, ';') + 1)
 	return true
-}
-
-// look finds "<!" followed by a letter.
-func (c *cleaner) look(r rune) error {
-	switch {
-	case r == '<':
-		c.mark = 1
-	case c.mark == 1 && r == '!':
-		c.mark = 2
-	case c.mark == 2 && ('a' <= r|0x20 && r|0x20 <= 'z'):
-		return doctypeError{}
-	default:
-		c.mark = 0
-	}
-	return nil
 }
 
 func isXML(r rune) bool {

@@ -35,10 +35,28 @@ type entity struct {
 	params    map[string]string
 	encoding  string
 	filename  string
+	boundary  string // as it divides the parts
+}
+
+// boundaryIn is the boundary of a multipart: the one that is declared, or else the first
+// line that looks like one.
+func boundaryIn(body []byte, declared string) string {
+	if declared != "" && bytes.Contains(body, []byte("--"+declared)) {
+		return declared
+	}
+	for line := range bytes.Lines(body) {
+		if found, ok := bytes.CutPrefix(bytes.TrimSpace(line), []byte("--")); ok && len(found) > 0 && len(found) <= 70 {
+			return string(found)
+		}
+	}
+	return declared
 }
 
 func entityOf(get func(string) string) entity {
 	e := entity{encoding: strings.ToLower(strings.TrimSpace(get("Content-Transfer-Encoding")))}
+	if end := strings.IndexAny(e.encoding, " \t;("); end >= 0 { // a comment, mostly
+		e.encoding = e.encoding[:end]
+	}
 	value := get("Content-Type")
 	var err error
 	if e.mediaType, e.params, err = mime.ParseMediaType(value); err != nil {
@@ -90,8 +108,13 @@ func unfold(value []byte) string {
 }
 
 func (f *file) entity(part string, depth int, e entity, body io.Reader) error {
-	if boundary := e.params["boundary"]; strings.HasPrefix(e.mediaType, "multipart/") && boundary != "" {
-		return f.multipart(part, depth, e, body)
+	if strings.HasPrefix(e.mediaType, "multipart/") {
+		buf := bufio.NewReaderSize(body, 16<<10)
+		head, _ := buf.Peek(16 << 10)
+		if e.boundary = boundaryIn(head, e.params["boundary"]); e.boundary != "" {
+			return f.multipart(part, depth, e, buf)
+		}
+		body = buf
 	}
 	decoded := decode(e.encoding, body)
 	switch {
@@ -103,9 +126,20 @@ func (f *file) entity(part string, depth int, e entity, body io.Reader) error {
 		return f.plain(part, depth, decoded)
 	case strings.HasPrefix(e.mediaType, "image/"), e.mediaType == "text/html", e.mediaType == "text/rfc822-headers",
 		e.mediaType == "application/pgp-signature", e.mediaType == "application/pkcs7-signature":
-		return nil
+		return f.unlikely(part, depth, decoded)
 	}
 	return f.content(part, depth+1, decoded)
+}
+
+// unlikely reads what is called something that holds no report, if it is one all the same.
+func (f *file) unlikely(part string, depth int, in io.Reader) error {
+	buf := bufio.NewReaderSize(in, 16<<10)
+	head, _ := buf.Peek(1024)
+	switch kind := kindOf(head); {
+	case kind == kindGzip, kind == kindZip, kind == kindBase64, kind == kindXML && startOfReport(head) >= 0:
+		return f.content(part, depth+1, buf)
+	}
+	return nil
 }
 
 // plain reads a text that may be a report all the same, or tell of a failure.
@@ -113,7 +147,11 @@ func (f *file) plain(part string, depth int, in io.Reader) error {
 	buf := bufio.NewReaderSize(in, 16<<10)
 	head, _ := buf.Peek(1024)
 	switch kindOf(head) {
-	case kindGzip, kindZip, kindXML:
+	case kindGzip, kindZip, kindXML, kindBase64:
+		return f.content(part, depth+1, buf)
+	}
+	if all, _ := buf.Peek(16 << 10); startOfReport(all) >= 0 {
+		_, _ = buf.Discard(startOfReport(all))
 		return f.content(part, depth+1, buf)
 	}
 	if f.text == nil {
@@ -128,7 +166,7 @@ func (f *file) multipart(part string, depth int, e entity, body io.Reader) error
 		return boundError{"containers in each other"}
 	}
 	failure := e.mediaType == "multipart/report" && strings.EqualFold(e.params["report-type"], "feedback-report")
-	parts := multipart.NewReader(body, e.params["boundary"])
+	parts := multipart.NewReader(body, e.boundary)
 	for n := 1; ; n++ {
 		next, err := parts.NextRawPart()
 		if errors.Is(err, io.EOF) {
@@ -191,6 +229,15 @@ func (a *alphabet) Read(p []byte) (int, error) {
 				kept = append(kept, c)
 				a.n++
 			}
+		}
+		if err != nil && !a.ended && len(p)-len(kept) >= 3 { // what is cut off is decoded as far as it goes
+			if a.n%4 == 1 {
+				kept, a.n = append(kept, 'A'), a.n+1
+			}
+			for ; a.n%4 != 0; a.n++ {
+				kept = append(kept, '=')
+			}
+			a.ended = true
 		}
 		if len(kept) > 0 || err != nil {
 			return len(kept), err

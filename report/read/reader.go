@@ -1,15 +1,12 @@
 package read
 
 import (
-	"archive/zip"
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 )
 
@@ -39,6 +36,9 @@ func (r *Reader) File(name string, in io.Reader) (reports int, err error) {
 	}
 	if err != nil {
 		f.problem("", err)
+	}
+	if f.reports == 0 && f.problems == 0 {
+		f.say("", "nothing in it is a report")
 	}
 	return f.reports, nil
 }
@@ -82,23 +82,55 @@ const (
 	kindZip
 	kindXML
 	kindMail
+	kindTar
+	kindBase64
 )
 
 func kindOf(head []byte) kind {
-	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \t\r\n\x00")
+	text := head[blanks(head):]
 	switch {
 	case len(text) == 0:
 		return kindEmpty
-	case bytes.HasPrefix(head, []byte("\x1f\x8b")):
+	case bytes.HasPrefix(text, []byte("\x1f\x8b")):
 		return kindGzip
-	case bytes.HasPrefix(head, []byte("PK\x03\x04")), bytes.HasPrefix(head, []byte("PK\x05\x06")):
+	case bytes.HasPrefix(text, []byte("PK\x03\x04")), bytes.HasPrefix(text, []byte("PK\x05\x06")):
 		return kindZip
 	case text[0] == '<', encodingOf(head) != "":
 		return kindXML
+	case len(head) > 262 && string(head[257:262]) == "ustar":
+		return kindTar
+	case startsBase64(text):
+		return kindBase64
 	case startsMail(text):
 		return kindMail
 	}
 	return kindOther
+}
+
+// blanks is how much stands in front that says nothing.
+func blanks(head []byte) int {
+	text := head
+	for {
+		next := bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n\x00")
+		if len(next) == len(text) {
+			return len(head) - len(text)
+		}
+		text = next
+	}
+}
+
+// startsBase64 reports whether text is base64 (RFC 4648) of gzip, zip or XML that nobody
+// decoded.
+func startsBase64(text []byte) bool {
+	for _, begin := range []string{"H4sI", "UEsDB", "UEsFB", "PD94bWwg", "PGZlZWRi", "77u/PD94"} {
+		if bytes.HasPrefix(text, []byte(begin)) {
+			line, _, _ := bytes.Cut(text, []byte("\n"))
+			return !bytes.ContainsFunc(bytes.TrimSpace(line), func(r rune) bool {
+				return !('a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' || r == '+' || r == '/' || r == '=')
+			})
+		}
+	}
+	return false
 }
 
 // startsMail reports whether text begins with a header field, or mbox's "From ".
@@ -122,10 +154,15 @@ func (f *file) content(part string, depth int, in io.Reader) error {
 	}
 	buf := bufio.NewReaderSize(in, 16<<10)
 	head, err := buf.Peek(1024)
-	if err != nil && !errors.Is(err, io.EOF) {
+	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
 		return f.local(part, err)
 	}
-	switch kindOf(head) {
+	kind := kindOf(head)
+	switch kind {
+	case kindGzip, kindZip, kindMail, kindBase64:
+		_, _ = buf.Discard(blanks(head)) // it was read already
+	}
+	switch kind {
 	case kindEmpty:
 		f.say(part, "empty")
 	case kindGzip:
@@ -136,10 +173,27 @@ func (f *file) content(part string, depth int, in io.Reader) error {
 		return f.xml(part, buf)
 	case kindMail:
 		return f.mail(part, depth, buf)
+	case kindTar:
+		return f.tar(part, depth, buf)
+	case kindBase64:
+		return f.content(within(part, "base64"), depth+1, decode("base64", buf))
 	default:
+		if at := startOfReport(head); at >= 0 {
+			_, _ = buf.Discard(at)
+			f.say(part, "text stands before the XML")
+			return f.xml(part, buf)
+		}
 		f.say(part, "neither XML nor gzip, zip or mail")
 	}
 	return nil
+}
+
+// startOfReport is where the XML of a report begins within text, or -1.
+func startOfReport(text []byte) int {
+	if at := bytes.Index(text, []byte("<?xml ")); at >= 0 && bytes.Contains(text[at:], []byte("<feedback")) {
+		return at
+	}
+	return bytes.Index(text, []byte("<feedback"))
 }
 
 // local tells an error of one part; one of the whole file is handed back.
@@ -212,71 +266,6 @@ func (e *expanding) Read(p []byte) (int, error) {
 		return 0, boundError{"the ratio of unpacking"}
 	}
 	return n, err
-}
-
-func (f *file) gzip(part string, depth int, in io.Reader) error {
-	packed := &counted{r: in}
-	z, err := gzip.NewReader(packed)
-	if err != nil {
-		return f.local(part, fmt.Errorf("gzip: %w", err))
-	}
-	return f.content(within(part, "gzip"), depth+1, &expanding{file: f, r: z, in: func() int64 { return packed.n }})
-}
-
-// maxZipHeld is how much of an archive is kept in memory; a larger one, as its
-// directory stands at its end, goes to a temporary file.
-const maxZipHeld = 4 << 20
-
-func (f *file) zip(part string, depth int, in io.Reader) error {
-	at, size, done, err := seekable(in)
-	if err != nil {
-		return ownError{err}
-	}
-	defer done()
-	archive, err := zip.NewReader(at, size)
-	if err != nil {
-		return f.local(part, fmt.Errorf("zip: %w", err))
-	}
-	for _, member := range archive.File {
-		if member.FileInfo().IsDir() {
-			continue
-		}
-		where := within(part, fmt.Sprintf("zip member %.100q", member.Name))
-		r, err := member.Open()
-		if err != nil {
-			f.problem(where, err)
-			continue
-		}
-		packed := max(int64(min(member.CompressedSize64, uint64(size))), 1)
-		err = f.content(where, depth+1, &expanding{file: f, r: r, in: func() int64 { return packed }})
-		r.Close()
-		if err != nil {
-			return err
-		}
-	}
-	if len(archive.File) == 0 {
-		f.say(part, "zip: no members")
-	}
-	return nil
-}
-
-// seekable gives access to any place of in.
-func seekable(in io.Reader) (at io.ReaderAt, size int64, done func(), err error) {
-	var held bytes.Buffer
-	if _, err := io.CopyN(&held, in, maxZipHeld); errors.Is(err, io.EOF) {
-		return bytes.NewReader(held.Bytes()), int64(held.Len()), func() {}, nil
-	}
-	tmp, err := os.CreateTemp("", "alignd-report-")
-	if err != nil {
-		return nil, 0, nil, fmt.Errorf("keeping an archive aside: %w", err)
-	}
-	_ = os.Remove(tmp.Name())
-	size, err = io.Copy(tmp, io.MultiReader(&held, in))
-	if err != nil {
-		tmp.Close()
-		return nil, 0, nil, fmt.Errorf("keeping an archive aside: %w", err)
-	}
-	return tmp, size, func() { tmp.Close() }, nil
 }
 
 func within(part, next string) string {

@@ -3,6 +3,7 @@ package read
 import (
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // recordValue takes the text of an element within a record (RFC 9990 appendix A);
@@ -50,6 +51,10 @@ func (p *aggregateParser) recordValue(in, name, value string) error {
 
 func (p *aggregateParser) count(value string) {
 	n, err := strconv.ParseInt(value, 10, 64)
+	if whole, zeros, ok := strings.Cut(value, "."); err != nil && ok && strings.Trim(zeros, "0") == "" {
+		n, err = strconv.ParseInt(whole, 10, 64)
+		p.notes.at(p.line(), "count %.60q is not a whole number", value)
+	}
 	if err != nil || n < 0 {
 		p.notes.at(p.line(), "count %.60q is not a number of messages", value)
 		return

@@ -1,0 +1,142 @@
+package read
+
+import (
+	"archive/tar"
+	"archive/zip"
+	"bufio"
+	"bytes"
+	"compress/flate"
+	"compress/gzip"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+func (f *file) gzip(part string, depth int, in io.Reader) error {
+	packed := &counted{r: in}
+	z, err := gzip.NewReader(packed)
+	if err != nil {
+		return f.local(part, fmt.Errorf("gzip: %w", err))
+	}
+	return f.content(within(part, "gzip"), depth+1, &expanding{file: f, r: z, in: func() int64 { return packed.n }})
+}
+
+// maxZipHeld is how much of an archive is kept in memory; a larger one, as its
+// directory stands at its end, goes to a temporary file.
+const maxZipHeld = 4 << 20
+
+func (f *file) zip(part string, depth int, in io.Reader) error {
+	at, size, done, err := seekable(in)
+	if err != nil {
+		return ownError{err}
+	}
+	defer done()
+	archive, err := zip.NewReader(at, size)
+	if err != nil {
+		f.say(part, fmt.Sprintf("zip: its directory cannot be read: %v", err))
+		return f.brokenZip(part, depth, at, size)
+	}
+	for _, member := range archive.File {
+		if member.FileInfo().IsDir() {
+			continue
+		}
+		where := within(part, fmt.Sprintf("zip member %.100q", member.Name))
+		r, err := member.Open()
+		if err != nil {
+			f.problem(where, err)
+			continue
+		}
+		packed := max(int64(min(member.CompressedSize64, uint64(size))), 1)
+		err = f.content(where, depth+1, &expanding{file: f, r: r, in: func() int64 { return packed }})
+		r.Close()
+		if err != nil {
+			return err
+		}
+	}
+	if len(archive.File) == 0 {
+		f.say(part, "zip: no members")
+	}
+	return nil
+}
+
+// seekable gives access to any place of in.
+func seekable(in io.Reader) (at io.ReaderAt, size int64, done func(), err error) {
+	var held bytes.Buffer
+	if _, err := io.CopyN(&held, in, maxZipHeld); errors.Is(err, io.EOF) {
+		return bytes.NewReader(held.Bytes()), int64(held.Len()), func() {}, nil
+	}
+	tmp, err := os.CreateTemp("", "alignd-report-")
+	if err != nil {
+		return nil, 0, nil, fmt.Errorf("keeping an archive aside: %w", err)
+	}
+	_ = os.Remove(tmp.Name())
+	size, err = io.Copy(tmp, io.MultiReader(&held, in))
+	if err != nil {
+		tmp.Close()
+		return nil, 0, nil, fmt.Errorf("keeping an archive aside: %w", err)
+	}
+	return tmp, size, func() { tmp.Close() }, nil
+}
+
+// localHeader is the length of what stands before a member of an archive, but for its
+// name (APPNOTE.TXT section 4.3.7).
+const localHeader = 30
+
+// brokenZip reads the members of an archive whose end is missing or followed by something
+// else, one after the other from their own headers.
+func (f *file) brokenZip(part string, depth int, at io.ReaderAt, size int64) error {
+	for start, n := int64(0), 1; start+localHeader <= size; n++ {
+		var h [localHeader]byte
+		if _, err := at.ReadAt(h[:], start); err != nil {
+			return ownError{err}
+		}
+		if string(h[:4]) != "PK\x03\x04" {
+			return nil
+		}
+		method, flags := binary.LittleEndian.Uint16(h[8:]), binary.LittleEndian.Uint16(h[6:])
+		packed := int64(binary.LittleEndian.Uint32(h[18:]))
+		data := start + localHeader + int64(binary.LittleEndian.Uint16(h[26:])) + int64(binary.LittleEndian.Uint16(h[28:]))
+		const encrypted, sizeFollows = 1, 8
+		if flags&sizeFollows != 0 || packed == 0 || data+packed > size {
+			packed = max(size-data, 0) // it ends where its own format says
+		}
+		in := &counted{r: io.NewSectionReader(at, data, packed)}
+		var r io.Reader = in
+		switch {
+		case flags&encrypted != 0:
+			f.say(part, "zip: it is encrypted")
+			return nil
+		case method == zip.Deflate:
+			r = flate.NewReader(bufio.NewReader(in))
+		case method != zip.Store:
+			f.say(part, fmt.Sprintf("zip: compression method %d is not known", method))
+			return nil
+		}
+		err := f.content(within(part, fmt.Sprintf("zip member %d", n)), depth+1, &expanding{file: f, r: r, in: func() int64 { return in.n }})
+		if err != nil || flags&sizeFollows != 0 {
+			return err // where the next one begins is not known
+		}
+		start = data + packed
+	}
+	return nil
+}
+
+func (f *file) tar(part string, depth int, in io.Reader) error {
+	for archive := tar.NewReader(in); ; {
+		member, err := archive.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return f.local(part, fmt.Errorf("tar: %w", err))
+		}
+		if member.Typeflag != tar.TypeReg {
+			continue
+		}
+		if err := f.content(within(part, fmt.Sprintf("tar member %.100q", member.Name)), depth+1, archive); err != nil {
+			return err
+		}
+	}
+}
