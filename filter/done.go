@@ -19,6 +19,9 @@ func (s *session) Done(o milter.Outcome) (sent func(written bool)) {
 	if o.End == milter.Aborted && !o.HeaderEnded {
 		return nil
 	}
+	if o.End == milter.Answered {
+		s.tell()
+	}
 	r := s.record(msg, o.End)
 	r.Basis = msg.settings.Basis
 	r.Basis.Options.LeadingSpace = s.conn.LeadingSpace()

@@ -26,6 +26,7 @@ type Filter struct {
 	settings atomic.Pointer[judge.Settings]
 	waits    *judge.Waits
 	failures Failures // nil for none
+	notices  Notices  // nil where none are taken
 	// spaceless counts messages; see Spaceless.
 	spaceless atomic.Int64
 }

@@ -31,6 +31,9 @@ type message struct {
 	// queueID is the MTA's name of it where that is known from MAIL on (Sendmail): the
 	// macros of a next MAIL replace it before this message is told to be over.
 	queueID string
+	// recipients counts them. notice is kept of a message that may be one.
+	recipients int
+	notice     *notice
 	// aborted: the checks ended without a verdict.
 	aborted bool
 	// received is when the body came to its end; judged what was decided then.
@@ -80,18 +83,24 @@ func (s *session) Rcpt(r milter.Rcpt) {
 		address = r.Address
 	}
 	s.message.check.Recipient(address)
+	s.expect(address)
 }
 
 func (s *session) Header(name, value []byte) {
 	s.message.marks.Note(name, value)
 	s.message.check.Header(name, value)
+	s.message.notice.field(name, value)
 }
 
 func (s *session) EndOfHeader() {
 	s.message.check.EndOfHeader()
+	s.message.notice.add([]byte("\r\n"))
 }
 
-func (s *session) Body(chunk []byte) { s.message.check.Body(chunk) }
+func (s *session) Body(chunk []byte) {
+	s.message.check.Body(chunk)
+	s.message.notice.add(chunk)
+}
 
 // EndOfMessage waits for the checks, decides, and answers.
 func (s *session) EndOfMessage(ctx context.Context) milter.Response {

@@ -4,11 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/journal/state"
 	"alignd/report/send"
 )
 
@@ -16,51 +21,33 @@ func reportBounceCommand() *cobra.Command {
 	var file string
 	var recipients []string
 	c := &cobra.Command{
-		Use:   "bounce [flags] < MESSAGE",
+		Use:   "bounce [flags] [MAILDIR...] [< MESSAGE]",
 		Short: "Take a notification that a report could not be delivered",
-		Long: `Take a notification (DSN, RFC 3464) that a report could not be delivered, on standard
-input: its address gets no reports for a while. For a pipe of the MTA behind
-reports.bounces. Notifications of the local MTA pass no milter, so alignd cannot see
-them otherwise.
+		Long: `Take a notification (DSN, RFC 3464) that a report could not be delivered: its address
+gets no reports for a while. On standard input, for a pipe of the MTA behind
+reports.bounces, or from Maildirs: what is in new is read once and moved to cur when it
+was stored; a notification is then marked as seen, other mail is not. What comes in
+through the milter needs neither, but notifications of the local MTA pass no milter.
 
 Exit status 0: taken, also where it is about a delay, or about no report of ours; 1: the
 state cannot be written, so the MTA should try again; 2: wrong usage.`,
-		Args: noArgs,
-		RunE: func(c *cobra.Command, _ []string) error {
-			cfg, err := readConfig(config.Input{File: file})
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) > 0 && len(recipients) > 0 {
+				return errors.New("--recipient is for standard input: what is in a Maildir says itself to whom it came")
+			}
+			b, done, err := openBouncer(c, file)
 			if err != nil {
 				return err
 			}
-			if cfg.Reports.From == "" {
-				return failure{errNoReports}
+			defer done()
+			if len(args) == 0 {
+				_, err = b.take(c.InOrStdin(), recipients)
 			}
-			if _, err := os.Stat(stateFile(cfg)); cfg.Journal.Store == "sqlite" && err != nil {
-				return failure{err}
+			for _, dir := range args {
+				err = errors.Join(err, b.maildir(dir))
 			}
-			st, err := openState(cfg, nil)
 			if err != nil {
 				return failure{err}
-			}
-			defer st.Close()
-			settings, err := reportChoices(cfg, nil, nil)
-			if err != nil {
-				return failure{err}
-			}
-			ctx := context.WithoutCancel(c.Context())
-			sender, err := newSender(ctx, st, settings)
-			if err != nil {
-				return failure{err}
-			}
-			b, err := sender.Bounce(ctx, c.InOrStdin(), recipients)
-			switch {
-			case errors.Is(err, send.ErrNoBounce):
-				fmt.Fprintf(c.OutOrStdout(), "left alone: %s\n", printable(err.Error()))
-			case err != nil:
-				return failure{err}
-			case !b.Permanent:
-				fmt.Fprintf(c.OutOrStdout(), "left alone: report %s to %s is delayed: %s\n", b.ID, printable(b.Target), printable(b.Status))
-			default:
-				fmt.Fprintf(c.OutOrStdout(), "no reports to %s for a while: %s\n", printable(b.Target), printable(b.Status))
 			}
 			return nil
 		},
@@ -68,4 +55,105 @@ state cannot be written, so the MTA should try again; 2: wrong usage.`,
 	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
 	c.Flags().StringArrayVar(&recipients, "recipient", nil, "address that the notification was delivered to; may be repeated (default: what its header says)")
 	return c
+}
+
+// bouncer takes notifications.
+type bouncer struct {
+	ctx    context.Context
+	sender *send.Sender
+	out    io.Writer
+	move   mover
+}
+
+func openBouncer(c *cobra.Command, file string) (b *bouncer, done func(), err error) {
+	cfg, err := readConfig(config.Input{File: file})
+	if err != nil {
+		return nil, nil, err
+	}
+	if cfg.Reports.From == "" {
+		return nil, nil, failure{errNoReports}
+	}
+	if _, err := os.Stat(stateFile(cfg)); cfg.Journal.Store == "sqlite" && err != nil {
+		return nil, nil, failure{err}
+	}
+	var st *state.State
+	if st, err = openState(cfg, nil); err != nil {
+		return nil, nil, failure{err}
+	}
+	b = &bouncer{ctx: context.WithoutCancel(c.Context()), out: c.OutOrStdout()}
+	settings, err := reportChoices(cfg, nil, nil)
+	if err == nil {
+		b.sender, err = newSender(b.ctx, st, settings)
+	}
+	if err != nil {
+		st.Close()
+		return nil, nil, failure{err}
+	}
+	return b, func() { st.Close() }, nil
+}
+
+// take reads a message. ours says that it is a notification about a report; an error,
+// that it is to be read again.
+func (b *bouncer) take(in io.Reader, recipients []string) (ours bool, err error) {
+	x, err := b.sender.Bounce(b.ctx, in, recipients)
+	switch {
+	case errors.Is(err, send.ErrNoBounce):
+		fmt.Fprintf(b.out, "left alone: %s\n", printable(err.Error()))
+		return false, nil
+	case err != nil:
+		return false, err
+	case !x.Permanent:
+		fmt.Fprintf(b.out, "left alone: report %s to %s did not fail: %s\n", x.ID, printable(x.Target), printable(x.Status))
+	default:
+		fmt.Fprintf(b.out, "no reports to %s for a while: %s\n", printable(x.Target), printable(x.Status))
+	}
+	return true, nil
+}
+
+// maildir reads what is new. What is no file is left where it is: others may write there,
+// and a link could lead to what is nobody's business.
+func (b *bouncer) maildir(dir string) error {
+	fresh := filepath.Join(dir, "new")
+	if !isFolder(fresh) || !isFolder(filepath.Join(dir, "cur")) {
+		return fmt.Errorf("%s is no Maildir: it has no new and cur", dir)
+	}
+	entries, err := os.ReadDir(fresh)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if !e.Type().IsRegular() || strings.HasPrefix(e.Name(), ".") {
+			continue
+		}
+		if err := b.file(dir, filepath.Join(fresh, e.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *bouncer) file(dir, path string) error {
+	// It may have become something else since: a link is not followed, and a FIFO does not
+	// keep us waiting.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		if _, gone := os.Lstat(path); errors.Is(gone, os.ErrNotExist) {
+			return nil // another one was faster
+		}
+		return err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	ours, err := b.take(f, nil)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	flags := ""
+	if ours {
+		flags = "S"
+	}
+	_, err = b.move.aside(dir, path, flags)
+	return err
 }

@@ -49,6 +49,9 @@ type reporter struct {
 	cancel context.CancelFunc
 	ended  sync.WaitGroup
 	sender atomic.Pointer[send.Sender] // nil until the store answers
+	// notices are notifications that came through the milter.
+	notices chan incoming
+	log     *slog.Logger
 }
 
 // startReporter sends what the journal counts. Without a state there is nothing to send.
@@ -61,7 +64,7 @@ func startReporter(cfg *config.Config, m *memory, f *filter.Filter, dns resolver
 	if err != nil {
 		return nil, fmt.Errorf("reports: %w", err)
 	}
-	r := &reporter{}
+	r := &reporter{notices: make(chan incoming, noticesWait), log: log}
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
 	// A restart finds its own lease again, and no two processes have one spool.
@@ -69,6 +72,7 @@ func startReporter(cfg *config.Config, m *memory, f *filter.Filter, dns resolver
 	startFailures(ctx, m.state, f, &s, &r.ended)
 	id := reportIdentity(cfg)
 	r.ended.Go(func() { guarded(log, "looking at what reports need", func() { tellReady(ctx, dns, id, log) }) })
+	r.ended.Go(func() { guarded(log, "taking notifications about reports", func() { r.takeNotices(ctx, log) }) })
 	r.ended.Go(func() { guarded(log, "sending reports", func() { r.run(ctx, m.state, s, log) }) })
 	return r, nil
 }

@@ -23,13 +23,19 @@ import (
 type inbox struct {
 	mu    sync.Mutex
 	mails [][]byte
+	from  string // envelope sender of the last one
 }
 
 func (b *inbox) NewSession(*smtp.Conn) (smtp.Session, error) { return &inboxSession{b}, nil }
 
 type inboxSession struct{ *inbox }
 
-func (s *inboxSession) Mail(string, *smtp.MailOptions) error { return nil }
+func (s *inboxSession) Mail(from string, _ *smtp.MailOptions) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.from = from
+	return nil
+}
 func (s *inboxSession) Rcpt(string, *smtp.RcptOptions) error { return nil }
 func (s *inboxSession) Reset()                               {}
 func (s *inboxSession) Logout() error                        { return nil }
@@ -39,6 +45,18 @@ func (s *inboxSession) Data(r io.Reader) error {
 	defer s.mu.Unlock()
 	s.mails = append(s.mails, data)
 	return err
+}
+
+func (b *inbox) serve(t *testing.T) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := smtp.NewServer(b)
+	go server.Serve(l)
+	t.Cleanup(func() { server.Close() })
+	return l.Addr().String()
 }
 
 func (b *inbox) wait(t *testing.T) []byte {
@@ -57,15 +75,8 @@ func (b *inbox) wait(t *testing.T) []byte {
 
 // TestReportsLeave counts, cuts, sends and reads back.
 func TestReportsLeave(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	box := &inbox{}
-	server := smtp.NewServer(box)
-	go server.Serve(l)
-	defer server.Close()
-	options := fmt.Sprintf("reports: {from: dmarc@here.test, organization: Here, to: [all], relay: 'inet:%s', tls: none}\n", l.Addr())
+	options := fmt.Sprintf("reports: {from: dmarc@here.test, organization: Here, to: [all], relay: 'inet:%s', tls: none}\n", box.serve(t))
 	file := reportedBy(t, options)
 	call := func(args ...string) string {
 		t.Helper()

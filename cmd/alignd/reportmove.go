@@ -30,12 +30,15 @@ func (m *mover) set(dir string) error {
 }
 
 // done marks a file of a Maildir as seen, and moves it. It reports whether it did.
-func (m *mover) done(maildir, path string) (bool, error) {
+func (m *mover) done(maildir, path string) (bool, error) { return m.aside(maildir, path, "S") }
+
+// aside adds flags to the name of a file, and moves it.
+func (m *mover) aside(maildir, path, flags string) (bool, error) {
 	to := m.to
 	if to == "" {
 		to = filepath.Join(maildir, "cur")
 	}
-	to = filepath.Join(to, withFlag(filepath.Base(path), 'S'))
+	to = filepath.Join(to, withFlags(filepath.Base(path), flags))
 	if to == path {
 		return false, nil
 	}
@@ -59,12 +62,14 @@ func hasFlag(name string, flag rune) bool {
 	return strings.ContainsRune(flags, flag)
 }
 
-// withFlag adds a flag; they stand in the order of their letters.
-func withFlag(name string, flag rune) string {
+// withFlags adds flags; they stand in the order of their letters.
+func withFlags(name, more string) string {
 	base, flags, _ := strings.Cut(name, maildirInfo)
 	all := []rune(flags)
-	if !slices.Contains(all, flag) {
-		all = append(all, flag)
+	for _, flag := range more {
+		if !slices.Contains(all, flag) {
+			all = append(all, flag)
+		}
 	}
 	slices.Sort(all)
 	return base + maildirInfo + string(all)

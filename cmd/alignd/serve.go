@@ -164,6 +164,9 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 		return failure{err}
 	}
 	defer d.reports.close()
+	if d.reports != nil && d.cfg.Reports.Bounces != "" {
+		d.filter.Notify(d.reports)
+	}
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

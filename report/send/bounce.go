@@ -23,14 +23,41 @@ import (
 // Settings.Bounces is set. The token is keyed, so nobody but who got the report can make
 // a notification that is believed.
 
-// tokenLength is that of a token, in characters.
-const tokenLength = 24
+// A token is the name of a report to a target and a proof of that name, so that no
+// database is asked whether a token is one of ours. Each is tokenHalf characters.
+const (
+	tokenHalf   = 12 // 48 bits: nobody guesses a proof by sending mail
+	tokenLength = 2 * tokenHalf
+)
 
 func (s *Sender) token(id, target string) string {
-	m := hmac.New(sha256.New, s.Key)
-	fmt.Fprintf(m, "report %s %s", id, target)
-	return hex.EncodeToString(m.Sum(nil))[:tokenLength]
+	name := s.keyed("report %s %s", id, target)
+	return name + s.keyed("token %s", name)
 }
+
+func (s *Sender) keyed(format string, args ...any) string {
+	m := hmac.New(sha256.New, s.Key)
+	fmt.Fprintf(m, format, args...)
+	return hex.EncodeToString(m.Sum(nil))[:tokenHalf]
+}
+
+// tokenOf is the token of an address, empty where it has none that is ours.
+func (s *Sender) tokenOf(address string) string {
+	local, host, ok := strings.Cut(strings.ToLower(s.Bounces), "@")
+	at := strings.LastIndexByte(address, '@')
+	if !ok || len(s.Key) == 0 || at < 0 || !strings.EqualFold(address[at+1:], host) {
+		return ""
+	}
+	token, found := strings.CutPrefix(strings.ToLower(address[:at]), local+s.Delimiter)
+	if !found || len(token) != tokenLength || !hmac.Equal([]byte(token[tokenHalf:]), []byte(s.keyed("token %s", token[:tokenHalf]))) {
+		return ""
+	}
+	return token
+}
+
+// Expects reports whether an address is the envelope sender of a report. It does no I/O
+// and is safe for concurrent use.
+func (s *Sender) Expects(address string) bool { return s.tokenOf(address) != "" }
 
 // envelopeFrom is the reverse-path of a report to a target.
 func (s *Sender) envelopeFrom(x *state.Item) string {
@@ -68,7 +95,13 @@ func (s *Sender) Bounce(ctx context.Context, r io.Reader, recipients []string) (
 	if err != nil && !message.IsUnknownCharset(err) {
 		return nil, fmt.Errorf("%w: %w", ErrNoBounce, err)
 	}
-	item, err := s.itemOf(ctx, append(recipients, recipientsOf(&e.Header)...))
+	if len(recipients) == 0 {
+		recipients = recipientsOf(&e.Header)
+	}
+	if !nullPath(&e.Header) {
+		return nil, fmt.Errorf("%w: its envelope sender is not the null reverse-path", ErrNoBounce)
+	}
+	item, err := s.itemOf(ctx, recipients)
 	if err != nil {
 		return nil, err
 	}
@@ -107,6 +140,14 @@ func (s *Sender) suppress(ctx context.Context, item *state.Item, reason string) 
 	return nil
 }
 
+// nullPath: a notification has the null reverse-path (RFC 3464 section 2), which the MTA
+// may have noted; as <>, or as the name that it goes by there.
+func nullPath(h *message.Header) bool {
+	path := strings.Trim(strings.TrimSpace(h.Get("Return-Path")), "<>")
+	local, _, _ := strings.Cut(path, "@")
+	return path == "" || strings.EqualFold(local, "MAILER-DAEMON")
+}
+
 // recipientsOf are addresses to which a message says that it was delivered.
 func recipientsOf(h *message.Header) (list []string) {
 	for _, name := range []string{"Delivered-To", "X-Original-To", "Envelope-To", "To"} {
@@ -123,14 +164,12 @@ func recipientsOf(h *message.Header) (list []string) {
 
 // itemOf is the report whose token one of the addresses has.
 func (s *Sender) itemOf(ctx context.Context, addresses []string) (*state.Item, error) {
-	local, _, ok := strings.Cut(s.Bounces, "@")
-	if !ok {
+	if s.Bounces == "" {
 		return nil, errors.New("reports.bounces is not set")
 	}
 	tokens := map[string]bool{}
 	for _, a := range addresses {
-		name, _, _ := strings.Cut(a, "@")
-		if token, found := strings.CutPrefix(strings.ToLower(name), strings.ToLower(local+s.Delimiter)); found && len(token) == tokenLength {
+		if token := s.tokenOf(a); token != "" {
 			tokens[token] = true
 		}
 	}
@@ -146,7 +185,7 @@ func (s *Sender) itemOf(ctx context.Context, addresses []string) (*state.Item, e
 			return &items[i], nil
 		}
 	}
-	return nil, fmt.Errorf("%w: its token is not ours, or the report is no longer kept", ErrNoBounce)
+	return nil, fmt.Errorf("%w: the report is no longer kept", ErrNoBounce)
 }
 
 // statusOf finds what became of the delivery: the first message/delivery-status part

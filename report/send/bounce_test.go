@@ -58,6 +58,17 @@ func TestBounces(t *testing.T) {
 		{name: "text that looks like one", message: func(to string) string {
 			return strings.Replace(notification(to, "failed", "5.1.1"), "message/delivery-status", "text/plain", 1)
 		}, none: true, state: "sent"},
+		{name: "mail with an envelope sender", message: func(to string) string { return "Return-Path: <ann@b.example>\n" + notification(to, "failed", "5.1.1") }, none: true, state: "sent"},
+		{name: "a Maildir's word for the null reverse-path", message: func(to string) string { return "Return-Path: <>\n" + notification(to, "failed", "5.1.1") }, permanent: true, state: "bounced"},
+		{name: "another one", message: func(to string) string { return "Return-Path: <MAILER-DAEMON>\n" + notification(to, "failed", "5.1.1") }, permanent: true, state: "bounced"},
+		{name: "the envelope says that it came to somebody else", message: func(to string) string { return notification(to, "failed", "5.1.1") },
+			recipients: func(string) []string { return []string{"bob@here.test"} }, none: true, state: "sent"},
+		{name: "10 MB, of which the beginning is enough", message: func(to string) string {
+			return notification(to, "failed", "5.1.1") + strings.Repeat("x", 10<<20)
+		}, permanent: true, state: "bounced"},
+		{name: "10 MB before what it says", message: func(to string) string {
+			return strings.Replace(notification(to, "failed", "5.1.1"), "sorry", strings.Repeat("sorry\n", 2<<20), 1)
+		}, none: true, state: "sent"},
 		{name: "a token that was guessed", message: func(string) string {
 			return notification("dmarc-bounces+000000000000000000000000@here.test", "failed", "5.1.1")
 		}, none: true, state: "sent"},

@@ -97,7 +97,11 @@ func (s *Sender) deliver(ctx context.Context, x *state.Item) error {
 		x.State, x.Reason = state.Suppressed, suppressed(&no)
 		return s.keep(ctx, state.Waiting, x)
 	}
-	if why := s.optedOut(x.Target, x.Target[strings.LastIndexByte(x.Target, '@')+1:]); why != "" {
+	why := s.optedOut(x.Target, x.Target[strings.LastIndexByte(x.Target, '@')+1:])
+	if why == "" && s.domainOptedOut(p.Domain) {
+		why = "the domain is in opt_out.domains"
+	}
+	if why != "" {
 		x.State, x.Reason = state.Suppressed, why
 		return s.keep(ctx, state.Waiting, x)
 	}

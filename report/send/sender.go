@@ -166,7 +166,7 @@ func (s *Sender) why(d *state.Draft, deserving map[string]bool) string {
 		return "reports.to is none"
 	case d.Wanted == 0:
 		return "all its messages are reports, notifications or answers to them"
-	case slices.ContainsFunc(s.OptOut.Domains, func(x string) bool { return strings.EqualFold(x, d.Domain) }):
+	case s.domainOptedOut(d.Domain):
 		return "the domain is in opt_out.domains"
 	case s.To.All, s.Own != nil && s.Own(d.Domain), slices.Contains(s.To.Domains, d.Domain):
 		return ""

@@ -97,6 +97,11 @@ func (s *Sender) external(ctx context.Context, policyDomain, address, host strin
 	return t
 }
 
+// domainOptedOut: nobody gets reports about the domain.
+func (s *Sender) domainOptedOut(domain string) bool {
+	return slices.ContainsFunc(s.OptOut.Domains, func(x string) bool { return strings.EqualFold(x, domain) })
+}
+
 // optedOut says why an address gets nothing.
 func (s *Sender) optedOut(address, host string) string {
 	same := func(list []string, what string) bool {
