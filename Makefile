@@ -33,7 +33,7 @@ MAINTAINER ?= $(shell packaging/version maintainer)
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test faults million ten-million unit scores lint cross fmt e2e fuzz bench deb static sbom release container packages \
+.PHONY: help build demo test faults shadow million ten-million unit scores lint cross fmt e2e fuzz bench deb static sbom release container packages \
 	install uninstall clean
 
 help: ## this list
@@ -106,6 +106,14 @@ faults: ## each fault under load, with what became of the mail: restarts, kill -
 		grep --line-buffered -v '^=== '; \
 	if [ "$$(cat build/faults.status)" != 0 ]; then echo "faults: failed"; exit 1; fi
 	@echo; cat build/faults.md
+
+# Built as the caller and run as root, as in e2e.
+shadow: ## alignd behind real filters: opendkim and opendmarc, rspamd; each planted difference is named
+	e2e/install shadow
+	go build $(GOBUILD) -o build/ ./cmd/alignd
+	go test -c -o build/e2e.test ./e2e
+	cd e2e && $(ROOT) env ALIGND_E2E=1 ALIGND_SHADOW=1 ALIGND_BINARY=$(CURDIR)/build/alignd \
+		$(CURDIR)/build/e2e.test -test.v -test.run '^TestShadow' -test.timeout 5m
 
 # The journal is kept in JOURNAL, if that is set, and used again.
 million: RECORDS = 1000000

@@ -101,6 +101,10 @@ func TestEachDifferenceIsNamed(t *testing.T) {
 		}, theirs: []string{"dkim=fail header.d=bank.example header.s=s header.b=ZyXwVuTs", dkimPass}},
 		{name: "without a domain it is about the only one", theirs: []string{"dkim=fail"}, text: "dkim:fail/pass", kind: "dkim-verifies", right: Ours},
 		{name: "another author", theirs: []string{"dmarc=fail header.from=evil.example"}, text: "dmarc:fail/pass,header.from:evil.example/bank.example", kind: "from-read", right: Ours},
+		{name: "the domain of the policy in the author's place", change: func(ev *evidence.Message) { ev.DMARC[0].AuthorDomain = "news.bank.example" },
+			theirs: []string{"dmarc=pass header.from=bank.example"}, text: "header.from:bank.example/news.bank.example", kind: "from-of-policy", right: Ours},
+		{name: "no p", change: func(ev *evidence.Message) { ev.DMARC[0].Published.Text = "v=DMARC1; rua=mailto:x@bank.example" },
+			theirs: []string{"dmarc=permerror header.from=bank.example"}, text: "dmarc:permerror/pass", kind: "dmarc-no-p", right: Ours},
 		{name: "several authors", change: func(ev *evidence.Message) { ev.From.Domains = append(ev.From.Domains, "b.example") },
 			theirs: []string{"dmarc=none"}, text: "dmarc:none/pass", kind: "from-several", right: Ours},
 		{name: "the list of suffixes", change: failing(func(ev *evidence.Message) {

@@ -200,12 +200,17 @@ var dmarcRules = []rule{
 	{id: "from-unusable", methods: []string{DMARC}, right: Ours, section: "RFC 9989 section 11.5",
 		holds: func(about *situation, _ *Pair) bool { return about.ev.From.Problem != evidence.FromOK },
 		cause: "From gives no single Author Domain"},
+	{id: "from-of-policy", methods: []string{From}, right: Ours, section: "RFC 9989 section 9.1",
+		holds: func(about *situation, p *Pair) bool {
+			return about.d != nil && (p.Theirs == about.d.PolicyDomain || below(about.d.AuthorDomain, p.Theirs))
+		},
+		cause: "the other filter names the domain whose policy holds in the place of the author's"},
 	{id: "from-read", methods: []string{From}, right: Ours, section: "RFC 5322 section 3.4",
 		holds: func(*situation, *Pair) bool { return true },
 		cause: "both read another Author Domain from From"},
 	{id: "from-read", methods: []string{DMARC}, right: Ours, section: "RFC 5322 section 3.4",
 		holds: func(about *situation, p *Pair) bool {
-			return about.d != nil && p.domain != "" && p.domain != about.d.AuthorDomain
+			return about.d != nil && p.domain != "" && p.domain != about.d.AuthorDomain && !below(about.d.AuthorDomain, p.domain)
 		},
 		cause: "both read another Author Domain from From"},
 	{id: follows, methods: []string{DMARC},
@@ -242,6 +247,11 @@ var dmarcRules = []rule{
 			return about.d != nil && strings.Contains(about.d.Reason, "several DMARC records")
 		},
 		cause: "several DMARC records, which count as none"},
+	{id: "dmarc-no-p", methods: []string{DMARC}, right: Ours, section: "RFC 9989 section 4.10.1",
+		holds: func(about *situation, _ *Pair) bool {
+			return about.d != nil && about.d.Published.Text != "" && about.d.Published.P == evidence.PolicyAbsent
+		},
+		cause: "the DMARC record has no valid p; with a reporting address that is p=none, without one there is no policy"},
 	{id: "dmarc-record", methods: []string{DMARC}, right: Ours, section: "RFC 9989 section 4.7",
 		holds: func(about *situation, _ *Pair) bool {
 			return about.d != nil && (len(about.d.Published.Errors) > 0 || len(about.d.Lookalikes) > 0 || about.d.Result == evidence.PermError)
@@ -265,7 +275,7 @@ var dmarcRules = []rule{
 		holds: func(about *situation, p *Pair) bool {
 			return p.Theirs == string(evidence.None) && about.d != nil && about.d.PolicyDomain != ""
 		},
-		cause: "the other filter found no record where alignd did, or does not tell results under p=none"},
+		cause: "the other filter found no record where alignd did (compare_discovery: true tells whether the Public Suffix List is why), or tells no results under p=none"},
 }
 
 var otherRules = []rule{

@@ -133,7 +133,7 @@ func IDs() []string {
 func checks() []check {
 	var all []check
 	for _, subject := range [][]check{
-		siteChecks, attachChecks, orderChecks, failureChecks, timeoutChecks, protocolChecks,
+		siteChecks, attachChecks, orderChecks, shadowChecks, failureChecks, timeoutChecks, protocolChecks,
 		submissionChecks, filterChecks, smtpdChecks, socketChecks,
 		sendmailChecks, nameChecks, relayChecks, resolverChecks, clockChecks, unitChecks, journalChecks, reportChecks,
 	} {

@@ -157,6 +157,20 @@ var postfixFaults = []fault{
 			p["smtpd_milters"] = "unix:clamav/clamav-milter.ctl unix:alignd/alignd.sock"
 			f.Services = []string{"clamav-milter"}
 		}},
+	{name: "nothing to compare with", id: "shadow-order", severity: Warning, what: "no filter comes before alignd, and compare_with is mx.here.test", cure: "take out compare_with",
+		change: func(f *Facts, _ map[string]string) { f.Alignd.CompareWith = []string{"mx.here.test"} }},
+	{name: "the others come behind", id: "shadow-order", severity: Warning, what: "no filter comes before alignd", cure: "smtpd_milters = inet:127.0.0.1:8891 inet:127.0.0.1:8893 unix:alignd/alignd.sock",
+		change: func(f *Facts, p map[string]string) {
+			f.Alignd.CompareWith = []string{"mx.here.test"}
+			p["smtpd_milters"] = "unix:alignd/alignd.sock inet:127.0.0.1:8891 inet:127.0.0.1:8893"
+		}},
+	{name: "alignd in between", id: "shadow-order", severity: Note, what: "behind alignd", cure: "smtpd_milters = inet:127.0.0.1:8891 inet:127.0.0.1:8893 unix:alignd/alignd.sock",
+		change: func(f *Facts, p map[string]string) {
+			f.Alignd.CompareWith = []string{"mx.here.test"}
+			p["smtpd_milters"] = "inet:127.0.0.1:8891 unix:alignd/alignd.sock inet:127.0.0.1:8893"
+		}},
+	{name: "beside others, and acting", id: "shadow-enforces", severity: Note, what: "acts on mail", cure: "mode: monitor",
+		change: func(f *Facts, _ map[string]string) { f.Alignd.CompareWith = []string{"mx.here.test"} }},
 	{name: "rspamd known by its port", id: "order", severity: Warning, what: "rspamd (inet:[::1]:11332)",
 		change: func(_ *Facts, p map[string]string) { p["smtpd_milters"] = "inet:[::1]:11332 unix:alignd/alignd.sock" }},
 	{name: "opendkim of which nothing is known", id: "opendkim-verifies", severity: Warning, what: "may verify", cure: "Mode s",
@@ -423,6 +437,12 @@ var sendmailFaults = []fault{
 		change: func(f *Facts, _ map[string]string) {
 			f.Sendmail.Filters = append(f.Sendmail.Filters, SendmailFilter{Name: "opendkim", Place: "inet:8891@localhost"})
 			f.Sendmail.Input = []string{"opendkim", "alignd"}
+		}},
+	{name: "alignd first, beside others", id: "sendmail-shadow-order", severity: Warning, what: "compare_with is mx.here.test", cure: "`opendkim,alignd'", sendmail: true,
+		change: func(f *Facts, _ map[string]string) {
+			f.Alignd.CompareWith = []string{"mx.here.test"}
+			f.Sendmail.Filters = append(f.Sendmail.Filters, SendmailFilter{Name: "opendkim", Place: "inet:8891@localhost"})
+			f.Sendmail.Input = []string{"alignd", "opendkim"}
 		}},
 	{name: "mail goes in without", id: "sendmail-flags", severity: Warning, what: "no F=T", cure: "F=T", sendmail: true,
 		change: func(f *Facts, _ map[string]string) { f.Sendmail.Filters[0].Flags = "" }},

@@ -41,6 +41,7 @@ type Alignd struct {
 	AuthservID     string
 	NameOnly       bool // authserv_id_covers: name
 	OwnAuthservIDs []string
+	CompareWith    []string // ids of filters beside which it runs
 
 	Authenticated bool // not_judged.authenticated
 	Loopback      bool // not_judged.loopback

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// ideal is the list of milters as it should be for a service: alignd first, once, and
-// with nothing in its entry that a check would warn of. Every cure that writes
+// ideal is the list of milters as it should be for a service: alignd first (last, where
+// it runs beside the others), once, and with nothing in its entry that a check would warn of. Every cure that writes
 // smtpd_milters writes this, so that one does not undo another.
 func (f *Facts) ideal(s smtpd) []Milter {
 	list := s.milters()
@@ -17,22 +17,25 @@ func (f *Facts) ideal(s smtpd) []Milter {
 	if at := s.alignd(f); len(at) > 0 {
 		own = list[at[0]]
 	}
-	ideal := []Milter{own}
+	own.Options = f.idealOptions(s, own, !s.othersGoBy(f, "milter_default_action"))
+	own.Text = own.Place
+	if len(own.Options) > 0 {
+		parts := []string{own.Place}
+		for _, name := range sortedKeys(own.Options) {
+			parts = append(parts, name+"="+own.Options[name])
+		}
+		own.Text = "{ " + strings.Join(parts, ", ") + " }"
+	}
+	var others []Milter
 	for _, m := range list {
 		if !f.reaches(s.in, s.Chroot, m.Place) && !soundsLikeAlignd(m.Place) {
-			ideal = append(ideal, m)
+			others = append(others, m)
 		}
 	}
-	ideal[0].Options = f.idealOptions(s, own, !s.othersGoBy(f, "milter_default_action"))
-	ideal[0].Text = ideal[0].Place
-	if len(ideal[0].Options) > 0 {
-		parts := []string{ideal[0].Place}
-		for _, name := range sortedKeys(ideal[0].Options) {
-			parts = append(parts, name+"="+ideal[0].Options[name])
-		}
-		ideal[0].Text = "{ " + strings.Join(parts, ", ") + " }"
+	if f.shadow() {
+		return append(others, own)
 	}
-	return ideal
+	return append([]Milter{own}, others...)
 }
 
 // othersGoBy reports whether another filter goes by the same value of a parameter: one

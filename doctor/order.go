@@ -88,6 +88,9 @@ var orderChecks = []check{
 
 // order: each milter sees the edits of those before it.
 func order(f *Facts, in *Instance) (found []Finding) {
+	if f.shadow() {
+		return nil // see shadowOrder
+	}
 	for _, s := range in.smtpds() {
 		at, list := s.alignd(f), s.milters()
 		if len(at) == 0 || at[0] == 0 || s.submission() {

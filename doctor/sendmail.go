@@ -134,6 +134,9 @@ func sendmailAttached(f *Facts) []Finding {
 
 func sendmailOrder(f *Facts) []Finding {
 	s := f.Sendmail
+	if f.shadow() {
+		return nil // see sendmailShadowOrder
+	}
 	for _, x := range s.used(f) {
 		at := slices.Index(s.Input, x.Name)
 		if at <= 0 {

@@ -139,9 +139,17 @@ const nobody = 65534
 // sieve runs the example script over a message and returns what it would do.
 func sieve(t *testing.T, message []byte) string {
 	t.Helper()
+	return sieveWith(t, string(readFile(t, sieveScript)), message)
+}
+
+// sieveWith does so with any script.
+func sieveWith(t *testing.T, text string, message []byte) string {
+	t.Helper()
 	dir, attr := nobodys(t)
 	script, mail := filepath.Join(dir, "junk.sieve"), filepath.Join(dir, "message")
-	copyFile(t, sieveScript, script)
+	if err := os.WriteFile(script, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.WriteFile(mail, bytes.ReplaceAll(message, []byte("\r\n"), []byte("\n")), 0o644); err != nil {
 		t.Fatal(err)
 	}

@@ -132,7 +132,7 @@ func configured(file string) doctor.Alignd {
 		File: cmp.Or(config.FileOf(file), config.DefaultFile), Fault: fault,
 		Listen: cfg.Listen, ListenWritten: cfg.ListenWritten(), SocketGroup: cfg.SocketGroup, Drain: cfg.Drain.Duration, MessageTimeout: cfg.Limits.MessageTimeout.Duration,
 		Monitor:    cfg.Mode == "monitor",
-		AuthservID: cfg.AuthservID, NameOnly: cfg.AuthservIDCovers == "name", OwnAuthservIDs: cfg.OwnAuthservIDs,
+		AuthservID: cfg.AuthservID, NameOnly: cfg.AuthservIDCovers == "name", OwnAuthservIDs: cfg.OwnAuthservIDs, CompareWith: cfg.CompareWith,
 		Authenticated: cfg.NotJudged.Authenticated, Loopback: cfg.NotJudged.Loopback, Networks: cfg.NotJudged.Networks,
 		DNSServers:   cfg.DNS.Servers,
 		JournalStore: cfg.Journal.Store, JournalPath: cfg.Journal.Path,

@@ -92,6 +92,7 @@ limits: {message_timeout: 9s}
 authserv_id: id.example.com
 authserv_id_covers: name
 own_authserv_ids: [own.example.com]
+compare_with: [mx.example.com]
 not_judged: {authenticated: false, loopback: false, networks: [192.0.2.0/24]}
 trusted_relays: [{id: a, peers: [198.51.100.1], by: [gw.example.com]}, {id: b, peers: [198.51.100.2]}]
 dns: {servers: [192.0.2.53]}
@@ -100,7 +101,7 @@ journal: {path: /srv/alignd}
 	want := doctor.Alignd{
 		File: file, Listen: []string{"unix:/run/a.sock", "inet:127.0.0.1:9"}, ListenWritten: true, SocketGroup: "mail",
 		Drain: 7 * time.Second, MessageTimeout: 9 * time.Second, Monitor: true,
-		AuthservID: "id.example.com", NameOnly: true, OwnAuthservIDs: []string{"own.example.com"},
+		AuthservID: "id.example.com", NameOnly: true, OwnAuthservIDs: []string{"own.example.com"}, CompareWith: []string{"mx.example.com"},
 		Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
 		Relays: []doctor.Relay{
 			{ID: "a", Peers: []netip.Prefix{netip.MustParsePrefix("198.51.100.1/32")}, HasBy: true},

@@ -2,6 +2,7 @@ package sendmail
 
 import (
 	"net"
+	"strconv"
 	"strings"
 )
 
@@ -36,16 +37,32 @@ FEATURE(¢no_default_msa')dnl
 define(¢SMART_HOST', ¢relay:[127.0.0.1]')dnl
 define(¢RELAY_MAILER_ARGS', ¢TCP $h SINKPORT')dnl
 DAEMON_OPTIONS(¢Name=MTA, Addr=127.0.0.1, Port=SMTPPORT, Family=inet, InputMailFilters=FILTERS')dnl
-MAIL_FILTER(¢alignd', ¢S=MILTER, F=T')dnl
-MAILER(¢smtp')dnl
+MAILFILTERSMAILER(¢smtp')dnl
 `
-	filters := "alignd"
-	if milter == "" {
-		filters, milter = "", "unix:/nowhere"
-	} else if host, ok := strings.CutPrefix(milter, "inet:"); ok {
-		address, port, _ := net.SplitHostPort(host)
-		milter = "inet:" + port + "@" + address
-	}
+	names, filters := milterMacros(milter)
 	return strings.NewReplacer("¢", "`", "DIR/", dir+"/", "HOSTNAME", Hostname,
-		"SINKPORT", sinkPort, "SMTPPORT", port, "DELIVERY", delivery, "FILTERS", filters, "MILTER", milter).Replace(text)
+		"SINKPORT", sinkPort, "SMTPPORT", port, "DELIVERY", delivery, "MAILFILTERS", filters, "FILTERS", names).Replace(text)
+}
+
+// milterMacros declares the milters, divided by commas, and gives their names in their
+// order; the last one is alignd.
+func milterMacros(milters string) (names, macros string) {
+	if milters == "" {
+		return "", ""
+	}
+	var all []string
+	list := strings.Split(milters, ",")
+	for i, place := range list {
+		name := "alignd"
+		if i < len(list)-1 {
+			name = "front" + strconv.Itoa(i)
+		}
+		if host, ok := strings.CutPrefix(place, "inet:"); ok {
+			address, port, _ := net.SplitHostPort(host)
+			place = "inet:" + port + "@" + address
+		}
+		all = append(all, name)
+		macros += "MAIL_FILTER(`" + name + "', `S=" + place + ", F=T')dnl\n"
+	}
+	return strings.Join(all, ";"), macros
 }

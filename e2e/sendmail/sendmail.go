@@ -67,7 +67,8 @@ func Missing(root string) error {
 const binary = "usr/libexec/sendmail/sendmail"
 
 // Start runs a Sendmail that asks the milter at "inet:HOST:PORT" or "unix:PATH",
-// and defers mail while that is away; without a milter where it is empty.
+// and defers mail while that is away; several are divided by commas. Without a milter
+// where it is empty.
 func Start(root, milter string) (*Sendmail, error) { return start(root, milter, "i") }
 
 // StartQueueing is Start of one that only takes mail and never passes it on, so
