@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -20,8 +21,8 @@ import (
 const (
 	// maxRows are kept one by one, those with the most messages, and the others as one.
 	maxRows = 1_000
-	// maxHeld are told apart while a report is read.
-	maxHeld = 20_000
+	// maxHeld are told apart while a report is read; of more, the larger ones go on.
+	maxHeld = 5_000
 	// maxText is the octets of a text of the report's head.
 	maxText = 200
 	// maxSigners are the domains of passing signatures of a row.
@@ -112,11 +113,10 @@ func (c *Collector) rows(o *state.Other, records *read.Records) error {
 		}
 		n := min(*rec.Count, state.MaxOtherMessages)
 		row := c.row(o.Domain, rec)
-		if _, ok := sums[row]; !ok && len(sums) >= maxHeld {
-			rest, beyond = rest+n, beyond+1
-			continue
+		if sums[row] += n; len(sums) > maxHeld {
+			more, rows := shrink(sums)
+			rest, beyond = rest+more, beyond+rows
 		}
-		sums[row] += n
 	}
 	for row, n := range sums {
 		row.Messages = min(n, state.MaxOtherMessages)
@@ -135,6 +135,26 @@ func (c *Collector) rows(o *state.Other, records *read.Records) error {
 		o.Rows = append(o.Rows, state.OtherRow{Author: o.Domain, Messages: min(rest, state.MaxOtherMessages)})
 	}
 	return nil
+}
+
+// shrink leaves the larger rows, and says how many messages and rows it took out.
+func shrink(sums map[state.OtherRow]int64) (messages, rows int64) {
+	sizes := slices.Sorted(maps.Values(sums))
+	least, ties := sizes[len(sizes)-2*maxRows], 0 // of what stays
+	for i := len(sizes) - 2*maxRows; i < len(sizes) && sizes[i] == least; i++ {
+		ties++
+	}
+	for row, n := range sums {
+		if n == least && ties > 0 {
+			ties--
+			continue
+		}
+		if n <= least {
+			messages, rows = messages+n, rows+1
+			delete(sums, row)
+		}
+	}
+	return messages, rows
 }
 
 // row is what is kept of a record, but for its messages.
