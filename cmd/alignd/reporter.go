@@ -143,7 +143,7 @@ func reportChoices(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger) 
 	}
 	s := send.Settings{
 		From: r.From, Organization: r.Organization, Contact: r.Contact, Generator: "alignd " + version,
-		Schema: aggregate.Schema(r.Schema), Own: ownDomains(cfg), DNS: dns, Log: log, KeepSent: r.KeepSent.Duration,
+		Schema: aggregate.Schema(r.Schema), Own: ownDomains(cfg), DNS: dns, PSLGuard: cfg.PSLGuard, Log: log, KeepSent: r.KeepSent.Duration,
 		OptOut: send.OptOut{Addresses: r.OptOut.Addresses, Hosts: r.OptOut.MailDomains, Domains: r.OptOut.Domains},
 		Limits: send.Limits{PerMinute: r.PerMinute, PerDay: r.PerDay, PerOrganization: r.PerOrganization},
 		Holder: name, Hello: name, Bounces: r.Bounces, Delimiter: "+",

@@ -159,7 +159,7 @@ func scopeOf(dm *evidence.DMARC, at time.Time) Scope {
 
 func rowOf(ev *evidence.Message, dm *evidence.DMARC, author *policy.AuthorOutcome, opt Options) Row {
 	row := Row{
-		Source: ev.Client.IP().WithZone(""), DKIM: dm.DKIMAligned, SPF: dm.SPFAligned,
+		Source: ev.Client.IP().Unmap().WithZone(""), DKIM: dm.DKIMAligned, SPF: dm.SPFAligned,
 		HeaderFrom: dm.AuthorDomain, EnvelopeFrom: ev.MailFromDomain,
 		Signatures: signatures(ev, dm), Checked: checked(ev),
 	}

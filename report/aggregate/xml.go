@@ -168,11 +168,15 @@ func metadataOf(r *Report) metadata {
 
 // problems are told in one element: RFC 9990 appendix A allows no more.
 func problems(r *Report) string {
-	said := r.Scope.Policy.Errors
+	dropped := ""
 	if r.Dropped > 0 {
-		said = strings.TrimPrefix(said+fmt.Sprintf("; %d messages are not in this report, as it would be too long", r.Dropped), "; ")
+		dropped = fmt.Sprintf("%d messages are not in this report, as it would be too long", r.Dropped)
 	}
-	return text(said, maxErrors)
+	said := text(r.Scope.Policy.Errors, maxErrors-len("; ")-len(dropped))
+	if said != "" && dropped != "" {
+		dropped = "; " + dropped
+	}
+	return said + dropped
 }
 
 func recordOf(c *Counted) recordElem {

@@ -33,6 +33,8 @@ type Settings struct {
 	Transport Transport
 	// DNS is asked who may get reports about others.
 	DNS resolver.Lookuper
+	// PSLGuard is the option psl_guard.
+	PSLGuard bool
 	// Limits keep others from being flooded.
 	Limits Limits
 	// KeepSent is how long reports stay that have left.

@@ -7,6 +7,8 @@ import (
 
 	"github.com/miekg/dns"
 
+	"alignd/evidence"
+	"alignd/report/aggregate"
 	"alignd/resolver"
 	"alignd/verify/dmarc"
 )
@@ -32,8 +34,11 @@ func (s *Sender) targetsOf(ctx context.Context, a *about) (list []target) {
 			continue
 		}
 		t := target{address: address}
-		if slices.Contains(a.Other, uri) {
+		if same, known := s.sameOrg(ctx, &a.Scope, host); !same {
 			t = s.external(ctx, a.Scope.Domain, address, host, ruaOf)
+			if !known && t.refused != "" {
+				t.later, t.refused = true, "DNS does not say whether "+host+" is of one organization with "+a.Scope.Domain
+			}
 		}
 		if t.refused == "" {
 			t.refused = s.optedOut(t.address, host)
@@ -41,6 +46,20 @@ func (s *Sender) targetsOf(ctx context.Context, a *about) (list []target) {
 		list = append(list, t)
 	}
 	return list
+}
+
+// sameOrg compares Organizational Domains, as the policy was found (RFC 9990 section 4):
+// what lies below a public suffix or below psd=n is of another organization, and what
+// lies beside the Policy Domain may be of the same.
+func (s *Sender) sameOrg(ctx context.Context, scope *aggregate.Scope, host string) (same, known bool) {
+	switch {
+	case host == scope.Domain:
+		return true, true
+	case scope.Discovery == evidence.PSL:
+		return organization(host) == organization(scope.Domain), true
+	}
+	ours, theirs := dmarc.Walk(ctx, s.DNS, scope.Domain, s.PSLGuard).OrgDomain, dmarc.Walk(ctx, s.DNS, host, s.PSLGuard).OrgDomain
+	return ours == theirs && ours != "", ours != "" && theirs != ""
 }
 
 // mailbox is the address of a mailto URI, in US-ASCII and without what needs quotes,
