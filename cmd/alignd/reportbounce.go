@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -62,7 +63,6 @@ type bouncer struct {
 	ctx    context.Context
 	sender *send.Sender
 	out    io.Writer
-	move   mover
 }
 
 func openBouncer(c *cobra.Command, file string) (b *bouncer, done func(), err error) {
@@ -110,14 +110,18 @@ func (b *bouncer) take(in io.Reader, recipients []string) (ours bool, err error)
 	return true, nil
 }
 
-// maildir reads what is new. What is no file is left where it is: others may write there,
-// and a link could lead to what is nobody's business.
+// maildir reads what is new. Others may write there, so nothing outside of it is looked
+// at or moved, whatever links lead there (os.Root), and what is no file is left.
 func (b *bouncer) maildir(dir string) error {
-	fresh := filepath.Join(dir, "new")
-	if !isFolder(fresh) || !isFolder(filepath.Join(dir, "cur")) {
+	if !isFolder(filepath.Join(dir, "new")) || !isFolder(filepath.Join(dir, "cur")) {
 		return fmt.Errorf("%s is no Maildir: it has no new and cur", dir)
 	}
-	entries, err := os.ReadDir(fresh)
+	box, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer box.Close()
+	entries, err := fs.ReadDir(box.FS(), "new")
 	if err != nil {
 		return err
 	}
@@ -125,21 +129,22 @@ func (b *bouncer) maildir(dir string) error {
 		if !e.Type().IsRegular() || strings.HasPrefix(e.Name(), ".") {
 			continue
 		}
-		if err := b.file(dir, filepath.Join(fresh, e.Name())); err != nil {
+		if err := b.file(box, e.Name()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *bouncer) file(dir, path string) error {
+func (b *bouncer) file(box *os.Root, name string) error {
 	// It may have become something else since: a link is not followed, and a FIFO does not
 	// keep us waiting.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	path := "new/" + name
+	f, err := box.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // another one was faster
+	}
 	if err != nil {
-		if _, gone := os.Lstat(path); errors.Is(gone, os.ErrNotExist) {
-			return nil // another one was faster
-		}
 		return err
 	}
 	defer f.Close()
@@ -154,6 +159,12 @@ func (b *bouncer) file(dir, path string) error {
 	if ours {
 		flags = "S"
 	}
-	_, err = b.move.aside(dir, path, flags)
-	return err
+	to := "cur/" + withFlags(name, flags)
+	if _, err := box.Lstat(to); err == nil {
+		return fmt.Errorf("%s is there already, so %s stays", to, path)
+	}
+	if err := box.Rename(path, to); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -146,6 +146,28 @@ func TestNotificationsOfAMaildirAreTaken(t *testing.T) {
 	}
 }
 
+// A Maildir that somebody made a link of leads nowhere else.
+func TestAMaildirDoesNotLeadOutside(t *testing.T) {
+	file := reportedBy(t, "reports: {from: dmarc@here.test, bounces: dmarc-bounces@here.test}\n")
+	outside, box := t.TempDir(), t.TempDir()
+	secret := filepath.Join(outside, "passwd")
+	if err := os.WriteFile(secret, []byte("Subject: x\n\nx\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(box, "cur"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(box, "new")); err != nil {
+		t.Fatal(err)
+	}
+	if got := alignd(t, "", "report", "bounce", "--config", file, box); got.status != 1 {
+		t.Errorf("status %d: %s", got.status, got.stdout)
+	}
+	if _, err := os.Stat(secret); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBounceIsUsedWell(t *testing.T) {
 	file := reportedBy(t, "reports: {from: dmarc@here.test, bounces: dmarc-bounces@here.test}\n")
 	off := write(t, "off.yaml", "journal: {store: none}\n")

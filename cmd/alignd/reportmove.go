@@ -30,15 +30,12 @@ func (m *mover) set(dir string) error {
 }
 
 // done marks a file of a Maildir as seen, and moves it. It reports whether it did.
-func (m *mover) done(maildir, path string) (bool, error) { return m.aside(maildir, path, "S") }
-
-// aside adds flags to the name of a file, and moves it.
-func (m *mover) aside(maildir, path, flags string) (bool, error) {
+func (m *mover) done(maildir, path string) (bool, error) {
 	to := m.to
 	if to == "" {
 		to = filepath.Join(maildir, "cur")
 	}
-	to = filepath.Join(to, withFlags(filepath.Base(path), flags))
+	to = filepath.Join(to, withFlags(filepath.Base(path), "S"))
 	if to == path {
 		return false, nil
 	}
