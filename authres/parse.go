@@ -25,6 +25,14 @@ func Parse(value []byte) (evidence.AuthResults, error) {
 	return p.out, err
 }
 
+// ServID reads the authserv-id alone, unquoted and otherwise as written, of a field of any
+// length and version; empty where there is none.
+func ServID(value []byte) string {
+	p := parser{lexer: lexer{s: string(value[:min(len(value), maxField)])}}
+	_ = p.servID() // the id was read before the version
+	return p.out.ServID
+}
+
 // Instance reads the instance in front of an ARC-Authentication-Results field, 1 to 50; 0
 // where there is none. What stands behind it does not matter.
 //

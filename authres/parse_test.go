@@ -278,3 +278,23 @@ func shown(r evidence.AuthResults) bool {
 	}
 	return all
 }
+
+func TestServIDIsReadAlone(t *testing.T) {
+	for _, c := range []struct{ name, value, want string }{
+		{name: "an id", value: " mx.example.com; spf=pass", want: "mx.example.com"},
+		{name: "in quotes", value: ` "mx.example.com"; spf=pass`, want: "mx.example.com"},
+		{name: "an unknown version", value: " mx.example.com 2; spf=pass", want: "mx.example.com"},
+		{name: "behind a comment", value: " (x) mx.example.com (y) 1; none", want: "mx.example.com"},
+		{name: "more results than are read", value: "mx.example.com" + strings.Repeat(";a=b", maxResults+1), want: "mx.example.com"},
+		{name: "a longer field than is read", value: "mx.example.com;" + strings.Repeat(" ", maxField), want: "mx.example.com"},
+		{name: "a comment without an end behind it", value: "mx.example.com; (x", want: "mx.example.com"},
+		{name: "results without an id", value: "spf=pass smtp.mailfrom=a.example", want: ""},
+		{name: "nothing", value: "", want: ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := ServID([]byte(c.value)); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}

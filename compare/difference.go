@@ -72,3 +72,18 @@ func plain(word string) string {
 		return r
 	}, word)
 }
+
+// Who says who is right, with the section.
+func (d *Difference) Who() string {
+	switch {
+	case d.Right == Theirs:
+		return "the other filter, by " + d.Section
+	case d.Right == Either:
+		return "either: " + d.Section + " leaves it to the site"
+	case d.Right == Untold && d.Section != "":
+		return "not to be told from the record; see " + d.Section
+	case d.Right == Untold:
+		return "not to be told from the record"
+	}
+	return string(d.Right) + ", by " + d.Section
+}

@@ -72,6 +72,11 @@ func (about *situation) identifier(p *Pair) *Pair {
 	return nil
 }
 
+// told reports whether the filter of p tells of a method.
+func (about *situation) told(p *Pair, method string) bool {
+	return slices.ContainsFunc(about.pairs, func(one Pair) bool { return one.With == p.With && one.Method == method })
+}
+
 // related: the name may be aligned with the Author Domain.
 func (about *situation) related(name string) bool {
 	author, org := about.d.AuthorDomain, about.d.OrgDomain
@@ -136,6 +141,12 @@ var spfRules = []rule{
 			return c != nil && (strings.Contains(c.Record, "%{") || slices.ContainsFunc(c.Path, func(t evidence.SPFTerm) bool { return strings.Contains(t.Term, "%{") }))
 		},
 		cause: "the record has macros, which both expand differently"},
+	{id: "spf-record-found", methods: []string{SPF}, right: Untold, section: "RFC 7208 section 4.4",
+		holds: func(about *situation, p *Pair) bool {
+			c := about.ev.ReportedSPF()
+			return c != nil && p.either(evidence.None) && (c.Record != "") == (p.Theirs == string(evidence.None))
+		},
+		cause: "one of both found an SPF record, the other none"},
 	{id: "spf-lookalike", methods: []string{SPF}, right: Ours, section: "RFC 7208 section 4.5",
 		holds: func(about *situation, _ *Pair) bool {
 			c := about.ev.ReportedSPF()
@@ -178,12 +189,22 @@ var dkimRules = []rule{
 		holds: ours(evidence.FailedKey), cause: "the key is missing, revoked, or not for this use"},
 	{id: "dkim-syntax", methods: []string{DKIM}, right: Ours, section: "RFC 6376 section 6.1.1",
 		holds: ours(evidence.FailedSyntax), cause: "the signature cannot be read, or asks for what is not allowed"},
+	{id: "dkim-their-policy", methods: []string{DKIM}, right: Either, section: "RFC 8601 section 2.7.1",
+		holds: func(_ *situation, p *Pair) bool {
+			return p.Theirs == string(evidence.Policy) && p.Ours == string(evidence.Pass)
+		},
+		cause: "it verifies, and the other filter does not want it (its policy)"},
 	// A signature does not verify by mistake.
 	{id: "dkim-verifies", methods: []string{DKIM}, right: Ours, section: "RFC 6376 section 6.1.3",
 		holds: func(_ *situation, p *Pair) bool {
 			return p.Ours == string(evidence.Pass) && (p.Theirs == string(evidence.Fail) || p.Theirs == string(evidence.Neutral) || p.Theirs == string(evidence.PermError))
 		},
 		cause: "the signature verifies with the published key"},
+	{id: "dkim-word", methods: []string{DKIM}, right: Ours, section: "RFC 8601 section 2.7.1",
+		holds: func(_ *situation, p *Pair) bool {
+			return p.Ours == string(evidence.Fail) && p.Theirs != string(evidence.Pass)
+		},
+		cause: "it does not verify for either of both; what fails verification is fail"},
 	{id: "dkim-changed", methods: []string{DKIM}, right: Untold, section: "RFC 6376 section 6.1.3",
 		holds: func(_ *situation, p *Pair) bool {
 			return p.Theirs == string(evidence.Pass) && p.sig != nil && (p.sig.FailedOn == evidence.FailedBody || p.sig.FailedOn == evidence.FailedHeader)
@@ -230,6 +251,17 @@ var dmarcRules = []rule{
 	{id: "dmarc-psd", methods: []string{DMARC}, right: Ours, section: "RFC 9989 section 4.10.1",
 		holds: func(about *situation, _ *Pair) bool { return about.d != nil && about.d.Published.PSD == "y" },
 		cause: "the policy is that of a Public Suffix Domain (psd=y), which the other filter does not ask"},
+	{id: "dmarc-psl-guard", methods: []string{DMARC}, right: Either, section: "RFC 9989 section 11.8",
+		holds: func(about *situation, p *Pair) bool {
+			return about.d != nil && about.d.SiteDomain != "" && p.Theirs == string(evidence.Pass)
+		},
+		cause: "alignd lets names align below a registrable domain only (psl_guard)"},
+	{id: "dmarc-unseen", methods: []string{DMARC}, right: Ours, section: "RFC 9989 section 5.3.4",
+		holds: func(about *situation, p *Pair) bool {
+			return about.d != nil && p.Ours == string(evidence.Pass) && p.Theirs == string(evidence.Fail) &&
+				(about.d.DKIMAligned && !about.told(p, DKIM) || about.d.SPFAligned && !about.told(p, SPF))
+		},
+		cause: "an aligned identifier that passes, of whose method the other filter tells nothing"},
 	{id: "dmarc-wide-spf", methods: []string{DMARC}, right: Either, section: "RFC 9989 section 7.1",
 		holds: func(about *situation, p *Pair) bool {
 			c := about.ev.ReportedSPF()

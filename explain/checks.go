@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"alignd/compare"
 	"alignd/evidence"
 	"alignd/resolver"
 )
@@ -16,6 +17,7 @@ func (e *Teller) Checks() {
 	e.arc()
 	e.dmarc()
 	e.iprev()
+	e.beside()
 }
 
 func (e *Teller) spf() {
@@ -195,6 +197,35 @@ func (e *Teller) lookalikes(list []string) {
 func (e *Teller) iprev() {
 	if r := e.ev.IPRev; r.Result != evidence.NotChecked {
 		e.Line("iprev", "%s %s %s", r.Result, strings.Join(r.Names, " "), r.Reason)
+	}
+}
+
+// beside tells what filters in front say otherwise.
+func (e *Teller) beside() {
+	list := compare.Differences(e.ev, e.v)
+	for i := range e.ev.Incumbents {
+		in := &e.ev.Incumbents[i]
+		name := "beside " + in.ServID
+		if in.Fields == 0 {
+			e.Line(name, "it wrote no field that was seen")
+			continue
+		}
+		same := true
+		for j := range list {
+			d := &list[j]
+			if d.With != in.ServID {
+				continue
+			}
+			about := d.Method
+			if d.Of != "" {
+				about += " of " + d.Of
+			}
+			e.Line(name, "%s: %s there, %s here: %s (right: %s)", about, d.Theirs, d.Ours, d.Cause, d.Who())
+			name, same = "", false
+		}
+		if same {
+			e.Line(name, "it says the same, as far as it tells")
+		}
 	}
 }
 

@@ -19,7 +19,8 @@ import (
 // came with the message be taken for its.
 type incumbents struct {
 	found []evidence.Incumbent
-	// closed: a Received field stands below the topmost field of that id.
+	// closed: no further field of that id is theirs, as a Received field stands below the
+	// topmost one, or one could not be read to its end.
 	closed []bool
 }
 
@@ -39,12 +40,14 @@ func (in *incumbents) wrote(value []byte) bool {
 	if len(in.found) == 0 {
 		return false
 	}
-	read, _ := authres.Parse(value) // of what cannot be read to its end there may be a begin
-	i := slices.IndexFunc(in.found, func(one evidence.Incumbent) bool { return sameID(one.ServID, read.ServID) })
+	id := authres.ServID(value)
+	i := slices.IndexFunc(in.found, func(one evidence.Incumbent) bool { return sameID(one.ServID, id) })
 	if i < 0 || in.closed[i] {
 		return false
 	}
 	one := &in.found[i]
+	read, err := authres.Parse(value)
+	in.closed[i] = err != nil // nobody knows what else it tells of
 	before := one.Results
 	for _, r := range read.Results {
 		told := slices.ContainsFunc(before, func(b evidence.MethodResult) bool { return b.Method == r.Method })
@@ -62,7 +65,7 @@ func (in *incumbents) wrote(value []byte) bool {
 // received notes a Received field: no filter of this hop writes below it.
 func (in *incumbents) received() {
 	for i := range in.found {
-		in.closed[i] = in.found[i].Fields > 0
+		in.closed[i] = in.closed[i] || in.found[i].Fields > 0
 	}
 }
 

@@ -2,12 +2,15 @@ package judge
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"testing"
 
 	"alignd/authres"
+	"alignd/compare"
 	"alignd/evidence"
 	"alignd/header"
+	"alignd/internal/made"
 	"alignd/policy"
 )
 
@@ -50,6 +53,10 @@ func TestWhatAFilterInFrontWroteIsReadAndStays(t *testing.T) {
 		{name: "another host of the site", fields: []string{ar + "mx2.here.test; spf=pass"}, results: "mx.here.test 0", deleted: "1"},
 		{name: "another spelling, and a queue id behind it", fields: []string{ar + "MX.here.test./4F3A2; spf=pass"}, results: "mx.here.test 1 spf=pass"},
 		{name: "a version that nobody knows stays where it is topmost", fields: []string{ar + "mx.here.test 2; spf=pass"}, results: "mx.here.test 1"},
+		{name: "one with more results than are read", fields: []string{ar + "mx.here.test" + strings.Repeat("; dkim=fail", 300), ar + "mx.here.test; dmarc=pass"},
+			results: "mx.here.test 1", deleted: "2"},
+		{name: "one that cannot be read to its end", fields: []string{ar + "mx.here.test; spf=fail; dkim=pass (", ar + "mx.here.test; spf=pass"},
+			results: "mx.here.test 1", deleted: "2"},
 		{name: "strip: all spares theirs alone", strip: StripAll, fields: []string{ar + "other.example; spf=pass", ar + "mx.here.test; spf=fail", ar + "mx.here.test; spf=pass"},
 			results: "mx.here.test 1 spf=fail", deleted: "3 1"},
 		{name: "strip: none", strip: StripNone, fields: []string{ar + "mx.here.test; spf=fail", ar + "mx.here.test; spf=pass"}, results: "mx.here.test 1 spf=fail"},
@@ -136,5 +143,31 @@ func TestWhatIsKeptOfAFilterInFrontIsBounded(t *testing.T) {
 	m = s.MarksOf(theirID, headerOf("Authentication-Results: "+b.String()))
 	if n := len(m.front.found[0].Results); n > evidence.MaxIncumbentResults {
 		t.Errorf("%d results", n)
+	}
+}
+
+// No verdict depends on what a filter in front wrote.
+func TestNoVerdictReadsWhatAFilterInFrontWrote(t *testing.T) {
+	rules, world, n := policy.Defaults(), &made.World{}, 0
+	for i := range 300 {
+		r := world.Record(i)
+		ev := r.Evidence
+		without := policy.Decide(&ev, rules)
+		for _, word := range []string{"pass", "fail", "none", "temperror"} {
+			theirs := evidence.Incumbent{ServID: theirID, Fields: 1}
+			for _, method := range []string{"spf", "dkim", "dmarc", "arc", "iprev"} {
+				theirs.Results = append(theirs.Results, evidence.MethodResult{Method: method, Result: word})
+			}
+			ev.Incumbents = []evidence.Incumbent{theirs}
+			if with := policy.Decide(&ev, rules); !reflect.DeepEqual(with, without) {
+				t.Fatalf("%s: %+v, without it %+v", word, with, without)
+			}
+			if without.Evaluation > 0 && len(compare.Differences(&ev, &without)) > 0 {
+				n++
+			}
+		}
+	}
+	if n < 100 {
+		t.Errorf("only %d differ", n)
 	}
 }

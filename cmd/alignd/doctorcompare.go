@@ -91,7 +91,7 @@ func showCompared(out io.Writer, s *compare.Summary, since time.Time) error {
 		for _, k := range f.Kinds {
 			fmt.Fprintf(out, "\n%d x %s: %s there, %s here [%s]\n", k.Count, k.Method, kindWord(k, k.Theirs), kindWord(k, k.Ours), k.Rule)
 			fmt.Fprintf(out, "    cause:   %s\n", k.Cause)
-			fmt.Fprintf(out, "    right:   %s\n", rightBy(&k.Difference))
+			fmt.Fprintf(out, "    right:   %s\n", k.Who())
 			fmt.Fprintf(out, "    samples: %s\n", printable(strings.Join(k.Samples, " ")))
 		}
 		if f.Other > 0 {
@@ -108,20 +108,6 @@ func kindWord(k *compare.Kind, word string) string {
 		return printable(word) + " (the first)"
 	}
 	return printable(word)
-}
-
-func rightBy(d *compare.Difference) string {
-	switch {
-	case d.Right == compare.Theirs:
-		return "the other filter, by " + d.Section
-	case d.Right == compare.Either:
-		return "either: " + d.Section + " leaves it to the site"
-	case d.Right == compare.Untold && d.Section != "":
-		return "not to be told from the record; see " + d.Section
-	case d.Right == compare.Untold:
-		return "not to be told from the record"
-	}
-	return string(d.Right) + ", by " + d.Section
 }
 
 // agreement is a number with its part of all, cut to a tenth of a percent: only all is 100 %.
