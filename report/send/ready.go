@@ -2,12 +2,14 @@ package send
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -98,7 +100,11 @@ func host(address string) string { return address[strings.LastIndexByte(address,
 
 // silent is a Fact where DNS does not answer.
 func silent(about Subject, name string, err error) Fact {
-	return Fact{about, name, Unknown, "DNS does not say: " + err.Error()}
+	why := err.Error()
+	if e := (*resolver.Error)(nil); errors.As(err, &e) {
+		why = cmp.Or(e.Why, e.RCode, why)
+	}
+	return Fact{about, name, Unknown, "DNS does not say: " + why}
 }
 
 // mailFact: RFC 5321 section 5.1, and RFC 7505 for a domain that takes no mail.
