@@ -57,7 +57,12 @@ func (s *Sender) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.lookAtDrafts(ctx); err != nil {
+	if s.held { // who does not cut does not know which days wait for DNS
+		err = s.lookAtDrafts(ctx)
+	} else {
+		s.watch.drafts, s.watch.counted = time.Time{}, time.Time{}
+	}
+	if err != nil {
 		return err
 	}
 	oldest := is.Oldest

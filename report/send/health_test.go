@@ -53,7 +53,7 @@ func TestHealth(t *testing.T) {
 func TestHealthOfWhatIsNotCut(t *testing.T) {
 	w := newWorld(t)
 	w.mail("here.test", false, "mailto:r@here.test")
-	w.now = day.Add(27 * time.Hour)
+	w.now, w.sender.held = day.Add(27*time.Hour), true
 	if err := w.sender.look(t.Context()); err != nil || !w.sender.Health().Unsent.Equal(day.Add(24*time.Hour)) {
 		t.Errorf("%+v, %v", w.sender.Health(), err)
 	}
