@@ -149,10 +149,10 @@ static:
 	CGO_ENABLED=0 GOOS=$(OS) GOARCH=$(call GOARCHOF,$(ARCH)) go build -buildvcs=false -trimpath \
 		-ldflags '-s -w -X main.version=$(VERSION)' -o $(STATIC) ./cmd/alignd
 
-deb: export VERSION := $(VERSION)
-deb: export ARCH := $(ARCH)
-deb: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
-deb: export MAINTAINER := $(MAINTAINER)
+deb packages: export VERSION := $(VERSION)
+deb packages: export ARCH := $(ARCH)
+deb packages: export SOURCE_DATE_EPOCH := $(SOURCE_DATE_EPOCH)
+deb packages: export MAINTAINER := $(MAINTAINER)
 deb: static ## build/deb/alignd_VERSION_ARCH.deb; ARCH=arm64 makes one for another machine
 	packaging/deb/build $(STATIC) $(DEBDIR)
 
@@ -180,6 +180,7 @@ container: static ## the image localhost/alignd, by buildah, podman or docker
 packages: ## the package: lintian, two builds with one hash, its life in a fresh Debian 12; and the image
 	e2e/install packages
 	$(MAKE) deb
+	packaging/deb/twice $(DEBDIR)/alignd_*_$(ARCH).deb
 	$(MAKE) deb DEBDIR=build/deb/next VERSION=99.0.0
 	go test -c -o build/e2e.test ./e2e
 	@(cd e2e && $(ROOT) env ALIGND_E2E=1 ALIGND_PACKAGES=$(CURDIR)/$(DEBDIR) unshare -m -n \
