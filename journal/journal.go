@@ -15,6 +15,7 @@ import (
 	"errors"
 	"math"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -99,12 +100,17 @@ type Query struct {
 	Client       netip.Prefix
 	Disposition  policy.Disposition
 	// Would is the delivery that monitor mode or a rollout held back.
-	Would     policy.Delivery
-	MailFrom  string // an address, or a domain in its A-label form
-	Rule      string
-	QueueID   string
-	Token     string
-	MessageID string
+	Would policy.Delivery
+	// Delivery is how the MTA was told.
+	Delivery policy.Delivery
+	// Results of checks: SPF is the one that is written, DKIM of several signatures a pass,
+	// else the first; DMARC that of the Author Domain that decided.
+	SPF, DKIM, ARC, DMARC evidence.Result
+	MailFrom              string // an address, or a domain in its A-label form
+	Rule                  string
+	QueueID               string
+	Token                 string
+	MessageID             string
 	// ID is a queue id, a token or a Message-ID, whichever it turns out to be.
 	ID    string
 	Limit int // 0 is no limit
@@ -151,7 +157,40 @@ func (q *Query) Matches(e *Entry) bool {
 	case q.QueueID != "" && ev.QueueID != q.QueueID, q.Token != "" && ev.Token != q.Token:
 		return false
 	}
+	if digits := q.Digits(); len(digits) > 0 {
+		columns := ColumnsOf(e)
+		for _, d := range digits {
+			if columns.Results()/d.Place%10 != d.Value {
+				return false
+			}
+		}
+	}
 	return q.MessageID == "" || sameMessageID(ev.MessageID, q.MessageID)
+}
+
+// Digit is what a query wants of the number Columns.Results: Value at Place, a power of 10.
+type Digit struct{ Place, Value int64 }
+
+// Digits are what q wants of the results and of Delivery. A word that is none of Results
+// matches nothing.
+func (q *Query) Digits() (list []Digit) {
+	add := func(place int64, wanted bool, index int) {
+		value := int64(index) + 1
+		if value == 0 {
+			value = 10 // no digit
+		}
+		if wanted {
+			list = append(list, Digit{place, value})
+		}
+	}
+	for _, x := range []struct {
+		place int64
+		word  evidence.Result
+	}{{1_000_000, q.SPF}, {100_000, q.DKIM}, {10_000, q.ARC}, {1_000, q.DMARC}} {
+		add(x.place, x.word != "", slices.Index(Results, x.word))
+	}
+	add(10, q.Delivery != "", slices.Index(Deliveries, q.Delivery))
+	return list
 }
 
 func hasAuthor(ev *evidence.Message, domain string) bool {

@@ -15,6 +15,7 @@ import (
 
 	"alignd/config"
 	"alignd/domain"
+	"alignd/evidence"
 	"alignd/journal"
 	"alignd/judge"
 	"alignd/policy"
@@ -25,7 +26,8 @@ import (
 type journalFlags struct {
 	config, since, until, domain, client string
 	disposition, would, rule, queueID    string
-	mailFrom                             string
+	mailFrom, delivery                   string
+	spf, dkim, arc, dmarc                string
 	limit                                int
 	json, follow                         bool
 }
@@ -70,6 +72,11 @@ usage.`,
 	flags.StringVar(&f.mailFrom, "mail-from", "", "address or domain of MAIL FROM")
 	flags.StringVar(&f.disposition, "disposition", "", "accept, quarantine, reject or tempfail")
 	flags.StringVar(&f.would, "would", "", "what monitor mode or a rollout held back: tag, hold, refuse or defer")
+	flags.StringVar(&f.delivery, "delivery", "", "how the MTA was told: deliver, tag, hold, refuse or defer")
+	flags.StringVar(&f.dmarc, "dmarc", "", "result of DMARC: pass, fail, none, temperror or permerror")
+	flags.StringVar(&f.spf, "spf", "", "result of SPF that counts for DMARC: pass, fail, softfail, neutral, none, temperror or permerror")
+	flags.StringVar(&f.dkim, "dkim", "", "result of DKIM: pass where a signature passes, else that of the first")
+	flags.StringVar(&f.arc, "arc", "", "result of the ARC chain: none, pass or fail")
 	flags.StringVar(&f.rule, "rule", "", "id of the rule that decided")
 	flags.StringVar(&f.queueID, "queue-id", "", "the MTA's id of the message")
 	flags.IntVar(&f.limit, "limit", 100, "entries at most; 0 is all. With --follow: past entries that are shown first, 10 unless given")
@@ -173,6 +180,9 @@ func (f *journalFlags) query(now time.Time) (q journal.Query, err error) {
 	if q.Would != "" && !slices.Contains(journal.Deliveries[1:], q.Would) {
 		return q, fmt.Errorf("--would %q is none of tag, hold, refuse, defer", f.would)
 	}
+	if err := f.results(&q); err != nil {
+		return q, err
+	}
 	if f.domain != "" {
 		if q.Domain, err = domain.Normalize(f.domain); err != nil {
 			return q, fmt.Errorf("--domain %q: %w", f.domain, err)
@@ -190,6 +200,24 @@ func (f *journalFlags) query(now time.Time) (q journal.Query, err error) {
 		return q, fmt.Errorf("--limit %d is below 0", f.limit)
 	}
 	return q, nil
+}
+
+// results are what is asked of results.
+func (f *journalFlags) results(q *journal.Query) error {
+	q.Delivery = policy.Delivery(f.delivery)
+	if q.Delivery != "" && !slices.Contains(journal.Deliveries, q.Delivery) {
+		return fmt.Errorf("--delivery %q is none of deliver, tag, hold, refuse, defer", f.delivery)
+	}
+	for _, x := range []struct {
+		flag, text string
+		to         *evidence.Result
+	}{{"dmarc", f.dmarc, &q.DMARC}, {"spf", f.spf, &q.SPF}, {"dkim", f.dkim, &q.DKIM}, {"arc", f.arc, &q.ARC}} {
+		*x.to = evidence.Result(x.text)
+		if x.text != "" && !slices.Contains(journal.Results, *x.to) {
+			return fmt.Errorf("--%s %q is no result such as pass, fail or none", x.flag, x.text)
+		}
+	}
+	return nil
 }
 
 // sender is an address or a domain as the journal has it.

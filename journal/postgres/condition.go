@@ -74,10 +74,13 @@ func (s *search) condition(ctx context.Context, d day) (*condition, error) {
 	if q.Disposition != "" {
 		c.add("results / 100 % 10 = $", int32(slices.Index(journal.Dispositions, q.Disposition)+1))
 	}
+	for _, d := range q.Digits() {
+		c.add("results / $ % 10 = $", int32(d.Place), int32(d.Value))
+	}
 	if q.Would != "" {
 		c.add("results / 10000000 % 10 = $", int32(slices.Index(journal.Deliveries, q.Would)+1))
 	}
-	c.unindexed = !c.few && q.Domain == "" && q.MailFrom == "" && (q.Rule != "" || q.Disposition != "" || q.Would != "")
+	c.unindexed = !c.few && q.Domain == "" && q.MailFrom == "" && (q.Rule != "" || q.Disposition != "" || q.Would != "" || len(q.Digits()) > 0)
 	if !q.Client.IsValid() {
 		return c, nil
 	}

@@ -63,6 +63,9 @@ func (l layout) condition(q *journal.Query) *condition {
 	if q.Disposition != "" {
 		c.add("results / 100 % 10 = ?", slices.Index(journal.Dispositions, q.Disposition)+1)
 	}
+	for _, d := range q.Digits() {
+		c.add("results / ? % 10 = ?", d.Place, d.Value)
+	}
 	if q.Would != "" && l > 1 {
 		c.add("results / 10000000 % 10 = ?", slices.Index(journal.Deliveries, q.Would)+1)
 	}

@@ -41,8 +41,14 @@ func message(i int, at time.Time) *record.Record {
 			From:   evidence.From{Fields: 1, Domains: []string{domain}},
 			DMARC:  []evidence.DMARC{{AuthorDomain: domain, Result: evidence.Pass}},
 		},
-		Verdict: policy.Verdict{Disposition: []policy.Disposition{policy.DispositionAccept, policy.DispositionReject}[i%2], Rule: fmt.Sprintf("rule%d", i%3)},
+		Verdict: policy.Verdict{Delivery: []policy.Delivery{policy.Deliver, policy.Refuse}[i%2], Disposition: []policy.Disposition{policy.DispositionAccept, policy.DispositionReject}[i%2], Rule: fmt.Sprintf("rule%d", i%3)},
 		Outcome: record.Outcome{End: record.EndAnswered},
+	}
+	if i%7 == 0 {
+		r.Evidence.DMARC[0].Result, r.Verdict.Evaluation = evidence.Fail, 1
+		r.Evidence.SPF.MailFrom = &evidence.SPFCheck{Result: evidence.SoftFail}
+		r.Evidence.DKIM = []evidence.Signature{{Result: evidence.Fail}, {Result: evidence.Pass}}
+		r.Evidence.ARC.Result = evidence.Fail
 	}
 	if i%25 == 0 {
 		r.Verdict.Monitor.Delivery = policy.Refuse
@@ -137,6 +143,11 @@ func searches(t *testing.T, p Place) {
 		{name: "a network", q: journal.Query{Client: netip.MustParsePrefix("192.0.0.0/16"), Limit: 1}, want: []string{"t105"}},
 		{name: "a rule and a disposition", q: journal.Query{Rule: "rule1", Disposition: policy.DispositionReject, Limit: 2}, want: []string{"t103", "t97"}},
 		{name: "what monitor mode held back", q: journal.Query{Would: policy.Refuse}, want: []string{"t100", "t75", "t50", "t25"}},
+		{name: "a result of DMARC", q: journal.Query{DMARC: evidence.Fail, Limit: 2}, want: []string{"t105", "t98"}},
+		{name: "results of all checks", q: journal.Query{DMARC: evidence.Fail, SPF: evidence.SoftFail, DKIM: evidence.Pass, ARC: evidence.Fail, Limit: 1}, want: []string{"t105"}},
+		{name: "a result of a signature that is not the best", q: journal.Query{DKIM: evidence.Fail}},
+		{name: "how the MTA was told", q: journal.Query{Delivery: policy.Refuse, DMARC: evidence.Fail, Limit: 2}, want: []string{"t105", "t91"}},
+		{name: "a word that is no result", q: journal.Query{DMARC: "perhaps"}},
 		{name: "an id of any kind", q: journal.Query{ID: "Q3"}, want: []string{"t103", "t53", "t3"}},
 		{name: "an id that is a token", q: journal.Query{ID: "t8"}, want: []string{"t8"}},
 		{name: "an id that is a Message-ID", q: journal.Query{ID: "<m9@example.com>"}, want: []string{"t9"}},
