@@ -16,10 +16,9 @@ import (
 	"alignd/config"
 	"alignd/domain"
 	"alignd/evidence"
+	"alignd/explain"
 	"alignd/journal"
-	"alignd/judge"
 	"alignd/policy"
-	"alignd/record"
 )
 
 // journalFlags choose entries of the journal.
@@ -315,8 +314,8 @@ func (t *entryTable) list(out io.Writer, list []*journal.Entry) error {
 	for i, e := range list {
 		ev, v := &e.Record.Evidence, &e.Record.Verdict
 		rows[i] = [8]string{
-			ev.Time.UTC().Format(time.RFC3339), ev.QueueID, clientOf(e.Record), journal.AuthorOf(e.Record),
-			"dmarc=" + string(dmarcResultOf(e.Record)), deliveryOf(v), v.Rule, v.Reason,
+			ev.Time.UTC().Format(time.RFC3339), ev.QueueID, explain.Client(e.Record), journal.AuthorOf(e.Record),
+			"dmarc=" + explain.DMARC(e.Record), explain.Delivery(v), v.Rule, v.Reason,
 		}
 		for k, text := range rows[i] {
 			if rows[i][k] = printable(text); k < len(t.widths) {
@@ -335,40 +334,12 @@ func (t *entryTable) list(out io.Writer, list []*journal.Entry) error {
 	return err
 }
 
-// deliveryOf is what was done, and what was held back.
-func deliveryOf(v *policy.Verdict) string {
-	if would := v.Monitor.Delivery; would != "" && would != v.Delivery {
-		return string(v.Delivery) + " (" + string(would) + ")"
-	}
-	return string(v.Delivery)
-}
-
-func clientOf(r *record.Record) string {
-	if ip := r.Evidence.Client.IP(); ip.IsValid() {
-		return ip.String()
-	}
-	return "-"
-}
-
-func dmarcResultOf(r *record.Record) string {
-	if d := policy.Decisive(&r.Evidence, &r.Verdict); d != nil {
-		return string(d.Result)
-	}
-	return "-"
-}
-
 // printEntries writes each entry as an object on a line.
 func printEntries(out io.Writer, list []*journal.Entry) error {
 	for _, e := range list {
-		if err := writeLine(out, entryJSON(e.Record)); err != nil {
+		if err := writeLine(out, explain.JSON(e.Record)); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// entryJSON is the object that check --json prints, of a record.
-func entryJSON(r *record.Record) []byte {
-	h := judge.Results(r)
-	return record.JSON(r, record.Rendering{AuthenticationResults: h.Unfolded()})
 }

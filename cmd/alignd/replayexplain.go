@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/explain"
-	"alignd/policy"
 	"alignd/record"
 	"alignd/replay"
 )
@@ -55,7 +54,7 @@ func printJudged(out io.Writer, r *record.Record, j *replay.Judgement) error {
 		BySample bool            `json:"depends_on_sample"`
 		Before   json.RawMessage `json:"before"`
 		After    json.RawMessage `json:"after"`
-	}{kindNames[j.Kind], orEmpty(j.Causes), j.ByState, j.BySample, entryJSON(r), entryJSON(&after)})
+	}{kindNames[j.Kind], orEmpty(j.Causes), j.ByState, j.BySample, explain.JSON(r), explain.JSON(&after)})
 	if err != nil {
 		return err
 	}
@@ -66,10 +65,10 @@ func printJudged(out io.Writer, r *record.Record, j *replay.Judgement) error {
 func showJudged(out io.Writer, r *record.Record, j *replay.Judgement) error {
 	ev := &r.Evidence
 	fmt.Fprintf(out, "message %s, queue id %s, %s\n", printable(cmp.Or(ev.Token, "-")), printable(cmp.Or(ev.QueueID, "-")), ev.Time.UTC().Format(time.RFC3339))
-	fmt.Fprintf(out, "client %s, Author Domain %s, dmarc=%s\n\n", clientOf(r), printable(cmp.Or(r.AuthorDomain(), "-")), dmarcResultOf(r))
+	fmt.Fprintf(out, "client %s, Author Domain %s, dmarc=%s\n\n", explain.Client(r), printable(cmp.Or(r.AuthorDomain(), "-")), explain.DMARC(r))
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "\tthen\tunder the new configuration\t")
-	old, now := verdictRows(&r.Verdict), verdictRows(&j.Verdict)
+	old, now := explain.VerdictRows(&r.Verdict), explain.VerdictRows(&j.Verdict)
 	for i := range old {
 		if old[i][1] == "" && now[i][1] == "" {
 			continue
@@ -103,18 +102,4 @@ func showJudged(out io.Writer, r *record.Record, j *replay.Judgement) error {
 		}
 	}
 	return nil
-}
-
-// verdictRows are the parts of a verdict that are set side by side.
-func verdictRows(v *policy.Verdict) [][2]string {
-	undecidable := make([]string, len(v.Undecidable))
-	for i, f := range v.Undecidable {
-		undecidable[i] = string(f)
-	}
-	return [][2]string{
-		{"disposition", string(v.Disposition)}, {"delivery", string(v.Delivery)}, {"requested", string(v.Requested)},
-		{"decided by", string(v.Step)}, {"rule", v.Rule}, {"at", v.Place()}, {"override", string(v.Override)},
-		{"stage", string(v.Stage)}, {"held back", string(v.Monitor.Delivery)}, {"recipient", v.Recipient},
-		{"signals", explain.Joined(v.Signals)}, {"sealer", v.TrustedSealer}, {"reply", v.Reply.String()}, {"not known", strings.Join(undecidable, ", ")},
-	}
 }
