@@ -195,6 +195,8 @@ install: ## what make built: binary, units, man pages, completion, a first confi
 	sed 's|@BINDIR@|$(BINDIR)|g' systemd/alignd.service > $(DESTDIR)$(UNITDIR)/alignd.service
 	chmod 0644 $(DESTDIR)$(UNITDIR)/alignd.service
 	install -m 0644 systemd/alignd.socket $(DESTDIR)$(UNITDIR)/alignd.socket
+	sed 's|@BINDIR@|$(BINDIR)|g' systemd/alignd-web.service > $(DESTDIR)$(UNITDIR)/alignd-web.service
+	chmod 0644 $(DESTDIR)$(UNITDIR)/alignd-web.service
 	@for page in $(wildcard docs/man/*.[1-8]); do \
 		install -D -m 0644 $$page $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; \
 	done
@@ -208,6 +210,9 @@ install: ## what make built: binary, units, man pages, completion, a first confi
 	@if [ -z "$(DESTDIR)" ] && ! getent passwd alignd >/dev/null; then \
 		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin alignd && \
 		echo "created the user alignd"; fi
+	@if [ -z "$(DESTDIR)" ] && ! getent passwd alignd-web >/dev/null; then \
+		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin alignd-web && \
+		echo "created the user alignd-web, for the pages"; fi
 	@echo
 	@echo "Start it:            systemctl daemon-reload && systemctl enable --now alignd.socket alignd"
 	@echo "Then in main.cf, in front of the milters that 'postconf -h smtpd_milters' shows:"
@@ -217,7 +222,7 @@ install: ## what make built: binary, units, man pages, completion, a first confi
 	@echo "It refuses nothing until you take 'mode: monitor' out of $(SYSCONFDIR)/alignd/alignd.yaml."
 
 uninstall: ## removes what install put in place; keeps configuration and user
-	rm -f $(DESTDIR)$(BINDIR)/alignd $(DESTDIR)$(UNITDIR)/alignd.service $(DESTDIR)$(UNITDIR)/alignd.socket
+	rm -f $(DESTDIR)$(BINDIR)/alignd $(DESTDIR)$(UNITDIR)/alignd.service $(DESTDIR)$(UNITDIR)/alignd.socket $(DESTDIR)$(UNITDIR)/alignd-web.service
 	rm -f $(DESTDIR)$(BASHDIR)/alignd $(DESTDIR)$(ZSHDIR)/_alignd $(DESTDIR)$(FISHDIR)/alignd.fish
 	@for page in $(wildcard docs/man/*.[1-8]); do rm -f $(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}; done
 

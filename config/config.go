@@ -81,6 +81,7 @@ type Config struct {
 	Metrics Metrics `yaml:"metrics" json:",omitzero"`
 	Journal Journal `yaml:"journal" json:",omitzero"`
 	Reports Reports `yaml:"reports" json:",omitzero"`
+	Web     Web     `yaml:"web" json:",omitzero"`
 
 	// Warnings are findings that do not stop alignd, such as expired entries.
 	Warnings Problems `yaml:"-"`

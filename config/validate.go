@@ -143,6 +143,7 @@ func (k *checker) stops() {
 // places are where alignd listens, and for how long it goes on when it is to end.
 // What this host has not is warned of: it may have it when alignd starts.
 func (k *checker) places() {
+	k.web()
 	c := k.cfg
 	for i, place := range c.Listen {
 		if first := slices.Index(c.Listen, place); first < i {

@@ -171,6 +171,8 @@ func networkName(p netip.Prefix) string {
 // spelling that is used inside.
 var checks = map[string]func(string) (string, error){
 	"listen":           listenAddress,
+	"web_listen":       optionalListen,
+	"web_field":        optionalFieldName,
 	"domain":           servID,
 	"optional_domain":  optional(servID),
 	"serv_id_pattern":  servIDPattern,

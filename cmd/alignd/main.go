@@ -17,6 +17,7 @@
 //	alignd config import FILE... make a configuration of those of opendmarc, opendkim and others
 //	alignd report show FILE  show the DMARC reports that others send
 //	alignd report status     tell where our own stand; preview, send, bounce, dns
+//	alignd web               serve pages that show the journal; web passwd NAME
 //	alignd probe [ADDRESS]   send a message through the running filter, for monitoring
 //	alignd doctor            say what is wrong around alignd, and the line that cures it
 //	alignd config defaults   print the whole default configuration, annotated
@@ -86,13 +87,13 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: serve, reload, check, log, explain, replay, stats, sources, journal, dmarc, spf, dkim, report, probe, doctor or config (see alignd --help)")
+			return errors.New("say what to do: serve, reload, check, log, explain, replay, stats, sources, journal, dmarc, spf, dkim, report, probe, doctor, web or config (see alignd --help)")
 		},
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(serveCommand(), logCommand(), explainCommand(), replayCommand(), statsCommand(), sourcesCommand(), rolloutCommand(), journalCommand(), reloadCommand(), checkCommand(), configCommand(), reportCommand(),
-		probeCommand(), doctorCommand())
+		probeCommand(), doctorCommand(), webCommand())
 	root.AddCommand(domainCommands()...)
 	plainUsage(root)
 	return root

@@ -17,7 +17,7 @@ func TestUsage(t *testing.T) {
 		stdout, stderr string // what they must contain
 	}{
 		{name: "nothing to do", status: 2,
-			stderr: "say what to do: serve, reload, check, log, explain, replay, stats, sources, journal, dmarc, spf, dkim, report, probe, doctor or config"},
+			stderr: "say what to do: serve, reload, check, log, explain, replay, stats, sources, journal, dmarc, spf, dkim, report, probe, doctor, web or config"},
 		{name: "an unknown command", args: []string{"verify"}, status: 2, stderr: `alignd has no command "verify"`},
 		{name: "the version", args: []string{"--version"}, stdout: "alignd " + version},
 		{name: "help", args: []string{"--help"}, stdout: "alignd [command]"},

@@ -1,0 +1,255 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	sd "github.com/coreos/go-systemd/v22/daemon"
+	"github.com/spf13/cobra"
+	"golang.org/x/net/netutil"
+	"golang.org/x/term"
+
+	"alignd/config"
+	"alignd/filter/milter"
+	"alignd/web"
+)
+
+func webCommand() *cobra.Command {
+	var file, listen string
+	c := &cobra.Command{
+		Use:   "web [flags]",
+		Short: "Serve pages that show the journal to people",
+		Long: `Serve pages that show what became of mail, who sends as whom, and what another
+configuration would have done, from the journal (options web and journal). They are off
+unless web.listen names a place, and nobody may look without a password (alignd web
+passwd), a proxy, a client certificate, or the right to connect to a unix socket.
+
+It only reads, decides nothing, and runs as a process of its own until SIGTERM.
+
+Exit status 0: it was told to end; 1: it cannot serve; 2: wrong usage or a faulty
+configuration.`,
+		Args: noArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := readConfig(config.Input{File: file})
+			if err != nil {
+				return err
+			}
+			if listen != "" {
+				cfg.Web.Listen = listen
+			}
+			if cfg.Web.Listen == "" {
+				return errors.New("the pages are off: web.listen names no place (inet:127.0.0.1:8891, say)")
+			}
+			if err := serveWeb(c, file, cfg); err != nil {
+				return failure{err}
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	c.Flags().StringVar(&listen, "listen", "", "where, in place of web.listen: inet:HOST:PORT or unix:/PATH")
+	c.AddCommand(webPasswdCommand())
+	return c
+}
+
+// maxWebConns is how many browsers are connected at once; further ones wait. Most of them
+// are told 503, which takes little. The number is ours.
+const maxWebConns = 2000
+
+func serveWeb(c *cobra.Command, file string, cfg *config.Config) error {
+	log, lines := newDaemonLogger(c.ErrOrStderr(), logLevel(cfg), logFormat(cfg.LogFormat))
+	defer lines.Close()
+	security, err := webTLS(&cfg.Web)
+	if err != nil {
+		return err
+	}
+	opt, err := webOptions(file, cfg, log)
+	if err != nil {
+		return err
+	}
+	pages, err := web.New(opt)
+	if err != nil {
+		return err
+	}
+	ln, err := milter.Listen(cfg.Web.Listen, milter.SocketOptions{Mode: os.FileMode(cfg.SocketMode), Group: cfg.SocketGroup})
+	if err != nil {
+		return err
+	}
+	if security == nil && !isLocal(ln.Addr()) { // localhost may be anything
+		ln.Close()
+		return fmt.Errorf("web.listen: %s is %s, which is no loopback address; set web.tls", cfg.Web.Listen, ln.Addr())
+	}
+	place := placeOf(ln)
+	ln = netutil.LimitListener(ln, maxWebConns)
+	scheme := "http"
+	if security != nil {
+		ln, scheme = tls.NewListener(ln, security), "https"
+	}
+	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	server := pages.HTTP()
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(ln) }()
+	log.Info("pages are served", "version", version, "listen", place)
+	if at, tcp := strings.CutPrefix(place, "inet:"); tcp {
+		fmt.Fprintf(c.OutOrStdout(), "%s://%s/\n", scheme, at)
+	}
+	if _, err := sd.SdNotify(false, sd.SdNotifyReady); err != nil {
+		log.Warn("cannot notify systemd", "err", err)
+	}
+	select {
+	case err = <-ended:
+	case <-ctx.Done():
+		soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err = server.Shutdown(soon); err != nil {
+			err = server.Close()
+		}
+	}
+	pages.Close()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// webTLS is how browsers are spoken to; nil is in the clear.
+func webTLS(w *config.Web) (*tls.Config, error) {
+	if w.TLS.CertFile == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(w.TLS.CertFile, w.TLS.KeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("web.tls: %w", err)
+	}
+	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
+	if w.TLS.ClientCAFile != "" {
+		text, err := os.ReadFile(w.TLS.ClientCAFile)
+		if err != nil {
+			return nil, fmt.Errorf("web.tls: %w", err)
+		}
+		c.ClientCAs, c.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
+		if !c.ClientCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("web.tls: %s holds no certificate", w.TLS.ClientCAFile)
+		}
+	}
+	return c, nil
+}
+
+func webOptions(file string, cfg *config.Config, log *slog.Logger) (web.Options, error) {
+	w := &cfg.Web
+	back, err := newWebBackend(file, cfg)
+	if err != nil {
+		return web.Options{}, err
+	}
+	opt := web.Options{
+		Backend: back, Proxy: web.Proxy{Header: w.Proxy.Header, Networks: w.Proxy.Networks}, Certificates: w.TLS.ClientCAFile != "",
+		Role: web.Role(w.Role), Auditors: w.Auditors, Hosts: append([]string{"localhost", "127.0.0.1", "::1"}, w.Hosts...),
+		Secure: w.TLS.CertFile != "" || w.Proxy.Header != "" && w.Proxy.TLS, Timeout: w.Timeout.Duration, Parallel: w.Parallel, Version: version, Log: log,
+	}
+	address, tcp := strings.CutPrefix(w.Listen, "inet:")
+	if host, _, err := net.SplitHostPort(address); tcp && err == nil && host != "" {
+		opt.Hosts = append(opt.Hosts, strings.ToLower(host))
+	}
+	if w.UsersFile != "" {
+		opt.Users, err = web.OpenUsers(w.UsersFile)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return opt, fmt.Errorf("web.users_file: %w", err)
+		}
+		if opt.Users != nil && opt.Users.Count() == 0 {
+			opt.Users = nil
+		}
+	}
+	// Rights are in place of a login only where they keep somebody out.
+	opt.Socket = !tcp
+	if opt.Open = !tcp && opt.Users == nil && w.Proxy.Header == ""; opt.Open && cfg.SocketMode&0o007 != 0 {
+		return opt, fmt.Errorf("web.listen: socket_mode %#o lets everybody of this host in; take away the rights of others, or have users (alignd web passwd)", uint32(cfg.SocketMode))
+	}
+	return opt, nil
+}
+
+func webPasswdCommand() *cobra.Command {
+	var file string
+	var remove bool
+	c := &cobra.Command{
+		Use:   "passwd [flags] NAME",
+		Short: "Set the password of somebody who may look at the pages",
+		Long: `Set the password of somebody who may look at the pages, in the file web.users_file, which
+is made if it is absent. It is read from the terminal, or one line from standard input.
+What the person may see is said by web.role and web.auditors.
+
+Exit status 0: set; 1: the file cannot be written; 2: wrong usage.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("name one user (%s)", help(c))
+			}
+			return web.CheckName(args[0])
+		},
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := readConfig(config.Input{File: file})
+			if err != nil {
+				return err
+			}
+			if cfg.Web.UsersFile == "" {
+				return errors.New("web.users_file names no file")
+			}
+			password := ""
+			if !remove {
+				if password, err = askPassword(c); err != nil {
+					return err
+				}
+				if password == "" {
+					return errors.New("an empty password is none; --remove takes somebody out")
+				}
+			}
+			if err := web.SetPassword(cfg.Web.UsersFile, args[0], password); err != nil {
+				return failure{err}
+			}
+			return nil
+		},
+	}
+	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	c.Flags().BoolVar(&remove, "remove", false, "take the user out")
+	return c
+}
+
+// askPassword reads a password: from a terminal twice and without showing it, else a line.
+func askPassword(c *cobra.Command) (string, error) {
+	in, ok := c.InOrStdin().(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		line, err := bufio.NewReader(io.LimitReader(c.InOrStdin(), 1000)).ReadString('\n')
+		if err != nil && err != io.EOF {
+			return "", err
+		}
+		return strings.TrimRight(line, "\r\n"), nil
+	}
+	ask := func(prompt string) (string, error) {
+		fmt.Fprint(c.ErrOrStderr(), prompt)
+		text, err := term.ReadPassword(int(in.Fd()))
+		fmt.Fprintln(c.ErrOrStderr())
+		return string(text), err
+	}
+	first, err := ask("Password: ")
+	if err != nil {
+		return "", err
+	}
+	second, err := ask("Again: ")
+	if err == nil && first != second {
+		err = errors.New("these are two passwords")
+	}
+	return first, err
+}

@@ -1,0 +1,224 @@
+package web
+
+import (
+	"fmt"
+	"html/template"
+	"net/url"
+	"slices"
+	"strings"
+
+	"alignd/internal/terminal"
+)
+
+// page is what is shown: blocks, one below the other.
+type page struct {
+	Title string
+	// Command is the command line that says the same.
+	Command string
+	Blocks  []block
+	// Rows are what the CSV has; nil where there is none.
+	Rows *table
+	// Data is what the JSON has: what the command line prints.
+	Data any
+	// Refresh has a browser ask again after so many seconds; 0 not at all.
+	Refresh int
+}
+
+// block is a part of a page; of its fields below Note those that are set are shown.
+type block struct {
+	ID      string // for links
+	Heading string
+	Note    string
+	Alert   string // what needs a hand
+	Stats   []stat
+	Way     []step
+	Table   *table
+	Chart   template.HTML // of package chart, which escapes what it is given
+	Form    *form
+	Points  []string
+	Tree    *branch
+	Lines   []explained
+	Pre     string // text with line breaks
+	Entry   string // text to paste
+	Links   []link
+}
+
+// stat is a number that is shown large.
+type stat struct {
+	Name, Value, Note string
+	Class             string
+	Href              string
+}
+
+// step is a station on the way of a message.
+type step struct {
+	Name, Word, Text string
+	Class            string
+	Sign             string
+}
+
+// branch is a part of a tree.
+type branch struct {
+	Text    string
+	Decided bool
+	Below   []*branch
+}
+
+// explained is a line of an explanation.
+type explained struct {
+	Name, Text string
+	Folded     bool
+}
+
+type link struct{ Text, Href string }
+
+// table has as many cells in each row as columns.
+type table struct {
+	Caption string
+	Columns []column
+	Rows    [][]cell
+	Empty   string // what is said where there are no rows
+	// Live: rows can be filtered by typing, with a script.
+	Live bool
+}
+
+type column struct {
+	Name   string
+	Number bool
+}
+
+type cell struct {
+	Text, Href string
+	Class      string // of a result word
+	Sign       string // that says the same as the colour
+	Note       string
+}
+
+// form asks for something by GET; with Post set, by POST.
+type form struct {
+	Action, Submit string
+	Fields         []field
+	Post           bool
+	Token          string
+}
+
+type field struct {
+	Name, Label, Value, Hint string
+	Choices                  []string
+	Text                     bool // several lines
+	Hidden                   bool
+}
+
+func columns(names ...string) []column {
+	all := make([]column, len(names))
+	for i, n := range names {
+		all[i].Name, all[i].Number = strings.CutPrefix(n, "#")
+	}
+	return all
+}
+
+// plain is a cell of text from anywhere.
+func plain(text string) cell { return cell{Text: terminal.Line(text)} }
+
+func number[T ~int | ~int64 | ~uint64](n T) cell { return cell{Text: fmt.Sprint(n)} }
+
+func linked(text, path string, query ...string) cell {
+	return cell{Text: terminal.Line(text), Href: to(path, query...)}
+}
+
+// to is the address of a page with a query of names and values; empty values are left out.
+func to(path string, query ...string) string {
+	q := url.Values{}
+	for i := 0; i+1 < len(query); i += 2 {
+		if query[i+1] != "" {
+			q.Set(query[i], query[i+1])
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+// word is a result word with the colour and the sign of what it means.
+func word(w string) cell {
+	class, sign := meaning(w)
+	return cell{Text: terminal.Line(w), Class: class, Sign: sign}
+}
+
+// meaning is the class and the sign of a result word; no colour is the only thing that
+// tells one from another.
+func meaning(w string) (class, sign string) {
+	first, _, _ := strings.Cut(w, " ")
+	switch {
+	case slices.Contains([]string{"pass", "deliver", "accept", "sent"}, first):
+		return "good", "✓"
+	case slices.Contains([]string{"fail", "refuse", "reject", "permerror", "given", "fault"}, first):
+		return "bad", "✗"
+	case slices.Contains([]string{"tag", "hold", "quarantine", "softfail", "policy", "suppressed", "warning", "expired"}, first):
+		return "mark", "!"
+	case slices.Contains([]string{"defer", "tempfail", "temperror", "waiting", "sending"}, first):
+		return "later", "↻"
+	}
+	return "none", "·"
+}
+
+// hide takes out of all texts of a page what a role may not see.
+func (p *page) hide(f func(string) string) {
+	texts := func(list ...*string) {
+		for _, s := range list {
+			*s = f(*s)
+		}
+	}
+	texts(&p.Title, &p.Command)
+	hideTable(p.Rows, texts)
+	for i := range p.Blocks {
+		b := &p.Blocks[i]
+		texts(&b.Heading, &b.Note, &b.Alert, &b.Pre, &b.Entry)
+		for i := range b.Stats {
+			texts(&b.Stats[i].Name, &b.Stats[i].Value, &b.Stats[i].Note, &b.Stats[i].Href)
+		}
+		for i := range b.Way {
+			texts(&b.Way[i].Word, &b.Way[i].Text)
+		}
+		for i := range b.Points {
+			texts(&b.Points[i])
+		}
+		for i := range b.Lines {
+			texts(&b.Lines[i].Text)
+		}
+		for i := range b.Links {
+			texts(&b.Links[i].Text, &b.Links[i].Href)
+		}
+		if b.Tree != nil {
+			b.Tree.hide(f)
+		}
+		if b.Form != nil {
+			for i := range b.Form.Fields {
+				texts(&b.Form.Fields[i].Value)
+			}
+		}
+		if b.Table != p.Rows {
+			hideTable(b.Table, texts)
+		}
+	}
+}
+
+func hideTable(t *table, texts func(...*string)) {
+	if t == nil {
+		return
+	}
+	texts(&t.Caption)
+	for _, row := range t.Rows {
+		for i := range row {
+			texts(&row[i].Text, &row[i].Href, &row[i].Note)
+		}
+	}
+}
+
+func (b *branch) hide(f func(string) string) {
+	b.Text = f(b.Text)
+	for _, below := range b.Below {
+		below.hide(f)
+	}
+}

@@ -1,0 +1,55 @@
+// What a script adds; every page works without it: tables that are filtered by typing,
+// entries that are copied, line numbers beside an editor.
+"use strict";
+
+for (const table of document.querySelectorAll("table.live")) {
+  const label = document.createElement("label");
+  const name = document.createElement("span");
+  const input = document.createElement("input");
+  name.textContent = "Show rows with";
+  input.type = "search";
+  label.append(name, input);
+  table.parentElement.before(label);
+  input.addEventListener("input", () => {
+    const wanted = input.value.toLowerCase();
+    for (const row of table.tBodies[0].rows) {
+      row.hidden = !row.textContent.toLowerCase().includes(wanted);
+    }
+  });
+}
+
+for (const entry of document.querySelectorAll(".entry")) {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "copy";
+  button.textContent = "Copy";
+  entry.append(button);
+  button.addEventListener("click", async () => {
+    const text = entry.querySelector("pre");
+    try {
+      await navigator.clipboard.writeText(text.textContent);
+      button.textContent = "Copied";
+    } catch {
+      getSelection().selectAllChildren(text);
+      button.textContent = "Marked";
+    }
+  });
+}
+
+for (const text of document.querySelectorAll("textarea")) {
+  const around = document.createElement("div");
+  const numbers = document.createElement("pre");
+  around.className = "numbered";
+  numbers.setAttribute("aria-hidden", "true");
+  text.before(around);
+  around.append(numbers, text);
+  const count = () => {
+    const lines = text.value.split("\n").length;
+    numbers.textContent = Array.from({length: lines}, (_, i) => i + 1).join("\n");
+    numbers.style.height = text.clientHeight + "px";
+    numbers.scrollTop = text.scrollTop;
+  };
+  text.addEventListener("input", count);
+  text.addEventListener("scroll", () => { numbers.scrollTop = text.scrollTop; });
+  count();
+}

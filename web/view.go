@@ -1,0 +1,364 @@
+package web
+
+import (
+	"bytes"
+	"context"
+	"embed"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"alignd/config"
+	"alignd/internal/terminal"
+	"alignd/judge"
+	"alignd/record"
+)
+
+//go:embed templates/*.html
+var templateFiles embed.FS
+
+//go:embed static
+var staticFiles embed.FS
+
+var templates = template.Must(template.New("").Funcs(template.FuncMap{"lines": func(s string) []string { return strings.Split(s, "\n") }}).
+	ParseFS(templateFiles, "templates/*.html"))
+
+// static are the style sheet and the script, which anybody may have.
+func static(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Cache-Control", "max-age=300")
+	http.FileServerFS(staticFiles).ServeHTTP(w, r)
+}
+
+// format is how a view is written: the end of its path.
+type format string
+
+const (
+	asHTML format = ""
+	asCSV  format = ".csv"
+	asJSON format = ".json"
+)
+
+// view is a page that has a URL, with the same data as CSV and JSON.
+type view struct {
+	path  string // "/messages"
+	title string
+	nav   bool
+	make  func(*asked) (*page, error)
+	// auditors: others get none of it.
+	auditors bool
+	// hidden are parameters that name somebody's address, which only auditors may ask for.
+	hidden []string
+}
+
+// asked is one question for a page.
+type asked struct {
+	*Server
+	ctx    context.Context
+	person person
+	format format
+	query  url.Values
+	cfg    *config.Config
+	stale  error // why cfg is not what the file says
+	now    time.Time
+	unread []string // what of the journal cannot be read
+}
+
+// elsewhere is another page that answers the question.
+type elsewhere struct{ href string }
+
+func (e elsewhere) Error() string { return "see " + e.href }
+
+// said is told as it is.
+type said struct {
+	status int
+	text   string
+}
+
+func (s said) Error() string { return s.text }
+
+func wrong(format string, args ...any) error {
+	return said{http.StatusBadRequest, fmt.Sprintf(format, args...)}
+}
+
+// get is a parameter, bounded and without what is no text.
+func (a *asked) get(name string) string {
+	v := strings.TrimSpace(a.query.Get(name))
+	if len(v) > maxParameter {
+		v = strings.ToValidUTF8(v[:maxParameter], "")
+	}
+	return v
+}
+
+// maxParameter is how long a parameter may be, in octets; ours. A Message-ID may have
+// 998 (RFC 5322 section 2.1.1).
+const maxParameter = 1000
+
+// show makes a view in a bounded time, a bounded number at once.
+func (s *Server) show(v *view, f format) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		p := personOf(r.Context())
+		if v.auditors && !p.auditor() {
+			s.fail(w, r, http.StatusForbidden, "This page is for auditors: it shows addresses (web.auditors).")
+			return
+		}
+		select {
+		case s.slots <- struct{}{}:
+			defer func() { <-s.slots }()
+		default:
+			w.Header().Set("Retry-After", "2")
+			s.fail(w, r, http.StatusServiceUnavailable, "Too many questions at once (web.parallel). Try again in a moment.")
+			return
+		}
+		ctx, cancel := context.WithTimeout(r.Context(), s.opt.Timeout)
+		defer cancel()
+		a := &asked{Server: s, ctx: ctx, person: p, format: f, query: r.URL.Query(), now: s.opt.Now().UTC()}
+		for _, name := range v.hidden {
+			if strings.Contains(a.get(name), "@") && !p.auditor() {
+				s.fail(w, r, http.StatusForbidden, "Only auditors may ask for an address (web.auditors). Ask for its domain.")
+				return
+			}
+		}
+		if p.auditor() {
+			s.opt.Log.Info("auditor looked", "user", p.Name, "page", v.path, "query", r.URL.RawQuery)
+		}
+		page, err := a.page(v)
+		if e := (elsewhere{}); errors.As(err, &e) {
+			http.Redirect(w, r, e.href, http.StatusSeeOther)
+			return
+		}
+		if err != nil {
+			s.failed(w, r, err)
+			return
+		}
+		a.finish(page, v)
+		s.send(w, r, a, page)
+	}
+}
+
+// page asks the configuration, and makes the page.
+func (a *asked) page(v *view) (p *page, err error) {
+	if a.cfg, a.stale = a.opt.Backend.Config(); a.cfg == nil {
+		return nil, a.stale
+	}
+	if p, err = v.make(a); err != nil && a.ctx.Err() == context.DeadlineExceeded {
+		err = said{http.StatusServiceUnavailable, fmt.Sprintf("This took longer than %s (web.timeout). Narrow it down: a shorter span, a domain, a queue id.", a.opt.Timeout)}
+	}
+	return p, err
+}
+
+// finish adds what all pages have, and takes out what the role may not see.
+func (a *asked) finish(p *page, v *view) {
+	if p.Title == "" {
+		p.Title = v.title
+	}
+	var first []block
+	for _, what := range a.unread {
+		first = append(first, block{Alert: "The journal is read in part: " + terminal.Line(what)})
+	}
+	if a.stale != nil {
+		first = append(first, block{Alert: "The configuration file is faulty, so these pages go by an earlier state of it: " + terminal.Line(a.stale.Error())})
+	}
+	p.Blocks = append(first, p.Blocks...)
+	if !a.person.auditor() {
+		p.hide(hidden)
+		p.Data = hiddenData(p.Data)
+	}
+}
+
+var dropping = &judge.Privacy{How: record.AddressesDropped}
+
+// hidden is a text without the local parts of addresses.
+func hidden(s string) string {
+	if path, query, ok := strings.Cut(s, "?"); ok && strings.HasPrefix(s, "/") { // a link
+		if q, err := url.ParseQuery(query); err == nil {
+			for _, values := range q {
+				for i := range values {
+					values[i] = dropping.Text(values[i])
+				}
+			}
+			return path + "?" + q.Encode()
+		}
+	}
+	return dropping.Text(s)
+}
+
+// hiddenData hides in whatever JSON is made of.
+func hiddenData(data any) any {
+	if data == nil {
+		return nil
+	}
+	raw, err := json.Marshal(data)
+	var plain any
+	d := json.NewDecoder(bytes.NewReader(raw))
+	d.UseNumber()
+	if err != nil || d.Decode(&plain) != nil {
+		return nil
+	}
+	return hideIn(plain)
+}
+
+func hideIn(v any) any {
+	switch v := v.(type) {
+	case string:
+		return dropping.Text(v)
+	case []any:
+		for i := range v {
+			v[i] = hideIn(v[i])
+		}
+	case map[string]any:
+		for k := range v {
+			v[k] = hideIn(v[k])
+		}
+	}
+	return v
+}
+
+func (s *Server) send(w http.ResponseWriter, r *http.Request, a *asked, p *page) {
+	switch a.format {
+	case asJSON:
+		text, err := json.Marshal(p.Data)
+		if err != nil {
+			s.failed(w, r, err)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(append(text, '\n'))
+	case asCSV:
+		if p.Rows == nil {
+			s.fail(w, r, http.StatusNotFound, "There is no table on this page.")
+			return
+		}
+		w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
+		w.Header().Set("Content-Disposition", `attachment; filename="alignd`+strings.ReplaceAll(strings.TrimSuffix(r.URL.Path, ".csv"), "/", "-")+`.csv"`)
+		_ = writeCSV(w, p.Rows)
+	default:
+		s.write(w, r, http.StatusOK, p)
+	}
+}
+
+// writeCSV writes a table as RFC 4180 has it. What a spreadsheet would take for a formula
+// gets an apostrophe in front.
+func writeCSV(w http.ResponseWriter, t *table) error {
+	out := csv.NewWriter(w)
+	out.UseCRLF = true
+	line := make([]string, len(t.Columns))
+	for i, c := range t.Columns {
+		line[i] = c.Name
+	}
+	if err := out.Write(line); err != nil {
+		return err
+	}
+	for _, row := range t.Rows {
+		for i := range line {
+			line[i] = ""
+			if i < len(row) {
+				line[i] = noFormula(row[i].Text)
+			}
+		}
+		if err := out.Write(line); err != nil {
+			return err
+		}
+	}
+	out.Flush()
+	return out.Error()
+}
+
+func noFormula(s string) string {
+	if s == "-" {
+		return ""
+	}
+	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " \t\r\n\u00a0"))
+	if strings.ContainsRune("=+-@|%\t\r＝＋－＠", first) {
+		return "'" + s
+	}
+	return s
+}
+
+// layout is what the template gets.
+type layout struct {
+	*page
+	Nav     []navLink
+	Person  string
+	Role    Role
+	Token   string
+	CSV     string
+	JSON    string
+	Login   bool
+	Version string
+}
+
+type navLink struct {
+	link
+	Here bool
+}
+
+func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, p *page) {
+	who := personOf(r.Context())
+	l := layout{page: p, Person: who.Name, Role: who.Role, Version: s.opt.Version}
+	_, known := r.Context().Value(personKey{}).(person)
+	if known {
+		for _, v := range s.views {
+			if v.nav && (!v.auditors || who.auditor()) {
+				l.Nav = append(l.Nav, navLink{link{v.title, v.path}, r.URL.Path == v.path || strings.HasPrefix(r.URL.Path, v.path+"/")})
+			}
+		}
+		l.Login = s.opt.Users != nil && s.sessionOf(r) != ""
+		if l.Login {
+			l.Token = s.token(w, r)
+		}
+		if q := r.URL.RawQuery; status == http.StatusOK && r.Method == http.MethodGet {
+			if q != "" {
+				q = "?" + q
+			}
+			if p.Rows != nil {
+				l.CSV = r.URL.Path + ".csv" + q
+			}
+			if p.Data != nil {
+				l.JSON = r.URL.Path + ".json" + q
+			}
+		}
+	}
+	var b bytes.Buffer
+	if err := templates.ExecuteTemplate(&b, "page.html", l); err != nil {
+		s.opt.Log.Error("a page cannot be made", "page", r.URL.Path, "err", err)
+		http.Error(w, "This page cannot be made; the log of alignd web says why.", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes())
+}
+
+// failed tells what went wrong: what was asked wrongly in full, else that the log has it.
+func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
+	if x := (said{}); errors.As(err, &x) {
+		s.fail(w, r, x.status, x.text)
+		return
+	}
+	if r.Context().Err() != nil {
+		return // nobody waits any more
+	}
+	s.opt.Log.Error("a page cannot be made", "page", r.URL.Path, "err", err)
+	s.fail(w, r, http.StatusInternalServerError, "This page cannot be made: "+err.Error())
+}
+
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int, text string) {
+	text = terminal.Line(text)
+	if p := personOf(r.Context()); !p.auditor() {
+		text = hidden(text)
+	}
+	if strings.HasSuffix(r.URL.Path, ".json") {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		_ = json.NewEncoder(w).Encode(map[string]string{"error": text})
+		return
+	}
+	s.write(w, r, status, &page{Title: http.StatusText(status), Blocks: []block{{Alert: text}}})
+}

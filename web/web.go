@@ -1,0 +1,160 @@
+// Package web shows the journal to people: pages of what became of mail, who sends as
+// whom, and what another configuration would have done. It decides nothing and writes
+// nothing but its log: all it shows comes from the queries and functions that the command
+// lines use, and each page names the command line that says the same.
+//
+// Pages are a list of blocks (page.go) that one template shows, so text from outside goes
+// one way: through terminal.Line where a block is made, and through html/template. The
+// same tables make the CSV. Viewers are shown no local parts of addresses: records lose
+// them before anything is made of them, and each text of a page once more.
+//
+// A page never slows mail: it is made in a process of its own, in bounded time, by a
+// bounded number at once, of a bounded number of rows.
+package web
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+
+	"alignd/config"
+	"alignd/journal"
+	"alignd/journal/state"
+	"alignd/policy"
+	"alignd/record"
+	"alignd/replay"
+)
+
+// Options are what the pages are made with.
+type Options struct {
+	// Backend is what questions are put to.
+	Backend Backend
+	// Users are those with a password; nil for none.
+	Users *Users
+	// Proxy names who a trusted reverse proxy says is asking.
+	Proxy Proxy
+	// Certificates: the subject's common name of a verified client certificate is who asks.
+	Certificates bool
+	// Socket: it is a unix socket that is listened on.
+	Socket bool
+	// Open: the way to the socket is what rights guard, so nobody is asked who he is.
+	Open bool
+	// Role is what those who look may see, unless they are among Auditors.
+	Role     Role
+	Auditors []string
+	// Hosts are the names under which the pages are asked for, without port.
+	Hosts []string
+	// Secure: browsers reach it by TLS, here or at a proxy.
+	Secure bool
+	// Timeout bounds the making of a page, Parallel how many are made at once.
+	Timeout  time.Duration
+	Parallel int
+	Version  string
+	Log      *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Proxy is a reverse proxy that says who asks. The zero Proxy is none.
+type Proxy struct {
+	Header   string
+	Networks []netip.Prefix
+}
+
+// Role says what somebody may see.
+type Role string
+
+// The roles.
+const (
+	Viewer  Role = "viewer"  // no local parts of addresses
+	Auditor Role = "auditor" // all, and each look is logged
+)
+
+// Backend is the journal and its configuration. Its functions are safe for concurrent use.
+type Backend interface {
+	// Config is the configuration in force, as its file says now; the error says why that
+	// is an older one.
+	Config() (*config.Config, error)
+	// Reader opens the journal. skipped hears of what cannot be read of it.
+	Reader(skipped func(error)) (journal.Reader, error)
+	// State opens the counts.
+	State(ctx context.Context) (*state.State, error)
+	// Query reads the flags of alignd log by their names; the error begins with that of a flag.
+	Query(flag func(name string) string, now time.Time) (journal.Query, error)
+	// Named are the queries for what a person has in hand, one after the other.
+	Named(id string) []journal.Query
+	// AsKept has a query ask for what the journal has of addresses.
+	AsKept(q *journal.Query) error
+	// RulesOf are the rules that judged a record, or others and what to say of that.
+	RulesOf(ctx context.Context, r *record.Record) (*policy.Rules, string)
+	// Again judges a record by the configuration in force.
+	Again(r *record.Record) (replay.Judgement, error)
+}
+
+// Server makes pages.
+type Server struct {
+	opt     Options
+	key     []byte // of tokens
+	slots   chan struct{}
+	guard   *http.CrossOriginProtection
+	logins  *attempts
+	mux     *http.ServeMux
+	views   []*view
+	mu      sync.Mutex // for sessions
+	session map[string]*session
+}
+
+// New makes a server. It refuses to run open to everybody.
+func New(opt Options) (*Server, error) {
+	if opt.Users == nil && opt.Proxy.Header == "" && !opt.Certificates && !opt.Open {
+		return nil, errors.New("nobody may look: there are no users (alignd web passwd), no proxy and no client certificates")
+	}
+	if opt.Now == nil {
+		opt.Now = time.Now
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Server{opt: opt, key: random(32), slots: make(chan struct{}, max(1, opt.Parallel)), guard: http.NewCrossOriginProtection(),
+		logins: newAttempts(opt.Now), mux: http.NewServeMux(), session: map[string]*session{}}
+	s.routes()
+	return s, nil
+}
+
+// Handler answers requests.
+func (s *Server) Handler() http.Handler { return s.checked(s.mux) }
+
+// HTTP is a server of the pages with bounds on what a client may send and take.
+func (s *Server) HTTP() *http.Server {
+	return &http.Server{
+		Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second,
+		WriteTimeout: s.opt.Timeout + 60*time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(s.opt.Log.Handler(), slog.LevelDebug),
+	}
+}
+
+// Close ends what goes on beside requests.
+func (s *Server) Close() {}
+
+func (s *Server) routes() {
+	s.mux.Handle("GET /static/", http.HandlerFunc(static))
+	s.mux.HandleFunc("GET /login", s.showLogin)
+	s.mux.HandleFunc("POST /login", s.login)
+	s.mux.HandleFunc("POST /logout", s.logout)
+	s.views = s.pages()
+	for _, v := range s.views {
+		for _, f := range []format{asHTML, asCSV, asJSON} {
+			if path := v.path + string(f); v.path != "/" {
+				s.mux.HandleFunc("GET "+path, s.known(s.show(v, f)))
+			}
+		}
+	}
+	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/today", http.StatusSeeOther) })
+	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, http.StatusNotFound, "There is no such page.")
+	})
+}

@@ -1,0 +1,208 @@
+package web
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/netip"
+	"net/url"
+	"path/filepath"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"alignd/config"
+	"alignd/internal/made"
+	"alignd/journal"
+	"alignd/journal/spool"
+	"alignd/journal/sqlite"
+	"alignd/journal/state"
+	"alignd/policy"
+	"alignd/record"
+	"alignd/replay"
+)
+
+// backend is a journal of its own in SQLite.
+type backend struct {
+	dir   string
+	cfg   *config.Config
+	stale error
+}
+
+func (b *backend) Config() (*config.Config, error) { return b.cfg, b.stale }
+func (b *backend) Reader(skipped func(error)) (journal.Reader, error) {
+	r := sqlite.NewReader(filepath.Join(b.dir, "journal"))
+	r.Skipped = skipped
+	return r, nil
+}
+func (b *backend) State(ctx context.Context) (*state.State, error) {
+	return state.ReadFile(ctx, filepath.Join(b.dir, "state.db"))
+}
+func (b *backend) Query(flag func(string) string, _ time.Time) (journal.Query, error) {
+	return journal.Query{Domain: flag("domain"), MailFrom: flag("mail-from"), Rule: flag("rule"), QueueID: flag("queue-id"),
+		Delivery: policy.Delivery(flag("delivery"))}, nil
+}
+func (b *backend) Named(id string) []journal.Query { return []journal.Query{{ID: id}, {MessageID: id}} }
+func (b *backend) AsKept(*journal.Query) error     { return nil }
+func (b *backend) RulesOf(context.Context, *record.Record) (*policy.Rules, string) {
+	return b.cfg.Rules, ""
+}
+func (b *backend) Again(r *record.Record) (replay.Judgement, error) {
+	opt := replay.Options{Rules: b.cfg.Rules}
+	return opt.Judge(r), nil
+}
+
+const testConfig = `
+own_domains: [{id: ours, domains: [author00000-company.example], action: tag}]
+exceptions:
+  - {id: vendor, action: accept, scope: {author_domains: [author00003-company.example], recipients: [ceo@mx.example.net]}, proof: {dkim: [vendor.example]}, expires: 2020-01-01, owner: "<i>ann</i>", reason: "=1+1"}
+  - {id: partner, action: accept, proof: {clients: [192.0.2.0/24]}, never_expires: true}
+`
+
+// plant keeps records, and counts them.
+func plant(t testing.TB, records ...*record.Record) *backend {
+	t.Helper()
+	dir := t.TempDir()
+	cfg, err := config.Parse([]byte(testConfig), "alignd.yaml", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	store, err := sqlite.Open(sqlite.Options{Dir: filepath.Join(dir, "journal"), Keep: 10_000 * time.Hour, MaxSize: 1 << 40})
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, err := state.OpenFile(t.Context(), filepath.Join(dir, "state.db"), state.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var batch []journal.Raw
+	for i, r := range records {
+		batch = append(batch, journal.Raw{Entry: journal.Entry{Number: spool.Number(i + 1), Record: r}, Encoded: record.Append(nil, r)})
+	}
+	for _, s := range []journal.Store{store, counts} {
+		if err := s.Take(t.Context(), spool.ID{1}, batch); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return &backend{dir: dir, cfg: cfg}
+}
+
+// usual are records of some hours until now.
+func usual(n int) (list []*record.Record) {
+	w := made.World{Domains: 20, Begin: time.Now().Add(-6 * time.Hour), Step: 6 * time.Hour / time.Duration(n)}
+	for i := range n {
+		list = append(list, w.Record(i))
+	}
+	return list
+}
+
+// hostile is what a sender may write anywhere.
+var hostile = []string{
+	`<script>alert(1)</script><img src=x onerror=alert(1)>`, `"><svg onload=alert(1)>`, "\u202egnp.exe\u2066", "nul\x00and\x1b[2Jesc",
+	"=cmd|' /C calc'!A0", "+1+1", "@SUM(1)", "-2+3", strings.Repeat("W", 10<<10), "javascript:alert(1)", "\xff\xfe", "{{.Secret}}", "\r\nSet-Cookie: a=b", "',''--",
+}
+
+// spoiled is a record with hostile text in each place of outside text.
+func spoiled(i int, text string) *record.Record {
+	r := usual(40)[i%40]
+	spoil(reflect.ValueOf(r).Elem(), text)
+	r.Evidence.QueueID = "Q" + text[:min(len(text), 40)]
+	r.Evidence.Recipients[0].Address = "secretlocal" + "@" + "mx.example.net"
+	r.Evidence.MailFrom = "secretsender@" + text[:min(len(text), 60)]
+	r.Evidence.Token = ""
+	return r
+}
+
+func spoil(v reflect.Value, text string) {
+	switch v.Kind() {
+	case reflect.String:
+		if v.Type().Name() == "string" && v.String() != "" {
+			v.SetString(text)
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() || v.Type() == reflect.TypeFor[netip.Addr]() || v.Type() == reflect.TypeFor[record.Basis]() {
+			return
+		}
+		for i := range v.NumField() {
+			if v.Type().Field(i).IsExported() {
+				spoil(v.Field(i), text)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			spoil(v.Index(i), text)
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			spoil(v.Elem(), text)
+		}
+	}
+}
+
+// site is a server with somebody who may look.
+type site struct {
+	t      testing.TB
+	server *httptest.Server
+	client *http.Client
+}
+
+func serve(t testing.TB, b Backend, change func(*Options)) *site {
+	t.Helper()
+	opt := Options{Backend: b, Open: true, Socket: true, Role: Viewer, Hosts: []string{"127.0.0.1"}, Timeout: 10 * time.Second, Parallel: 8}
+	if change != nil {
+		change(&opt)
+	}
+	s, err := New(opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(s.Handler())
+	t.Cleanup(func() { server.Close(); s.Close() })
+	jar, _ := cookiejar.New(nil)
+	return &site{t: t, server: server, client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+}
+
+func asAuditor(o *Options) { o.Role = Auditor }
+
+// get is a page's status and text.
+func (s *site) get(path string) (int, string, http.Header) {
+	s.t.Helper()
+	resp, err := s.client.Get(s.server.URL + path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.read(resp)
+}
+
+func (s *site) read(resp *http.Response) (int, string, http.Header) {
+	s.t.Helper()
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return resp.StatusCode, string(body), resp.Header
+}
+
+var tokenInPage = regexp.MustCompile(`name="token" value="([^"]+)"`)
+
+// post sends a form with the token that a page has.
+func (s *site) post(page, path string, form url.Values) (int, string, http.Header) {
+	s.t.Helper()
+	_, text, _ := s.get(page)
+	if m := tokenInPage.FindStringSubmatch(text); m != nil {
+		form.Set("token", m[1])
+	}
+	resp, err := s.client.PostForm(s.server.URL+path, form)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return s.read(resp)
+}
