@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"reflect"
@@ -15,6 +16,14 @@ func (k *checker) named(name string) string {
 		return name
 	}
 	return filepath.Join(k.base, name)
+}
+
+// readNamed reads a file that the configuration names, if it may name it.
+func (k *checker) readNamed(file string, kind fileKind, limit int64) ([]byte, error) {
+	if k.like != nil && !slices.ContainsFunc(k.like.Files, func(f File) bool { return f.kind == kind && f.Name == file }) {
+		return nil, errors.New("it is none of the files that the running configuration names for this")
+	}
+	return readFile(file, limit)
 }
 
 // includeExceptions puts the entries of each named file in the place of the
@@ -41,7 +50,7 @@ func (k *checker) exceptionFile(e *Exception) []Exception {
 		k.problems = append(k.problems, Problem{Position: at, Text: "file: an entry that names a file holds nothing else"})
 	}
 	file := k.named(e.File)
-	data, err := readFile(file, maxFile)
+	data, err := k.readNamed(file, exceptionsFile, maxFile)
 	if err != nil {
 		k.problems = append(k.problems, Problem{Position: at, Text: "file: " + err.Error()})
 		return nil
@@ -70,7 +79,7 @@ func (k *checker) includeRecipients() {
 			continue
 		}
 		file := k.named(p.File)
-		data, err := readFile(file, maxRecipientFile)
+		data, err := k.readNamed(file, recipientsFile, maxRecipientFile)
 		if err != nil {
 			k.fault(item("profiles", i)+".file", "file: %v", err)
 			continue

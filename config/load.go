@@ -49,6 +49,10 @@ type Input struct {
 	Text io.Reader
 	// Base is the folder of conf.d and of names in the files. Empty: that of File.
 	Base string
+	// Like is a configuration whose files are the only ones that may be named, each for
+	// what it is there; nil: any may. It is for text of people who may not read all that
+	// this process may.
+	Like *Config
 }
 
 // Load reads the file, the files of conf.d and those that they name.
@@ -72,6 +76,7 @@ func (in Input) Load() (*Config, error) {
 		return nil, fmt.Errorf("reading the configuration: %w", err)
 	}
 	k := newChecker(name, in.Base)
+	k.like = in.Like
 	k.read(name, configurationFile, data)
 	k.dropIns(filepath.Join(in.Base, dropInFolder))
 	return k.done(time.Now())

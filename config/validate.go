@@ -20,6 +20,7 @@ type checker struct {
 	cfg      *Config
 	file     string
 	base     string // folder of names in the files
+	like     *Config
 	problems Problems
 }
 

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -36,7 +37,7 @@ func (s *Server) checked(next http.Handler) http.Handler {
 		}
 		// A name of others that leads here (DNS rebinding) is not ours.
 		if !s.knowsHost(r.Host) {
-			http.Error(w, "These pages have another name (web.hosts).", http.StatusMisdirectedRequest)
+			refuse(w, http.StatusMisdirectedRequest, "These pages have another name (web.hosts).")
 			return
 		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -56,6 +57,13 @@ func (s *Server) checked(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+// refuse answers in plain words.
+func refuse(w http.ResponseWriter, status int, text string) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.WriteHeader(status)
+	_, _ = io.WriteString(w, text+"\n")
 }
 
 // maxForm is what a form may hold, in octets; ours. A configuration has room in it.

@@ -34,6 +34,8 @@ type block struct {
 	Way     []step
 	Table   *table
 	Chart   template.HTML // of package chart, which escapes what it is given
+	Behind  *table        // that a chart is a picture of
+	Meter   *meter
 	Form    *form
 	Points  []string
 	Tree    *branch
@@ -94,9 +96,14 @@ type cell struct {
 	Note       string
 }
 
-// form asks for something by GET; with Post set, by POST.
+// meter is how far something is.
+type meter struct{ Percent int }
+
+// form asks for something by GET; with Post set, by POST. Buttons are further ways to send
+// it: their Href is the value of "do".
 type form struct {
 	Action, Submit string
+	Buttons        []link
 	Fields         []field
 	Post           bool
 	Token          string
@@ -198,8 +205,10 @@ func (p *page) hide(f func(string) string) {
 				texts(&b.Form.Fields[i].Value)
 			}
 		}
-		if b.Table != p.Rows {
-			hideTable(b.Table, texts)
+		for _, t := range []*table{b.Table, b.Behind} {
+			if t != p.Rows {
+				hideTable(t, texts)
+			}
 		}
 	}
 }
@@ -221,4 +230,13 @@ func (b *branch) hide(f func(string) string) {
 	for _, below := range b.Below {
 		below.hide(f)
 	}
+}
+
+// printableLines is a text of several lines, each safe to be shown.
+func printableLines(s string) string {
+	lines := strings.Split(strings.TrimSuffix(s, "\n"), "\n")
+	for i, l := range lines {
+		lines[i] = terminal.Line(l)
+	}
+	return strings.Join(lines, "\n")
 }

@@ -64,10 +64,13 @@ type asked struct {
 	person person
 	format format
 	query  url.Values
-	cfg    *config.Config
-	stale  error // why cfg is not what the file says
-	now    time.Time
-	unread []string // what of the journal cannot be read
+	form   url.Values // what was posted; nil for a question
+	// formToken goes into the forms of the page.
+	formToken string
+	cfg       *config.Config
+	stale     error // why cfg is not what the file says
+	now       time.Time
+	unread    []string // what of the journal cannot be read
 }
 
 // elsewhere is another page that answers the question.
@@ -118,7 +121,10 @@ func (s *Server) show(v *view, f format) http.HandlerFunc {
 		}
 		ctx, cancel := context.WithTimeout(r.Context(), s.opt.Timeout)
 		defer cancel()
-		a := &asked{Server: s, ctx: ctx, person: p, format: f, query: r.URL.Query(), now: s.opt.Now().UTC()}
+		a := &asked{Server: s, ctx: ctx, person: p, format: f, query: r.URL.Query(), now: s.opt.Now().UTC(), form: r.PostForm}
+		if f == asHTML {
+			a.formToken = s.token(w, r)
+		}
 		for _, name := range v.hidden {
 			if strings.Contains(a.get(name), "@") && !p.auditor() {
 				s.fail(w, r, http.StatusForbidden, "Only auditors may ask for an address (web.auditors). Ask for its domain.")
@@ -126,11 +132,17 @@ func (s *Server) show(v *view, f format) http.HandlerFunc {
 			}
 		}
 		if p.auditor() {
-			s.opt.Log.Info("auditor looked", "user", p.Name, "page", v.path, "query", r.URL.RawQuery)
+			s.opt.Log.Info("auditor looked", "user", p.Name, "page", r.URL.Path, "query", r.URL.RawQuery)
 		}
 		page, err := a.page(v)
 		if e := (elsewhere{}); errors.As(err, &e) {
 			http.Redirect(w, r, e.href, http.StatusSeeOther)
+			return
+		}
+		if d := (download{}); errors.As(err, &d) {
+			w.Header().Set("Content-Type", "application/yaml")
+			w.Header().Set("Content-Disposition", `attachment; filename="`+d.name+`"`)
+			_, _ = w.Write([]byte(d.text))
 			return
 		}
 		if err != nil {
@@ -328,7 +340,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, p *pa
 	var b bytes.Buffer
 	if err := templates.ExecuteTemplate(&b, "page.html", l); err != nil {
 		s.opt.Log.Error("a page cannot be made", "page", r.URL.Path, "err", err)
-		http.Error(w, "This page cannot be made; the log of alignd web says why.", http.StatusInternalServerError)
+		refuse(w, http.StatusInternalServerError, "This page cannot be made; the log of alignd web says why.")
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -14,6 +14,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -27,6 +28,7 @@ import (
 	"alignd/policy"
 	"alignd/record"
 	"alignd/replay"
+	"alignd/resolver"
 )
 
 // Options are what the pages are made with.
@@ -93,6 +95,28 @@ type Backend interface {
 	RulesOf(ctx context.Context, r *record.Record) (*policy.Rules, string)
 	// Again judges a record by the configuration in force.
 	Again(r *record.Record) (replay.Judgement, error)
+
+	// Stats, ReportStatus, JournalStatus and Survey are what alignd stats, report status,
+	// journal status and sources print with --json.
+	Stats(ctx context.Context, now time.Time) (json.RawMessage, error)
+	ReportStatus(ctx context.Context) (json.RawMessage, error)
+	JournalStatus(ctx context.Context) (json.RawMessage, error)
+	Survey(ctx context.Context, domain string, since time.Time, p Progress) (json.RawMessage, error)
+	// Live is what the daemon tells of itself: name and value; empty where it tells nothing.
+	Live(ctx context.Context) [][2]string
+	// Own reports whether an Author Domain is one of own_domains; Organization is the
+	// Organizational Domain of a name by the Public Suffix List.
+	Own(cfg *config.Config, author string) bool
+	Organization(name string) string
+	// DNS answers questions about what domains publish.
+	DNS() (resolver.Lookuper, error)
+	// Running is the text of the running configuration without secrets, Parse reads one
+	// in its place, and Without is the running one without an exception.
+	Running() string
+	Parse(text []byte) (*config.Config, error)
+	Without(id string) (*config.Config, error)
+	// Replay judges the records since a time by a configuration.
+	Replay(ctx context.Context, cfg *config.Config, since time.Time, by replay.Dimension, p Progress) (*replay.Result, error)
 }
 
 // Server makes pages.
@@ -106,6 +130,7 @@ type Server struct {
 	views   []*view
 	mu      sync.Mutex // for sessions
 	session map[string]*session
+	jobs    jobs
 }
 
 // New makes a server. It refuses to run open to everybody.
@@ -137,14 +162,14 @@ func (s *Server) HTTP() *http.Server {
 	}
 }
 
-// Close ends what goes on beside requests.
-func (s *Server) Close() {}
-
 func (s *Server) routes() {
 	s.mux.Handle("GET /static/", http.HandlerFunc(static))
 	s.mux.HandleFunc("GET /login", s.showLogin)
 	s.mux.HandleFunc("POST /login", s.login)
 	s.mux.HandleFunc("POST /logout", s.logout)
+	for path, h := range s.forms() {
+		s.mux.HandleFunc("POST "+path, h)
+	}
 	s.views = s.pages()
 	for _, v := range s.views {
 		for _, f := range []format{asHTML, asCSV, asJSON} {

@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -24,6 +25,7 @@ import (
 	"alignd/policy"
 	"alignd/record"
 	"alignd/replay"
+	"alignd/resolver"
 )
 
 // backend is a journal of its own in SQLite.
@@ -31,6 +33,7 @@ type backend struct {
 	dir   string
 	cfg   *config.Config
 	stale error
+	hold  chan struct{} // surveys last until they are cancelled
 }
 
 func (b *backend) Config() (*config.Config, error) { return b.cfg, b.stale }
@@ -55,6 +58,68 @@ func (b *backend) Again(r *record.Record) (replay.Judgement, error) {
 	opt := replay.Options{Rules: b.cfg.Rules}
 	return opt.Judge(r), nil
 }
+
+func (b *backend) Stats(ctx context.Context, now time.Time) (json.RawMessage, error) {
+	return json.RawMessage(`{"periods":[{"name":"today","messages":6,"refused":1,"fail":2},{"name":"y"},{"name":"w"}],"unused":{"since":"2026-11-13T12:30:00Z","messages":27,` +
+		`"entries":[{"list":"exceptions","id":"<b>vendor","file":"a.yaml","line":3}]},"shadowed":[]}`), nil
+}
+func (b *backend) ReportStatus(context.Context) (json.RawMessage, error) {
+	raw, err := json.Marshal(map[string]any{"outbox": []map[string]any{{"report_id": hostile[0], "policy_domain": hostile[1], "target": "secretlocal@a.example", "state": "waiting", "reason": hostile[4]}},
+		"suppressed": []map[string]any{{"target": "secretlocal@b.example", "reason": hostile[2]}}})
+	return raw, err
+}
+func (b *backend) JournalStatus(context.Context) (json.RawMessage, error) {
+	return json.RawMessage(`{"store":"sqlite","records":3,"parts":[{"name":"<i>x","day":"2026-11-28","records":3}]}`), nil
+}
+func (b *backend) Survey(ctx context.Context, domain string, since time.Time, p Progress) (json.RawMessage, error) {
+	p(since, 1)
+	if b.hold != nil {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	return json.RawMessage(`{"messages":3,"sources":[{"infrastructure":"<b>x","not_suggested":"why"}],"suggestions":[{"id":"v","entry":"exceptions:\n  - id: v\n    # secretlocal@a.example\n",` +
+		`"because":["<i>"],"effect":{"let_in":2,"samples":["t1"]}}]}`), nil
+}
+func (b *backend) Live(context.Context) [][2]string { return [][2]string{{"version", "<b>1"}} }
+func (b *backend) Own(_ *config.Config, author string) bool {
+	return author == "author00000-company.example"
+}
+func (b *backend) Organization(name string) string { return name }
+func (b *backend) DNS() (resolver.Lookuper, error) {
+	return resolver.ParseZone(strings.NewReader(testZone), "zone")
+}
+func (b *backend) Running() string { return testConfig }
+func (b *backend) Parse(text []byte) (*config.Config, error) {
+	return config.Parse(text, "alignd.yaml", time.Now())
+}
+func (b *backend) Without(id string) (*config.Config, error) {
+	cfg, _, err := b.cfg.WithoutException(id, time.Now())
+	return cfg, err
+}
+func (b *backend) Replay(ctx context.Context, cfg *config.Config, since time.Time, by replay.Dimension, p Progress) (*replay.Result, error) {
+	r, err := b.Reader(nil)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	return replay.Run(&replay.RunOptions{Options: replay.Options{Rules: cfg.Rules}, Since: since, By: by, Samples: 3, Progress: p}, func(add func(replay.Batch)) error {
+		return r.Scan(ctx, since, time.Time{}, func(b journal.Block) error { add(packed(b)); return nil })
+	})
+}
+
+type packed journal.Block
+
+func (p packed) Records(found func([]byte)) error {
+	var u journal.Unpacker
+	return u.Each(journal.Block(p), func(i journal.Item) { found(i.Encoded()) })
+}
+
+const testZone = `
+$ORIGIN evil.example.
+@ 60 IN TXT "v=spf1 include:\"<script>alert(1)</script>.example -all"
+_dmarc 60 IN TXT "v=DMARC1; p=reject; rua=mailto:<img/src=x>@evil.example"
+s._domainkey 60 IN TXT "v=DKIM1; p=<script>alert(1)</script>"
+`
 
 const testConfig = `
 own_domains: [{id: ours, domains: [author00000-company.example], action: tag}]

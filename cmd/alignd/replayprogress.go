@@ -11,7 +11,8 @@ import (
 // progress is a bar on a terminal; elsewhere it shows nothing. How far a replay is, is
 // told by the time of the messages: nobody has counted them before.
 type progress struct {
-	out         io.Writer // nil: nothing is shown
+	out         io.Writer                              // nil: nothing is shown
+	told        func(newest time.Time, records uint64) // hears all, if set
 	first, last time.Time
 	begun       time.Time
 	shown       time.Time
@@ -34,6 +35,9 @@ const (
 )
 
 func (p *progress) show(newest time.Time, records uint64) {
+	if p.told != nil {
+		p.told(newest, records)
+	}
 	if p.out == nil || newest.IsZero() {
 		return
 	}

@@ -1,10 +1,18 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	"alignd/config"
 	"alignd/journal"
@@ -12,6 +20,8 @@ import (
 	"alignd/policy"
 	"alignd/record"
 	"alignd/replay"
+	"alignd/resolver"
+	"alignd/web"
 )
 
 // webBackend is the journal and its configuration, for the pages. What it does is what
@@ -25,6 +35,7 @@ type webBackend struct {
 	cfg    *config.Config
 	err    error // why cfg is not what the file says
 	story  *storyteller
+	dns    *resolver.Resolver
 	judged *replay.Options
 }
 
@@ -117,6 +128,180 @@ func (b *webBackend) RulesOf(ctx context.Context, r *record.Record) (*policy.Rul
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.story.rulesOf(ctx, r)
+}
+
+// Stats implements web.Backend.
+func (b *webBackend) Stats(ctx context.Context, now time.Time) (json.RawMessage, error) {
+	s, err := b.State(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.Close()
+	cfg, _ := b.Config()
+	q := statsQuestion{state: s, rules: cfg.Rules, now: now, limit: 50}
+	found, err := q.overview(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(found)
+}
+
+// ReportStatus implements web.Backend.
+func (b *webBackend) ReportStatus(ctx context.Context) (json.RawMessage, error) {
+	found, err := readReportStatus(ctx, b.file, true)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(found)
+}
+
+// JournalStatus implements web.Backend.
+func (b *webBackend) JournalStatus(ctx context.Context) (json.RawMessage, error) {
+	found, err := journalStatusOf(ctx, b.begun)
+	if err != nil && found == nil {
+		return nil, err
+	}
+	if err != nil && found.Error == "" {
+		found.Error = err.Error()
+	}
+	return json.Marshal(found)
+}
+
+// Survey implements web.Backend.
+func (b *webBackend) Survey(ctx context.Context, name string, since time.Time, p web.Progress) (json.RawMessage, error) {
+	cfg, err := b.Config()
+	if cfg == nil {
+		return nil, err
+	}
+	now := time.Now()
+	f := sourcesFlags{config: b.file, since: since.UTC().Format(time.RFC3339), limit: 50}
+	opt, err := f.options([]string{name}, now)
+	if err != nil {
+		return nil, err
+	}
+	c := &cobra.Command{}
+	c.SetContext(ctx)
+	opt.Before = f.seenBefore(c, b.begun, opt)
+	in := &sourcesInput{out: io.Discard, bar: &progress{told: p}}
+	reader, err := b.Reader(in.skipped)
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	in.reader = endingReader{reader, ctx}
+	if in.prepare, err = f.judging(&opt, cfg, now); err != nil {
+		return nil, err
+	}
+	if in.elsewhere, err = f.elsewhere(c, b.begun, opt); err != nil {
+		return nil, err
+	}
+	report, err := in.survey(ctx, opt)
+	if err != nil {
+		return nil, err
+	}
+	var out bytes.Buffer
+	err = printSources(&out, opt, report, in.elsewhere, f.limit)
+	return out.Bytes(), err
+}
+
+// endingReader ends when its context does, whatever context it is given.
+type endingReader struct {
+	journal.Reader
+	ctx context.Context
+}
+
+// Search implements journal.Reader.
+func (r endingReader) Search(ctx context.Context, q journal.Query, found func(*journal.Entry) error) error {
+	return r.Reader.Search(ctx, q, func(e *journal.Entry) error {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		return found(e)
+	})
+}
+
+// Scan implements journal.Reader.
+func (r endingReader) Scan(ctx context.Context, since, until time.Time, each func(journal.Block) error) error {
+	return r.Reader.Scan(ctx, since, until, func(b journal.Block) error {
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		return each(b)
+	})
+}
+
+// Own implements web.Backend.
+func (b *webBackend) Own(cfg *config.Config, author string) bool { return ownDomains(cfg)(author) }
+
+// Organization implements web.Backend.
+func (b *webBackend) Organization(name string) string { return organization(name) }
+
+// DNS implements web.Backend.
+func (b *webBackend) DNS() (resolver.Lookuper, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.dns == nil {
+		r, err := resolver.New(resolverOptions(b.begun, nil))
+		if err != nil {
+			return nil, err
+		}
+		b.dns = r
+	}
+	return b.dns, nil
+}
+
+// Running implements web.Backend.
+func (b *webBackend) Running() string {
+	name := config.FileOf(b.file)
+	if name == "" {
+		return ""
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return ""
+	}
+	return string(config.WithoutSecrets(text))
+}
+
+// Parse implements web.Backend.
+func (b *webBackend) Parse(text []byte) (*config.Config, error) {
+	running, err := b.Config()
+	if running == nil {
+		return nil, err
+	}
+	return readConfig(config.Input{File: config.FileOf(b.file), Text: bytes.NewReader(text), Like: running})
+}
+
+// Without implements web.Backend.
+func (b *webBackend) Without(id string) (*config.Config, error) {
+	cfg, err := b.Config()
+	if cfg == nil {
+		return nil, err
+	}
+	less, ok, err := cfg.WithoutException(id, time.Now())
+	if !ok && err == nil {
+		err = fmt.Errorf("the configuration has no exception %q", id)
+	}
+	return less, err
+}
+
+// Replay implements web.Backend. Half of the processors are left to mail.
+func (b *webBackend) Replay(ctx context.Context, cfg *config.Config, since time.Time, by replay.Dimension, p web.Progress) (*replay.Result, error) {
+	o := &replay.RunOptions{Options: replayOptions(cfg), Since: since, By: by, Samples: 10, Workers: max(1, runtime.GOMAXPROCS(0)/2), Progress: p}
+	s := &replaySource{close: func() {}}
+	if err := s.findKey("", addressKeyFile(b.begun)); err != nil {
+		return nil, err
+	}
+	if err := judgePrivate(&o.Options, cfg, s.key); err != nil {
+		return nil, err
+	}
+	reader, err := b.Reader(func(error) { s.unread++ })
+	if err != nil {
+		return nil, err
+	}
+	defer reader.Close()
+	s.reader = endingReader{reader, ctx}
+	return replay.Run(o, s.feed(ctx, o.Since, o.Until))
 }
 
 // Again implements web.Backend.

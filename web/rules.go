@@ -1,0 +1,280 @@
+package web
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"alignd/config"
+	"alignd/internal/terminal"
+	"alignd/journal/state"
+	"alignd/policy"
+)
+
+// ruleRow is an entry of the configuration with what it decided.
+type ruleRow struct {
+	List     string    `json:"list"`
+	ID       string    `json:"id"`
+	File     string    `json:"file"`
+	Line     int       `json:"line"`
+	Messages uint64    `json:"messages"`
+	Last     time.Time `json:"last,omitzero"`
+	Owner    string    `json:"owner,omitempty"`
+	Reason   string    `json:"reason,omitempty"`
+	Expires  time.Time `json:"expires,omitzero"`
+	Behind   string    `json:"behind,omitempty"`
+	Unsure   uint64    `json:"missed,omitempty"`
+}
+
+// rules are the entries of the configuration, with what each decided in 30 days.
+func (a *asked) rules() (*page, error) {
+	days := a.days(30)
+	list, err := a.ruleRows(days)
+	if err != nil {
+		return nil, err
+	}
+	t := &table{Caption: fmt.Sprintf("Entries, and what they decided in %d days", days), Live: true, Empty: "The configuration has no entries.",
+		Columns: columns("Entry", "Where", "#Messages", "Last hit", "Owner", "Expires", "Remark")}
+	shown := 0
+	for i := range list {
+		r := &list[i]
+		if a.get("show") == "unused" && r.Messages > 0 || shown >= rowsOfFile {
+			continue
+		}
+		shown++
+		t.Rows = append(t.Rows, a.ruleCells(r))
+	}
+	p := &page{Command: "alignd stats --by rule", Rows: t, Data: map[string]any{"days": days, "entries": orEmpty(list)}}
+	p.Blocks = []block{{Links: []link{{"All", "/rules"}, {"Those that decided nothing", "/rules?show=unused"}, {"The last day", "/rules?days=1"}, {"90 days", "/rules?days=90"}}}, {Table: t}}
+	return p, nil
+}
+
+func (a *asked) ruleCells(r *ruleRow) []cell {
+	expires, remark := cell{}, cell{}
+	if !r.Expires.IsZero() {
+		expires = plain(r.Expires.Format(time.DateOnly))
+	}
+	switch {
+	case !r.Expires.IsZero() && !a.now.Before(r.Expires):
+		remark = cell{Text: "expired", Class: "bad", Sign: "✗"}
+	case r.Behind != "":
+		remark = cell{Text: terminal.Line("can decide nothing, behind " + r.Behind), Class: "mark", Sign: "!"}
+	case r.Unsure > 0:
+		remark = cell{Text: fmt.Sprintf("or up to %d more", r.Unsure)}
+	case r.Messages == 0:
+		remark = cell{Text: "decided nothing", Class: "none", Sign: "·"}
+	}
+	return []cell{linked(r.List+": "+r.ID, "/rule", "id", r.ID), plain(placeText(policy.Source{File: r.File, Line: r.Line})), number(r.Messages),
+		plain(cmp.Or(timeOrNone(r.Last), "-")), plain(r.Owner), expires, remark}
+}
+
+func timeOrNone(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}
+
+func (a *asked) ruleRows(days int) ([]ruleRow, error) {
+	st, err := a.opt.Backend.State(a.ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	since := a.now.Add(-time.Duration(days) * 24 * time.Hour).Truncate(time.Hour)
+	if days > 14 { // as alignd stats, whole days
+		since = since.Truncate(24 * time.Hour)
+	}
+	counted, err := st.Count(a.ctx, state.Question{By: state.ByRule, Since: since})
+	if err != nil {
+		return nil, err
+	}
+	hits := map[string]*state.Row{}
+	for i := range counted.Rows {
+		hits[counted.Rows[i].Text] = &counted.Rows[i]
+	}
+	behind := map[string]string{}
+	for _, s := range a.cfg.Rules.Shadowed() {
+		behind[s.Entry.List+" "+s.Entry.ID] = s.By.List + ": " + s.By.ID
+	}
+	about := map[string]*config.Exception{}
+	for i := range a.cfg.Exceptions {
+		about[a.cfg.Exceptions[i].ID] = &a.cfg.Exceptions[i]
+	}
+	var list []ruleRow
+	for e := range a.cfg.Rules.Entries() {
+		r := ruleRow{List: e.List, ID: e.ID, File: e.Source.File, Line: e.Source.Line, Expires: e.Expires, Behind: behind[e.List+" "+e.ID], Unsure: counted.Absent}
+		if x := about[e.ID]; x != nil && e.List == "exceptions" {
+			r.Owner, r.Reason = x.Owner, x.Reason
+		}
+		if h := hits[e.ID]; h != nil {
+			r.Messages, r.Last, r.Unsure = h.Messages, h.Last, h.Missed
+		}
+		list = append(list, r)
+	}
+	return list, nil
+}
+
+// rule is one entry: hits over time, and what would happen without it.
+func (a *asked) rule() (*page, error) {
+	id := a.get("id")
+	list, err := a.ruleRows(30)
+	if err != nil {
+		return nil, err
+	}
+	var found *ruleRow
+	for i := range list {
+		if list[i].ID == id {
+			found = &list[i]
+		}
+	}
+	if found == nil {
+		return nil, said{404, fmt.Sprintf("The configuration has no entry %q.", id)}
+	}
+	bars, err := a.ruleTrend(id)
+	if err != nil {
+		return nil, err
+	}
+	counts := countTable(bars)
+	drawn := dispositionChart(bars, "30d")
+	drawn.Title = "Messages that it decided, by day"
+	p := &page{Title: terminal.Line(found.List + ": " + id), Command: "alignd log --rule " + shellWord(id), Rows: counts, Data: map[string]any{"entry": found, "days": bars}}
+	p.Blocks = []block{{Lines: []explained{
+		{Name: "where", Text: terminal.Line(placeText(policy.Source{File: found.File, Line: found.Line}))}, {Name: "decided", Text: fmt.Sprintf("%d messages in 30 days", found.Messages)},
+		{Name: "last", Text: cmp.Or(timeOrNone(found.Last), "never")}, {Name: "owner", Text: terminal.Line(cmp.Or(found.Owner, "-"))}, {Name: "reason", Text: terminal.Line(cmp.Or(found.Reason, "-"))},
+		{Name: "expires", Text: cmp.Or(timeOrNone(found.Expires), "-")}, {Name: "behind", Text: terminal.Line(cmp.Or(found.Behind, "-"))}},
+		Links: []link{{"Messages that it decided", to("/messages", "rule", id)}}}, {Heading: "Over time", Chart: drawn.SVG(), Behind: counts}}
+	if found.List == "exceptions" {
+		p.Blocks = append(p.Blocks, block{Heading: "Without it", Note: "Judges the messages of 7 days again without this entry.",
+			Form: &form{Action: "/rule/without", Submit: "What would happen without it", Post: true, Token: a.formToken, Fields: []field{{Name: "id", Value: id, Hidden: true}}}})
+	}
+	return p, nil
+}
+
+func (a *asked) ruleTrend(id string) (list []bar, err error) {
+	st, err := a.opt.Backend.State(a.ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer st.Close()
+	for d := a.now.Truncate(24*time.Hour).AddDate(0, 0, -29); !d.After(a.now); d = d.AddDate(0, 0, 1) {
+		until := d.AddDate(0, 0, 1)
+		if until.After(a.now) {
+			until = time.Time{}
+		}
+		t, err := st.Count(a.ctx, state.Question{By: state.ByRule, Since: d, Until: until, Only: id})
+		if err != nil {
+			return nil, err
+		}
+		var c state.Counts
+		for i := range t.Rows {
+			c.Add(&t.Rows[i].Counts)
+		}
+		list = append(list, barOf(d, &c))
+	}
+	return list, nil
+}
+
+// reportStatus is what of the JSON of alignd report status is shown.
+type reportStatus struct {
+	Counting []struct {
+		Domain   string `json:"policy_domain"`
+		Day      string
+		Rows     int64
+		Messages int64
+		Sent     bool `json:"will_be_sent"`
+		Reason   string
+	}
+	Outbox []struct {
+		ID     string `json:"report_id"`
+		Domain string `json:"policy_domain"`
+		Day    string
+		Target string
+		State  string
+		Reason string
+		Next   string
+		Tries  int
+	}
+	Suppressed []struct{ Target, Until, Reason string }
+}
+
+// reports are those that we owe, where they are, and those of others.
+func (a *asked) reports() (*page, error) {
+	p := &page{Command: "alignd report status"}
+	raw, err := a.opt.Backend.ReportStatus(a.ctx)
+	var s reportStatus
+	if err != nil {
+		p.Blocks = append(p.Blocks, block{Note: "None are sent: " + terminal.Line(err.Error())})
+		raw = json.RawMessage("{}")
+	} else if err := json.Unmarshal(raw, &s); err != nil {
+		return nil, err
+	}
+	out := &table{Caption: "Outbox", Columns: columns("Policy Domain", "Day", "To", "State", "#Tries", "Next", "Reason", "Report"), Empty: "The outbox is empty.", Live: true}
+	for i := range s.Outbox {
+		x := &s.Outbox[i]
+		out.Rows = append(out.Rows, []cell{linked(x.Domain, "/domain", "name", x.Domain), plain(x.Day), plain(x.Target), word(x.State), number(x.Tries), plain(x.Next), plain(x.Reason), plain(x.ID)})
+	}
+	counting := &table{Caption: "Being counted", Columns: columns("Policy Domain", "Day", "#Rows", "#Messages", "Will be sent", "Why not"), Empty: "Nothing is counted."}
+	for i := range s.Counting {
+		x := &s.Counting[i]
+		counting.Rows = append(counting.Rows, []cell{linked(x.Domain, "/domain", "name", x.Domain), plain(x.Day), number(x.Rows), number(x.Messages), plain(yesNo(x.Sent)), plain(x.Reason)})
+	}
+	none := &table{Caption: "Get none for a while", Columns: columns("Address", "Until", "Reason"), Empty: "Nobody is kept from getting reports."}
+	for i := range s.Suppressed {
+		x := &s.Suppressed[i]
+		none.Rows = append(none.Rows, []cell{plain(x.Target), plain(x.Until), plain(x.Reason)})
+	}
+	p.Rows = out
+	if err == nil {
+		p.Blocks = append(p.Blocks, block{Heading: "What we send", Table: out}, block{Table: counting}, block{Heading: "Suppressions", Table: none})
+	}
+	others, found, err := a.others()
+	if err != nil {
+		return nil, err
+	}
+	p.Blocks = append(p.Blocks, others...)
+	p.Data = map[string]any{"status": raw, "elsewhere": found}
+	return p, nil
+}
+
+// others are the reports that others send about own domains, beside what came here.
+func (a *asked) others() ([]block, *state.Elsewhere, error) {
+	st, err := a.opt.Backend.State(a.ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer st.Close()
+	found, err := st.Elsewhere(a.ctx, state.ElsewhereQuery{Since: a.now.Truncate(24*time.Hour).AddDate(0, 0, -30)})
+	if err != nil {
+		return nil, nil, err
+	}
+	by := &table{Caption: "Reporters", Columns: columns("Reporter", "#Reports", "#Messages", "Last"), Empty: "Nobody reported: alignd report import stores what comes."}
+	for _, r := range found.Reporters {
+		by.Rows = append(by.Rows, []cell{plain(r.Name), number(r.Reports), number(r.Messages), plain(dayOrNone(r.Last))})
+	}
+	t := &table{Caption: "Sources, those with the most failing mail first", Columns: columns("Author Domain", "Network", "#Messages", "#Pass", "#Rejected", "#Quarantined", "Signed by", "SPF of", "Reporters"), Empty: "None."}
+	for i := range found.Sources {
+		x := &found.Sources[i]
+		if len(t.Rows) == 200 {
+			break
+		}
+		t.Rows = append(t.Rows, []cell{linked(x.Author, "/senders", "domain", x.Author), linked(cmp.Or(x.Network, "(others)"), "/messages", "client", x.Network), number(x.Messages), number(x.Pass),
+			number(x.Rejected), number(x.Quarantined), plain(joinedBriefly(x.Signers)), plain(joinedBriefly(x.Senders)), plain(joinedBriefly(x.Reporters))})
+	}
+	return []block{{Heading: "What others report about own domains", Note: "Of 30 days. Links lead to what came here ourselves.", Table: by}, {Table: t}}, found, nil
+}
+
+func joinedBriefly(list []string) string {
+	text := ""
+	for i, s := range list {
+		if i == 3 {
+			return text + fmt.Sprintf(" +%d", len(list)-3)
+		}
+		if i > 0 {
+			text += " "
+		}
+		text += s
+	}
+	return text
+}

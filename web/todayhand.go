@@ -1,0 +1,218 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"alignd/config"
+	"alignd/internal/terminal"
+	"alignd/journal"
+	"alignd/journal/state"
+	"alignd/policy"
+)
+
+// soon is how long before its end an entry is told of; ours.
+const soon = 14 * 24 * time.Hour
+
+// hand is what needs one.
+func (a *asked) hand(st *state.State, o *overview) (block, error) {
+	t := &table{Columns: columns("What", "Where"), Empty: "Nothing needs a hand."}
+	add := func(sign, what, where, href string) {
+		class, mark := meaning(sign)
+		t.Rows = append(t.Rows, []cell{{Text: terminal.Line(what), Class: class, Sign: mark}, {Text: terminal.Line(where), Href: href}})
+	}
+	for e := range a.cfg.Rules.Entries() {
+		switch left := e.Expires.Sub(a.now); {
+		case e.Expires.IsZero() || left > soon:
+		case left <= 0:
+			add("fail", "expired "+e.Expires.Format(time.DateOnly)+": "+e.List+" "+e.ID, placeText(e.Source), "/rules")
+		default:
+			add("warning", fmt.Sprintf("expires in %d days: %s %s", int(left.Hours())/24, e.List, e.ID), placeText(e.Source), "/rules")
+		}
+	}
+	if n := len(o.Unused.Entries); n > 0 {
+		add("warning", fmt.Sprintf("%d entries decided nothing in %d messages", n, o.Unused.Messages), "since "+o.Unused.Since, "/rules?show=unused")
+	}
+	for i := range o.Shadowed {
+		x := &o.Shadowed[i]
+		add("warning", x.name()+" can decide nothing: "+x.By.name()+" takes its mail", fmt.Sprintf("%s:%d", x.File, x.Line), "/rules")
+	}
+	standing, err := st.Standing(a.ctx, a.now)
+	if err != nil {
+		return block{}, err
+	}
+	if n := standing.PutOff + standing.Items[state.GivenUp] + standing.Items[state.Unknown]; n > 0 {
+		add("warning", fmt.Sprintf("%d reports were put off or given up", n), "outbox", "/reports")
+	}
+	if err := a.troubles(st, add); err != nil {
+		return block{}, err
+	}
+	for _, name := range a.undecided() {
+		add("warning", "a rule needs the "+name+", which was not looked up", "of the last messages", "/messages")
+	}
+	return block{ID: "hand", Heading: "What needs a hand", Table: t}, nil
+}
+
+func placeText(s policy.Source) string {
+	if s.File == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", s.File, s.Line)
+}
+
+// troubles are DNS that fails, and counts that are behind.
+func (a *asked) troubles(st *state.State, add func(sign, what, where, href string)) error {
+	since := a.now.Add(-time.Hour).Truncate(time.Hour)
+	t, err := st.Count(a.ctx, state.Question{By: state.ByResult, Since: since})
+	if err != nil {
+		return err
+	}
+	all := map[string]uint64{}
+	for i := range t.Rows {
+		all[t.Rows[i].Text] = t.Rows[i].Messages
+	}
+	for _, check := range []string{"dmarc", "spf"} {
+		var sum uint64
+		for text, n := range all {
+			if strings.HasPrefix(text, check+"=") {
+				sum += n
+			}
+		}
+		if n := all[check+"=temperror"]; n > 10 && n*20 > sum {
+			add("later", fmt.Sprintf("DNS fails: %s=temperror in %d of %d messages", check, n, sum), "since "+since.Format("15:04"), to("/messages", "since", "2h", check, "temperror"))
+		}
+	}
+	if through, err := st.Through(a.ctx, a.now.Add(-48*time.Hour)); err == nil && !through.IsZero() && a.now.Sub(through) > 10*time.Minute {
+		add("later", "the counts are behind: a host told nothing since "+through.UTC().Format(time.DateTime), "journal", "/health")
+	}
+	return nil
+}
+
+// lastMessages is of how many messages it is told what was undecidable; ours.
+const lastMessages = 300
+
+func (a *asked) undecided() (names []string) {
+	r, err := a.opt.Backend.Reader(a.skipped)
+	if err != nil {
+		return nil
+	}
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(a.ctx, time.Second)
+	defer cancel()
+	_ = r.Search(ctx, journal.Query{Since: a.now.Add(-24 * time.Hour), Limit: lastMessages}, func(e *journal.Entry) error {
+		for _, f := range e.Record.Verdict.Undecidable {
+			if !slices.Contains(names, string(f)) {
+				names = append(names, string(f))
+			}
+		}
+		return nil
+	})
+	slices.Sort(names)
+	return names
+}
+
+// newDays is for how long a source is new; ours.
+const newDays = 7
+
+// newSources are pairs of own domains that were first seen in the last days.
+func (a *asked) newSources(st *state.State) (block, error) {
+	b := block{ID: "new", Heading: "New sources of own domains", Note: fmt.Sprintf("First seen in the last %d days.", newDays)}
+	b.Table = &table{Columns: columns("Author Domain", "Sent from", "#Messages", "#Pass", "#Fail", "First seen"), Empty: "None."}
+	since := a.now.Truncate(24*time.Hour).AddDate(0, 0, -newDays)
+	pairs, err := st.Pairs(a.ctx, state.PairQuery{Since: since})
+	if err != nil {
+		return b, err
+	}
+	known := map[string]map[string]bool{}
+	for _, p := range pairs {
+		if !a.opt.Backend.Own(a.cfg, p.Author) || len(b.Table.Rows) >= 20 {
+			continue
+		}
+		if known[p.Author] == nil {
+			before, err := st.Pairs(a.ctx, state.PairQuery{Author: p.Author, Until: since})
+			if err != nil {
+				return b, err
+			}
+			known[p.Author] = map[string]bool{}
+			for _, q := range before {
+				known[p.Author][q.Infrastructure] = true
+			}
+		}
+		if !known[p.Author][p.Infrastructure] {
+			b.Table.Rows = append(b.Table.Rows, []cell{linked(p.Author, "/senders", "domain", p.Author), linked(p.Infrastructure, "/sender", "domain", p.Author, "source", p.Infrastructure),
+				number(p.Messages), number(p.Pass), number(p.Fail), plain(p.First.UTC().Format(time.DateTime))})
+		}
+	}
+	return b, nil
+}
+
+// lookBack is among how many messages a change of the configuration is looked for; ours.
+const lookBack = 2000
+
+// changed is what differs between the configuration that judges now and the one before,
+// or the file.
+func (a *asked) changed(st *state.State) block {
+	b := block{ID: "changed", Heading: "What changed with the last reload", Note: "No change among the last messages."}
+	r, err := a.opt.Backend.Reader(a.skipped)
+	if err != nil {
+		return b
+	}
+	defer r.Close()
+	ctx, cancel := context.WithTimeout(a.ctx, 2*time.Second)
+	defer cancel()
+	var now, before [32]byte
+	var when time.Time
+	_ = r.Search(ctx, journal.Query{Limit: lookBack}, func(e *journal.Entry) error {
+		hash := e.Record.Basis.Config
+		switch {
+		case hash == [32]byte{}:
+		case now == [32]byte{}:
+			now, when = hash, e.Record.Evidence.Time
+		case hash != now:
+			before = hash
+			return journal.ErrEnough
+		default:
+			when = e.Record.Evidence.Time
+		}
+		return nil
+	})
+	kept := func(hash [32]byte) *config.Config {
+		text, err := st.Config(a.ctx, hash)
+		if err != nil {
+			return nil
+		}
+		cfg, err := config.FromText(text)
+		if err != nil {
+			return nil
+		}
+		return cfg
+	}
+	running := kept(now)
+	if running != nil && now != a.cfg.Hash() {
+		b.Alert = "The file differs from the configuration that judges: alignd reload takes it up."
+		b.Note = ""
+		b.Points = changes(running, a.cfg)
+		return b
+	}
+	if before == [32]byte{} || running == nil {
+		return b
+	}
+	b.Note = "In force since about " + when.UTC().Format(time.DateTime) + "."
+	if old := kept(before); old != nil {
+		b.Points = changes(old, running)
+	}
+	return b
+}
+
+func changes(old, now *config.Config) (list []string) {
+	for _, c := range config.Diff(old, now) {
+		if len(list) == 30 {
+			return append(list, "and more: alignd config diff has all")
+		}
+		list = append(list, terminal.Line(c.String()))
+	}
+	return list
+}
