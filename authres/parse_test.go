@@ -205,6 +205,9 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, value []byte) {
 		first, err := Parse(value)
+		if id := ServID(value); first.ServID != "" && id != first.ServID {
+			t.Fatalf("%q: alone the id is %q, with the results %q", value, id, first.ServID)
+		}
 		if err != nil || first.ServID == "" {
 			return
 		}

@@ -84,6 +84,17 @@ func TestEachDifferenceIsNamed(t *testing.T) {
 			ev.DKIM[0] = evidence.Signature{Result: evidence.Policy, Domain: "bank.example", Selector: "s", FailedOn: evidence.FailedKey, Reason: "RSA key below 1024 bits", KeyBits: 512}
 			ev.DMARC[0].Result = evidence.Fail
 		}, theirs: []string{dkimPass, "dmarc=pass header.from=bank.example"}, text: "dkim:pass/policy,dmarc:pass/fail", kind: "follows-dkim-key-bits", right: Ours},
+		{name: "a key that alignd did not find", change: func(ev *evidence.Message) {
+			ev.DKIM[0].Result, ev.DKIM[0].FailedOn, ev.DKIM[0].Reason = evidence.PermError, evidence.FailedKey, "no key"
+		}, theirs: []string{dkimPass}, text: "dkim:pass/permerror", kind: "dkim-no-key", right: Untold},
+		{name: "a revoked key", change: func(ev *evidence.Message) {
+			ev.DKIM[0].Result, ev.DKIM[0].FailedOn, ev.DKIM[0].Reason = evidence.PermError, evidence.FailedKey, "key is revoked"
+		}, theirs: []string{dkimPass}, text: "dkim:pass/permerror", kind: "dkim-key", right: Ours},
+		{name: "a record that only looks like SPF", change: func(ev *evidence.Message) {
+			ev.SPF.MailFrom.Result, ev.SPF.MailFrom.Lookalikes = evidence.None, []string{"x"}
+		}, theirs: []string{"spf=pass"}, text: "spf:pass/none", kind: "spf-lookalike", right: Ours},
+		{name: "a fault of the record that decides nothing", change: failing(func(ev *evidence.Message) { ev.DMARC[0].Published.Errors = []string{"rua: x"} }),
+			theirs: []string{"dmarc=pass header.from=bank.example"}, text: "dmarc:pass/fail", kind: "unexplained", right: Untold},
 		{name: "rsa-sha1", change: func(ev *evidence.Message) {
 			ev.DKIM[0].Result, ev.DKIM[0].Algorithm, ev.DKIM[0].FailedOn = evidence.PermError, "rsa-sha1", evidence.FailedSyntax
 		}, theirs: []string{dkimPass}, text: "dkim:pass/permerror", kind: "dkim-sha1", right: Ours},

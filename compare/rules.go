@@ -141,18 +141,18 @@ var spfRules = []rule{
 			return c != nil && (strings.Contains(c.Record, "%{") || slices.ContainsFunc(c.Path, func(t evidence.SPFTerm) bool { return strings.Contains(t.Term, "%{") }))
 		},
 		cause: "the record has macros, which both expand differently"},
+	{id: "spf-lookalike", methods: []string{SPF}, right: Ours, section: "RFC 7208 section 4.5",
+		holds: func(about *situation, _ *Pair) bool {
+			c := about.ev.ReportedSPF()
+			return c != nil && c.Result == evidence.None && len(c.Lookalikes) > 0
+		},
+		cause: "a TXT record that looks like an SPF record and is none"},
 	{id: "spf-record-found", methods: []string{SPF}, right: Untold, section: "RFC 7208 section 4.4",
 		holds: func(about *situation, p *Pair) bool {
 			c := about.ev.ReportedSPF()
 			return c != nil && p.either(evidence.None) && (c.Record != "") == (p.Theirs == string(evidence.None))
 		},
 		cause: "one of both found an SPF record, the other none"},
-	{id: "spf-lookalike", methods: []string{SPF}, right: Ours, section: "RFC 7208 section 4.5",
-		holds: func(about *situation, _ *Pair) bool {
-			c := about.ev.ReportedSPF()
-			return c != nil && len(c.Lookalikes) > 0
-		},
-		cause: "a TXT record that looks like an SPF record and is none"},
 }
 
 var dkimRules = []rule{
@@ -185,8 +185,10 @@ var dkimRules = []rule{
 			return p.Theirs == string(evidence.None) && p.sig != nil
 		},
 		cause: "the other filter tried no signature"},
+	{id: "dkim-no-key", methods: []string{DKIM}, right: Untold, section: "RFC 6376 section 6.1.2",
+		holds: ours(evidence.FailedKey, "no key"), cause: "alignd found no key; the other filter may have had it in a cache"},
 	{id: "dkim-key", methods: []string{DKIM}, right: Ours, section: "RFC 6376 section 6.1.2",
-		holds: ours(evidence.FailedKey), cause: "the key is missing, revoked, or not for this use"},
+		holds: ours(evidence.FailedKey), cause: "the key is revoked, cannot be read, or is not for this use"},
 	{id: "dkim-syntax", methods: []string{DKIM}, right: Ours, section: "RFC 6376 section 6.1.1",
 		holds: ours(evidence.FailedSyntax), cause: "the signature cannot be read, or asks for what is not allowed"},
 	{id: "dkim-their-policy", methods: []string{DKIM}, right: Either, section: "RFC 8601 section 2.7.1",
@@ -285,8 +287,9 @@ var dmarcRules = []rule{
 		},
 		cause: "the DMARC record has no valid p; with a reporting address that is p=none, without one there is no policy"},
 	{id: "dmarc-record", methods: []string{DMARC}, right: Ours, section: "RFC 9989 section 4.7",
-		holds: func(about *situation, _ *Pair) bool {
-			return about.d != nil && (len(about.d.Published.Errors) > 0 || len(about.d.Lookalikes) > 0 || about.d.Result == evidence.PermError)
+		holds: func(about *situation, p *Pair) bool {
+			return about.d != nil && (p.either(evidence.None) || p.either(evidence.PermError)) &&
+				(len(about.d.Published.Errors) > 0 || len(about.d.Lookalikes) > 0 || about.d.Result == evidence.PermError)
 		},
 		cause: "the DMARC record has faults, and both read it differently"},
 	{id: "dmarc-baseless", methods: []string{DMARC}, right: Ours, section: "RFC 9989 section 5.3.5",

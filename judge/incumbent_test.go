@@ -146,6 +146,38 @@ func TestWhatIsKeptOfAFilterInFrontIsBounded(t *testing.T) {
 	}
 }
 
+func FuzzWhatAFilterInFrontWrote(f *testing.F) {
+	f.Add("mx.here.test; spf=fail smtp.mailfrom=a@b.example", "mx.here.test; dkim=pass header.d=c.example header.b=x")
+	f.Add("rspamd.example; dmarc=pass header.from=x; arc=a,b/c:d", "MX.here.test/1 2; spf=pass (")
+	s := &Settings{Strip: StripOwn, TagName: "X-Tag", CompareWith: []string{theirID, "rspamd.example"}}
+	f.Fuzz(func(t *testing.T, one, two string) {
+		m := s.MarksOf(theirID, headerOf("Authentication-Results:"+one, "Authentication-Results:"+two))
+		ev := &new(made.World).Record(0).Evidence
+		ev.Incumbents = m.front.evidence()
+		fields := 0
+		for _, in := range ev.Incumbents {
+			fields += in.Fields
+			if len(in.Results) > evidence.MaxIncumbentResults {
+				t.Fatalf("%d results", len(in.Results))
+			}
+			for _, r := range in.Results {
+				for _, p := range r.Properties {
+					if len(p.Value) > maxTheirValue || len(r.Result) > maxTheirWord {
+						t.Fatalf("too long: %+v", r)
+					}
+				}
+			}
+		}
+		if fields+len(m.results.deleted) > 2 {
+			t.Fatalf("%d fields stay and %d go", fields, len(m.results.deleted))
+		}
+		text := compare.Text(compare.Differences(ev, &policy.Verdict{Evaluation: 1}))
+		if strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+			t.Fatalf("%q", text)
+		}
+	})
+}
+
 // No verdict depends on what a filter in front wrote.
 func TestNoVerdictReadsWhatAFilterInFrontWrote(t *testing.T) {
 	rules, world, n := policy.Defaults(), &made.World{}, 0

@@ -141,7 +141,7 @@ func (o *object) differs(r *Record) {
 	o.list("differs", len(list), func(o *object, i int) {
 		d := &list[i]
 		for _, m := range [...]struct{ key, value string }{{"authserv_id", d.With}, {"method", d.Method}, {"of", d.Of},
-			{"theirs", d.Theirs}, {"ours", d.Ours}, {"cause", d.Cause}, {"right", string(d.Right)}, {"section", d.Section}} {
+			{"theirs", d.Theirs}, {"ours", d.Ours}, {"kind", d.Rule}, {"cause", d.Cause}, {"right", string(d.Right)}, {"section", d.Section}} {
 			o.text(m.key, m.value)
 		}
 	})
