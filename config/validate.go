@@ -90,6 +90,9 @@ func (k *checker) validate(now time.Time) {
 // shadow looks at the ids of filters in front, which must not be ours.
 func (k *checker) shadow() {
 	c := k.cfg
+	if len(c.CompareWith) > 0 && c.ReceivedSPF && c.Strip != "none" {
+		k.warning("received_spf", "received_spf: incoming Received-SPF fields are deleted, also those of the filters that compare_with runs beside")
+	}
 	for i, id := range c.CompareWith {
 		switch {
 		case slices.Index(c.CompareWith, id) < i:
