@@ -126,6 +126,24 @@ func TestTheIDBesideAFilterInFront(t *testing.T) {
 	}
 }
 
+// A reload may name filters in front, and no longer, while a connection lasts.
+func TestAReloadChangesTheFiltersInFront(t *testing.T) {
+	var c Scratch
+	for _, row := range []struct {
+		with    []string
+		deleted int
+	}{{nil, 0}, {[]string{"front.test"}, 1}, {[]string{"other.test"}, 0}, {nil, 0}} {
+		s := &Settings{AuthservID: "mx.here.test", Strip: StripOwn, CompareWith: row.with}
+		m := s.NewMarks("", &c)
+		for range 2 { // the first one is theirs
+			m.Note([]byte(authres.FieldName), []byte(" front.test; spf=pass"))
+		}
+		if n := len(m.results.deleted); n != row.deleted {
+			t.Errorf("%q: %d deleted, want %d", row.with, n, row.deleted)
+		}
+	}
+}
+
 // What is kept has bounds, and no local part.
 func TestWhatIsKeptOfAFilterInFrontIsBounded(t *testing.T) {
 	long := strings.Repeat("x", 500)
