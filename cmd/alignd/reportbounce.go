@@ -30,32 +30,41 @@ reports.bounces, or from Maildirs: what is in new is read once and moved to cur 
 was stored; a notification is then marked as seen, other mail is not. What comes in
 through the milter needs neither, but notifications of the local MTA pass no milter.
 
-Exit status 0: taken, also where it is about a delay, or about no report of ours; 1: the
-state cannot be written, so the MTA should try again; 2: wrong usage.`,
+Exit status 0: taken, also where it is about a delay, or about no report of ours; 75, on
+standard input: it could not be stored, so the MTA is to try again; 1: the same of a
+Maildir; 2: wrong usage.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 && len(recipients) > 0 {
 				return errors.New("--recipient is for standard input: what is in a Maildir says itself to whom it came")
 			}
-			b, done, err := openBouncer(c, file)
-			if err != nil {
-				return err
-			}
-			defer done()
 			if len(args) == 0 {
-				_, err = b.take(c.InOrStdin(), recipients)
+				return forMTA(func() error { return bounced(c, file, recipients, nil) })
 			}
-			for _, dir := range args {
-				err = errors.Join(err, b.maildir(dir))
-			}
-			if err != nil {
-				return failure{err}
-			}
-			return nil
+			return bounced(c, file, nil, args)
 		},
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
 	c.Flags().StringArrayVar(&recipients, "recipient", nil, "address that the notification was delivered to; may be repeated (default: what its header says)")
 	return c
+}
+
+// bounced takes what is on standard input, or in Maildirs.
+func bounced(c *cobra.Command, file string, recipients, dirs []string) error {
+	b, done, err := openBouncer(c, file)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if len(dirs) == 0 {
+		_, err = b.take(c.InOrStdin(), recipients)
+	}
+	for _, dir := range dirs {
+		err = errors.Join(err, b.maildir(dir))
+	}
+	if err != nil {
+		return failure{err}
+	}
+	return nil
 }
 
 // bouncer takes notifications.

@@ -178,12 +178,29 @@ func TestBounceIsUsedWell(t *testing.T) {
 	}{
 		{name: "no Maildir", args: []string{"--config", file, t.TempDir()}, status: 1},
 		{name: "recipients of a Maildir", args: []string{"--config", file, "--recipient", "a@b.example", t.TempDir()}, status: 2},
-		{name: "no reports", args: []string{"--config", off}, status: 1},
+		{name: "no reports", args: []string{"--config", off}, status: exitTempfail},
 		{name: "nothing", args: []string{"--config", file}},
 	} {
 		var out, errs bytes.Buffer
 		if got := run(append([]string{"report", "bounce"}, row.args...), strings.NewReader(""), &out, &errs); got != row.status {
 			t.Errorf("%s: status %d, want %d: %s%s", row.name, got, row.status, &out, &errs)
+		}
+	}
+}
+
+// An MTA sends back what its pipe refuses for good, and the notification would be lost.
+func TestABounceThatCannotBeStoredIsTriedAgain(t *testing.T) {
+	file := write(t, "alignd.yaml", "journal: {store: postgres, url: 'postgres://nobody@127.0.0.1:1/none', path: "+t.TempDir()+"}\n"+
+		"reports: {from: dmarc@here.test, organization: Here, bounces: back@here.test}\n")
+	for _, c := range []struct {
+		name, file string
+		want       int
+	}{
+		{name: "the database is away", file: file, want: exitTempfail},
+		{name: "no configuration", file: file + ".absent", want: exitTempfail},
+	} {
+		if exit, _, errs := called("report", "bounce", "--config", c.file); exit != c.want || errs == "" {
+			t.Errorf("%s: exit %d, want %d: %s", c.name, exit, c.want, errs)
 		}
 	}
 }

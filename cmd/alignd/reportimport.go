@@ -52,7 +52,7 @@ not be written; 2: wrong usage; 75: see above.`,
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 1 && args[0] == "-" {
-				return f.pipe(c)
+				return forMTA(func() error { return f.run(c, args, true) })
 			}
 			return f.run(c, args, false)
 		},
@@ -66,8 +66,8 @@ not be written; 2: wrong usage; 75: see above.`,
 	return c
 }
 
-// pipe takes one mail of an MTA. Whatever fails, it is to try again.
-func (f *reportImportFlags) pipe(c *cobra.Command) (err error) {
+// forMTA takes one mail of an MTA. Whatever fails, it is to try again.
+func forMTA(take func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("failed inside: %v", p)
@@ -76,7 +76,7 @@ func (f *reportImportFlags) pipe(c *cobra.Command) (err error) {
 			err = ended{exitTempfail, err}
 		}
 	}()
-	return f.run(c, []string{"-"}, true)
+	return take()
 }
 
 func (f *reportImportFlags) run(c *cobra.Command, args []string, piped bool) error {
