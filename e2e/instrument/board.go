@@ -66,8 +66,8 @@ func (b *Board) arm(p Point, hang uint32) {
 	atomic.StoreUint32(b.word(armedAt), p.ID)
 }
 
-// Disarm takes back what did not happen.
-func (b *Board) Disarm() { atomic.StoreUint32(b.word(armedAt), 0) }
+// Disarm takes back what did not happen, and forgets what did.
+func (b *Board) Disarm() { b.arm(Point{}, 0) }
 
 // Fired reports whether the function was called since.
 func (b *Board) Fired() bool { return atomic.LoadUint32(b.word(firedAt)) > 0 }
