@@ -314,6 +314,7 @@ func (s *State) ForgetReports(ctx context.Context, now time.Time, keep time.Dura
 		{"DELETE FROM state_outbox WHERE NOT EXISTS (SELECT 1 FROM state_parts p WHERE p.id = state_outbox.id)", nil},
 		{"DELETE FROM state_passes WHERE day < ?", []any{now.Add(-keepPasses - 24*time.Hour).Unix()}},
 		{"DELETE FROM state_suppressed WHERE until < ?", []any{now.Add(-keepCounts).Unix()}},
+		{"DELETE FROM state_mails WHERE day < ?", []any{now.Add(-keepMails).Unix()}},
 		{"DELETE FROM state_hosts WHERE through < ?", []any{now.Add(-keepPasses).Unix()}},
 	} {
 		_, err := s.exec(ctx, s.db, do.statement, do.args...)

@@ -73,6 +73,10 @@ var steps = []step{
 			incidents bigint NOT NULL, data <blob> NOT NULL)`,
 		"CREATE TABLE state_failure_mails (target text NOT NULL, day bigint NOT NULL, mails bigint NOT NULL, PRIMARY KEY (target, day))",
 	}},
+	{works: 1, statements: []string{
+		// Mails with reports, by day and organization of their targets.
+		"CREATE TABLE state_mails (day bigint NOT NULL, org text NOT NULL, mails bigint NOT NULL, PRIMARY KEY (day, org))",
+	}},
 }
 
 // What is wrong with tables.

@@ -22,6 +22,9 @@ func (s *Sender) sendDue(ctx context.Context, first bool) error {
 	if err != nil {
 		return err
 	}
+	if err := s.readUsed(ctx); err != nil {
+		return err
+	}
 	var errs []error
 	for i := range items {
 		x := &items[i]
@@ -107,6 +110,9 @@ func (s *Sender) deliver(ctx context.Context, x *state.Item) error {
 	}
 	mail, err := s.mail(p, x.Target)
 	if err != nil {
+		return err
+	}
+	if err := s.use(ctx, x); err != nil {
 		return err
 	}
 	x.State = state.Sending

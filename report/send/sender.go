@@ -59,12 +59,9 @@ type Sender struct {
 	state *state.State
 	// now is the clock; tests have their own.
 	now    func() time.Time
-	sent   map[string]int // mails of today, by organization; "" is all
-	sentOn time.Time      // the day of sent
-	minute time.Time      // begin of the minute that count is about
-	count  int            // mails in it
-	held   bool           // the lease
-	looked time.Time      // when cutDue last looked
+	used   used
+	held   bool      // the lease
+	looked time.Time // when cutDue last looked
 	// submitter is the domain of From.
 	submitter string
 	watch     watch
@@ -76,7 +73,7 @@ func New(st *state.State, s Settings) *Sender {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	_, host, _ := strings.Cut(s.From, "@")
-	return &Sender{Settings: s, state: st, now: time.Now, sent: map[string]int{}, submitter: host, watch: watch{dns: map[[32]byte]bool{}}}
+	return &Sender{Settings: s, state: st, now: time.Now, submitter: host, watch: watch{dns: map[[32]byte]bool{}}}
 }
 
 // Run cuts and sends until ctx is over.
@@ -267,34 +264,4 @@ func organization(address string) string {
 		return org
 	}
 	return host
-}
-
-// room reports whether a further mail is within the limits, and counts it. Failure
-// reports have limits of their own by day, so that they are never in the way of others.
-func (s *Sender) room(x *state.Item) (ok bool, whole bool) {
-	now := s.now()
-	if day := now.UTC().Truncate(24 * time.Hour); day != s.sentOn {
-		s.sentOn = day
-		clear(s.sent)
-	}
-	if now.Sub(s.minute).Abs() >= time.Minute {
-		s.minute, s.count = now, 0
-	}
-	org := organization(x.Target)
-	switch {
-	case isFailure(x.ID):
-		if s.Limits.PerMinute > 0 && s.count >= s.Limits.PerMinute {
-			return false, true
-		}
-		s.count++
-		return true, false
-	case s.Limits.PerMinute > 0 && s.count >= s.Limits.PerMinute, s.Limits.PerDay > 0 && s.sent[""] >= s.Limits.PerDay:
-		return false, true
-	case s.Limits.PerOrganization > 0 && s.sent[org] >= s.Limits.PerOrganization:
-		return false, false
-	}
-	s.count++
-	s.sent[""]++
-	s.sent[org]++
-	return true, false
 }

@@ -1,0 +1,38 @@
+package send
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// A restart, and another host that sends next, are no reason for more mails a day.
+func TestLimitsOfADayOutliveTheProcess(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		limits Limits
+		days   []int // mails in all by the end of each
+	}{
+		{name: "all", limits: Limits{PerDay: 3}, days: []int{3, 6, 8}},
+		{name: "one organization", limits: Limits{PerOrganization: 2}, days: []int{4, 6, 8}}, // 6 and 2 reports
+		{name: "no limit", days: []int{8, 8, 8}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			w := newWorld(t)
+			change := func(s *Settings) { s.To, s.Limits = Audience{All: true}, row.limits }
+			w.open(change)
+			for i := range 8 {
+				w.mail(fmt.Sprintf("d%d.org%d.example", i, i%5/3), true, fmt.Sprintf("mailto:r@d%d.org%d.example", i, i%5/3))
+			}
+			for i, want := range row.days {
+				for end := day.Add(time.Duration(i+2)*24*time.Hour - time.Minute); w.now.Before(end); w.now = w.now.Add(4 * time.Hour) {
+					w.open(change)
+					w.step()
+				}
+				if got := len(w.relay.took); got != want {
+					t.Errorf("%d mails by the end of day %d, want %d", got, i+1, want)
+				}
+			}
+		})
+	}
+}
