@@ -116,6 +116,26 @@ func TestRow(t *testing.T) {
 		}, want: func(r *Row) bool { return r.Disposition == None && r.Reasons[0].Comment == "monitor mode" }},
 		{name: "put off alone, answered for another Author Domain", f: func(r *record.Record) { r.Verdict.Authors[0].Disposition = policy.DispositionTempfail },
 			want: func(r *Row) bool { return r.Disposition == None && r.Reasons[0].Type == policy.OverrideOther }},
+		{name: "an accepted temperror says that a fail is none", f: func(r *record.Record) {
+			r.Evidence.DMARC[0].Result, r.Evidence.DMARC[0].IdentifierTemporary, r.Evidence.DMARC[0].Policy = evidence.TempError, true, evidence.PolicyNone
+			r.Verdict.Authors[0] = policy.AuthorOutcome{Disposition: policy.DispositionAccept}
+		}, want: func(r *Row) bool {
+			return r.Disposition == None && slices.Equal(r.Reasons, []policy.OverrideReason{temperror})
+		}},
+		{name: "beside another reason", f: func(r *record.Record) {
+			r.Evidence.DMARC[0].Result, r.Evidence.DMARC[0].IdentifierTemporary = evidence.TempError, true
+			r.Verdict.Authors[0] = policy.AuthorOutcome{Disposition: policy.DispositionAccept, Reasons: []policy.OverrideReason{{Type: policy.OverrideLocalPolicy, Comment: "exception a"}}}
+		}, want: func(r *Row) bool { return r.Disposition == None && len(r.Reasons) == 2 && r.Reasons[1] == temperror }},
+		{name: "and once", f: func(r *record.Record) {
+			r.Evidence.DMARC[0].Result, r.Evidence.DMARC[0].IdentifierTemporary = evidence.TempError, true
+			r.Verdict.Authors[0] = policy.AuthorOutcome{Disposition: policy.DispositionAccept, Reasons: []policy.OverrideReason{temperror}}
+		}, want: func(r *Row) bool { return len(r.Reasons) == 1 }},
+		{name: "a marked temperror is quarantine", f: func(r *record.Record) {
+			r.Evidence.DMARC[0].Result, r.Evidence.DMARC[0].IdentifierTemporary = evidence.TempError, true
+			r.Verdict.Authors[0] = policy.AuthorOutcome{Disposition: policy.DispositionQuarantine, Reasons: []policy.OverrideReason{temperror}}
+		}, want: func(r *Row) bool { return r.Disposition == Quarantine && len(r.Reasons) == 1 }},
+		{name: "an IPv4 address is written as one", f: func(r *record.Record) { r.Evidence.Client.Peer = netip.MustParseAddr("::ffff:192.0.2.1") },
+			want: func(r *Row) bool { return r.Source.String() == "192.0.2.1" }},
 		{name: "the recipients' domain is told where that is asked for", f: func(*record.Record) {}, opt: Options{EnvelopeTo: true},
 			want: func(r *Row) bool { return r.EnvelopeTo == "here.test" }},
 		{name: "but not where they differ", f: func(r *record.Record) { r.Evidence.Recipients[1].Address = "a@b.test" }, opt: Options{EnvelopeTo: true},
@@ -232,6 +252,30 @@ func TestWhatIsWrittenIsReadBack(t *testing.T) {
 					t.Errorf("%s: row %d is %+v, want %+v", schema, i, got, want)
 				}
 			}
+		}
+	}
+}
+
+// TestReasons: what the schemas make of them.
+func TestReasons(t *testing.T) {
+	chain := "arc=pass"
+	for i := 6; i > 0; i-- {
+		chain += fmt.Sprintf(" as[%d].d=a-list-with-a-long-name%d.example as[%d].s=selector%d", i, i, i, i)
+	}
+	chain += " remote-ip[1]=192.0.2.7"
+	r := failing()
+	r.Verdict.Authors[0] = policy.AuthorOutcome{Disposition: policy.DispositionAccept, Reasons: []policy.OverrideReason{
+		{Type: policy.OverrideLocalPolicy, Comment: chain}, {Type: policy.OverrideTestMode}, {Type: policy.OverrideOther, Comment: "sampled_out pct=20"}}}
+	for schema, want := range map[Schema][]read.Reason{
+		RFC9990: {{Type: "local_policy", Comment: chain}, {Type: "policy_test_mode"}, {Type: "other", Comment: "sampled_out pct=20"}},
+		RFC7489: {{Type: "local_policy", Comment: chain}, {Type: "other", Comment: "policy_test_mode"}, {Type: "sampled_out", Comment: "sampled_out pct=20"}},
+	} {
+		var b bytes.Buffer
+		if err := Encode(&b, count([]*record.Record{r})[0], schema); err != nil {
+			t.Fatal(err)
+		}
+		if _, records, _ := back(t, b.Bytes()); !slices.Equal(records[0].Reasons, want) {
+			t.Errorf("%s: %+v, want %+v", schema, records[0].Reasons, want)
 		}
 	}
 }

@@ -170,6 +170,9 @@ func rowOf(ev *evidence.Message, dm *evidence.DMARC, author *policy.AuthorOutcom
 	return row
 }
 
+// temperror says that a fail of a row is none: the schema has no other word there.
+var temperror = policy.OverrideReason{Type: policy.OverrideOther, Comment: "temperror"}
+
 // disposition is what was done for this Author Domain, and why that is not what its
 // policy asks for (RFC 9990 section 3.1.1.8 and appendix A).
 func disposition(dm *evidence.DMARC, author *policy.AuthorOutcome) (Disposition, []policy.OverrideReason) {
@@ -180,7 +183,10 @@ func disposition(dm *evidence.DMARC, author *policy.AuthorOutcome) (Disposition,
 		return Reject, author.Reasons
 	case policy.DispositionTempfail:
 		// It was answered for the sake of another Author Domain.
-		return None, []policy.OverrideReason{{Type: policy.OverrideOther, Comment: "temperror"}}
+		return None, []policy.OverrideReason{temperror}
+	}
+	if dm.Result == evidence.TempError && !slices.Contains(author.Reasons, temperror) {
+		return None, append(slices.Clone(author.Reasons), temperror)
 	}
 	if dm.Result == evidence.Pass && (dm.Policy == evidence.PolicyQuarantine || dm.Policy == evidence.PolicyReject) {
 		return Pass, author.Reasons

@@ -29,7 +29,9 @@ const namespace = "urn:ietf:params:xml:ns:dmarc-2.0"
 const (
 	maxDomain = 255
 	maxText   = 200
-	maxErrors = 500
+	// maxComment has room for the chain of a trusted sealer (RFC 8617 section 7.2.2).
+	maxComment = 1500
+	maxErrors  = 500
 )
 
 // Encode writes r as XML. Domains and texts are from outside: characters that XML does
@@ -190,7 +192,7 @@ func recordOf(c *Counted) recordElem {
 		},
 	}
 	for _, why := range c.Reasons {
-		e.Row.Evaluated.Reasons = append(e.Row.Evaluated.Reasons, reason{string(why.Type), text(why.Comment, maxText)})
+		e.Row.Evaluated.Reasons = append(e.Row.Evaluated.Reasons, reason{string(why.Type), text(why.Comment, maxComment)})
 	}
 	for i := range c.Signatures {
 		s := &c.Signatures[i]

@@ -2,6 +2,7 @@ package aggregate
 
 import (
 	"encoding/xml"
+	"strings"
 
 	"alignd/evidence"
 	"alignd/policy"
@@ -67,6 +68,9 @@ func legacy(r *Report) *feedback7489 {
 	return f
 }
 
+// sampledOut is a type of RFC 7489 that RFC 9990 no longer has.
+const sampledOut = "sampled_out"
+
 func orElse(s, other string) string {
 	if s == "" {
 		return other
@@ -89,8 +93,11 @@ func legacyRecord(c *Counted) recordElem7489 {
 		e.Row.Evaluated.Disposition = string(None)
 	}
 	for i := range e.Row.Evaluated.Reasons {
-		if why := &e.Row.Evaluated.Reasons[i]; why.Type == string(policy.OverrideTestMode) {
-			why.Type = string(policy.OverrideOther)
+		switch why := &e.Row.Evaluated.Reasons[i]; {
+		case why.Type == string(policy.OverrideTestMode):
+			*why = reason{string(policy.OverrideOther), why.Type}
+		case why.Type == string(policy.OverrideOther) && strings.HasPrefix(why.Comment, sampledOut):
+			why.Type = sampledOut
 		}
 	}
 	return recordElem7489{Row: e.Row, Results: e.Results,
