@@ -117,7 +117,10 @@ func (s *Sender) deliver(ctx context.Context, x *state.Item) error {
 	}
 	x.State = state.Sending
 	x.Tries++
-	if err := s.keep(ctx, state.Waiting, x); err != nil {
+	x.Changed = s.now()
+	if err := s.state.SetItem(ctx, state.Waiting, x); errors.Is(err, state.ErrUnknown) {
+		return nil // another host has it
+	} else if err != nil {
 		return err
 	}
 	err = s.Transport.Send(ctx, s.envelopeFrom(x), x.Target, mail)

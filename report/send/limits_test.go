@@ -1,9 +1,12 @@
 package send
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
+
+	"alignd/journal/state"
 )
 
 // A restart, and another host that sends next, are no reason for more mails a day.
@@ -34,5 +37,26 @@ func TestLimitsOfADayOutliveTheProcess(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Who finds that another host has begun to send meanwhile does not send.
+func TestWhatAnotherHostHasBegunIsLeftToIt(t *testing.T) {
+	ctx := context.Background()
+	w := newWorld(t)
+	w.mail("here.test", false, "mailto:r@here.test")
+	w.now = day.Add(24*time.Hour + 5*time.Minute)
+	w.step() // it is cut, and waits for its time
+	items, err := w.state.Items(ctx)
+	if err != nil || len(items) != 1 || items[0].State != state.Waiting {
+		t.Fatalf("%+v, %v", items, err)
+	}
+	theirs := items[0]
+	theirs.State = state.Sending
+	if err := w.state.SetItem(ctx, state.Waiting, &theirs); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.sender.deliver(ctx, &items[0]); err != nil || len(w.relay.took) != 0 {
+		t.Errorf("%d mails, %v", len(w.relay.took), err)
 	}
 }
