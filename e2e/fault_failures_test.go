@@ -104,12 +104,12 @@ dns: {servers: [%q]}
 	relay.mu.Lock()
 	defer relay.mu.Unlock()
 	for i, m := range relay.mails {
-		if n, err := reader.File(fmt.Sprint(i), strings.NewReader(m)); n != 1 || err != nil {
+		if n, err := reader.File(fmt.Sprint(i), strings.NewReader(m.text)); n != 1 || err != nil {
 			t.Errorf("mail %d: %d reports, %v", i, n, err)
 		}
 		for _, secret := range []string{"secret", "Secret", "alice@", "bob", "walter", "attacker-name"} {
-			if strings.Contains(m, secret) {
-				t.Errorf("a report has %q:\n%s", secret, m)
+			if strings.Contains(m.text, secret) {
+				t.Errorf("a report has %q:\n%s", secret, m.text)
 			}
 		}
 	}
@@ -127,7 +127,7 @@ dns: {servers: [%q]}
 		t.Errorf("told:\n%s\nwant:\n%s", strings.Join(told, "\n"), strings.Join(want, "\n"))
 	}
 	if !t.Failed() {
-		t.Logf("\n%s", relay.mails[0])
+		t.Logf("\n%s", relay.mails[0].text)
 	}
 	row(t, "failure reports: forged mail of many kinds, kill -9 before they leave", "30 messages", fmt.Sprintf("%d reports, redacted, one for 21 messages; none about notifications, logins, psd=y or to who did not agree", len(relay.mails)))
 }

@@ -55,7 +55,7 @@ func newReportSite(t *testing.T, journal string, lines ...string) *reportSite {
 	s.noon = time.Now().UTC().Truncate(24 * time.Hour).Add(36 * time.Hour)
 	_, s.listZone = listCase(t)
 	s.dns = serveText(t, dayZone+s.listZone)
-	s.relay = &owners{badTLS: 2, first: map[string]string{}, kill: func() { s.hangAt(points, "send.(*Sender).answered") }, plan: map[string][]string{
+	s.relay = &owners{badTLS: 2, kill: func() { s.hangAt(points, "send.(*Sender).answered") }, plan: map[string][]string{
 		"n@good.example":    {"451"},
 		"dead@good.example": {"550"},
 		"m@mark.example":    {"hang up"},

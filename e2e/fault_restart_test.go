@@ -181,3 +181,11 @@ func TestFaultKills(t *testing.T) {
 	row(t, fmt.Sprintf("%d times `kill -9` under load", kills), sums.saw(),
 		fmt.Sprintf("%s; %d lines of the log are missing", sums.got(), missing))
 }
+
+// startAgain starts a daemon that startDaemon stops at the end.
+func startAgain(t *testing.T, d *daemon.Daemon) {
+	t.Helper()
+	if err := d.Start(); err != nil {
+		t.Fatal(err)
+	}
+}

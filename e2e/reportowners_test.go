@@ -97,6 +97,9 @@ func (s *ownersSession) Data(r io.Reader) error {
 	s.saw()
 	s.id = messageID.FindString(string(text))
 	s.mu.Lock()
+	if s.first == nil {
+		s.first = map[string]string{}
+	}
 	if s.first[s.to] == "" {
 		s.first[s.to] = s.id
 	}
@@ -152,6 +155,12 @@ func selfSigned(t *testing.T) *tls.Certificate {
 		t.Fatal(err)
 	}
 	return &tls.Certificate{Certificate: [][]byte{data}, PrivateKey: key}
+}
+
+func (o *owners) count() int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.mails)
 }
 
 // settled waits until nothing was sent for a while.

@@ -42,7 +42,7 @@ func (s *Sender) Addressees(ctx context.Context, d *state.Draft) (policy string,
 		} else if x.Why == "" && no.Target != "" {
 			x.Why = suppressed(&no)
 		}
-		if x.Why == "" && slices.Contains(a.Other, uri) {
+		if x.Why == "" && organization(host) != organization(a.Scope.Domain) {
 			x.Why = host + " has to agree (RFC 9990 section 4), which is asked when the report is made"
 		}
 		list = append(list, x)
