@@ -259,3 +259,11 @@ func TestSignerWritesTheSameBytes(t *testing.T) {
 		}
 	}
 }
+
+// sendFrom sends a message in a session of its own.
+func sendFrom(t *testing.T, p *mta.Postfix, mailFrom, message string) mta.Reply {
+	t.Helper()
+	c := dial(t, p, "", "198.51.100.66")
+	defer c.Close()
+	return transaction(t, c, mailFrom, strings.NewReader(message))
+}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -27,6 +28,10 @@ func reportCommand() *cobra.Command {
 	c.AddCommand(reportShowCommand(), reportImportCommand(), reportPreviewCommand(), reportStatusCommand(), reportSendCommand(), reportBounceCommand(), reportDNSCommand())
 	return c
 }
+
+// showMemory is how much the runtime may take before it collects what is not used any more: with
+// the program itself that is below 64 MiB, also where texts are as long as the bounds allow.
+const showMemory = 18 << 20
 
 func reportShowCommand() *cobra.Command {
 	var asJSON bool
@@ -48,6 +53,7 @@ Exit status 0 when every file gave a report, 1 when one gave none.`,
 			return nil
 		},
 		RunE: func(c *cobra.Command, args []string) error {
+			defer debug.SetMemoryLimit(debug.SetMemoryLimit(min(debug.SetMemoryLimit(-1), showMemory)))
 			out := bufio.NewWriter(c.OutOrStdout())
 			var show reportSink
 			if asJSON {

@@ -18,6 +18,7 @@ type reportTable struct {
 	out      io.Writer
 	by       string
 	rows     map[string]*reportRow
+	texts    int // octets in rows
 	reports  int
 	failures []string
 	problems []string
@@ -27,16 +28,18 @@ type reportTable struct {
 // reportRow is one line.
 type reportRow struct {
 	key                            string
-	names                          map[string]bool // header_from
+	names                          []string // header_from
 	messages, pass, dkim, spf, hit int64
 }
 
 // Most lines of a table, and most failures and problems listed; ours. Further
 // sources are added up in one line.
 const (
-	maxReportRows  = 50_000
+	maxReportRows  = 20_000
 	maxReportLines = 1_000
 	maxReportNames = 3
+	maxReportText  = 255     // octets of one
+	maxReportTexts = 4 << 20 // octets of all keys and names; further names are left out
 	otherRows      = "(others)"
 )
 
@@ -70,24 +73,36 @@ func (t *reportTable) add(head *read.Aggregate, rec *read.Record) {
 	case "domain":
 		key = cmp.Or(rec.HeaderFrom, head.Domain)
 	}
-	key = cmp.Or(printable(key), "?")
-	row := t.rows[key]
-	if row == nil {
-		if len(t.rows) >= maxReportRows {
-			key = otherRows
-		}
-		if row = t.rows[key]; row == nil {
-			row = &reportRow{key: key, names: map[string]bool{}}
-			t.rows[key] = row
-		}
-	}
+	row := t.row(cmp.Or(shortLine(key), "?"))
 	if rec.Count != nil {
 		row.count(rec, *rec.Count)
 	}
-	if len(row.names) < maxReportNames && rec.HeaderFrom != "" {
-		row.names[printable(rec.HeaderFrom)] = true
+	if rec.HeaderFrom == "" || len(row.names) >= maxReportNames || t.texts >= maxReportTexts {
+		return
+	}
+	if name := shortLine(rec.HeaderFrom); !slices.Contains(row.names, name) {
+		row.names = append(row.names, name)
+		t.texts += len(name)
 	}
 }
+
+// row is the line of a key, or of all further ones.
+func (t *reportTable) row(key string) *reportRow {
+	row := t.rows[key]
+	if row == nil && (len(t.rows) >= maxReportRows || t.texts >= maxReportTexts) {
+		key = otherRows
+		row = t.rows[key]
+	}
+	if row == nil {
+		row = &reportRow{key: key}
+		t.rows[key] = row
+		t.texts += len(key)
+	}
+	return row
+}
+
+// shortLine is what may be shown of a text.
+func shortLine(s string) string { return strings.Clone(printable(s[:min(len(s), maxReportText)])) }
 
 func (r *reportRow) count(rec *read.Record, n int64) {
 	r.messages += n
@@ -112,8 +127,8 @@ func (t *reportTable) Failure(f *read.Failure) error {
 		return nil
 	}
 	t.failures = append(t.failures, strings.Join([]string{
-		printable(cmp.Or(f.ArrivalDate, "?")), printable(cmp.Or(f.ReportedDomain, "?")), printable(cmp.Or(f.SourceIP, "?")),
-		printable(cmp.Or(f.AuthFailure, f.FeedbackType)), printable(f.OriginalMailFrom)}, "\t"))
+		shortLine(cmp.Or(f.ArrivalDate, "?")), shortLine(cmp.Or(f.ReportedDomain, "?")), shortLine(cmp.Or(f.SourceIP, "?")),
+		shortLine(cmp.Or(f.AuthFailure, f.FeedbackType)), shortLine(f.OriginalMailFrom)}, "\t"))
 	return nil
 }
 
@@ -140,7 +155,7 @@ func (t *reportTable) end() error {
 		})
 		for _, r := range rows {
 			fmt.Fprintf(w, "%s\t%d\t%s\t%s\t%s\t%d\t%s\n", r.key, r.messages, share(r.pass, r.messages), share(r.dkim, r.messages),
-				share(r.spf, r.messages), r.hit, strings.Join(slices.Sorted(maps.Keys(r.names)), " "))
+				share(r.spf, r.messages), r.hit, strings.Join(slices.Sorted(slices.Values(r.names)), " "))
 		}
 	}
 	for i, f := range t.failures {
