@@ -61,28 +61,26 @@ type kind struct {
 // dayOf is the mail of a day: 0 or 1.
 func dayOf(day int, sealed string) []kind {
 	list := []kind{
-		{"accepted", 5 + day, officeIP, "x@good.example", "a@good.example", 250, []string{"good.example pass dkim=fail spf=pass"}},
-		{"refused", 3, attackerIP, "x@attacker.example", "a@good.example", 550, []string{"good.example reject dkim=fail spf=fail"}},
-		{"refused, below", 2, attackerIP, "x@attacker.example", "a@shop.good.example", 550, []string{"shop.good.example reject dkim=fail spf=fail"}},
-		{"policy none", 2, officeIP, "x@news.good.example", "a@news.good.example", 250, []string{"news.good.example none dkim=fail spf=pass"}},
-		{"policy none, forged", 1, attackerIP, "x@attacker.example", "a@news.good.example", 250, []string{"news.good.example none dkim=fail spf=fail"}},
-		{"marked", 2, attackerIP, "x@attacker.example", "a@mark.example", 250, []string{"mark.example quarantine dkim=fail spf=fail"}},
-		{"not marked", 1, officeIP, "x@mark.example", "a@mark.example", 250, []string{"mark.example pass dkim=fail spf=pass"}},
-		{"overridden", 2, vendorIP, "x@esp.example", "a@vendor.example", 250, []string{"vendor.example none dkim=fail spf=fail local_policy: exception vendor"}},
-		{"the vendor's own", 1, officeIP, "x@vendor.example", "a@vendor.example", 250, []string{"vendor.example pass dkim=fail spf=pass"}},
-		{"a list that is trusted", 2, listIP, "hikers-bounces@lists.example.org", sealed, 250,
-			[]string{"example.com none dkim=fail spf=fail local_policy: arc=pass as[1].d=example.org as[1].s=arc"}},
-		{"a list that is not", 1, attackerIP, "x@attacker.example", "a@example.com", 550, []string{"example.com reject dkim=fail spf=fail"}},
-		{"of who posts to lists", 1, "192.0.2.10", "x@example.com", "a@example.com", 250, []string{"example.com pass dkim=fail spf=pass"}},
-		{"two authors", 2, officeIP, "x@good.example", "a@good.example, b@mark.example", 250,
-			[]string{"good.example pass dkim=fail spf=pass", "mark.example quarantine dkim=fail spf=fail"}},
-		{"two authors, one of them without policy", 1, officeIP, "x@mark.example", "a@mark.example, b@attacker.example", 250, []string{"mark.example pass dkim=fail spf=pass"}},
-		{"a victim", 4, attackerIP, "x@attacker.example", "a@victim.example", 550, nil},
-		{"asks for no reports", 1, officeIP, "x@silent.example", "a@silent.example", 250, nil},
-		{"not judged", 1, ownIP, "x@attacker.example", "a@good.example", 250, nil},
+		{name: "accepted", times: 5 + day, client: officeIP, from: "x@good.example", author: "a@good.example", code: 250, rows: []string{"good.example pass dkim=fail spf=pass"}},
+		{name: "refused", times: 3, client: attackerIP, from: "x@attacker.example", author: "a@good.example", code: 550, rows: []string{"good.example reject dkim=fail spf=fail"}},
+		{name: "refused, below", times: 2, client: attackerIP, from: "x@attacker.example", author: "a@shop.good.example", code: 550, rows: []string{"shop.good.example reject dkim=fail spf=fail"}},
+		{name: "policy none", times: 2, client: officeIP, from: "x@news.good.example", author: "a@news.good.example", code: 250, rows: []string{"news.good.example none dkim=fail spf=pass"}},
+		{name: "policy none, forged", times: 1, client: attackerIP, from: "x@attacker.example", author: "a@news.good.example", code: 250, rows: []string{"news.good.example none dkim=fail spf=fail"}},
+		{name: "marked", times: 2, client: attackerIP, from: "x@attacker.example", author: "a@mark.example", code: 250, rows: []string{"mark.example quarantine dkim=fail spf=fail"}},
+		{name: "not marked", times: 1, client: officeIP, from: "x@mark.example", author: "a@mark.example", code: 250, rows: []string{"mark.example pass dkim=fail spf=pass"}},
+		{name: "overridden", times: 2, client: vendorIP, from: "x@esp.example", author: "a@vendor.example", code: 250, rows: []string{"vendor.example none dkim=fail spf=fail local_policy: exception vendor"}},
+		{name: "the vendor's own", times: 1, client: officeIP, from: "x@vendor.example", author: "a@vendor.example", code: 250, rows: []string{"vendor.example pass dkim=fail spf=pass"}},
+		{name: "a list that is trusted", times: 2, client: listIP, from: "hikers-bounces@lists.example.org", author: sealed, code: 250, rows: []string{"example.com none dkim=fail spf=fail local_policy: arc=pass as[1].d=example.org as[1].s=arc"}},
+		{name: "a list that is not", times: 1, client: attackerIP, from: "x@attacker.example", author: "a@example.com", code: 550, rows: []string{"example.com reject dkim=fail spf=fail"}},
+		{name: "of who posts to lists", times: 1, client: "192.0.2.10", from: "x@example.com", author: "a@example.com", code: 250, rows: []string{"example.com pass dkim=fail spf=pass"}},
+		{name: "two authors", times: 2, client: officeIP, from: "x@good.example", author: "a@good.example, b@mark.example", code: 250, rows: []string{"good.example pass dkim=fail spf=pass", "mark.example quarantine dkim=fail spf=fail"}},
+		{name: "two authors, one of them without policy", times: 1, client: officeIP, from: "x@mark.example", author: "a@mark.example, b@attacker.example", code: 250, rows: []string{"mark.example pass dkim=fail spf=pass"}},
+		{name: "a victim", times: 4, client: attackerIP, from: "x@attacker.example", author: "a@victim.example", code: 550},
+		{name: "asks for no reports", times: 1, client: officeIP, from: "x@silent.example", author: "a@silent.example", code: 250},
+		{name: "not judged", times: 1, client: ownIP, from: "x@attacker.example", author: "a@good.example", code: 250},
 	}
 	if day == 0 {
-		list = append(list, kind{"a domain of one day", 2, officeIP, "x@oneday.example", "a@oneday.example", 250, nil})
+		list = append(list, kind{name: "a domain of one day", times: 2, client: officeIP, from: "x@oneday.example", author: "a@oneday.example", code: 250})
 	}
 	return list
 }

@@ -186,6 +186,9 @@ func (s *Sender) Cut(ctx context.Context, d *state.Draft) error {
 		return fmt.Errorf("report on %s: %w", d.Domain, err)
 	}
 	targets := s.targetsOf(ctx, &a)
+	if err := ctx.Err(); err != nil { // what was not asked is no refusal
+		return err
+	}
 	delete(s.watch.dns, d.Report)
 	if slices.ContainsFunc(targets, func(t target) bool { return t.later }) && s.now().Before(d.Day.Add(24*time.Hour+tryFor)) {
 		s.watch.dns[d.Report] = true
