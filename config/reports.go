@@ -93,14 +93,17 @@ func reportAudience(s string) (string, error) {
 	return d, nil
 }
 
+// failureWords are those of Failure.To beside domains.
+var failureWords = []string{"own", "deserving", "all"}
+
 // failureAudience is a word or a domain.
 func failureAudience(s string) (string, error) {
-	if s == "own" {
+	if slices.Contains(failureWords, s) {
 		return s, nil
 	}
-	d, err := reportAudience(s)
+	d, err := domainOnly(s)
 	if err != nil {
-		return "", fmt.Errorf("is none of own, deserving and all, and no domain: %w", errors.Unwrap(err))
+		return "", fmt.Errorf("is none of own, deserving and all, and no domain: %w", err)
 	}
 	return d, nil
 }
@@ -140,6 +143,9 @@ func (k *checker) reports() {
 		if slices.Contains(r.To, word) && len(r.To) > 1 {
 			k.fault("reports.to", "reports.to: %s stands alone, as others would get reports besides", word)
 		}
+	}
+	if len(k.cfg.OwnDomains) == 0 && len(r.Failure.To) == 1 && r.Failure.To[0] == "own" {
+		k.fault("reports.failure.to", "reports.failure.to is own, and own_domains is empty, so nobody gets a failure report")
 	}
 	if (r.User == "") != (r.PasswordFile == "") {
 		k.fault("reports.user", "reports.user and reports.password_file go together")

@@ -31,7 +31,7 @@ var theJournal = Journal{
 
 var theReports = Reports{
 	Enabled: true, Standing: map[string]int64{"waiting": 3, "put_off": 2, "unknown": 1}, Unsent: now.Add(-2 * time.Hour), WaitForDNS: 4, Suppressed: 5,
-	Tries: map[string]uint64{"lost": 6}, Bounces: 7, DroppedRows: 8, DroppedOthers: 9,
+	Tries: map[string]uint64{"lost": 6}, Bounces: 7, DroppedRows: 8, DroppedOthers: 9, DroppedFailures: 10,
 }
 
 // newMetrics are those of a daemon under some rules.

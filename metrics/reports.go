@@ -20,6 +20,7 @@ type Reports struct {
 	Tries                      map[string]uint64 // mails of this process, by reportTries
 	Bounces                    uint64            // notifications that this process took
 	DroppedRows, DroppedOthers uint64            // messages
+	DroppedFailures            uint64            // messages that are in no failure report
 }
 
 // The closed sets of labels.
@@ -36,7 +37,7 @@ var (
 	descReportsNone    = describe("alignd_reports_suppressed_addresses", "Addresses that get no reports for a while, as they refused one or one came back.")
 	descReportTries    = describe("alignd_report_tries_total", "Mails with a report that were offered to the relay, by what became of them.", "result")
 	descReportBounces  = describe("alignd_report_bounces_total", "Notifications about a report that came through the milter, delays included.")
-	descReportsDropped = describe("alignd_report_messages_dropped_total", "Messages that are in no report, as a day had too many rows, or one organization too many reports.", "bound")
+	descReportsDropped = describe("alignd_report_messages_dropped_total", "Messages that are in no report, as a day had too many rows, or one organization too many reports, or in no failure report, as limits were reached.", "bound")
 
 	reportDescriptors = []*prometheus.Desc{descReportsOn, descReportsAt, descReportsUnsent, descReportsDNS, descReportsNone, descReportTries,
 		descReportBounces, descReportsDropped}
@@ -58,4 +59,5 @@ func (s *state) reports(counter, gauge emit) {
 	counter(descReportBounces, float64(r.Bounces))
 	counter(descReportsDropped, float64(r.DroppedRows), "rows")
 	counter(descReportsDropped, float64(r.DroppedOthers), "reports")
+	counter(descReportsDropped, float64(r.DroppedFailures), "failures")
 }

@@ -15,7 +15,7 @@ func TestReportsAreTold(t *testing.T) {
 	}{
 		{name: "all at once", is: theReports, want: map[string]float64{"alignd_reports_enabled": 1, "alignd_reports{waiting}": 3, "alignd_reports{put_off}": 2, "alignd_reports{unknown}": 1,
 			"alignd_reports{given_up}": 0, "alignd_reports_oldest_unsent_seconds": 7200, "alignd_reports_waiting_for_dns": 4, "alignd_reports_suppressed_addresses": 5,
-			"alignd_report_tries_total{lost}": 6, "alignd_report_bounces_total": 7, "alignd_report_messages_dropped_total{rows}": 8, "alignd_report_messages_dropped_total{reports}": 9}},
+			"alignd_report_tries_total{lost}": 6, "alignd_report_bounces_total": 7, "alignd_report_messages_dropped_total{rows}": 8, "alignd_report_messages_dropped_total{reports}": 9, "alignd_report_messages_dropped_total{failures}": 10}},
 		{name: "none are sent", want: map[string]float64{"alignd_reports_enabled": 0, "alignd_reports{sent}": 0, "alignd_reports_oldest_unsent_seconds": 0, "alignd_report_tries_total{sent}": 0}},
 		{name: "a clock that was set back", is: Reports{Enabled: true, Unsent: now.Add(time.Hour)}, want: map[string]float64{"alignd_reports_oldest_unsent_seconds": 0}},
 	} {

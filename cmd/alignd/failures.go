@@ -43,13 +43,20 @@ func (w *failureWatch) Note(r *record.Record, h *header.Fields) func(bool) {
 	return nil
 }
 
-// startFailures has f hear of what is due, where failure reports are on. All hosts share
-// the key of redaction, which is drawn once.
-func startFailures(ctx context.Context, st *state.State, f *filter.Filter, s *send.Settings, ended *sync.WaitGroup) {
+// left is how many messages are in no failure report, as a limit was reached.
+func (w *failureWatch) left() uint64 {
+	if holder := w.holder.Load(); holder != nil {
+		return uint64(holder.Left())
+	}
+	return 0
+}
+
+// start has f hear of what is due, where failure reports are on. All hosts share the key
+// of redaction, which is drawn once.
+func (w *failureWatch) start(ctx context.Context, st *state.State, f *filter.Filter, s *send.Settings, ended *sync.WaitGroup) {
 	if s.Failures.Every <= 0 {
 		return
 	}
-	w := &failureWatch{}
 	f.ReportFailures(w)
 	ended.Go(func() {
 		guarded(s.Log, "failure reports", func() {

@@ -50,8 +50,9 @@ type reporter struct {
 	ended  sync.WaitGroup
 	sender atomic.Pointer[send.Sender] // nil until the store answers
 	// notices are notifications that came through the milter.
-	notices chan incoming
-	log     *slog.Logger
+	notices  chan incoming
+	log      *slog.Logger
+	failures failureWatch
 }
 
 // startReporter sends what the journal counts. Without a state there is nothing to send.
@@ -69,7 +70,7 @@ func startReporter(cfg *config.Config, m *memory, f *filter.Filter, dns resolver
 	r.cancel = cancel
 	// A restart finds its own lease again, and no two processes have one spool.
 	s.Holder += fmt.Sprintf(" %x", m.spool.ID())
-	startFailures(ctx, m.state, f, &s, &r.ended)
+	r.failures.start(ctx, m.state, f, &s, &r.ended)
 	id := reportIdentity(cfg)
 	r.ended.Go(func() { guarded(log, "looking at what reports need", func() { tellReady(ctx, dns, id, log) }) })
 	r.ended.Go(func() { guarded(log, "taking notifications about reports", func() { r.takeNotices(ctx, log) }) })
@@ -102,6 +103,7 @@ func (r *reporter) health(m *memory) metrics.Reports {
 	}
 	all := metrics.Reports{Enabled: true}
 	all.DroppedRows, all.DroppedOthers = m.state.Dropped()
+	all.DroppedFailures = r.failures.left()
 	sender := r.sender.Load()
 	if sender == nil {
 		return all

@@ -142,22 +142,32 @@ func typeOf(s *evidence.Signature) Type {
 	return Signature
 }
 
+// maxMarks is how many fields of a name IsReport looks at; ours.
+const maxMarks = 10
+
 // IsReport reports whether a message is a report or a notification itself, or was sent by
 // a program for its own sake: no report is sent about these, else two sites could write to
 // each other for ever (RFC 5965 section 6, RFC 3834 section 2).
+//
+// So is what has more of these fields than anybody needs, as nobody is to make us look at
+// thousands of them.
 func IsReport(h *header.Fields) bool {
-	for _, at := range h.Named("Auto-Submitted") {
+	auto, kinds, subjects := h.Named("Auto-Submitted"), h.Named("Content-Type"), h.Named("Subject")
+	if len(auto) > maxMarks || len(kinds) > maxMarks || len(subjects) > maxMarks {
+		return true
+	}
+	for _, at := range auto {
 		if word(h.At(at).Value()) != "no" {
 			return true
 		}
 	}
-	for _, at := range h.Named("Content-Type") {
+	for _, at := range kinds {
 		switch w := word(h.At(at).Value()); {
 		case w == "multipart/report", w == "message/feedback-report", strings.HasSuffix(w, "/delivery-status"):
 			return true
 		}
 	}
-	for _, at := range h.Named("Subject") { // RFC 9990 section 3.5.2
+	for _, at := range subjects { // RFC 9990 section 3.5.2
 		if strings.HasPrefix(word(h.At(at).Value()), "report domain:") {
 			return true
 		}

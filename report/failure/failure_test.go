@@ -321,6 +321,34 @@ func TestHostileValuesStayInTheirFields(t *testing.T) {
 	}
 }
 
+// Each field takes a time that grows with its length at most.
+func TestHostileFieldsCostLittle(t *testing.T) {
+	r := forged(nil)
+	for name, value := range map[string]string{
+		"quotes":    strings.Repeat(`\"@`, 30000),
+		"at signs":  strings.Repeat(`@`, 100000),
+		"addresses": strings.Repeat(`a@b `, 30000),
+		"one word":  strings.Repeat(`a`, 100000) + "@" + strings.Repeat("b", 100000),
+		"dots":      strings.Repeat("a@"+strings.Repeat("b.", 100), 400),
+		"tags":      strings.Repeat("b=;", 30000),
+	} {
+		h := fields("From:"+value, "To:"+value, "Cc:"+value, "Sender:"+value, "Reply-To:"+value, "DKIM-Signature:"+value, "Date:"+value, "Content-Type:"+value)
+		began := time.Now()
+		Make(r, h, DMARC, key)
+		if took := time.Since(began); took > 200*time.Millisecond {
+			t.Errorf("%s: %v", name, took)
+		}
+	}
+	var h header.Fields
+	for range 10000 {
+		h.Add([]byte("Content-Type"), []byte(strings.Repeat("(", 500)))
+	}
+	began := time.Now()
+	if !IsReport(&h) || time.Since(began) > 50*time.Millisecond {
+		t.Errorf("10,000 fields: %v", time.Since(began))
+	}
+}
+
 func checkLines(t *testing.T, mail string) {
 	t.Helper()
 	for line := range strings.SplitSeq(strings.TrimSuffix(mail, "\r\n"), "\r\n") {

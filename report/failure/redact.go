@@ -24,6 +24,8 @@ const (
 	maxSigned    = 10 // DKIM-Signature fields
 	maxTag       = 2000
 	maxValue     = 64 << 10 // octets of one field that are looked at
+	maxLocal     = 320      // octets of a local part, or of a domain, that are
+	maxTried     = 200      // places of one field that may be an address
 )
 
 // Redactor puts keyed hashes in the place of local parts (RFC 6590 section 3). One local
@@ -72,12 +74,16 @@ func (r *Redactor) identity(auid string) string {
 // all the rest: names, comments, encoded words.
 func (r *Redactor) addresses(value []byte) (list []string) {
 	value = value[:min(len(value), maxValue)]
+	tried := 0
 	for i, c := range value {
-		if c != '@' || len(list) >= maxAddresses {
+		if c != '@' {
 			continue
 		}
+		if tried++; tried > maxTried || len(list) >= maxAddresses {
+			break
+		}
 		end := i + 1
-		for end < len(value) && isHost(value[end]) {
+		for end < len(value) && end-i < maxLocal && isHost(value[end]) {
 			end++
 		}
 		if a := r.address(string(value[localStart(value, i):end])); a != "" && !slices.Contains(list, a) {
@@ -92,16 +98,18 @@ func isHost(c byte) bool {
 	return c == '.' || c == '-' || c == '_' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z' || c >= 0x80
 }
 
-// localStart is where the local part before the "@" at i begins.
+// localStart is where the local part before the "@" at i begins. None of it is told, so
+// one that is too long is cut.
 func localStart(value []byte, i int) int {
+	least := max(0, i-maxLocal)
 	if i > 0 && value[i-1] == '"' {
-		for j := i - 2; j >= 0; j-- {
+		for j := i - 2; j >= least; j-- {
 			if value[j] == '"' && (j == 0 || value[j-1] != '\\') {
 				return j
 			}
 		}
 	}
-	for i > 0 && !strings.ContainsRune(" \t\r\n<>,;:()[]\"@", rune(value[i-1])) {
+	for i > least && !strings.ContainsRune(" \t\r\n<>,;:()[]\"@", rune(value[i-1])) {
 		i--
 	}
 	return i

@@ -44,6 +44,7 @@ type Holder struct {
 	deserving atomic.Pointer[map[string]bool]
 	caught    chan caught
 	left      atomic.Int64 // messages that are in no report, as a limit was reached
+	said      int64        // of these, those that the log has
 	failed    sync.Once    // a panic was told
 
 	mu      sync.Mutex
@@ -284,12 +285,12 @@ func (h *Holder) gathered() map[[32]byte]int64 {
 	return list
 }
 
-// Left is how many messages are in no failure report since the last call, as a limit
-// was reached.
-func (h *Holder) Left() int64 { return h.left.Swap(0) }
+// Left is how many messages are in no failure report, as a limit was reached.
+func (h *Holder) Left() int64 { return h.left.Load() }
 
 func (h *Holder) say() {
-	if n := h.Left(); n > 0 {
-		h.log.Info("messages are in no failure report, as limits were reached", "messages", n)
+	if n := h.Left(); n > h.said {
+		h.log.Info("messages are in no failure report, as limits were reached", "messages", n-h.said)
+		h.said = n
 	}
 }
