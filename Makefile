@@ -164,8 +164,8 @@ sbom: static ## build/deb/alignd_VERSION_OS_ARCH.cdx.json and .modules.txt: what
 release: ## build/release: packages, binaries and bills of materials of each machine, and SHA256SUMS
 	rm -rf build/release
 	@for arch in amd64 arm64; do \
-		$(MAKE) deb sbom DEBDIR=build/release ARCH=$$arch && \
-		$(MAKE) sbom DEBDIR=build/release ARCH=$$arch OS=freebsd || exit 1; \
+		$(MAKE) deb sbom VERSION=$(VERSION) DEBDIR=build/release ARCH=$$arch && \
+		$(MAKE) sbom VERSION=$(VERSION) DEBDIR=build/release ARCH=$$arch OS=freebsd || exit 1; \
 		for os in linux freebsd; do \
 			mv build/release/$$os-$$arch/alignd build/release/alignd_$(VERSION)_$${os}_$$arch && rmdir build/release/$$os-$$arch || exit 1; \
 		done; \

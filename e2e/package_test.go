@@ -204,8 +204,9 @@ func packageUpgrades(t *testing.T, d *debian) {
 }
 
 // packageIsCarefulWithAFault: a version that does not take the configuration is not
-// started, and the upgrade says so.
+// started, and the upgrade says so; and it tells of a unit that hides the package's.
 func packageIsCarefulWithAFault(t *testing.T, d *debian) {
+	d.must("sed s,/usr/bin,/usr/local/bin, /lib/systemd/system/alignd.service >/etc/systemd/system/alignd.service")
 	d.must("cp -p /etc/alignd/alignd.yaml /root/ && echo 'nonsense: 1' >>/etc/alignd/alignd.yaml")
 	pid := d.service.PID()
 	d.called()
@@ -214,6 +215,10 @@ func packageIsCarefulWithAFault(t *testing.T, d *debian) {
 	if !strings.Contains(said, "does not take the configuration") || !strings.Contains(said, "nonsense") || d.service.PID() != pid {
 		t.Errorf("it says %q, and process %d became %d", said, pid, d.service.PID())
 	}
+	if !strings.Contains(said, "of make install, stands before") {
+		t.Errorf("it does not tell of the unit that make install left: %q", said)
+	}
+	d.must("rm /etc/systemd/system/alignd.service")
 	d.must("mv /root/alignd.yaml /etc/alignd/ && alignd config check && alignd probe")
 }
 

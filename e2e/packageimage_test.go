@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v4"
+
 	"alignd/e2e/daemon"
 )
 
@@ -141,5 +143,48 @@ func imageFilters(t *testing.T, root string, c imageConfig) {
 	}
 	if _, err := os.Stat(filepath.Join(root, "var/lib/alignd/journal")); err != nil {
 		t.Errorf("there is no journal: %v", err)
+	}
+}
+
+// TestComposeFile: no engine reads it here, so what the page promises of it is looked for
+// in its text: alignd has no rights and no port, and what is mounted and built is there.
+func TestComposeFile(t *testing.T) {
+	const dir = "../packaging/container"
+	var file struct {
+		Services map[string]struct {
+			Build       struct{ Context, Dockerfile string }
+			Image       string
+			NetworkMode string   `yaml:"network_mode"`
+			ReadOnly    bool     `yaml:"read_only"`
+			CapDrop     []string `yaml:"cap_drop"`
+			SecurityOpt []string `yaml:"security_opt"`
+			Ports       []string
+			Volumes     []string
+		}
+		Volumes map[string]any
+	}
+	if err := yaml.Unmarshal(readFile(t, filepath.Join(dir, "compose.yaml")), &file); err != nil {
+		t.Fatal(err)
+	}
+	postfix, alignd := file.Services["postfix"], file.Services["alignd"]
+	for what, holds := range map[string]bool{
+		"alignd is what make container builds": alignd.Image == "localhost/alignd:latest",
+		"it is reached from Postfix alone":     alignd.NetworkMode == "service:postfix" && len(alignd.Ports) == 0,
+		"it has no rights":                     alignd.ReadOnly && slices.Equal(alignd.CapDrop, []string{"ALL"}) && slices.Equal(alignd.SecurityOpt, []string{"no-new-privileges:true"}),
+		"Postfix takes mail":                   slices.Equal(postfix.Ports, []string{"25:25"}),
+	} {
+		if !holds {
+			t.Errorf("it does not hold that %s", what)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, postfix.Build.Context, postfix.Build.Dockerfile)); err != nil {
+		t.Error(err)
+	}
+	for _, volume := range slices.Concat(postfix.Volumes, alignd.Volumes) {
+		from, _, _ := strings.Cut(volume, ":")
+		_, named := file.Volumes[from]
+		if _, err := os.Stat(filepath.Join(dir, from)); err != nil && !named {
+			t.Errorf("%s is neither a volume nor there", from)
+		}
 	}
 }
