@@ -114,6 +114,9 @@ func TestEachDifferenceIsNamed(t *testing.T) {
 		{name: "a signature that they do not want", theirs: []string{"dkim=policy header.d=bank.example"}, text: "dkim:policy/pass", kind: "dkim-their-policy", right: Either},
 		{name: "another word for what does not verify", change: failing(func(*evidence.Message) {}), theirs: []string{"dkim=neutral header.d=bank.example"},
 			text: "dkim:neutral/fail", kind: "dkim-word", right: Ours},
+		{name: "another word for a key that is not there", change: func(ev *evidence.Message) {
+			ev.DKIM[0].Result, ev.DKIM[0].FailedOn, ev.DKIM[0].Reason = evidence.PermError, evidence.FailedKey, "no key"
+		}, theirs: []string{"dkim=fail header.d=bank.example"}, text: "dkim:fail/permerror", kind: "dkim-word", right: Ours},
 		{name: "they found no SPF record", change: func(ev *evidence.Message) { ev.SPF.MailFrom.Record = "v=spf1 +all" }, theirs: []string{"spf=none"},
 			text: "spf:none/pass", kind: "spf-record-found", right: Untold},
 		{name: "a filter that looks at SPF alone", change: func(ev *evidence.Message) { ev.SPF.MailFrom.Result, ev.DMARC[0].DKIMAligned = evidence.Fail, true },

@@ -134,7 +134,7 @@ var spfRules = []rule{
 		},
 		cause: "the SPF record has an error of syntax"},
 	{id: "spf-temporary", methods: []string{SPF}, right: Untold, section: "RFC 7208 section 2.6.6", holds: temporary,
-		cause: "DNS answered one of both and not the other"},
+		cause: "DNS gave one of both no answer, or the other one takes none for an answer"},
 	{id: "spf-macros", methods: []string{SPF}, right: Untold, section: "RFC 7208 section 7",
 		holds: func(about *situation, _ *Pair) bool {
 			c := about.ev.ReportedSPF()
@@ -177,14 +177,19 @@ var dkimRules = []rule{
 	{id: "dkim-expired", methods: []string{DKIM}, right: Either, section: "RFC 6376 section 3.5",
 		holds: ours(evidence.FailedTime), cause: "the signature has expired, or was made in the future"},
 	{id: "dkim-temporary", methods: []string{DKIM}, right: Untold, section: "RFC 6376 section 6.1.2", holds: temporary,
-		cause: "DNS answered one of both and not the other"},
+		cause: "DNS gave one of both no answer, or the other one takes none for an answer"},
 	{id: "dkim-leading-space", methods: []string{DKIM}, right: Untold, section: "RFC 6376 section 3.4.1",
 		holds: ours(evidence.FailedTransport), cause: "the MTA does not hand on what simple signs"},
+	{id: "dkim-word", methods: []string{DKIM}, right: Ours, section: "RFC 8601 section 2.7.1",
+		holds: func(_ *situation, p *Pair) bool {
+			return !p.either(evidence.Pass) && !p.either(evidence.None) && !p.either(evidence.TempError) && p.Ours != Absent
+		},
+		cause: "it verifies for neither of both, and they have other words for why"},
 	{id: "dkim-untried", methods: []string{DKIM}, right: Either, section: "RFC 6376 section 6.1",
 		holds: func(_ *situation, p *Pair) bool {
 			return p.Theirs == string(evidence.None) && p.sig != nil
 		},
-		cause: "the other filter tried no signature"},
+		cause: "the other filter tells of no signature that it tried"},
 	{id: "dkim-no-key", methods: []string{DKIM}, right: Untold, section: "RFC 6376 section 6.1.2",
 		holds: ours(evidence.FailedKey, "no key"), cause: "alignd found no key; the other filter may have had it in a cache"},
 	{id: "dkim-key", methods: []string{DKIM}, right: Ours, section: "RFC 6376 section 6.1.2",
@@ -202,11 +207,6 @@ var dkimRules = []rule{
 			return p.Ours == string(evidence.Pass) && (p.Theirs == string(evidence.Fail) || p.Theirs == string(evidence.Neutral) || p.Theirs == string(evidence.PermError))
 		},
 		cause: "the signature verifies with the published key"},
-	{id: "dkim-word", methods: []string{DKIM}, right: Ours, section: "RFC 8601 section 2.7.1",
-		holds: func(_ *situation, p *Pair) bool {
-			return p.Ours == string(evidence.Fail) && p.Theirs != string(evidence.Pass)
-		},
-		cause: "it does not verify for either of both; what fails verification is fail"},
 	{id: "dkim-changed", methods: []string{DKIM}, right: Untold, section: "RFC 6376 section 6.1.3",
 		holds: func(_ *situation, p *Pair) bool {
 			return p.Theirs == string(evidence.Pass) && p.sig != nil && (p.sig.FailedOn == evidence.FailedBody || p.sig.FailedOn == evidence.FailedHeader)
@@ -239,7 +239,7 @@ var dmarcRules = []rule{
 	{id: follows, methods: []string{DMARC},
 		holds: func(about *situation, p *Pair) bool { return about.identifier(p) != nil }},
 	{id: "dmarc-temporary", methods: []string{DMARC}, right: Untold, section: "RFC 9989 section 5.3.6", holds: temporary,
-		cause: "DNS answered one of both and not the other"},
+		cause: "DNS gave one of both no answer, or the other one takes none for an answer"},
 	{id: "dmarc-tree-walk", methods: []string{DMARC}, right: Ours, section: "RFC 9989 section 4.10",
 		holds: func(about *situation, p *Pair) bool {
 			return about.d != nil && about.d.Discovery == evidence.TreeWalk && about.d.Divergence != nil && string(about.d.Divergence.Result) == p.Theirs
@@ -326,5 +326,5 @@ var otherRules = []rule{
 		holds: func(_ *situation, p *Pair) bool { return p.Ours == string(evidence.Fail) },
 		cause: "the chain fails here; explain tells on what"},
 	{id: "iprev-temporary", methods: []string{IPRev}, right: Untold, section: "RFC 8601 section 3", holds: temporary,
-		cause: "DNS answered one of both and not the other"},
+		cause: "DNS gave one of both no answer, or the other one takes none for an answer"},
 }

@@ -85,6 +85,10 @@ func shadowCorpus(t *testing.T) []shadowMessage {
 			open:   []string{"spf-syntax fail/permerror"},
 			rspamd: []string{"spf-syntax pass/permerror", "follows-spf-syntax pass/fail"}},
 		{name: "a body changed on the way", domain: "changed.example.com", sign: signer(strong, 1), zone: noSPF + goodPolicy + strongKey},
+		{name: "an SPF record that is not answered", domain: "servfail.example.com", zone: "{d} SERVFAIL\n" + goodPolicy,
+			open: []string{"spf-temporary fail/temperror", "dmarc-temporary fail/temperror"}},
+		{name: "a signature with a key that is not there", domain: "nokey.example.com", sign: signer(strong, 0), zone: noSPF + goodPolicy,
+			open: []string{"dkim-word fail/permerror"}, rspamd: []string{"dkim-untried none/permerror"}},
 		{name: "a forged field", domain: "forged.example.com", front: "Authentication-Results: mx.here.test; dkim=pass header.d={d}; spf=pass smtp.mailfrom={d}; dmarc=pass header.from={d}\n",
 			zone: goodSPF + goodPolicy, client: "198.51.100.66"},
 	}
