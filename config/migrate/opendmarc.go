@@ -23,10 +23,10 @@ func init() {
 		{name: "DomainWhitelistFile", do: domainWhitelistFile},
 		none("DomainWhitelistSize", "alignd's lists have no size"),
 		none("EnableCoredumps", byUnit),
-		{name: "FailureReports", do: onlyTrue("this file's mail to domain owners about single messages is not taken over; docs/reports.md says which reports alignd sends, and how they are switched on")},
-		none("FailureReportsBcc", "see FailureReports"),
-		none("FailureReportsOnNone", "see FailureReports"),
-		none("FailureReportsSentBy", "see FailureReports; alignd's reports come from reports.from"),
+		{name: "FailureReports", do: failureReports},
+		none("FailureReportsBcc", "alignd sends no copies of its reports; it keeps what was sent for reports.keep_sent"),
+		none("FailureReportsOnNone", "the domain's record alone says for which messages it wants a failure report (fo, RFC 9991)"),
+		changed("FailureReportsSentBy", "reports", "all reports of alignd come from reports.from, whose domain needs MX, SPF and DKIM"),
 		changed("HistoryFile", "journal", "alignd keeps a record of each message in its journal, below /var/lib/alignd, and makes aggregate reports of it by itself once reports.from is set; opendmarc-import and opendmarc-reports are not needed then"),
 		{name: "HoldQuarantinedMessages", do: booleanOnly},
 		{name: "IgnoreAuthenticatedClients", do: authenticatedClients, unset: func(*importer) note {
@@ -45,7 +45,7 @@ func init() {
 		{name: "RejectFailures", do: booleanOnly},
 		{name: "RejectMultiValueFrom", do: booleanOnly},
 		{name: "RejectString", do: rejectString},
-		none("ReportCommand", "reports go to reports.relay, by default the MTA of this host over SMTP"),
+		changed("ReportCommand", "reports", "reports go to reports.relay, by default the MTA of this host over SMTP; sendmail:/usr/sbin/sendmail is a program"),
 		{name: "RequiredHeaders", do: booleanOnly},
 		changed("Socket", "listen", ownPlace),
 		{name: "SoftwareHeader", do: onlyTrue(noSoftware)},
@@ -80,6 +80,17 @@ func authenticatedClients(in *importer, s setting) note {
 	return in.take(s, note{kind: Taken, key: "not_judged.authenticated", why: why}, pair{"not_judged.authenticated", on})
 }
 
+// failureReports are not switched on by an import: they disclose more than the rest.
+func failureReports(in *importer, s setting) note {
+	switch on, ok := boolean(s.value); {
+	case !ok:
+		return in.noBoolean(s)
+	case on:
+		return note{kind: Changed, key: "reports", why: "not switched on by itself: once reports.from is set, reports.failure.to: [deserving] sends them to the ruf of domains whose mail passes here, and to nobody else; read docs/privacy.md before"}
+	}
+	return note{kind: Taken, key: "reports", why: "alignd sends none either (reports.failure.to is empty)"}
+}
+
 func spfResults(in *importer, s setting) note {
 	if _, ok := boolean(s.value); !ok {
 		return in.noBoolean(s)
@@ -109,8 +120,8 @@ func ignoreMailTo(in *importer, s setting) note {
 }
 
 func publicSuffixList(in *importer, s setting) note {
-	return in.take(s, note{kind: Changed, key: "compare_discovery", why: "alignd finds the Organizational Domain by the DNS Tree Walk (RFC 9989 section 4.10), and the log tells where a Public Suffix List, which alignd carries, gives another one. discovery: psl keeps the old way"},
-		pair{"compare_discovery", true})
+	return in.take(s, note{kind: Taken, key: "discovery", why: "the Organizational Domain is found by a Public Suffix List, which alignd carries; that file is not read. RFC 9989 finds it by the DNS Tree Walk: the log tells where that gives another one (compare_discovery), and without these two lines it holds"},
+		pair{"discovery", "psl"}, pair{"compare_discovery", true})
 }
 
 func rejectString(in *importer, s setting) note {
@@ -152,8 +163,8 @@ func (in *importer) failures() {
 	s := in.of("opendmarc", reject)
 	switch {
 	case refusing:
-		in.amend(s, in.take(s, note{kind: Taken, key: "honor", why: "what fails is refused where the domain's policy is reject, and put off with 451 where DNS failed"},
-			pair{"honor.reject", "reject"}, pair{"temperror.unresolved", "tempfail"}, pair{"temperror.policy_unknown", "tempfail"}))
+		in.amend(s, in.take(s, note{kind: Taken, key: "honor", refuses: true, why: "what fails is refused where the domain's policy is reject. Where it cannot be told yet, as DNS failed, alignd answers 451 where opendmarc refused for good; np of the policy, which opendmarc does not know, may refuse mail from names that do not exist (RFC 9989 section 4.7)"},
+			pair{"honor.reject", "reject"}, pair{"temperror.unresolved", "tempfail"}, pair{"temperror.policy_unknown", "accept"}))
 	default:
 		in.amend(s, in.take(s, note{kind: Taken, key: "honor", why: "opendmarc only writes results and lets everything in, so does this configuration. To do as the senders' policies say, take out honor, from and temperror below"},
 			pair{"honor.reject", "accept"}, pair{"honor.quarantine", "accept"},
@@ -199,7 +210,7 @@ func (in *importer) brokenFrom() {
 		in.amend(s, in.take(s, note{kind: Changed, key: "from", why: "a message without From, with several, or with one that cannot be read is refused; other fields (Date, To, Subject, Message-ID, ...) are not counted"},
 			pair{"from.missing", "reject"}, pair{"from.several", "reject"}, pair{"from.empty", "reject"}, pair{"from.unparsable", "reject"}))
 	case refusing:
-		in.amend(s, note{kind: Changed, key: "from", refuses: true, why: "opendmarc lets a message in that has no From or several; alignd refuses it, as else it would go round every policy (RFC 9989 section 11.5). from: {missing: accept, several: accept} keeps the old way"})
+		in.amend(s, note{kind: Changed, key: "from", refuses: true, why: "opendmarc lets a message in whose From is missing, repeated or unreadable; alignd refuses the first two, as else they would go round every policy (RFC 9989 section 11.5), and judges every domain in the last. from: {missing: accept, several: accept, unparsable: accept} keeps the old way"})
 	default:
 		in.amend(s, in.take(s, note{kind: Taken, key: "from", why: "a From that is missing, repeated or broken is let in"},
 			pair{"from.missing", "accept"}, pair{"from.several", "accept"}, pair{"from.empty", "accept"}, pair{"from.unparsable", "accept"}))

@@ -73,7 +73,8 @@ func (r *Result) head(b *strings.Builder) {
 		b.WriteString(comment("", fmt.Sprintf("%d of them say REFUSES MORE: alignd will refuse or put off mail that was let in.", refuses)))
 	}
 	b.WriteString("\n# Refuses nothing and marks nothing; the log says what would have been done. To switch, take\n" +
-		"# this line out, then \"alignd reload\".\nmode: monitor\n")
+		"# this line out, then \"alignd reload\". To run beside the filters that are there, add compare_with\n" +
+		"# with the id that they write (docs/shadow.md).\nmode: monitor\n")
 }
 
 // comment is what became of one option.
