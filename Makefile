@@ -33,7 +33,7 @@ MAINTAINER ?= $(shell packaging/version maintainer)
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test faults shadow million ten-million unit scores lint cross fmt e2e fuzz bench deb static sbom release container packages \
+.PHONY: help build demo test faults shadow compare million ten-million unit scores lint cross fmt e2e fuzz bench deb static sbom release container packages \
 	install uninstall clean
 
 help: ## this list
@@ -114,6 +114,13 @@ shadow: ## alignd behind real filters: opendkim and opendmarc, rspamd; each plan
 	go test -c -o build/e2e.test ./e2e
 	cd e2e && $(ROOT) env ALIGND_E2E=1 ALIGND_SHADOW=1 ALIGND_BINARY=$(CURDIR)/build/alignd \
 		$(CURDIR)/build/e2e.test -test.v -test.run '^TestShadow' -test.timeout 5m
+
+# Root is needed for namespaces of its own. mox is left out where its module cannot be fetched.
+compare: ## docs/compare.md: what other filters say of the messages of the cases
+	e2e/install shadow
+	go build $(GOBUILD) -o build/ ./cmd/alignd ./e2e/compare
+	@rm -f build/mox; cd e2e/compare/mox && go build -trimpath -o $(CURDIR)/build/mox . || echo "mox is left out"
+	$(ROOT) build/compare -alignd build/alignd $$(test -x build/mox && echo -mox build/mox) -write docs/compare.md
 
 # The journal is kept in JOURNAL, if that is set, and used again.
 million: RECORDS = 1000000

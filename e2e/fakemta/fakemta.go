@@ -27,6 +27,8 @@ type Options struct {
 	// Old offers neither no-reply bits nor the leading-space bit, like
 	// Postfix with milter_protocol=2.
 	Old bool
+	// NoSkip does not offer SMFIP_SKIP, whose answer go-milter's client cannot read.
+	NoSkip bool
 	// Timeout is how long it waits for an answer; 0 is a minute.
 	Timeout time.Duration
 }
@@ -51,6 +53,7 @@ const (
 	allActions  = milter.OptAction(0x1ff)
 	allProtocol = milter.OptProtocol(0x1fffff)
 	leadingWSP  = milter.OptProtocol(1 << 20) // SMFIP_HDR_LEADSPC
+	skip        = milter.OptProtocol(1 << 10) // SMFIP_SKIP
 )
 
 // Dial begins a session of peer. A milter that is away is not an error: the
@@ -60,6 +63,9 @@ func Dial(opt Options, peer mta.Peer) *Session {
 	mask := allProtocol
 	if opt.Old {
 		mask = 0
+	}
+	if opt.NoSkip {
+		mask &^= skip
 	}
 	patience := opt.Timeout
 	if patience == 0 {
