@@ -109,7 +109,10 @@ func (in *importer) hostsOf(items []item) hosts {
 			yes = append(yes, p)
 		case text == "" || strings.ContainsAny(text, "/:") || looksLikeAddress(text):
 			h.unread++
-			in.warn(it.setting, "%s: %s is neither address, network nor host name", it.name, quoted(it.text))
+			if !strings.Contains(err.Error(), "bits beyond") {
+				err = fmt.Errorf("%s is neither address, network nor host name", quoted(it.text))
+			}
+			in.warn(it.setting, "%s: %v", it.name, err)
 		default:
 			h.names = append(h.names, it.text)
 		}
@@ -124,21 +127,23 @@ func (in *importer) hostsOf(items []item) hosts {
 
 func looksLikeAddress(s string) bool { return strings.Trim(s, "0123456789.") == "" }
 
-// prefix reads an address or a network. Bits beyond the length are cut off, as the
-// filters that are read here do when they compare.
+// prefix reads an address or a network. Bits beyond the length are a fault: opendkim
+// and its kin look a network up by its text, and so never find such a one.
 func prefix(s string) (netip.Prefix, error) {
 	if ip, err := netip.ParseAddr(s); err == nil && ip.Zone() == "" {
 		ip = ip.Unmap()
 		return netip.PrefixFrom(ip, ip.BitLen()), nil
 	}
 	p, err := netip.ParsePrefix(s)
-	if err != nil {
+	switch {
+	case err != nil:
 		return p, err
-	}
-	if p.Addr().Is4In6() && p.Bits() >= 96 {
+	case p.Masked() != p:
+		return p, fmt.Errorf("%s has bits beyond its length, so no client is ever found in it; the network is %s", plain(s), p.Masked())
+	case p.Addr().Is4In6() && p.Bits() >= 96:
 		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 	}
-	return p.Masked(), nil
+	return p, nil
 }
 
 // without is a network less those that are cut out of it.

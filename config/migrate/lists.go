@@ -84,12 +84,17 @@ func (in *importer) networks() {
 		default:
 			n = in.notExempt(n, other, exempt, decider)
 		}
-		if more := l.notes(); more != "" {
-			n.refuses, n.why = true, n.why+"; "+more
-			n.kind = max(n.kind, Changed)
-		}
+		n = n.with(l.notes())
 		in.amend(l.setting, n)
 	}
+}
+
+// with adds what of a list is left out, so that mail which was let be is judged.
+func (n note) with(more string) note {
+	if more != "" {
+		n.refuses, n.why, n.kind = true, n.why+"; "+more, max(n.kind, Changed)
+	}
+	return n
 }
 
 // notExempt is about networks that only a filter that does not decide lets be.
@@ -143,7 +148,7 @@ func (in *importer) takeMore(s setting, n note, path string, values []string) no
 // in more than before.
 func (in *importer) vouchers() {
 	var clients, ptr []string
-	var from []setting
+	var from []hostList
 	for _, l := range in.lists {
 		if l.filter != "policyd-spf" {
 			continue
@@ -154,13 +159,13 @@ func (in *importer) vouchers() {
 				nets = append(nets, p)
 			}
 		}
-		names := l.names
+		names, more := l.names, ""
 		if l.setting.name != "Domain_Whitelist_PTR" {
-			names = nil
+			names, more = nil, l.notes()
 		}
 		switch {
 		case len(nets)+len(names) == 0:
-			in.amend(l.setting, note{kind: Taken, key: "not_judged.loopback", why: "loopback is not judged in any case (not_judged.loopback)"})
+			in.amend(l.setting, note{kind: Taken, key: "not_judged.loopback", why: "loopback is not judged in any case (not_judged.loopback)"}.with(more))
 		case !in.refusesBySPF():
 			in.amend(l.setting, note{kind: Taken, why: "SPF alone refuses nothing, so nobody needs an exception"})
 		case in.refusesByDMARC():
@@ -170,16 +175,20 @@ func (in *importer) vouchers() {
 			for _, name := range names {
 				ptr = append(ptr, name, "."+name)
 			}
-			from = append(from, l.setting)
+			from = append(from, l)
 		}
 	}
 	if len(from) == 0 {
 		return
 	}
-	n := in.take(from[0], note{kind: Changed, key: "exceptions", why: "an exception lets mail of these hosts in; unlike before SPF is checked and its result written. Where they are relays of yours, trusted_relays is better: the client behind them is checked"},
+	n := in.take(from[0].setting, note{kind: Changed, key: "exceptions", why: "an exception lets mail of these hosts in; unlike before SPF is checked and its result written. Where they are relays of yours, trusted_relays is better: the client behind them is checked"},
 		pair{"exceptions", vouched(clients, ptr)})
-	for _, s := range from {
-		in.amend(s, n)
+	for _, l := range from {
+		if l.setting.name == "Domain_Whitelist_PTR" {
+			in.amend(l.setting, n)
+		} else {
+			in.amend(l.setting, n.with(l.notes()))
+		}
 	}
 }
 

@@ -3,6 +3,8 @@ package migrate
 import (
 	"errors"
 	"flag"
+	"math/rand/v2"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -112,6 +114,11 @@ func TestMeaning(t *testing.T) {
 		{name: "the first file has it where two differ", files: files{dmarc: "AuthservID a.example.com\nRejectFailures no\n", dkim: "AuthservID b.example.com\nMode v\n"}, want: map[string]string{"authserv_id": "a.example.com"}},
 		{name: "a network of opendkim alone is judged where opendmarc judges it", files: files{dmarc: "RejectFailures true\n", dkim: "PeerList 192.0.2.0/24\nMode v\n"}, want: map[string]string{"not_judged.networks": "[]"}},
 		{name: "a network of opendkim", files: files{dkim: "PeerList csl:192.0.2.0/24,!192.0.2.128/25\nMode v\n"}, want: map[string]string{"not_judged.networks": "[192.0.2.0/25]"}},
+		{name: "a network that nobody is ever found in", files: files{dkim: "PeerList csl:192.0.2.1/24,198.51.100.0/24\nMode v\n"}, want: map[string]string{"not_judged.networks": "[198.51.100.0/24]"}},
+		{name: "an exclusion of the same network, and one of all", files: files{dkim: "PeerList !192.0.2.0/24,192.0.2.0/24,2001:db8::/32,!::/0\nMode v\n"}, want: map[string]string{"not_judged.networks": "[2001:db8::/32]"}},
+		{name: "lines end as on other systems", files: files{dmarc: "\ufeffRejectFailures true\r\nAuthservID a.example.com\r\n"}, want: map[string]string{"honor.reject": "reject", "authserv_id": "a.example.com"}},
+		{name: "every client is nobody's network", files: files{dkim: "PeerList 0.0.0.0/0\nMode v\n"}, want: map[string]string{"not_judged.networks": "[]"}},
+		{name: "names in another case", files: files{dmarc: "rejectfailures TRUE\nHOLDQUARANTINEDMESSAGES yes\n"}, want: map[string]string{"honor.reject": "reject", "quarantine_as": "hold"}},
 		{name: "a whitelist lets in where only SPF refuses", files: files{spf: "Whitelist = 192.0.2.1\n"}, want: map[string]string{"not_judged.networks": "[]", "exceptions": "policyd-spf-hosts"}},
 		{name: "a whitelist lets no mail in that DMARC refused", files: files{spf: "Whitelist = 192.0.2.1\n", dmarc: "RejectFailures 1\n"}, want: map[string]string{"exceptions": "[]"}},
 	} {
@@ -186,6 +193,63 @@ func TestWhoseFileItIs(t *testing.T) {
 				t.Errorf("%v, %v, want %s", got, err, row.want)
 			}
 		})
+	}
+}
+
+// What docs/migrate.md shows is what is written.
+func TestExampleOfTheDocs(t *testing.T) {
+	page, err := os.ReadFile("../../docs/migrate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := strings.Join(strings.Fields(strings.ReplaceAll(text(t, imported(t, File{Name: "opendmarc.conf", Text: []byte("RejectFailures true\nHoldQuarantinedMessages true\n")})), "#", "")), " ")
+	seen := 0
+	for _, block := range strings.Split(string(page), "    # opendmarc.conf:")[1:] {
+		block, _, _ = strings.Cut(block, "\n\n")
+		seen++
+		if want := strings.Join(strings.Fields(strings.ReplaceAll(block, "#", "")), " "); !strings.Contains(made, want) {
+			t.Errorf("%q is not in %q", want, made)
+		}
+	}
+	if seen < 2 {
+		t.Errorf("only %d examples were found", seen)
+	}
+}
+
+// The networks that are left of a list are those that opendkim lets be, looked up as it
+// does: from the whole address to no bit of it, and the exclusion first.
+func TestNetworksAreThoseThatAreLetBe(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 300 {
+		entries := map[string]bool{}
+		var items []item
+		for range 1 + random.IntN(8) {
+			p, _ := netip.AddrFrom4([4]byte{192, 0, 2, byte(random.IntN(256))}).Prefix(24 + random.IntN(9))
+			text := p.String()
+			if random.IntN(2) == 0 {
+				text = "!" + text
+			}
+			entries[text] = true
+			items = append(items, item{text: text})
+		}
+		got := new(importer).hostsOf(items).networks
+		for last := range 256 {
+			addr := netip.AddrFrom4([4]byte{192, 0, 2, byte(last)})
+			want := false
+			for bits := 32; bits >= 0; bits-- {
+				p, _ := addr.Prefix(bits)
+				if entries["!"+p.String()] {
+					break
+				}
+				if entries[p.String()] {
+					want = true
+					break
+				}
+			}
+			if in := slices.ContainsFunc(got, func(p netip.Prefix) bool { return p.Contains(addr) }); in != want {
+				t.Fatalf("%v: %v is in %v: %v, want %v", entries, addr, got, in, want)
+			}
+		}
 	}
 }
 

@@ -33,7 +33,7 @@ func (in *importer) file(f File) error {
 
 // lines adds the settings of a file to src.
 func (in *importer) lines(src *source, name string, text []byte, depth int) {
-	for i, line := range strings.Split(string(text), "\n") {
+	for i, line := range strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n") {
 		s, ok := src.filter.parse(line)
 		if s.file, s.line = name, i+1; !ok {
 			if s.name != "" {
