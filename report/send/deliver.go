@@ -47,16 +47,27 @@ func (s *Sender) sendDue(ctx context.Context, first bool) error {
 			break
 		}
 		if !ok {
-			x.Next, x.Reason = s.now().Add(time.Hour), "limit of mails to one organization"
-			if s.now().Sub(x.Changed) > tryFor && x.Tries == 0 {
-				x.State = state.GivenUp
-			}
-			errs = append(errs, s.keep(ctx, state.Waiting, x))
+			errs = append(errs, s.overLimit(ctx, x))
 			continue
 		}
 		errs = append(errs, s.deliver(ctx, x))
 	}
 	return errors.Join(errs...)
+}
+
+// overLimit puts an item off whose organization has had its mails of the day.
+func (s *Sender) overLimit(ctx context.Context, x *state.Item) error {
+	x.Next, x.Reason = s.now().Add(time.Hour), "limit of mails to one organization"
+	p, err := s.state.Part(ctx, x.ID)
+	switch {
+	case errors.Is(err, state.ErrUnknown):
+		x.State, x.Reason = state.GivenUp, "the report is no longer kept"
+	case err != nil:
+		return err
+	case s.now().Sub(p.Made) > tryFor:
+		x.State, x.Reason = state.GivenUp, "for three days others took the mails to its organization"
+	}
+	return s.keep(ctx, state.Waiting, x)
 }
 
 // keep writes where an item stands, and says so.

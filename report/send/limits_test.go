@@ -60,3 +60,27 @@ func TestWhatAnotherHostHasBegunIsLeftToIt(t *testing.T) {
 		t.Errorf("%d mails, %v", len(w.relay.took), err)
 	}
 }
+
+// What finds no room for three days is given up, as anything else.
+func TestWhatIsOverALimitIsGivenUp(t *testing.T) {
+	w := newWorld(t)
+	change := func(s *Settings) { s.To, s.Limits = Audience{All: true}, Limits{PerOrganization: 1} }
+	w.open(change)
+	for i := range 8 {
+		w.mail(fmt.Sprintf("d%d.org.example", i), true, fmt.Sprintf("mailto:r@d%d.org.example", i))
+	}
+	for end := day.Add(6 * 24 * time.Hour); w.now.Before(end); w.now = w.now.Add(2 * time.Hour) {
+		w.step()
+	}
+	items, err := w.state.Items(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	states := map[state.Progress]int{}
+	for i := range items {
+		states[items[i].State]++
+	}
+	if sent := len(w.relay.took); sent < 3 || sent > 4 || states[state.GivenUp] != 8-sent || states[state.Waiting] > 0 {
+		t.Errorf("%d mails, %v", sent, states)
+	}
+}
