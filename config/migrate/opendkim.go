@@ -20,7 +20,7 @@ func init() {
 func openDKIMAToI() []option {
 	return []option{
 		{name: "AllowSHA1Only", do: onlyTrue("rsa-sha1 is no valid signature (RFC 8301), and SHA-256 is always there")},
-		{name: "AlwaysAddARHeader", kind: Taken, why: "alignd always writes Authentication-Results, with dkim=none where there is no signature"},
+		{name: "AlwaysAddARHeader", do: always("alignd always writes Authentication-Results, with dkim=none where there is no signature")},
 		{name: "ATPSDomains", kind: None, why: noFeature + " (RFC 6541)"},
 		{name: "ATPSHashAlgorithm", kind: None, why: noFeature + " (RFC 6541)"},
 		{name: "AuthservID", do: authservID},
@@ -108,7 +108,7 @@ func openDKIMKToQ() []option {
 func openDKIMRToZ() []option {
 	return []option{
 		none("RedirectFailuresTo", "alignd changes no recipients; quarantine_as: hold keeps a message in the MTA's queue"),
-		{name: "RemoveARAll", kind: Taken, key: "strip", why: "alignd deletes every field that claims an id of this site, whatever is in it (strip: own); strip: all deletes those of others too"},
+		{name: "RemoveARAll", do: always("alignd deletes every field that claims an id of this site, whatever is in it (strip: own); strip: all deletes those of others too")},
 		{name: "RemoveARFrom", do: removeARFrom},
 		none("RemoveOldSignatures", signing),
 		none("ReplaceHeaders", signing), none("ReplaceRules", signing),
@@ -152,6 +152,19 @@ const (
 	noLDAP = "alignd reads no lists from LDAP or SQL; files named in alignd.yaml (exceptions, profiles) can be written by a script, and a reload takes them up"
 	noVBR  = noFeature + " (Vouch By Reference, RFC 5518)"
 )
+
+// always is for a boolean whose true is what alignd does in any case.
+func always(why string) func(*importer, setting) note {
+	return func(in *importer, s setting) note {
+		switch on, ok := boolean(s.value); {
+		case !ok:
+			return in.noBoolean(s)
+		case on:
+			return note{kind: Taken, why: why}
+		}
+		return note{kind: Changed, why: why}
+	}
+}
 
 // actions are the values of On-...; each may be written by its first letter.
 var actions = map[string]string{"a": "accept", "d": "discard", "q": "quarantine", "r": "reject", "t": "tempfail"}
