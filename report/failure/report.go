@@ -21,8 +21,9 @@ import (
 type Report struct {
 	Domain string // the Policy Domain
 	Author string // the Author Domain
-	Org    string // the Organizational Domain; empty where it is not known
-	Type   Type
+	// Discovery is how the policy was found.
+	Discovery evidence.Discovery
+	Type      Type
 	// RUF is where the Policy Domain wants it, as published.
 	RUF []string
 	At  time.Time
@@ -46,7 +47,7 @@ func Make(r *record.Record, h *header.Fields, t Type, key []byte) *Report {
 	ev, dm := &r.Evidence, &r.Evidence.DMARC[0]
 	red := &Redactor{Key: key, About: dm.PolicyDomain}
 	out := &Report{
-		Domain: dm.PolicyDomain, Author: dm.AuthorDomain, Org: dm.OrgDomain, Type: t, RUF: dm.Published.RUF,
+		Domain: dm.PolicyDomain, Author: dm.AuthorDomain, Discovery: dm.Discovery, Type: t, RUF: dm.Published.RUF,
 		At: ev.Time.UTC().Truncate(time.Second), Token: ev.Token, Header: red.header(ev, h),
 	}
 	add := func(name, value string) {

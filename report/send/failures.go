@@ -12,7 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"alignd/domain"
 	"alignd/journal/state"
 	"alignd/report/failure"
 )
@@ -61,6 +60,9 @@ func (s *Sender) cutFailure(ctx context.Context, f *state.Failure) error {
 		return s.state.CutFailure(ctx, f, nil)
 	}
 	targets := s.failureTargets(ctx, &r)
+	if err := ctx.Err(); err != nil { // what was not asked is no refusal
+		return err
+	}
 	if slices.ContainsFunc(targets, func(t target) bool { return t.later }) && s.now().Before(f.Due.Add(tryFor)) {
 		return nil // it is looked at again
 	}
@@ -102,10 +104,7 @@ func (s *Sender) failureTargets(ctx context.Context, r *failure.Report) (list []
 		if !ok {
 			continue
 		}
-		t := target{address: address}
-		if host != r.Domain && !domain.IsBelow(host, r.Domain) && host != r.Org {
-			t = s.external(ctx, r.Domain, address, host, rufOf)
-		}
+		t := s.agreed(ctx, r.Domain, r.Discovery, address, host, rufOf)
 		switch {
 		case t.refused != "":
 		case s.Failures.Ours != nil && s.Failures.Ours(t.address):

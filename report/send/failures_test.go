@@ -25,6 +25,10 @@ import (
 )
 
 const failureZone = `
+_dmarc.a.example. TXT "v=DMARC1; p=none"
+_dmarc.apart.a.example. TXT "v=DMARC1; p=none; psd=n"
+_dmarc.bank.example. TXT "v=DMARC1; p=none; psd=y"
+_dmarc.gone.example. SERVFAIL
 shop.example._report._dmarc.other.example. TXT "v=DMARC1"
 moved.example._report._dmarc.other.example. TXT "v=DMARC1; ruf=mailto:new@other.example; rua=mailto:no@other.example"
 away.example._report._dmarc.other.example. TXT "v=DMARC1; ruf=mailto:new@third.example"
@@ -199,7 +203,15 @@ func TestWhoGetsAFailureReport(t *testing.T) {
 	}{
 		{name: "its own address", r: forgedMail("a.example", "mailto:f@a.example"), want: []string{"f@a.example"}},
 		{name: "below it", r: forgedMail("a.example", "mailto:f@mail.a.example"), want: []string{"f@mail.a.example"}},
-		{name: "at the Organizational Domain", r: forgedMail("news.a.example", "mailto:f@a.example"), alter: func(r *record.Record) { r.Evidence.DMARC[0].OrgDomain = "a.example" }, want: []string{"f@a.example"}},
+		{name: "at the Organizational Domain", r: forgedMail("news.a.example", "mailto:f@a.example"), want: []string{"f@a.example"}},
+		{name: "beside it in the organization", r: forgedMail("news.a.example", "mailto:f@reports.a.example"), want: []string{"f@reports.a.example"}},
+		{name: "below it, and of another organization", r: forgedMail("a.example", "mailto:victim@apart.a.example")},
+		{name: "above it, and of another organization", r: forgedMail("apart.a.example", "mailto:victim@a.example")},
+		{name: "below a public suffix", r: forgedMail("bank.example", "mailto:victim@giant.bank.example")},
+		{name: "beside it below a public suffix", r: forgedMail("small.bank.example", "mailto:victim@giant.bank.example")},
+		{name: "by the list, below a private suffix", r: forgedMail("one.github.io", "mailto:victim@two.github.io"), alter: func(r *record.Record) { r.Evidence.DMARC[0].Discovery = evidence.PSL }},
+		{name: "by the list, one organization", r: forgedMail("news.a.example", "mailto:f@a.example"), alter: func(r *record.Record) { r.Evidence.DMARC[0].Discovery = evidence.PSL }, want: []string{"f@a.example"}},
+		{name: "DNS does not say which organization", r: forgedMail("a.example", "mailto:victim@x.gone.example")},
 		{name: "each once", r: forgedMail("a.example", "mailto:f@a.example", "mailto:g@a.example", "mailto:f@a.example"), want: []string{"f@a.example", "g@a.example"}},
 		{name: "others that agree", r: forgedMail("shop.example", "mailto:f@other.example"), want: []string{"f@other.example"}},
 		{name: "others that name another ruf", r: forgedMail("moved.example", "mailto:f@other.example"), want: []string{"new@other.example"}},
@@ -262,6 +274,52 @@ func TestAFailureReportIsNotLostAndNotDoubled(t *testing.T) {
 	w.got("f@a.example a.example 3", "f@a.example a.example 3")
 	if w.relay.mails[0] != w.relay.mails[1] {
 		t.Errorf("the copies differ:\n%s\n%s", w.relay.mails[0], w.relay.mails[1])
+	}
+}
+
+// After a second loss nobody knows whether the copies came, so no third one goes.
+func TestAFailureReportWhoseAnswerIsLostTwiceEnds(t *testing.T) {
+	w := newFailureWorld(t, nil)
+	lost := fmt.Errorf("%w: x", ErrLost)
+	w.relay.answers = []error{lost, lost}
+	w.mail(3, forgedMail("a.example", "mailto:f@a.example"))
+	w.pass(48 * time.Hour)
+	w.got("f@a.example a.example 3", "f@a.example a.example 3")
+	items, err := w.state.Items(t.Context())
+	if err != nil || len(items) != 1 || items[0].State != state.Unknown {
+		t.Fatalf("%+v, %v", items, err)
+	}
+	if w.relay.mails[0] != w.relay.mails[1] {
+		t.Errorf("the copies differ:\n%s\n%s", w.relay.mails[0], w.relay.mails[1])
+	}
+	if p, err := w.state.Part(t.Context(), items[0].ID); err != nil || len(p.Data) > 0 {
+		t.Errorf("what it told is kept: %+v, %v", p, err)
+	}
+}
+
+// The process ends with the answer, twice: the mark made before says so.
+func TestAKillBetweenAFailureReportAndOurNote(t *testing.T) {
+	w := newFailureWorld(t, nil)
+	w.mail(1, forgedMail("a.example", "mailto:f@a.example"))
+	w.pass(63 * time.Minute)
+	for range 3 {
+		items, err := w.state.Items(t.Context())
+		if err != nil || len(items) != 1 {
+			t.Fatalf("%+v, %v", items, err)
+		}
+		x := items[0]
+		if was := x.State; was == state.Waiting || was == state.Sent { // as it stood while the mail was on its way
+			x.State = state.Sending
+			if err := w.state.SetItem(t.Context(), was, &x); err != nil {
+				t.Fatal(err)
+			}
+		}
+		w.sender.held = false // another process
+		w.pass(10 * time.Minute)
+	}
+	items, _ := w.state.Items(t.Context())
+	if len(items) != 1 || items[0].State != state.Unknown || items[0].Lost != 2 || len(w.relay.got) > 2 {
+		t.Errorf("%+v, %q", items, w.relay.got)
 	}
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/miekg/dns"
 
 	"alignd/evidence"
-	"alignd/report/aggregate"
 	"alignd/resolver"
 	"alignd/verify/dmarc"
 )
@@ -33,13 +32,7 @@ func (s *Sender) targetsOf(ctx context.Context, a *about) (list []target) {
 		if !ok || len(list) >= maxTargets || slices.ContainsFunc(list, func(t target) bool { return t.address == address }) {
 			continue
 		}
-		t := target{address: address}
-		if same, known := s.sameOrg(ctx, &a.Scope, host); !same {
-			t = s.external(ctx, a.Scope.Domain, address, host, ruaOf)
-			if !known && t.refused != "" {
-				t.later, t.refused = true, "DNS does not say whether "+host+" is of one organization with "+a.Scope.Domain
-			}
-		}
+		t := s.agreed(ctx, a.Scope.Domain, a.Scope.Discovery, address, host, ruaOf)
 		if t.refused == "" {
 			t.refused = s.optedOut(t.address, host)
 		}
@@ -48,17 +41,31 @@ func (s *Sender) targetsOf(ctx context.Context, a *about) (list []target) {
 	return list
 }
 
+// agreed is an address, where it is of the Policy Domain's organization or that one's host
+// agrees (RFC 9990 section 4; RFC 9991 section 5).
+func (s *Sender) agreed(ctx context.Context, policyDomain string, found evidence.Discovery, address, host string, instead func(*dmarc.Record) []string) target {
+	same, known := s.sameOrg(ctx, policyDomain, found, host)
+	if same {
+		return target{address: address}
+	}
+	t := s.external(ctx, policyDomain, address, host, instead)
+	if !known && t.refused != "" {
+		t.later, t.refused = true, "DNS does not say whether "+host+" is of one organization with "+policyDomain
+	}
+	return t
+}
+
 // sameOrg compares Organizational Domains, as the policy was found (RFC 9990 section 4):
 // what lies below a public suffix or below psd=n is of another organization, and what
 // lies beside the Policy Domain may be of the same.
-func (s *Sender) sameOrg(ctx context.Context, scope *aggregate.Scope, host string) (same, known bool) {
+func (s *Sender) sameOrg(ctx context.Context, policyDomain string, found evidence.Discovery, host string) (same, known bool) {
 	switch {
-	case host == scope.Domain:
+	case host == policyDomain:
 		return true, true
-	case scope.Discovery == evidence.PSL:
-		return organization(host) == organization(scope.Domain), true
+	case found == evidence.PSL:
+		return organization(host) == organization(policyDomain), true
 	}
-	ours, theirs := dmarc.Walk(ctx, s.DNS, scope.Domain, s.PSLGuard).OrgDomain, dmarc.Walk(ctx, s.DNS, host, s.PSLGuard).OrgDomain
+	ours, theirs := dmarc.Walk(ctx, s.DNS, policyDomain, s.PSLGuard).OrgDomain, dmarc.Walk(ctx, s.DNS, host, s.PSLGuard).OrgDomain
 	return ours == theirs && ours != "", ours != "" && theirs != ""
 }
 
