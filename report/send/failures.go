@@ -40,14 +40,15 @@ func (s *Sender) cutFailures(ctx context.Context) error {
 	errs := []error{s.state.ForgetFailures(ctx, s.now())}
 	list, err := s.state.Failures(ctx, s.now().Add(-cutAfter))
 	errs = append(errs, err)
+	var ask []asking
 	for i := range list {
-		if ctx.Err() != nil {
-			break
-		}
+		ask = append(ask, asking{list[i].Kind, list[i].Domain})
+	}
+	s.patience.each(ctx, ask, s.now(), func(i int) {
 		if err := s.cutFailure(ctx, &list[i]); err != nil && !errors.Is(err, state.ErrUnknown) {
 			errs = append(errs, err)
 		}
-	}
+	})
 	return errors.Join(errs...)
 }
 
@@ -63,7 +64,9 @@ func (s *Sender) cutFailure(ctx context.Context, f *state.Failure) error {
 	if err := ctx.Err(); err != nil { // what was not asked is no refusal
 		return err
 	}
-	if slices.ContainsFunc(targets, func(t target) bool { return t.later }) && s.now().Before(f.Due.Add(tryFor)) {
+	later := slices.ContainsFunc(targets, func(t target) bool { return t.later }) && s.now().Before(f.Due.Add(tryFor))
+	s.patience.note(f.Kind, f.Domain, targets, later, s.now())
+	if later {
 		return nil // it is looked at again
 	}
 	now := s.now().UTC().Truncate(time.Second)

@@ -65,6 +65,7 @@ type Sender struct {
 	// submitter is the domain of From.
 	submitter string
 	watch     watch
+	patience  patience
 }
 
 // New is a Sender over st.
@@ -73,7 +74,7 @@ func New(st *state.State, s Settings) *Sender {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
 	_, host, _ := strings.Cut(s.From, "@")
-	return &Sender{Settings: s, state: st, now: time.Now, submitter: host, watch: watch{dns: map[[32]byte]bool{}}}
+	return &Sender{Settings: s, state: st, now: time.Now, submitter: host, watch: watch{dns: map[[32]byte]bool{}}, patience: newPatience()}
 }
 
 // Run cuts and sends until ctx is over.
@@ -128,6 +129,7 @@ func (s *Sender) cutDue(ctx context.Context) error {
 		return err
 	}
 	var due []state.Draft
+	var ask []asking
 	err = s.state.Drafts(ctx, today, func(d *state.Draft) {
 		end := d.Day.Add(24 * time.Hour)
 		switch {
@@ -135,14 +137,16 @@ func (s *Sender) cutDue(ctx context.Context) error {
 		case d.Cut > 0 && s.now().Before(gathered(d)):
 		case s.why(d, who) != "": // it stays, as its domain may come to deserve it
 		default:
-			due = append(due, *d)
+			due, ask = append(due, *d), append(ask, asking{d.Report, d.Domain})
 		}
 	})
 	errs := []error{err}
-	for i := range due {
+	if !s.patience.each(ctx, ask, s.now(), func(i int) {
 		if err := s.Cut(ctx, &due[i]); err != nil && !errors.Is(err, state.ErrUnknown) {
 			errs = append(errs, err)
 		}
+	}) {
+		s.looked = time.Time{} // the rest in the next step
 	}
 	return errors.Join(errs...)
 }
@@ -190,7 +194,9 @@ func (s *Sender) Cut(ctx context.Context, d *state.Draft) error {
 		return err
 	}
 	delete(s.watch.dns, d.Report)
-	if slices.ContainsFunc(targets, func(t target) bool { return t.later }) && s.now().Before(d.Day.Add(24*time.Hour+tryFor)) {
+	later := slices.ContainsFunc(targets, func(t target) bool { return t.later }) && s.now().Before(d.Day.Add(24*time.Hour+tryFor))
+	s.patience.note(d.Report, d.Domain, targets, later, s.now())
+	if later {
 		s.watch.dns[d.Report] = true
 		return nil // it is looked at again
 	}

@@ -22,6 +22,8 @@ type target struct {
 	refused string // why not; empty where it may
 	// later: DNS does not say now.
 	later bool
+	// slow: DNS had no time to say it.
+	slow bool
 }
 
 // targetsOf are the addresses of a report, each once. Those of another organization
@@ -44,11 +46,14 @@ func (s *Sender) targetsOf(ctx context.Context, a *about) (list []target) {
 // agreed is an address, where it is of the Policy Domain's organization or that one's host
 // agrees (RFC 9990 section 4; RFC 9991 section 5).
 func (s *Sender) agreed(ctx context.Context, policyDomain string, found evidence.Discovery, address, host string, instead func(*dmarc.Record) []string) target {
+	ctx, cancel := context.WithTimeout(ctx, s.patience.ask)
+	defer cancel()
 	same, known := s.sameOrg(ctx, policyDomain, found, host)
 	if same {
 		return target{address: address}
 	}
 	t := s.external(ctx, policyDomain, address, host, instead)
+	t.slow = ctx.Err() != nil
 	if !known && t.refused != "" {
 		t.later, t.refused = true, "DNS does not say whether "+host+" is of one organization with "+policyDomain
 	}
