@@ -5,11 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
-	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -119,47 +115,35 @@ func (b *bouncer) take(in io.Reader, recipients []string) (ours bool, err error)
 	return true, nil
 }
 
-// maildir reads what is new. Others may write there, so nothing outside of it is looked
-// at or moved, whatever links lead there (os.Root), and what is no file is left.
+// maildir reads what is new.
 func (b *bouncer) maildir(dir string) error {
-	if !isFolder(filepath.Join(dir, "new")) || !isFolder(filepath.Join(dir, "cur")) {
+	box, err := openFolder(dir)
+	if err != nil {
+		return err
+	}
+	defer box.close()
+	if !box.isMaildir() {
 		return fmt.Errorf("%s is no Maildir: it has no new and cur", dir)
 	}
-	box, err := os.OpenRoot(dir)
+	names, err := box.files("new")
 	if err != nil {
 		return err
 	}
-	defer box.Close()
-	entries, err := fs.ReadDir(box.FS(), "new")
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !e.Type().IsRegular() || strings.HasPrefix(e.Name(), ".") {
-			continue
-		}
-		if err := b.file(box, e.Name()); err != nil {
+	for _, name := range names {
+		if err := b.file(box, name); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (b *bouncer) file(box *os.Root, name string) error {
-	// It may have become something else since: a link is not followed, and a FIFO does not
-	// keep us waiting.
+func (b *bouncer) file(box *folder, name string) error {
 	path := "new/" + name
-	f, err := box.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // another one was faster
-	}
-	if err != nil {
+	f, err := box.open(path)
+	if f == nil {
 		return err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return err
-	}
 	ours, err := b.take(f, nil)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -168,12 +152,6 @@ func (b *bouncer) file(box *os.Root, name string) error {
 	if ours {
 		flags = "S"
 	}
-	to := "cur/" + withFlags(name, flags)
-	if _, err := box.Lstat(to); err == nil {
-		return fmt.Errorf("%s is there already, so %s stays", to, path)
-	}
-	if err := box.Rename(path, to); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
+	_, err = box.move(path, box, "cur/"+withFlags(name, flags))
+	return err
 }

@@ -104,6 +104,7 @@ func (f *reportImportFlags) run(c *cobra.Command, args []string, piped bool) err
 	if err := im.move.set(f.moveTo); err != nil {
 		return err
 	}
+	defer im.move.close()
 	without, err := im.all(args, c.InOrStdin())
 	im.sum()
 	switch {

@@ -256,6 +256,54 @@ func TestAMaildirIsImported(t *testing.T) {
 	}
 }
 
+// A Maildir whose owner made links of its folders leads nowhere else, whoever runs the import.
+func TestAnImportedMaildirDoesNotLeadOutside(t *testing.T) {
+	file := receivedReports(t, "sqlite")
+	for _, c := range []struct {
+		name, link, in string // a link, and the folder that the file outside is in
+		exit           int
+	}{
+		{name: "new is a link", link: "new", in: "", exit: 1},
+		{name: "cur is a link", link: "cur", in: "", exit: 1},
+		{name: "a file is one", link: "new/1", in: "victim"},
+		{name: "a folder of a directory that is no Maildir", link: "more", in: ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			outside, box := t.TempDir(), t.TempDir()
+			victim := filepath.Join(outside, "victim")
+			text := mailed("<pass@receiver.example>", passedAs, reportBy("receiver.example", "1", "own.example", rowOfReport("192.0.2.1", 5, "pass", "own.example")))
+			if err := os.WriteFile(victim, []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if c.link != "more" {
+				for _, sub := range []string{"new", "cur"} {
+					if sub == c.link {
+						continue
+					}
+					if err := os.Mkdir(filepath.Join(box, sub), 0o755); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if c.link == "cur" { // what is new would be moved out
+				if err := os.WriteFile(filepath.Join(box, "new/1"), []byte("Subject: junk\n\nx\n"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Symlink(filepath.Join(outside, c.in), filepath.Join(box, c.link)); err != nil {
+				t.Fatal(err)
+			}
+			out, exit := importing(t, file, "", box)
+			if exit != c.exit || !strings.Contains(out, "stored 0 reports") {
+				t.Errorf("exit %d: %s", exit, out)
+			}
+			if all, err := os.ReadDir(outside); err != nil || len(all) != 1 || all[0].Name() != "victim" {
+				t.Errorf("outside: %v, %v", all, err)
+			}
+		})
+	}
+}
+
 // A mail that cannot be stored stays with the MTA, and none is ever sent back.
 func TestAPipeIsTriedAgain(t *testing.T) {
 	dir := t.TempDir()

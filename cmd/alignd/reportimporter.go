@@ -91,36 +91,43 @@ func (im *importer) all(args []string, stdin io.Reader) (without int, err error)
 // folder reads a Maildir, and moves what is stored, or any other directory with all below
 // it. What is no file is left out: others may write there.
 func (im *importer) folder(dir string) error {
-	if !isFolder(filepath.Join(dir, "new")) || !isFolder(filepath.Join(dir, "cur")) {
-		return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-			switch {
-			case err != nil:
-				im.tell("%s", err)
-			case d.Type().IsRegular():
-				_, err = im.file(path)
-				return err
-			}
-			return nil
-		})
+	box, err := openFolder(dir)
+	if err != nil {
+		return err
 	}
+	defer box.close()
+	if box.isMaildir() {
+		return im.maildir(box)
+	}
+	return fs.WalkDir(box.root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			im.tell("%s", err)
+		case d.Type().IsRegular():
+			_, err = im.within(box, path)
+			return err
+		}
+		return nil
+	})
+}
+
+func (im *importer) maildir(box *folder) error {
 	for _, sub := range []string{"new", "cur"} {
-		entries, err := os.ReadDir(filepath.Join(dir, sub))
+		names, err := box.files(sub)
 		if err != nil {
 			return err
 		}
-		for _, e := range entries {
-			seen := sub == "cur" && hasFlag(e.Name(), 'S')
-			if !e.Type().IsRegular() || strings.HasPrefix(e.Name(), ".") || seen && !im.flags.seen {
+		for _, name := range names {
+			if sub == "cur" && hasFlag(name, 'S') && !im.flags.seen {
 				continue
 			}
-			path := filepath.Join(dir, sub, e.Name())
-			if _, err := im.file(path); err != nil {
+			path := filepath.Join(sub, name)
+			if read, err := im.within(box, path); err != nil {
 				return err
-			}
-			if im.keep {
+			} else if !read || im.keep {
 				continue
 			}
-			done, err := im.move.done(dir, path)
+			done, err := im.move.done(box, path)
 			if err != nil {
 				return err
 			}
@@ -132,12 +139,23 @@ func (im *importer) folder(dir string) error {
 	return nil
 }
 
-// file reads one, and returns how many reports it held.
+// within reads a file of a folder, and reports whether there was one.
+func (im *importer) within(box *folder, path string) (read bool, err error) {
+	f, err := box.open(path)
+	if err != nil {
+		im.tell("%s", err)
+	}
+	if f == nil {
+		return false, nil
+	}
+	defer f.Close()
+	_, err = im.stream(filepath.Join(box.name, path), f)
+	return true, err
+}
+
+// file reads one that was named, and returns how many reports it held.
 func (im *importer) file(path string) (reports int, err error) {
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0, nil // another one was faster
-	}
 	if err != nil {
 		im.tell("%s", err)
 		return 0, nil
