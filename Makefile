@@ -195,7 +195,7 @@ packages: ## the package: lintian, two builds with one hash, its life in a fresh
 		grep --line-buffered -v '^=== '; \
 	if [ "$$(cat build/packages.status)" != 0 ]; then echo "packages: failed"; exit 1; fi
 
-install: ## what make built: binary, units, man pages, completion, a first configuration, the user alignd
+install: ## what make built: binary, units, man pages, completion, a first configuration, the users alignd and alignd-web
 	@test -x $(BUILT) || { echo "nothing built yet: run make, then make install"; exit 1; }
 	install -D -m 0755 $(BUILT) $(DESTDIR)$(BINDIR)/alignd
 	install -d $(DESTDIR)$(UNITDIR) $(DESTDIR)$(SYSCONFDIR)/alignd
@@ -218,7 +218,7 @@ install: ## what make built: binary, units, man pages, completion, a first confi
 		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin alignd && \
 		echo "created the user alignd"; fi
 	@if [ -z "$(DESTDIR)" ] && ! getent passwd alignd-web >/dev/null; then \
-		useradd --system --user-group --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin alignd-web && \
+		useradd --system --user-group --groups alignd --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin alignd-web && \
 		echo "created the user alignd-web, for the pages"; fi
 	@echo
 	@echo "Start it:            systemctl daemon-reload && systemctl enable --now alignd.socket alignd"

@@ -73,6 +73,7 @@ func TestPackageLivesInDebian(t *testing.T) {
 
 	packageInstalls(t, d)
 	packageFilters(t, d)
+	packageShowsPages(t, d)
 	packageUpgrades(t, d)
 	packageIsCarefulWithAFault(t, d)
 	packageIsRemoved(t, d)
@@ -81,7 +82,7 @@ func TestPackageLivesInDebian(t *testing.T) {
 	wantJournal(t, d, 2)
 	d.called()
 	d.must("apt-get -y purge alignd")
-	wantCalls(t, d, "stop alignd.socket", "stop alignd.service")
+	wantCalls(t, d, "stop alignd.socket", "stop alignd.service", "stop alignd-web.service")
 	left := d.files()
 	if more := slices.DeleteFunc(slices.Clone(left), func(f string) bool { return slices.Contains(fresh, f) }); len(more) > 0 {
 		t.Errorf("purged, it leaves %q", more)
@@ -89,7 +90,7 @@ func TestPackageLivesInDebian(t *testing.T) {
 	if lost := slices.DeleteFunc(fresh, func(f string) bool { return slices.Contains(left, f) }); len(lost) > 0 {
 		t.Errorf("purged, it took with it %q", lost)
 	}
-	d.must("getent passwd alignd") // stays, as the package says
+	d.must("getent passwd alignd alignd-web") // stay, as the package says
 }
 
 // packageInstalls: all is in place, enabled, running, and of alignd's user.
@@ -98,7 +99,10 @@ func packageInstalls(t *testing.T, d *debian) {
 	wantCalls(t, d, "start alignd.socket", "start alignd.service")
 	d.must("dpkg --verify alignd")
 	d.must("systemctl is-enabled alignd.socket alignd.service")
-	if said := d.must("systemd-analyze verify --man=yes alignd.socket alignd.service 2>&1 | grep alignd || true"); said != "" {
+	if said := d.must("systemctl is-enabled alignd-web.service || true"); said != "disabled" {
+		t.Errorf("the pages are %s before anybody wanted them", said)
+	}
+	if said := d.must("systemd-analyze verify --man=yes alignd.socket alignd.service alignd-web.service 2>&1 | grep alignd || true"); said != "" {
 		t.Errorf("systemd-analyze verify: %s", said)
 	}
 	d.must("mkdir /etc/systemd/system/alignd.socket.d && printf '[Socket]\\nSocketMod=0600\\n' >/etc/systemd/system/alignd.socket.d/slip.conf")
@@ -180,7 +184,8 @@ func packageUpgrades(t *testing.T, d *debian) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	d.must("apt-get -y install /packages/next.deb")
-	wantCalls(t, d, "start alignd.socket", "restart alignd.service")
+	wantCalls(t, d, "start alignd.socket", "restart alignd.service", "try-restart alignd-web.service")
+	d.must("systemctl is-enabled alignd-web.service") // as the admin left it
 	for at := sent.Load(); sent.Load() < at+3 && len(ended) == 0; {
 		time.Sleep(10 * time.Millisecond)
 	}
@@ -226,7 +231,7 @@ func packageIsCarefulWithAFault(t *testing.T, d *debian) {
 func packageIsRemoved(t *testing.T, d *debian) {
 	d.called()
 	d.must("apt-get -y remove alignd")
-	wantCalls(t, d, "stop alignd.socket", "stop alignd.service")
+	wantCalls(t, d, "stop alignd.socket", "stop alignd.service", "stop alignd-web.service")
 	if conn, err := net.Dial("tcp", "127.0.0.1:8890"); err == nil {
 		conn.Close()
 		t.Error("removed, it still listens")

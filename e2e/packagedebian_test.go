@@ -187,6 +187,8 @@ func (d *debian) act(call string) error {
 		return nil
 	case "start alignd.service", "restart alignd.service", "stop alignd.service":
 		return d.serve(verb)
+	case "try-restart alignd-web.service", "stop alignd-web.service": // nobody started it here
+		return nil
 	case "is-active alignd.socket", "is-active alignd.service":
 		if unit == "alignd.socket" && d.systemd != nil || unit == "alignd.service" && d.service != nil && !d.service.Ended() {
 			return nil
