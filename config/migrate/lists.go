@@ -1,10 +1,13 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+
+	"alignd/domain"
 )
 
 // sealerList are domains whose ARC seals a filter believed.
@@ -13,9 +16,33 @@ type sealerList struct {
 	names []string
 }
 
+// domains are the whole names in a list, and what is said of those that are none.
+func (in *importer) domains(s setting, list []string) (names []string, more string) {
+	var bad []string
+	for _, name := range list {
+		if _, err := domain.Normalize(name); err != nil || strings.ContainsAny(name, "*:") || strings.HasPrefix(name, ".") {
+			in.warn(s, "%s: %s is no whole domain name, and is left out", s.name, quoted(name))
+			bad = append(bad, name)
+			continue
+		}
+		names = append(names, name)
+	}
+	if len(bad) > 0 {
+		more = "what is no whole domain name (" + some(bad) + ") never matched there, and is left out"
+	}
+	return names, more
+}
+
 // sealers makes trusted Sealers; several options make one list.
-func (in *importer) sealers(s setting, names []string) note {
-	const why = "seals of these domains are believed where the chain passes, every Sealer down to the one that vouches is listed, and it says dmarc=pass for the Author Domain; without clients anybody can send again what they sealed, so name the addresses that they send from"
+func (in *importer) sealers(s setting, list []string) note {
+	names, more := in.domains(s, list)
+	if len(names) == 0 {
+		return note{kind: None, key: "trusted_sealers", why: cmp.Or(more, "it names no domain")}
+	}
+	why := "seals of these domains are believed where the chain passes, every Sealer down to the one that vouches is listed, and it says dmarc=pass for the Author Domain; without clients anybody can send again what they sealed, so name the addresses that they send from"
+	if more != "" {
+		why += "; " + more
+	}
 	if in.sealer == nil {
 		in.sealer = &sealerList{from: s}
 	} else if i := slices.IndexFunc(in.out.target.pairs, func(w written) bool { return w.path == "trusted_sealers" }); i >= 0 {
@@ -81,6 +108,7 @@ func (in *importer) networks() {
 		case l.filter == decider:
 			n.why = "mail of these networks is not judged and keeps its results"
 			n = in.takeMore(l.setting, n, "not_judged.networks", texts(other))
+			n.refuses = n.kind == None
 		default:
 			n = in.notExempt(n, other, exempt, decider)
 		}

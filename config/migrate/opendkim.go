@@ -275,13 +275,14 @@ func nameservers(in *importer, s setting) note {
 	return in.take(s, note{kind: Taken, key: "dns", why: "these servers are asked, also for SPF, DMARC and ARC"}, pair{"dns.servers", listOf(s.value)})
 }
 
-// keepResults is KeepAuthResults: forged fields stay.
+// keepResults is KeepAuthResults. It is not taken over: whoever writes a field with our
+// id would be believed.
 func keepResults(in *importer, s setting) note {
 	switch on, ok := boolean(s.value); {
 	case !ok:
 		return in.noBoolean(s)
 	case on:
-		return in.take(s, note{kind: Taken, key: "strip", why: "fields from outside that claim to be ours stay, so nobody can believe any; only behind a border of your own. Better take it out"}, pair{"strip", "none"})
+		return note{kind: Changed, key: "strip", why: "fields from outside that claim to be ours are deleted all the same, as else anybody could write results that look true; strip: none keeps them, which is right behind a border of your own only"}
 	}
 	return note{kind: Taken, key: "strip", why: "fields from outside that claim to be ours are deleted"}
 }

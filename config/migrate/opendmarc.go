@@ -106,12 +106,21 @@ func ignoreHosts(in *importer, s setting) note {
 	return in.exempt("opendmarc", s)
 }
 
-// ignoreMailFrom are Author Domains: whoever writes one of them was let in.
+// ignoreMailFrom are Author Domains: whoever writes one of them was let in. opendmarc
+// compares whole names, so a pattern never held, and as one of ours it would let in
+// more.
 func ignoreMailFrom(in *importer, s setting) note {
-	e := entry{{"id", "opendmarc-IgnoreMailFrom"}, {"author_domains", listOf(s.value)},
+	names, more := in.domains(s, listOf(s.value))
+	if len(names) == 0 {
+		return note{kind: None, key: "domains", why: more}
+	}
+	why := "mail from these domains is let in whatever DMARC says, and unlike before the result is written. Anybody can write such a From: an exception with a proof (docs/policy.md) is safer"
+	if more != "" {
+		why += "; " + more
+	}
+	e := entry{{"id", "opendmarc-IgnoreMailFrom"}, {"author_domains", names},
 		{"honor", entryMap{{"reject", "accept"}, {"quarantine", "accept"}}}}
-	return in.take(s, note{kind: Changed, key: "domains", why: "mail from these domains is let in whatever DMARC says, and unlike before the result is written. Anybody can write such a From: an exception with a proof (docs/policy.md) is safer"},
-		pair{"domains", []entry{e}})
+	return in.take(s, note{kind: Changed, key: "domains", why: why}, pair{"domains", []entry{e}})
 }
 
 func ignoreMailTo(in *importer, s setting) note {

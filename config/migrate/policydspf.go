@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -133,13 +134,15 @@ func skipAddresses(in *importer, s setting) note {
 	return note{why: "."}
 }
 
+// whitelistPTR are domains of reverse names, with all names below them.
 func whitelistPTR(in *importer, s setting) note {
 	list := hostList{filter: "policyd-spf", setting: s}
-	for _, name := range listOf(s.value) {
-		list.names = append(list.names, strings.TrimPrefix(name, "."))
+	var more string
+	if list.names, more = in.domains(s, listOf(s.value)); len(list.names) == 0 {
+		return note{kind: None, key: "spf_fail", why: cmp.Or(more, "it names no domain")}
 	}
 	in.lists = append(in.lists, list)
-	return note{kind: Changed, why: "."}
+	return note{why: "."}
 }
 
 // finishPolicydSPF writes what is done when SPF says fail.
