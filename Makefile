@@ -33,7 +33,7 @@ MAINTAINER ?= $(shell packaging/version maintainer)
 ROOT := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := build
-.PHONY: help build demo test faults shadow compare million ten-million unit scores lint cross fmt e2e fuzz bench deb static sbom release container packages \
+.PHONY: help build demo demo-pages pages test faults shadow compare million ten-million unit scores lint cross fmt e2e fuzz bench deb static sbom release container packages \
 	install uninstall clean
 
 help: ## this list
@@ -46,6 +46,17 @@ demo: ## show alignd at work behind a private Postfix
 	@e2e/install mta
 	@go build $(GOBUILD) -o build/ ./cmd/alignd ./e2e/demo
 	@$(ROOT) build/demo -alignd build/alignd
+
+demo-pages: ## plant a world of 30 days, 200,000 messages, and show it in the pages
+	@go build $(GOBUILD) -o build/ ./cmd/alignd ./e2e/demopages
+	@build/demopages -alignd build/alignd
+
+# Chromium and axe-core look at them too. SCREENSHOTS=FOLDER keeps pictures.
+pages: ## click through the pages in Chromium, wide and narrow, with scripts and without
+	e2e/install pages
+	go build $(GOBUILD) -o build/ ./cmd/alignd
+	env ALIGND_PAGES=1 ALIGND_BINARY=$(CURDIR)/build/alignd ALIGND_AXE=$(CURDIR)/build/npm/node_modules/axe-core/axe.min.js \
+		ALIGND_SCREENSHOTS=$(abspath $(SCREENSHOTS)) go test -count=1 -v -timeout 10m ./e2e/pages
 
 test: ## everything: linters, unit tests with the race detector, cases through a real Postfix
 	e2e/install all

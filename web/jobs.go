@@ -248,6 +248,10 @@ func (a *asked) surveyed(raw json.RawMessage, name, source string) *page {
 	t := &table{Caption: "Who sends as " + terminal.Line(name), Columns: columns("Sent from", "#Messages", "#Pass", "#Fail", "Signed by", "SPF of", "Suggested", "Why not"), Empty: "No message of it."}
 	for i := range s.Sources {
 		x := &s.Sources[i]
+		if len(t.Rows) == 20 && a.format == asHTML {
+			t.Caption += fmt.Sprintf(", 20 of %d", len(s.Sources))
+			break
+		}
 		t.Rows = append(t.Rows, []cell{linked(x.Infrastructure, "/sender", "domain", name, "source", x.Infrastructure), number(x.Messages), number(x.Pass), number(x.Fail),
 			plain(inWords(x.DKIM)), plain(inWords(x.SPF)), plain(fmt.Sprint(len(x.Suggested))), plain(x.NotSuggested)})
 	}

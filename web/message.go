@@ -273,7 +273,7 @@ func (a *asked) again() (*page, error) {
 		shown, j.Verdict = dropping.Record(r), dropping.Verdict(j.Verdict)
 	}
 	id := a.get("id")
-	t := &table{Columns: columns("", "Then", "Under today's configuration", "")}
+	t := &table{Columns: columns("Part", "Then", "Under today's configuration", "Remark")}
 	then, now := explain.VerdictRows(&shown.Verdict), explain.VerdictRows(&j.Verdict)
 	for i := range then {
 		if then[i][1] == "" && now[i][1] == "" {

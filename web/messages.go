@@ -121,7 +121,7 @@ func (a *asked) skipped(err error) {
 }
 
 func messageTable(list []*journal.Entry) *table {
-	t := &table{Caption: "Messages, newest first", Columns: columns("Time", "Author Domain", "Client", "MAIL FROM", "DMARC", "SPF", "DKIM", "Delivery", "Rule", "Reason", "Queue id")}
+	t := &table{Caption: "Messages, newest first", List: true, Columns: columns("Time", "Author Domain", "Client", "MAIL FROM", "DMARC", "SPF", "DKIM", "Delivery", "Rule", "Reason", "Queue id")}
 	for _, e := range list {
 		t.Rows = append(t.Rows, messageRow(e.Record))
 	}
@@ -143,9 +143,16 @@ func messageRow(r *record.Record) []cell {
 		linked(client, "/messages", "client", strings.TrimPrefix(client, "-")),
 		linked(brief(from), "/messages", "mail-from", ev.MailFromDomain),
 		word(explain.DMARC(r)), word(spfOf(r)), word(dkimOf(r)), delivery,
-		linked(brief(cmp.Or(v.Rule, "-")), "/messages", "rule", v.Rule),
+		ruleCell(v.Rule),
 		plain(brief(v.Reason)), plain(brief(ev.QueueID)),
 	}
+}
+
+func ruleCell(id string) cell {
+	if id == "" {
+		return plain("-")
+	}
+	return linked(brief(id), "/messages", "rule", id)
 }
 
 // brief is as much of a text as a row of many takes.

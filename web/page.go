@@ -82,6 +82,8 @@ type table struct {
 	Empty   string // what is said where there are no rows
 	// Live: rows can be filtered by typing, with a script.
 	Live bool
+	// List: each row is one line, and what is long is cut where it is shown.
+	List bool
 }
 
 type column struct {
@@ -112,7 +114,8 @@ type form struct {
 type field struct {
 	Name, Label, Value, Hint string
 	Choices                  []string
-	Text                     bool // several lines
+	Any                      string // what the empty choice is called; empty is "any"
+	Text                     bool   // several lines
 	Hidden                   bool
 }
 
@@ -239,4 +242,13 @@ func printableLines(s string) string {
 		lines[i] = terminal.Line(l)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// First names a table without caption.
+func (t *table) First() string {
+	names := make([]string, 0, 3)
+	for _, c := range t.Columns[:min(3, len(t.Columns))] {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ", ")
 }

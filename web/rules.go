@@ -213,11 +213,19 @@ func (a *asked) reports() (*page, error) {
 	out := &table{Caption: "Outbox", Columns: columns("Policy Domain", "Day", "To", "State", "#Tries", "Next", "Reason", "Report"), Empty: "The outbox is empty.", Live: true}
 	for i := range s.Outbox {
 		x := &s.Outbox[i]
+		if len(out.Rows) == 300 && a.format == asHTML {
+			out.Caption += fmt.Sprintf("; 300 of %d", len(s.Outbox))
+			break
+		}
 		out.Rows = append(out.Rows, []cell{linked(x.Domain, "/domain", "name", x.Domain), plain(x.Day), plain(x.Target), word(x.State), number(x.Tries), plain(x.Next), plain(x.Reason), plain(x.ID)})
 	}
 	counting := &table{Caption: "Being counted", Columns: columns("Policy Domain", "Day", "#Rows", "#Messages", "Will be sent", "Why not"), Empty: "Nothing is counted."}
 	for i := range s.Counting {
 		x := &s.Counting[i]
+		if len(counting.Rows) == 100 {
+			counting.Caption += fmt.Sprintf("; 100 of %d", len(s.Counting))
+			break
+		}
 		counting.Rows = append(counting.Rows, []cell{linked(x.Domain, "/domain", "name", x.Domain), plain(x.Day), number(x.Rows), number(x.Messages), plain(yesNo(x.Sent)), plain(x.Reason)})
 	}
 	none := &table{Caption: "Get none for a while", Columns: columns("Address", "Until", "Reason"), Empty: "Nobody is kept from getting reports."}

@@ -149,36 +149,65 @@ func (a *asked) newSources(st *state.State) (block, error) {
 	return b, nil
 }
 
-// lookBack is among how many messages a change of the configuration is looked for; ours.
-const lookBack = 2000
+// lookedAt are how long ago another configuration is looked for; ours.
+var lookedAt = []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour, 48 * time.Hour, 4 * 24 * time.Hour, 7 * 24 * time.Hour, 14 * 24 * time.Hour, 30 * 24 * time.Hour}
 
-// changed is what differs between the configuration that judges now and the one before,
-// or the file.
-func (a *asked) changed(st *state.State) block {
-	b := block{ID: "changed", Heading: "What changed with the last reload", Note: "No change among the last messages."}
+// lastChange finds the configuration that judged last, the one before, and since about
+// when the last one does: by single messages, halving the time between two.
+func (a *asked) lastChange() (now, before [32]byte, when time.Time) {
 	r, err := a.opt.Backend.Reader(a.skipped)
 	if err != nil {
-		return b
+		return now, before, when
 	}
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(a.ctx, 2*time.Second)
 	defer cancel()
-	var now, before [32]byte
-	var when time.Time
-	_ = r.Search(ctx, journal.Query{Limit: lookBack}, func(e *journal.Entry) error {
-		hash := e.Record.Basis.Config
-		switch {
-		case hash == [32]byte{}:
-		case now == [32]byte{}:
-			now, when = hash, e.Record.Evidence.Time
-		case hash != now:
-			before = hash
-			return journal.ErrEnough
-		default:
-			when = e.Record.Evidence.Time
+	at := func(t time.Time) (hash [32]byte) {
+		_ = r.Search(ctx, journal.Query{Until: t, Since: t.Add(-72 * time.Hour), Limit: 1}, func(e *journal.Entry) error {
+			hash = e.Record.Basis.Config
+			return nil
+		})
+		return hash
+	}
+	none := [32]byte{}
+	same, other := a.now, time.Time{}
+	if now = at(a.now.Add(time.Minute)); now == none {
+		return now, before, when
+	}
+	for _, back := range lookedAt {
+		t := a.now.Add(-back)
+		hash := at(t)
+		if hash == none {
+			break
 		}
-		return nil
-	})
+		if hash != now {
+			before, other = hash, t
+			break
+		}
+		same = t
+	}
+	if before == none {
+		return now, before, when
+	}
+	for same.Sub(other) > 10*time.Minute {
+		middle := other.Add(same.Sub(other) / 2)
+		if hash := at(middle); hash == now {
+			same = middle
+		} else {
+			other = middle
+			if hash != none {
+				before = hash
+			}
+		}
+	}
+	return now, before, same
+}
+
+// changed is what differs between the configuration that judges now and the one before,
+// or the file.
+func (a *asked) changed(st *state.State) block {
+	b := block{ID: "changed", Heading: "What changed with the last reload", Note: "No change in 30 days."}
+	now, before, when := a.lastChange()
 	kept := func(hash [32]byte) *config.Config {
 		text, err := st.Config(a.ctx, hash)
 		if err != nil {

@@ -69,7 +69,7 @@ func (a *asked) editor(text string, problems *table) *page {
 		Fields: []field{{Name: "text", Label: "Configuration (alignd.yaml)", Value: text, Text: true},
 			{Name: "since", Label: "Messages of the last", Value: cmp.Or(a.form.Get("since"), "7d"), Choices: []string{"1d", "7d", "14d", "30d", "90d"}},
 			{Name: "by", Label: "Count by", Value: cmp.Or(a.form.Get("by"), "domain"), Choices: []string{"domain", "client", "rule"}},
-			{Name: "against", Label: "Beside the result", Value: a.form.Get("against"), Choices: a.resultIDs()}}}})
+			{Name: "against", Label: "Beside the result", Any: "nothing", Value: a.form.Get("against"), Choices: a.resultIDs()}}}})
 	return p
 }
 

@@ -8,6 +8,7 @@ for (const table of document.querySelectorAll("table.live")) {
   const input = document.createElement("input");
   name.textContent = "Show rows with";
   input.type = "search";
+  label.className = "filter";
   label.append(name, input);
   table.parentElement.before(label);
   input.addEventListener("input", () => {
