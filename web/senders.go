@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"alignd/domain"
+	"alignd/explain"
 	"alignd/internal/terminal"
 	"alignd/journal"
 	"alignd/journal/state"
+	"alignd/policy"
 	"alignd/replay/sources"
 	"alignd/web/chart"
 )
@@ -45,18 +47,11 @@ func (a *asked) senders() (*page, error) {
 		return nil, err
 	}
 	defer st.Close()
-	pairs, err := st.Pairs(a.ctx, state.PairQuery{Author: name, Since: since})
+	pairs, err := a.pairs.of(a.ctx, st, state.PairQuery{Author: name, Since: since}, a.now)
 	if err != nil {
 		return nil, err
 	}
-	list := make([]ranked, 0, len(pairs))
-	for _, p := range pairs {
-		list = append(list, ranked{p, a.opt.Backend.Own(a.cfg, p.Author), min(p.Fail, p.FailDKIM+p.FailSPF)})
-	}
-	slices.SortStableFunc(list, func(x, y ranked) int {
-		own := map[bool]int{true: 1}
-		return cmp.Or(own[y.Own]-own[x.Own], cmp.Compare(y.Honest, x.Honest), cmp.Compare(y.Fail, x.Fail), cmp.Compare(y.Messages, x.Messages))
-	})
+	list := rank(pairs, a.opt.Backend.Own(a.cfg))
 	most, all := 200, len(list)
 	if a.format != asHTML {
 		most = rowsOfFile
@@ -65,7 +60,7 @@ func (a *asked) senders() (*page, error) {
 	t := &table{Caption: fmt.Sprintf("Who sends as whom, in %d days; %d of %d pairs", days, len(list), all), Live: true, Empty: "Nobody, as far as is counted.",
 		Columns: columns("Author Domain", "Sent from", "#Messages", "#Pass", "#Fail", "#Fails, looks honest", "#Refused", "First", "Last")}
 	for i := range list {
-		p := &list[i]
+		p := list[i]
 		author := linked(cmp.Or(p.Author, "(none)"), "/senders", "domain", p.Author)
 		if p.Own {
 			author.Note = "own"
@@ -91,6 +86,25 @@ func (a *asked) senders() (*page, error) {
 	return p, nil
 }
 
+// rank puts pairs in order: own domains first, then failing mail that looks honest.
+func rank(pairs []state.Pair, own func(string) bool) []*ranked {
+	list := make([]*ranked, 0, len(pairs))
+	for _, p := range pairs {
+		list = append(list, &ranked{p, own(p.Author), min(p.Fail, p.FailDKIM+p.FailSPF)})
+	}
+	slices.SortFunc(list, func(x, y *ranked) int {
+		if x.Own != y.Own {
+			if x.Own {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Or(cmp.Compare(y.Honest, x.Honest), cmp.Compare(y.Fail, x.Fail), cmp.Compare(y.Messages, x.Messages),
+			cmp.Compare(x.Author, y.Author), cmp.Compare(x.Infrastructure, y.Infrastructure))
+	})
+	return list
+}
+
 func shareOf(n, of uint64) cell {
 	c := number(n)
 	if of > 0 && n > 0 {
@@ -112,9 +126,9 @@ func (a *asked) domainAsked() (string, error) {
 	return name, nil
 }
 
-// mostSamples is how many messages of a pair are shown, and inMost among how many of
-// its Author Domain they are looked for; ours.
-const mostSamples, inMost = 20, 20_000
+// mostSamples is how many messages of a pair are shown, and inMost among how many of its
+// Author Domain they are looked for; ours.
+const mostSamples, inMost = 20, 2000
 
 // sender is one pair: how it goes, samples, and the entry that would let it in.
 func (a *asked) sender() (*page, error) {
@@ -131,11 +145,17 @@ func (a *asked) sender() (*page, error) {
 		return nil, err
 	}
 	defer st.Close()
-	bars, total, err := a.trend(st, name, source)
+	pairs, err := a.pairs.of(a.ctx, st, state.PairQuery{Author: name, Since: a.now.Truncate(24*time.Hour).AddDate(0, 0, -29)}, a.now)
 	if err != nil {
 		return nil, err
 	}
-	list, err := a.samples(name, source)
+	var total state.Counts
+	for i := range pairs {
+		if pairs[i].Infrastructure == source {
+			total.Add(&pairs[i].Counts)
+		}
+	}
+	list, bars, part, err := a.samples(name, source)
 	if err != nil {
 		return nil, err
 	}
@@ -150,7 +170,7 @@ func (a *asked) sender() (*page, error) {
 		{Stats: []stat{{Name: "messages in 30 days", Value: fmt.Sprint(total.Messages)}, {Name: "pass DMARC", Value: fmt.Sprint(total.Pass), Class: "good"},
 			{Name: "fail", Value: fmt.Sprint(total.Fail), Class: "bad"}, {Name: "refused", Value: fmt.Sprint(total.Refused), Class: "bad"},
 			{Name: "first seen", Value: dayOrNone(total.First)}, {Name: "last seen", Value: dayOrNone(total.Last)}}},
-		{Heading: "Trend", Chart: drawn.SVG(), Behind: countTable(bars)},
+		{Heading: "Trend", Note: part, Chart: drawn.SVG(), Behind: countTable(bars)},
 		{Heading: "Samples", Table: t},
 	}
 	p.Blocks = append(p.Blocks, a.suggestionForm(name, source))
@@ -172,61 +192,67 @@ func tokens(list []*journal.Entry) []string {
 	return all
 }
 
-// trend counts a pair by day.
-func (a *asked) trend(st *state.State, author, source string) (list []bar, total state.Counts, err error) {
-	first := a.now.Truncate(24*time.Hour).AddDate(0, 0, -29)
-	for d := first; !d.After(a.now); d = d.AddDate(0, 0, 1) {
-		until := d.AddDate(0, 0, 1)
-		if until.After(a.now) {
-			until = time.Time{}
-		}
-		pairs, err := st.Pairs(a.ctx, state.PairQuery{Author: author, Since: d, Until: until})
-		if err != nil {
-			return nil, total, err
-		}
-		var c state.Counts
-		for i := range pairs {
-			if pairs[i].Infrastructure == source {
-				c.Add(&pairs[i].Counts)
-			}
-		}
-		total.Add(&c)
-		list = append(list, barOf(d, &c))
-	}
-	return list, total, nil
-}
-
-// samples are messages of a pair, failing ones first.
-func (a *asked) samples(author, source string) ([]*journal.Entry, error) {
+// samples are messages of a pair, failing ones first, and what it sent by day. part says
+// that not all of it was looked at.
+func (a *asked) samples(author, source string) (list []*journal.Entry, days []bar, part string, err error) {
 	r, err := a.opt.Backend.Reader(a.skipped)
 	if err != nil {
-		return nil, err
+		return nil, nil, "", err
 	}
 	defer r.Close()
+	first := a.now.Truncate(24*time.Hour).AddDate(0, 0, -29)
+	for d := first; !d.After(a.now); d = d.AddDate(0, 0, 1) {
+		days = append(days, bar{Begin: d})
+	}
 	var failing, others []*journal.Entry
 	seen := 0
-	err = r.Search(a.ctx, journal.Query{Domain: author, Since: a.now.AddDate(0, 0, -30)}, func(e *journal.Entry) error {
+	err = r.Search(a.ctx, journal.Query{Domain: author, Since: first}, func(e *journal.Entry) error {
+		ev := &e.Record.Evidence
 		if seen++; seen > inMost {
+			part = fmt.Sprintf("Of the newest %d messages of the domain, which began %s.", inMost, ev.Time.UTC().Format(time.DateTime))
 			return journal.ErrEnough
 		}
-		if sources.Infrastructure(&e.Record.Evidence, a.opt.Backend.Organization) != source {
+		if sources.Infrastructure(ev, a.opt.Backend.Organization) != source {
 			return nil
 		}
-		if !a.person.auditor() {
-			e = private(e)
+		if i := int(ev.Time.Sub(first) / (24 * time.Hour)); i >= 0 && i < len(days) {
+			days[i].note(e)
 		}
+		to := &others
 		if failsDMARC(e) {
-			failing = append(failing, e)
-		} else if len(others) < mostSamples {
-			others = append(others, e)
+			to = &failing
 		}
-		if len(failing) >= mostSamples {
-			return journal.ErrEnough
+		if len(*to) < mostSamples {
+			if !a.person.auditor() {
+				e = private(e)
+			}
+			*to = append(*to, e)
 		}
 		return nil
 	})
-	list := append(failing, others...)
-	return list[:min(len(list), mostSamples)], err
+	list = append(failing, others...)
+	return list[:min(len(list), mostSamples)], days, part, err
+}
+
+// note counts a message.
+func (b *bar) note(e *journal.Entry) {
+	b.Messages++
+	switch explain.DMARC(e.Record) {
+	case "pass":
+		b.Pass++
+	case "fail":
+		b.Fail++
+	}
+	switch e.Record.Verdict.Delivery {
+	case policy.DeliverTag:
+		b.Tagged++
+	case policy.DeliverHold:
+		b.Held++
+	case policy.DeliverDefer:
+		b.Deferred++
+	case policy.Refuse:
+		b.Refused++
+	}
 }
 
 func failsDMARC(e *journal.Entry) bool {

@@ -122,17 +122,17 @@ func (a *asked) newSources(st *state.State) (block, error) {
 	b := block{ID: "new", Heading: "New sources of own domains", Note: fmt.Sprintf("First seen in the last %d days.", newDays)}
 	b.Table = &table{Columns: columns("Author Domain", "Sent from", "#Messages", "#Pass", "#Fail", "First seen"), Empty: "None."}
 	since := a.now.Truncate(24*time.Hour).AddDate(0, 0, -newDays)
-	pairs, err := st.Pairs(a.ctx, state.PairQuery{Since: since})
+	pairs, err := a.pairs.of(a.ctx, st, state.PairQuery{Since: since}, a.now)
 	if err != nil {
 		return b, err
 	}
-	known := map[string]map[string]bool{}
+	known, own := map[string]map[string]bool{}, a.opt.Backend.Own(a.cfg)
 	for _, p := range pairs {
-		if !a.opt.Backend.Own(a.cfg, p.Author) || len(b.Table.Rows) >= 20 {
+		if !own(p.Author) || len(b.Table.Rows) >= 12 {
 			continue
 		}
 		if known[p.Author] == nil {
-			before, err := st.Pairs(a.ctx, state.PairQuery{Author: p.Author, Until: since})
+			before, err := a.pairs.of(a.ctx, st, state.PairQuery{Author: p.Author, Until: since}, a.now)
 			if err != nil {
 				return b, err
 			}

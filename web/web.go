@@ -104,9 +104,9 @@ type Backend interface {
 	Survey(ctx context.Context, domain string, since time.Time, p Progress) (json.RawMessage, error)
 	// Live is what the daemon tells of itself: name and value; empty where it tells nothing.
 	Live(ctx context.Context) [][2]string
-	// Own reports whether an Author Domain is one of own_domains; Organization is the
+	// Own tells whether an Author Domain is one of own_domains; Organization is the
 	// Organizational Domain of a name by the Public Suffix List.
-	Own(cfg *config.Config, author string) bool
+	Own(cfg *config.Config) func(author string) bool
 	Organization(name string) string
 	// DNS answers questions about what domains publish.
 	DNS() (resolver.Lookuper, error)
@@ -131,6 +131,7 @@ type Server struct {
 	mu      sync.Mutex // for sessions
 	session map[string]*session
 	jobs    jobs
+	pairs   pairCache
 }
 
 // New makes a server. It refuses to run open to everybody.

@@ -231,7 +231,7 @@ func (r endingReader) Scan(ctx context.Context, since, until time.Time, each fun
 }
 
 // Own implements web.Backend.
-func (b *webBackend) Own(cfg *config.Config, author string) bool { return ownDomains(cfg)(author) }
+func (b *webBackend) Own(cfg *config.Config) func(author string) bool { return ownDomains(cfg) }
 
 // Organization implements web.Backend.
 func (b *webBackend) Organization(name string) string { return organization(name) }

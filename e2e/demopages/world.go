@@ -111,6 +111,11 @@ var kinds = []kind{
 	{name: "forgers of the bank", weight: 60, make: func(w *world, m *mail) { w.forged(m, w.bank, "Your account is locked") }},
 	{name: "forgers of us", weight: 25, make: func(w *world, m *mail) { w.forged(m, w.own, "Invoice overdue") }},
 	{name: "forgers of firms", weight: 25, make: func(w *world, m *mail) { w.forged(m, w.firm(m.rand), "Document shared with you") }},
+	{name: "who writes what a page could take for a part of itself", weight: 6, make: func(w *world, m *mail) {
+		w.forged(m, w.firm(m.rand), "hostile")
+		text := hostile[m.rand.IntN(len(hostile))]
+		m.host, m.from, m.list = text, `"`+text+`"@cheap-vps.example`, text
+	}},
 	{name: "a domain whose DNS fails", weight: 8, since: 29, make: func(w *world, m *mail) { w.honest(m, w.flaky) }},
 }
 
@@ -124,6 +129,12 @@ func (w *world) firm(r *rand.Rand) *sender {
 		}
 	}
 	return w.firms[0]
+}
+
+// hostile is what a sender may write into HELO, MAIL FROM and List-Id.
+var hostile = []string{
+	"<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "javascript:alert(1)", "\u202egnp.exe\u2066", "a\x00b\x1b[2J", "=cmd|' /C calc'!A0",
+	"</title></textarea><svg onload=alert(1)>", "{{.}}${7*7}", strings.Repeat("W", 3000),
 }
 
 var people = []string{"office", "sales", "info", "support", "billing", "hr", "press", "it"}

@@ -19,6 +19,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	cdplog "github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/page"
 	cdpruntime "github.com/chromedp/cdproto/runtime"
 	"github.com/chromedp/chromedp"
 )
@@ -84,7 +85,7 @@ func (s *site) browser(t *testing.T, width int, scripts bool) *browser {
 	t.Cleanup(cancel)
 	ctx, cancel = chromedp.NewContext(ctx)
 	t.Cleanup(cancel)
-	ctx, cancel = context.WithTimeout(ctx, 3*time.Minute)
+	ctx, cancel = context.WithTimeout(ctx, 6*time.Minute)
 	t.Cleanup(cancel)
 	b := &browser{Context: ctx, t: t}
 	note := func(format string, args ...any) {
@@ -98,6 +99,8 @@ func (s *site) browser(t *testing.T, width int, scripts bool) *browser {
 			if ev.Entry.Level == cdplog.LevelError {
 				note("%s %s", ev.Entry.Text, ev.Entry.URL)
 			}
+		case *page.EventJavascriptDialogOpening:
+			note("a dialog: %s", ev.Message)
 		case *cdpruntime.EventExceptionThrown:
 			note("exception: %s", ev.ExceptionDetails.Error())
 		case *network.EventRequestWillBeSent:
@@ -106,7 +109,7 @@ func (s *site) browser(t *testing.T, width int, scripts bool) *browser {
 			}
 		}
 	})
-	b.do(network.Enable(), chromedp.EmulateViewport(int64(width), 900), emulation.SetScriptExecutionDisabled(!scripts))
+	b.do(network.Enable(), page.Enable(), chromedp.EmulateViewport(int64(width), 900), emulation.SetScriptExecutionDisabled(!scripts))
 	return b
 }
 
@@ -138,7 +141,15 @@ func (b *browser) login(s *site, name string) {
 // click follows a link or button with a text.
 func (b *browser) click(text string) {
 	b.t.Helper()
-	b.do(chromedp.Click(fmt.Sprintf(`(//a[normalize-space()=%[1]q] | //button[normalize-space()=%[1]q])[1]`, text), chromedp.BySearch), chromedp.WaitReady(`footer`, chromedp.ByQuery))
+	b.follow(fmt.Sprintf(`(//a[normalize-space()=%[1]q] | //button[normalize-space()=%[1]q])[1]`, text))
+}
+
+// follow clicks, and waits until the next page is there.
+func (b *browser) follow(xpath string) {
+	b.t.Helper()
+	if _, err := chromedp.RunResponse(b, chromedp.Click(xpath, chromedp.BySearch)); err != nil {
+		b.t.Fatalf("%s: %v", xpath, err)
+	}
 }
 
 func (b *browser) text() (text string) {
@@ -227,26 +238,27 @@ func TestPages(t *testing.T) {
 			look("today", "messages today", "What needs a hand", "old-fax-second", "no-promo", "crm-vendor.example")
 			b.click("30 days")
 			look("today-30", "What became of mail")
-			for _, page := range []struct {
+			for _, p := range []struct {
 				name  string
 				words []string
 			}{{"Messages", []string{"newest first"}}, {"Senders", []string{"example.net", "own"}}, {"Rules", []string{"talk-list", "no-promo", "can decide nothing"}},
 				{"Reports", []string{"Being counted", "Suppressions"}}, {"What if", []string{"Configuration"}}, {"Domain", []string{"Asks DNS"}}, {"Health", []string{"records", "20000"}}} {
-				b.click(page.name)
-				look(strings.ToLower(strings.ReplaceAll(page.name, " ", "")), page.words...)
+				b.click(p.name)
+				look(strings.ToLower(strings.ReplaceAll(p.name, " ", "")), p.words...)
 			}
 			// A refused message, and why.
 			b.click("Messages")
 			b.do(chromedp.SetValue(`select[name=delivery]`, "refuse", chromedp.ByQuery))
 			b.click("Search")
 			look("refused", "refuse")
-			b.do(chromedp.Click(`tbody tr td a`, chromedp.ByQuery), chromedp.WaitVisible(`.way`, chromedp.ByQuery))
+			b.follow(`(//tbody//a)[1]`)
+			b.do(chromedp.WaitVisible(`.way`, chromedp.ByQuery))
 			look("message", "Why was it not simply delivered", "Identifier Alignment", "The sender was told")
 			b.click("Judge again under today's configuration")
 			look("again", "Because", "then")
 			// From a new source to the entry to paste, with its effect, to What if.
 			b.click("Today")
-			b.do(chromedp.Click(`//section[@id="new"]//a[normalize-space()="crm-vendor.example"]`, chromedp.BySearch), chromedp.WaitVisible(`.chart`, chromedp.ByQuery))
+			b.follow(`//section[@id="new"]//a[normalize-space()="crm-vendor.example"]`)
 			look("sender", "Samples", "fail")
 			b.click("Suggest an entry, with its effect")
 			b.do(chromedp.WaitVisible(`.entry`, chromedp.ByQuery))
@@ -265,6 +277,29 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// What senders wrote into HELO, MAIL FROM and List-Id to have it act does nothing.
+func TestHostileMailDoesNothing(t *testing.T) {
+	s := start(t)
+	b := s.browser(t, 1280, true)
+	b.login(s, "demo")
+	b.do(chromedp.Navigate(s.url+"/messages?mail-from=cheap-vps.example&client=100.64.0.0%2F10"), chromedp.WaitVisible(`table`, chromedp.ByQuery))
+	b.wants("hostile mail", "cheap-vps.example")
+	var links []string
+	b.do(chromedp.Evaluate(`[...document.querySelectorAll("tbody tr")].filter(r => /[<"=:?{W]/.test(r.cells[3].textContent)).slice(0, 12).map(r => r.cells[0].querySelector("a").href)`, &links))
+	if len(links) < 5 {
+		t.Errorf("only %d hostile messages", len(links))
+	}
+	for _, href := range links {
+		b.do(chromedp.Navigate(href), chromedp.WaitVisible(`.way`, chromedp.ByQuery))
+		var elements int
+		b.do(chromedp.Evaluate(`document.querySelectorAll("img, iframe, object, svg[onload], main script").length`, &elements))
+		if elements > 0 {
+			t.Errorf("%s: %d elements that nobody of us wrote", href, elements)
+		}
+		b.quiet(href)
+	}
+}
+
 // Viewers are shown no local part of an address.
 func TestViewersSeeNoAddress(t *testing.T) {
 	s := start(t)
@@ -274,7 +309,8 @@ func TestViewersSeeNoAddress(t *testing.T) {
 	if text := b.text(); regexp.MustCompile(`[a-z0-9]@[a-z]`).MatchString(text) {
 		t.Errorf("an address in %.2000s", text)
 	}
-	b.do(chromedp.Click(`tbody tr td a`, chromedp.ByQuery), chromedp.WaitVisible(`.way`, chromedp.ByQuery))
+	b.follow(`(//tbody//a)[1]`)
+	b.do(chromedp.WaitVisible(`.way`, chromedp.ByQuery))
 	if text := b.text(); regexp.MustCompile(`[a-z0-9]@[a-z]`).MatchString(text) {
 		t.Errorf("an address in %.2000s", text)
 	}

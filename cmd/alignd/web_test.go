@@ -1,0 +1,220 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"alignd/config"
+	"alignd/internal/made"
+	"alignd/internal/pgtest"
+	"alignd/journal"
+	"alignd/journal/spool"
+	"alignd/record"
+	"alignd/web"
+)
+
+// shownIn is a configuration with a journal of some hundred messages in a store.
+func shownIn(t *testing.T, store string) (file string, cfg *config.Config) {
+	t.Helper()
+	dir := t.TempDir()
+	file = filepath.Join(dir, "alignd.yaml")
+	text := fmt.Sprintf(`journal: {store: %s, path: %s}
+sampling_secret: "never shown to anybody"
+reports: {from: dmarc@example.net}
+web: {listen: "unix:%s/web", users_file: "", role: auditor}
+own_domains: [{id: ours, domains: [%s], action: tag}]
+exceptions:
+  - {id: vendor, action: accept, scope: {author_domains: [bank.example]}, proof: {dkim: [vendor.example]}, expires: 2020-01-01}
+  - {id: partner, action: accept, proof: {clients: [198.18.0.0/24]}, never_expires: true}
+`, store, dir, dir, made.DomainOf(0))
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := readConfig(config.Input{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log := slog.New(slog.DiscardHandler)
+	kept, err := openStore(cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counts, err := openState(cfg, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n = 300
+	w := made.World{Domains: 30, Begin: time.Now().Add(-3 * time.Hour), Step: 3 * time.Hour / n, Rules: cfg.Rules}
+	var batch []journal.Raw
+	for i := range n {
+		r := w.Record(i)
+		r.Basis.Config = cfg.Hash()
+		batch = append(batch, journal.Raw{Entry: journal.Entry{Number: spool.Number(i + 1), Record: r}, Encoded: record.Append(nil, r)})
+	}
+	if err := counts.KeepConfig(t.Context(), cfg.Hash(), cfg.Text(), time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range []journal.Store{kept, counts} {
+		if err := s.Take(t.Context(), spool.ID{1}, batch); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return file, cfg
+}
+
+// Each page is made over both stores, and no page, file or fault has the secret.
+func TestThePagesOverBothStores(t *testing.T) {
+	for _, store := range []string{"sqlite", "postgres"} {
+		t.Run(store, func(t *testing.T) {
+			name := store
+			if store == "postgres" {
+				name = "postgres, url: '" + pgtest.Database(t) + "'"
+			}
+			file, cfg := shownIn(t, name)
+			opt, err := webOptions(file, cfg, slog.New(slog.DiscardHandler))
+			if err != nil {
+				t.Fatal(err)
+			}
+			opt.Timeout, opt.Hosts = 30*time.Second, append(opt.Hosts, "127.0.0.1")
+			s, err := web.New(opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			server := httptest.NewServer(s.Handler())
+			defer server.Close()
+			author := made.DomainOf(0)
+			token := ""
+			for path, want := range map[string]string{
+				"/messages": author, "/messages.json?dmarc=fail": `"messages"`, "/messages.csv?domain=" + author: author, "/today": "What needs a hand", "/today?span=30d": "expired",
+				"/senders": "own", "/sender?domain=" + author + "&source=x": "Trend", "/rules": "vendor", "/rule?id=partner": "without it", "/reports": "Suppressions", "/whatif": "own_domains",
+				"/health": "records", "/today.json": `"overview"`, "/senders.csv": "Author Domain", "/health.json": `"journal"`, "/reports.json": `"status"`,
+			} {
+				status, text := fetch(t, server.URL+path)
+				if status != http.StatusOK || !strings.Contains(text, want) {
+					t.Errorf("%s: %d, no %q in %.600s", path, status, want, text)
+				}
+				if strings.Contains(text, "never shown") {
+					t.Errorf("%s shows the secret", path)
+				}
+				if m := regexp.MustCompile(`/message\?id=([a-z0-9]+)`).FindStringSubmatch(text); m != nil && path == "/messages" {
+					token = m[1]
+				}
+			}
+			if status, text := fetch(t, server.URL+"/message?id="+token); status != http.StatusOK || !strings.Contains(text, "Identifier Alignment") {
+				t.Errorf("a message: %d", status)
+			}
+			if status, text := fetch(t, server.URL+"/message/again?id="+token); status != http.StatusOK || !strings.Contains(text, "unchanged") {
+				t.Errorf("judged again: %d %.800s", status, text)
+			}
+			if status, _ := fetch(t, server.URL+"/message?id=nothing"); status != http.StatusNotFound {
+				t.Errorf("a message that is not there: %d", status)
+			}
+			if status, _ := fetch(t, server.URL+"/messages?since=yesterday"); status != http.StatusBadRequest {
+				t.Errorf("a time that is none: %d", status)
+			}
+		})
+	}
+}
+
+func fetch(t *testing.T, url string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return resp.StatusCode, string(text)
+}
+
+// What if and the survey of a pair run on the real journal.
+func TestPagesJudgeAgain(t *testing.T) {
+	file, cfg := shownIn(t, "sqlite")
+	b, err := newWebBackend(file, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]string{"exceptions: [{file: /etc/passwd}]": "none of the files", "mode: enforse": "did you mean", "exceptions: [{file: alignd.yaml}]": "none of the files"} {
+		if _, err := b.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "never shown") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	mild, err := b.Parse([]byte("journal: {store: sqlite}\nmode: monitor\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	told := 0
+	found, err := b.Replay(t.Context(), mild, time.Now().Add(-24*time.Hour), "domain", func(time.Time, uint64) { told++ })
+	if err != nil || found.Counters.Total != 300 || found.Counters.WouldLetIn == 0 || told == 0 {
+		t.Errorf("%+v, %v, told %d times", found, err, told)
+	}
+	raw, err := b.Survey(t.Context(), made.DomainOf(0), time.Now().Add(-24*time.Hour), func(time.Time, uint64) {})
+	if err != nil || !strings.Contains(string(raw), `"sources"`) {
+		t.Errorf("%.200s, %v", raw, err)
+	}
+	if text := b.Running(); strings.Contains(text, "never shown") || !strings.Contains(text, "own_domains") {
+		t.Errorf("the running configuration: %s", text)
+	}
+	if _, err := b.Without("no such"); err == nil {
+		t.Error("an exception that is not there")
+	}
+}
+
+func TestPagesAreOffAndClosed(t *testing.T) {
+	dir := t.TempDir()
+	write := func(text string) string {
+		file := filepath.Join(dir, "alignd.yaml")
+		if err := os.WriteFile(file, []byte("journal: {store: sqlite, path: "+dir+"}\n"+text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	for _, row := range []struct{ name, text, want string }{
+		{name: "off", text: "", want: "the pages are off"},
+		{name: "nobody may look", text: "web: {listen: \"inet:127.0.0.1:0\", users_file: " + dir + "/none}\n", want: "nobody may look"},
+		{name: "a socket for everybody", text: "socket_mode: \"0666\"\nweb: {listen: \"unix:" + dir + "/s\", users_file: \"\"}\n", want: "lets everybody of this host in"},
+		{name: "no certificate", text: "web: {listen: \"inet:127.0.0.1:0\", tls: {cert_file: " + dir + "/c, key_file: " + dir + "/k}}\n", want: "web.tls"},
+	} {
+		got := alignd(t, "", "web", "--config", write(row.text))
+		if got.status == 0 || !strings.Contains(got.stderr, row.want) {
+			t.Errorf("%s: %+v", row.name, got)
+		}
+	}
+}
+
+func TestWebPasswd(t *testing.T) {
+	dir := t.TempDir()
+	file, users := filepath.Join(dir, "alignd.yaml"), filepath.Join(dir, "users")
+	if err := os.WriteFile(file, []byte("web: {users_file: "+users+"}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := alignd(t, "short\n", "web", "passwd", "--config", file, "ann"); got.status == 0 {
+		t.Errorf("a short password: %+v", got)
+	}
+	if got := alignd(t, "correct horse\n", "web", "passwd", "--config", file, "ann"); got.status != 0 {
+		t.Errorf("%+v", got)
+	}
+	text, err := os.ReadFile(users)
+	if err != nil || !strings.HasPrefix(string(text), "ann:$2a$") {
+		t.Errorf("%s, %v", text, err)
+	}
+	if got := alignd(t, "", "web", "passwd", "--config", file, "--remove", "ann"); got.status != 0 {
+		t.Errorf("%+v", got)
+	}
+}
