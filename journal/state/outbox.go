@@ -164,13 +164,15 @@ type Item struct {
 	Tries      int
 	Lost       int       // answers
 	Changed    time.Time // when State was set
+	Domain     string    // whom the report is on
 }
 
-const itemColumns = "id, target, state, reason, next, tries, lost, changed"
+const itemColumns = "id, target, state, reason, next, tries, lost, changed, " +
+	"coalesce((SELECT p.domain FROM state_parts p WHERE p.id = state_outbox.id), '')"
 
 func scanItem(r *sql.Rows) (x Item, err error) {
 	var next, changed int64
-	err = r.Scan(&x.ID, &x.Target, &x.State, &x.Reason, &next, &x.Tries, &x.Lost, &changed)
+	err = r.Scan(&x.ID, &x.Target, &x.State, &x.Reason, &next, &x.Tries, &x.Lost, &changed, &x.Domain)
 	x.Next, x.Changed = time.Unix(next, 0).UTC(), time.Unix(changed, 0).UTC()
 	return x, err
 }

@@ -48,13 +48,24 @@ func (c *Counting) Tally(e *journal.Entry) (list []state.Tally) {
 		list = append(list, state.Tally{
 			Report: o.Scope.Key(), Day: o.Scope.Day, Domain: o.Scope.Domain, Org: organization(o.Scope.Domain),
 			Due:    c.Due != nil && c.Due(o.Scope.Domain),
-			About:  encode(about{o.Scope, o.RUA, o.OtherRUA}),
+			About:  encode(about{o.Scope, usable(o.RUA), usable(o.OtherRUA)}),
 			Passed: o.Passed, Optional: optional,
 			Line: o.Row.Key(), Data: encode(&o.Row),
 		})
 	}
 	if c.Failures {
 		list = append(list, passes(e.Record)...)
+	}
+	return list
+}
+
+// usable are the URIs of addresses that may be written to, so that nobody has us keep texts
+// of any length.
+func usable(uris []string) (list []string) {
+	for _, uri := range uris {
+		if _, _, ok := mailbox(uri); ok && len(uri) <= maxURI {
+			list = append(list, uri)
+		}
 	}
 	return list
 }

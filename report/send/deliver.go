@@ -26,6 +26,7 @@ func (s *Sender) sendDue(ctx context.Context, first bool) error {
 		return err
 	}
 	var errs []error
+	items = s.fair(items)
 	for i := range items {
 		x := &items[i]
 		if x.State == state.Sending {
@@ -68,6 +69,20 @@ func (s *Sender) overLimit(ctx context.Context, x *state.Item) error {
 		x.State, x.Reason = state.GivenUp, "for three days others took the mails to its organization"
 	}
 	return s.keep(ctx, state.Waiting, x)
+}
+
+// postpone has an item wait that a limit keeps here. Changed stays: it says for how long.
+func (s *Sender) postpone(ctx context.Context, x *state.Item) error {
+	x.Next, x.Reason = s.now().Add(time.Hour), "limit of mails to one organization"
+	if s.now().Sub(x.Changed) > tryFor {
+		x.State = state.GivenUp
+		return s.keep(ctx, state.Waiting, x)
+	}
+	err := s.state.SetItem(ctx, state.Waiting, x)
+	if errors.Is(err, state.ErrUnknown) {
+		return nil // another host had it
+	}
+	return err
 }
 
 // keep writes where an item stands, and says so.

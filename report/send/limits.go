@@ -2,6 +2,7 @@ package send
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"alignd/journal/state"
@@ -10,9 +11,12 @@ import (
 // used is what is used up of the limits. Mails of a day are those of all hosts: the state
 // counts them.
 type used struct {
-	sent   map[string]int64 // mails of today, by organization; "" is all
-	minute time.Time        // begin of the minute that count is about
-	count  int              // mails in it
+	sent map[string]int64 // mails of today, by organization; "" is all
+	// pairs are mails of today from one organization to another, of this process.
+	pairs  map[string]int
+	day    time.Time // of pairs
+	minute time.Time // begin of the minute that count is about
+	count  int       // mails in it
 }
 
 // today is the day that mails are counted on.
@@ -20,8 +24,42 @@ func (s *Sender) today() time.Time { return s.now().UTC().Truncate(24 * time.Hou
 
 // readUsed reads what all hosts have sent today.
 func (s *Sender) readUsed(ctx context.Context) (err error) {
+	if today := s.today(); !s.used.day.Equal(today) {
+		s.used.day, s.used.pairs = today, map[string]int{}
+	}
 	s.used.sent, err = s.state.Mails(ctx, s.today())
 	return err
+}
+
+// pairShare is what part of the mails to an organization may be about one other: many read
+// reports for others, and agree to all that name them, so anybody could use up the limit. Ours.
+const pairShare = 4
+
+func pair(x *state.Item) string { return organization(x.Domain) + " " + organization(x.Target) }
+
+// fair sorts items so that each organization that reports are about has its turn before any
+// other has a further one.
+func (s *Sender) fair(items []state.Item) []state.Item {
+	turns, before := make([]int, len(items)), map[string]int{}
+	order := make([]int, len(items))
+	for i := range items {
+		p := pair(&items[i])
+		order[i], turns[i] = i, s.used.pairs[p]+before[p]
+		before[p]++
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return turns[a] - turns[b] })
+	list := make([]state.Item, 0, len(items))
+	for _, i := range order {
+		list = append(list, items[i])
+	}
+	return list
+}
+
+// crowds reports whether an organization had its part of the mails to another one. Reports on
+// domains of one's own are not others' doing.
+func (s *Sender) crowds(x *state.Item) bool {
+	own := organization(x.Domain) == organization(x.Target) || s.Own != nil && s.Own(x.Domain)
+	return !own && s.used.pairs[pair(x)] >= max(1, s.Limits.PerOrganization/pairShare)
 }
 
 // room reports whether a further mail is within the limits; whole: none is, to whomever. Failure
@@ -37,6 +75,8 @@ func (s *Sender) room(x *state.Item) (ok, whole bool) {
 		return true, false
 	case l.PerDay > 0 && s.used.sent[""] >= int64(l.PerDay):
 		return false, true
+	case l.PerOrganization > 0 && s.crowds(x):
+		return false, false
 	case l.PerOrganization > 0 && s.used.sent[organization(x.Target)] >= int64(l.PerOrganization):
 		return false, false
 	}
@@ -56,5 +96,6 @@ func (s *Sender) use(ctx context.Context, x *state.Item) error {
 	}
 	s.used.sent[""]++
 	s.used.sent[org]++
+	s.used.pairs[pair(x)]++
 	return nil
 }

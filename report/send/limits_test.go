@@ -3,6 +3,7 @@ package send
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,6 +38,51 @@ func TestLimitsOfADayOutliveTheProcess(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Who reads reports for many agrees to whatever names them; so one organization with domains
+// without number could use up what that one may get a day.
+func TestOneOrganizationCrowdsNobodyOut(t *testing.T) {
+	w := newWorld(t)
+	dns := zoneOf(t, `*._report._dmarc.reader.example. TXT "v=DMARC1"`+"\n")
+	w.open(func(s *Settings) { s.To.All, s.DNS, s.Limits = true, dns, Limits{PerOrganization: 8} })
+	for i := range 20 {
+		w.mail(fmt.Sprintf("a%d.evil.example", i), true, "mailto:x@reader.example", "mailto:y@reader.example")
+	}
+	for i := range 3 {
+		w.mail(fmt.Sprintf("shop%d.example", i), true, "mailto:r@reader.example")
+	}
+	w.until(day.Add(47 * time.Hour)) // to the end of the day on which they leave
+	honest := 0
+	for _, x := range w.relay.took {
+		if strings.Contains(x, "shop") {
+			honest++
+		}
+	}
+	if honest != 3 || len(w.relay.took) != 5 {
+		t.Errorf("%d of 3 reports, beside %d", honest, len(w.relay.took)-honest)
+	}
+	for ; w.now.Before(day.Add(7 * 24 * time.Hour)); w.now = w.now.Add(6 * time.Hour) { // what had no turn for three days ends
+		w.step()
+	}
+	items, err := w.state.Items(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, x := range items {
+		if !x.State.Over() {
+			t.Fatalf("it waits for ever: %+v", x)
+		}
+	}
+}
+
+// Addresses of any length are kept nowhere.
+func TestLongAddressesAreNotKept(t *testing.T) {
+	long := "mailto:" + strings.Repeat("a", 60_000) + "@shop.example"
+	list := usable([]string{long, "mailto:r@shop.example", "mailto:" + strings.Repeat("%61", 300) + "@shop.example", "https://shop.example/"})
+	if len(list) != 1 || list[0] != "mailto:r@shop.example" {
+		t.Errorf("%.200q", list)
 	}
 }
 

@@ -16,6 +16,12 @@ import (
 // 4.6 wants each to get it, up to such a limit.
 const maxTargets = 10
 
+// maxAddress is the octets of an address (RFC 5321 section 4.5.3.1.3).
+const maxAddress = 254
+
+// maxURI is the octets of a URI with one, in which each may be written as three.
+const maxURI = 3*maxAddress + len("mailto:")
+
 // target is an address that a report may go to, or may not.
 type target struct {
 	address string
@@ -78,7 +84,7 @@ func (s *Sender) sameOrg(ctx context.Context, policyDomain string, found evidenc
 // and its domain.
 func mailbox(uri string) (address, host string, ok bool) {
 	address, host, ok = dmarc.Mailbox(uri)
-	return address, host, ok && ascii(address) && !strings.ContainsAny(address, `,;:"\()[]`) && strings.Count(address, "@") == 1
+	return address, host, ok && len(address) <= maxAddress && ascii(address) && !strings.ContainsAny(address, `,;:"\()[]`) && strings.Count(address, "@") == 1
 }
 
 func ascii(s string) bool {
