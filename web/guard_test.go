@@ -2,14 +2,19 @@ package web
 
 import (
 	"bytes"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -184,6 +189,79 @@ func TestAProxySaysWhoAsks(t *testing.T) {
 		if status, text, _ := s.read(resp); status != row.want || !strings.Contains(text, row.role) {
 			t.Errorf("%s: %d, want %d", row.name, status, row.want)
 		}
+	}
+}
+
+// A client certificate of the CA that is trusted says who asks; without one nobody does.
+func TestCertificatesSayWhoAsks(t *testing.T) {
+	for _, row := range []struct {
+		name, common string
+		verified     bool
+		want         int
+		role         string
+	}{
+		{name: "a certificate", common: "vic", verified: true, want: 200, role: "vic, viewer"},
+		{name: "an auditor's", common: "ann", verified: true, want: 200, role: "ann, auditor"},
+		{name: "one without a name", verified: true, want: 401},
+		{name: "one that was not verified", common: "ann", want: 401},
+	} {
+		s, err := New(Options{Backend: plant(t, usual(3)...), Certificates: true, Role: Viewer, Auditors: []string{"ann"}, Hosts: []string{"mx.example.net"}, Timeout: time.Minute, Parallel: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequest(http.MethodGet, "https://mx.example.net/messages", nil)
+		cert := &x509.Certificate{Subject: pkix.Name{CommonName: row.common}}
+		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}
+		if row.verified {
+			r.TLS.VerifiedChains = [][]*x509.Certificate{{cert}}
+		}
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, r)
+		if w.Code != row.want || !strings.Contains(w.Body.String(), row.role) {
+			t.Errorf("%s: %d, want %d", row.name, w.Code, row.want)
+		}
+		s.Close()
+	}
+}
+
+// Who asks when all places are taken is told at once, however many they are.
+func TestAThousandViewers(t *testing.T) {
+	b := slow{plant(t, usual(3)...), make(chan struct{}, 2000), make(chan struct{})}
+	s, err := New(Options{Backend: b, Open: true, Socket: true, Role: Viewer, Hosts: []string{"localhost"}, Timeout: time.Minute, Parallel: 4})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	var told atomic.Int64
+	ask := func() int {
+		w := httptest.NewRecorder()
+		s.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/messages", nil))
+		return w.Code
+	}
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if ask() != http.StatusOK {
+				t.Error("one of those that had a place got no page")
+			}
+		})
+	}
+	for range 4 {
+		<-b.entered
+	}
+	var others sync.WaitGroup
+	for range 1000 {
+		others.Go(func() {
+			if ask() == http.StatusServiceUnavailable {
+				told.Add(1)
+			}
+		})
+	}
+	others.Wait()
+	close(b.wait)
+	all.Wait()
+	if told.Load() != 1000 {
+		t.Errorf("%d of 1000 were told to come later", told.Load())
 	}
 }
 

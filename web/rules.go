@@ -217,7 +217,7 @@ func (a *asked) reports() (*page, error) {
 			out.Caption += fmt.Sprintf("; 300 of %d", len(s.Outbox))
 			break
 		}
-		out.Rows = append(out.Rows, []cell{linked(x.Domain, "/domain", "name", x.Domain), plain(x.Day), plain(x.Target), word(x.State), number(x.Tries), plain(x.Next), plain(x.Reason), plain(x.ID)})
+		out.Rows = append(out.Rows, []cell{linked(x.Domain, "/domain", "name", x.Domain), plain(x.Day), plain(x.Target), word(x.State), number(x.Tries), plain(x.Next), plain(x.Reason), linked(x.ID, "/report", "id", x.ID)})
 	}
 	counting := &table{Caption: "Being counted", Columns: columns("Policy Domain", "Day", "#Rows", "#Messages", "Will be sent", "Why not"), Empty: "Nothing is counted."}
 	for i := range s.Counting {

@@ -68,6 +68,11 @@ func (b *backend) ReportStatus(context.Context) (json.RawMessage, error) {
 		"suppressed": []map[string]any{{"target": "secretlocal@b.example", "reason": hostile[2]}}})
 	return raw, err
 }
+func (b *backend) Report(context.Context, string) (json.RawMessage, string, error) {
+	raw, err := json.Marshal(map[string]any{"reports": []map[string]any{{"org_name": hostile[0], "email": "secretlocal@c.example", "domain": hostile[1],
+		"records": []map[string]any{{"source_ip": hostile[4], "count": 2, "disposition": "none", "dkim": "pass", "spf": "fail", "header_from": hostile[2], "reasons": []map[string]any{{"type": "other", "comment": hostile[5]}}}}}}})
+	return raw, "<?xml?>\n<a>" + hostile[2] + " secretlocal@c.example</a>", err
+}
 func (b *backend) JournalStatus(context.Context) (json.RawMessage, error) {
 	return json.RawMessage(`{"store":"sqlite","records":3,"parts":[{"name":"<i>x","day":"2026-11-28","records":3}]}`), nil
 }

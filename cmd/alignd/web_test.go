@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,7 +19,9 @@ import (
 	"alignd/internal/pgtest"
 	"alignd/journal"
 	"alignd/journal/spool"
+	"alignd/journal/state"
 	"alignd/record"
+	"alignd/report/send"
 	"alignd/web"
 )
 
@@ -119,6 +122,9 @@ func TestThePagesOverBothStores(t *testing.T) {
 			if status, text := fetch(t, server.URL+"/message/again?id="+token); status != http.StatusOK || !strings.Contains(text, "unchanged") {
 				t.Errorf("judged again: %d %.800s", status, text)
 			}
+			if status, text := fetch(t, server.URL+"/report?id="+url.QueryEscape(cutReport(t, file, cfg))); status != http.StatusOK || !strings.Contains(text, "As it is sent") || !strings.Contains(text, "policy_published") {
+				t.Errorf("a report: %d %.800s", status, text)
+			}
 			if status, _ := fetch(t, server.URL+"/message?id=nothing"); status != http.StatusNotFound {
 				t.Errorf("a message that is not there: %d", status)
 			}
@@ -129,9 +135,35 @@ func TestThePagesOverBothStores(t *testing.T) {
 	}
 }
 
-func fetch(t *testing.T, url string) (int, string) {
+// cutReport cuts a report that is counted, and gives its id.
+func cutReport(t *testing.T, file string, cfg *config.Config) string {
 	t.Helper()
-	resp, err := http.Get(url)
+	st, err := openState(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	s, err := reportSettings(cfg, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var drafts []state.Draft
+	if err := st.Drafts(t.Context(), time.Now().Add(24*time.Hour), func(d *state.Draft) { drafts = append(drafts, *d) }); err != nil || len(drafts) == 0 {
+		t.Fatalf("%d drafts, %v", len(drafts), err)
+	}
+	if err := send.New(st, s).Cut(t.Context(), &drafts[0]); err != nil {
+		t.Fatal(err)
+	}
+	items, err := st.Items(t.Context())
+	if err != nil || len(items) == 0 {
+		t.Fatalf("%d items, %v", len(items), err)
+	}
+	return items[0].ID
+}
+
+func fetch(t *testing.T, at string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(at)
 	if err != nil {
 		t.Fatal(err)
 	}
