@@ -38,12 +38,19 @@ const (
 	// as several. Further ones are counted as dropped.
 	maxLines = 100_000
 	lineUnit = 256
-	// maxOfOrg is how many reports a day has for one organization; further ones are not
-	// kept.
+	// passLines are further lines of a report for what passed, so that forged mail cannot take
+	// all of them.
+	passLines = maxLines / 4
+	// freeAbout is how many octets a report says of itself that count for no line.
+	freeAbout = 1024
+	// maxOfOrg is how many reports a day has for one organization, and of how many of its
+	// domains is remembered that mail passed; further ones are not kept.
 	maxOfOrg = 100
 	// maxOfDay is how many lines all reports of a day have. Beyond, only those are counted
 	// that are due, or whose domain passed before.
 	maxOfDay = 400_000
+	// maxPassed is for how many organizations a process knows how many domains passed.
+	maxPassed = 50_000
 	// keepPasses is how long is remembered that mail of a domain passed.
 	keepPasses = 30 * 24 * time.Hour
 )
@@ -54,6 +61,7 @@ type tallies struct {
 	reports map[[32]byte]*gathered
 	passes  map[pass]bool
 	known   map[int64]int64 // lines of a day in the database, as far as known
+	passed  map[orgDay]int  // domains of which was remembered that mail passed, by this process
 	told    int64           // the day of which was told that it is full
 
 	// overRows and overReports are messages that the next flush leaves out; the others
@@ -73,11 +81,12 @@ type gathered struct {
 
 type line struct {
 	data     []byte
+	passed   bool
 	messages int64
 }
 
 func newTallies(of func(*journal.Entry) []Tally) *tallies {
-	return &tallies{of: of, reports: map[[32]byte]*gathered{}, passes: map[pass]bool{}, known: map[int64]int64{}}
+	return &tallies{of: of, reports: map[[32]byte]*gathered{}, passes: map[pass]bool{}, known: map[int64]int64{}, passed: map[orgDay]int{}}
 }
 
 func (t *tallies) clear() {
@@ -95,8 +104,13 @@ func (t *tallies) written() {
 
 // pass is a day on which mail of a domain passed.
 type pass struct {
-	domain string
-	day    int64
+	domain, org string
+	day         int64
+}
+
+type orgDay struct {
+	org string
+	day int64
 }
 
 // note adds what e says. A message whose answer the MTA may not have heard comes again.
@@ -106,7 +120,7 @@ func (t *tallies) note(e *journal.Entry) {
 	}
 	for _, x := range t.of(e) {
 		if x.OnlyPassed {
-			t.passes[pass{x.Domain, x.Day.Unix()}] = true
+			t.passes[pass{x.Domain, x.Org, x.Day.Unix()}] = true
 			continue
 		}
 		g := t.reports[x.Report]
@@ -122,7 +136,7 @@ func (t *tallies) note(e *journal.Entry) {
 		}
 		l := g.lines[x.Line]
 		if l == nil {
-			l = &line{data: x.Data}
+			l = &line{data: x.Data, passed: x.Passed}
 			g.lines[x.Line] = l
 		}
 		l.messages++
@@ -150,18 +164,35 @@ func (s *State) writeTallies(ctx context.Context, tx *sql.Tx) error {
 		return cmp.Or(cmp.Compare(a.domain, b.domain), cmp.Compare(a.day, b.day))
 	})
 	for _, p := range passes {
-		if _, err := s.exec(ctx, tx, "INSERT INTO state_passes VALUES (?, ?) ON CONFLICT DO NOTHING", p.domain, p.day); err != nil {
+		if err := s.rememberPass(ctx, tx, p, false); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// rememberPass notes that mail of a domain passed, unless too many names below one
+// organization did: whoever has one domain has names without number.
+func (s *State) rememberPass(ctx context.Context, tx *sql.Tx, p pass, due bool) error {
+	r, of := s.reports, orgDay{p.org, p.day}
+	if r.passed[of] >= maxOfOrg && !due {
+		return nil
+	}
+	n, err := s.exec(ctx, tx, "INSERT INTO state_passes VALUES (?, ?) ON CONFLICT DO NOTHING", p.domain, p.day)
+	if n > 0 {
+		if len(r.passed) >= maxPassed {
+			clear(r.passed)
+		}
+		r.passed[of]++
+	}
+	return err
+}
+
 // writeReport adds to a report. The update of its row also keeps it from being cut
 // meanwhile.
 func (s *State) writeReport(ctx context.Context, tx *sql.Tx, g *gathered) error {
 	if g.passed {
-		if _, err := s.exec(ctx, tx, "INSERT INTO state_passes VALUES (?, ?) ON CONFLICT DO NOTHING", g.Domain, g.Day.Unix()); err != nil {
+		if err := s.rememberPass(ctx, tx, pass{g.Domain, g.Org, g.Day.Unix()}, g.Due); err != nil {
 			return err
 		}
 	}
@@ -239,6 +270,10 @@ func (s *State) writeLines(ctx context.Context, tx *sql.Tx, g *gathered) error {
 	was, dropped := lines, int64(0)
 	for _, k := range sortedKeys(g.lines) {
 		l := g.lines[k]
+		most := int64(maxLines)
+		if l.passed {
+			most += passLines
+		}
 		n, err := s.exec(ctx, tx, "UPDATE state_lines SET messages = messages + ? WHERE report = ? AND cut = ? AND line = ?",
 			l.messages, g.Report[:], cut, k[:])
 		switch {
@@ -246,12 +281,15 @@ func (s *State) writeLines(ctx context.Context, tx *sql.Tx, g *gathered) error {
 			return err
 		case n > 0:
 			continue
-		case lines >= maxLines || !grows:
+		case lines >= most || !grows:
 			dropped += l.messages
 			continue
 		}
 		if _, err := s.exec(ctx, tx, "INSERT INTO state_lines VALUES (?, ?, ?, ?, ?)", g.Report[:], cut, k[:], l.data, l.messages); err != nil {
 			return err
+		}
+		if lines == 0 {
+			lines = int64(max(0, len(g.About)-freeAbout)) / lineUnit
 		}
 		lines += 1 + int64(len(l.data))/lineUnit
 	}

@@ -78,7 +78,7 @@ func passes(r *record.Record) (list []state.Tally) {
 	for i := range r.Evidence.DMARC {
 		dm := &r.Evidence.DMARC[i]
 		if dm.Result == evidence.Pass && dm.PolicyDomain != "" && len(dm.Published.RUF) > 0 && len(dm.Published.RUA) == 0 {
-			list = append(list, state.Tally{OnlyPassed: true, Domain: dm.PolicyDomain, Day: r.Evidence.Time.UTC().Truncate(24 * time.Hour)})
+			list = append(list, state.Tally{OnlyPassed: true, Domain: dm.PolicyDomain, Org: organization(dm.PolicyDomain), Day: r.Evidence.Time.UTC().Truncate(24 * time.Hour)})
 		}
 	}
 	return list
