@@ -304,6 +304,23 @@ func TestAnImportedMaildirDoesNotLeadOutside(t *testing.T) {
 	}
 }
 
+// What anybody may send is unpacked less far than what somebody vouches for.
+func TestImportUnpacksLittleOfWhatAnybodySends(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		trust bool
+		want  int64
+	}{
+		{name: "mail", want: 64 << 20},
+		{name: "vouched for", trust: true}, // the bounds of show
+	} {
+		im := &importer{flags: &reportImportFlags{trust: c.trust}}
+		if got := im.limits().Expanded; got != c.want {
+			t.Errorf("%s: %d octets", c.name, got)
+		}
+	}
+}
+
 // A mail that cannot be stored stays with the MTA, and none is ever sent back.
 func TestAPipeIsTriedAgain(t *testing.T) {
 	dir := t.TempDir()

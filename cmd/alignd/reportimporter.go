@@ -197,7 +197,19 @@ func (im *importer) one(m *mailbox.Message) (reports int, err error) {
 	if im.proof, err = im.prove(begin); err != nil {
 		return 0, err
 	}
-	return read.New(im, read.Limits{}).File(im.name, buf)
+	return read.New(im, im.limits()).File(im.name, buf)
+}
+
+// maxUnpacked is the octets of all that is unpacked from one mail; ours. Anybody may send
+// one, and a thousand times what true reports have would take a minute of CPU.
+const maxUnpacked = 64 << 20
+
+// limits are tighter than where somebody looks at files of their choice.
+func (im *importer) limits() read.Limits {
+	if im.flags.trust {
+		return read.Limits{}
+	}
+	return read.Limits{Expanded: maxUnpacked}
 }
 
 func (im *importer) prove(begin []byte) (others.Proof, error) {

@@ -113,30 +113,30 @@ func (s *Sender) Bounce(ctx context.Context, r io.Reader, recipients []string) (
 	if !b.Permanent {
 		return b, nil
 	}
-	return b, s.suppress(ctx, item, "a notification came back: "+b.Status)
+	return b, s.suppress(ctx, item, reason("a notification came back: "+b.Status))
 }
 
 // suppress has the address of a report that came back get nothing for a while: twice as
 // long as the last time, where that is over. A further copy of a notification, and those
 // about other reports that left before the first one came, change nothing.
-func (s *Sender) suppress(ctx context.Context, item *state.Item, reason string) error {
+func (s *Sender) suppress(ctx context.Context, item *state.Item, why string) error {
 	if item.State == state.Bounced || item.State == state.GivenUp {
 		return nil
 	}
 	no, err := s.state.Suppressed(ctx, item.Target, s.now())
 	if err == nil && no.Target == "" {
-		err = s.state.Suppress(ctx, item.Target, reason, s.now(), suppressFirst, suppressMost)
+		err = s.state.Suppress(ctx, item.Target, why, s.now(), suppressFirst, suppressMost)
 	}
 	if err != nil {
 		return err
 	}
 	if was := item.State; was.Over() { // else its sender finds the address suppressed
-		item.State, item.Reason, item.Changed = state.Bounced, reason, s.now()
+		item.State, item.Reason, item.Changed = state.Bounced, why, s.now()
 		if err := s.state.SetItem(ctx, was, item); err != nil && !errors.Is(err, state.ErrUnknown) {
 			return err
 		}
 	}
-	s.Log.Info("report to a domain owner", "report_id", item.ID, "target", item.Target, "state", string(item.State), "reason", reason, "tries", item.Tries)
+	s.Log.Info("report to a domain owner", "report_id", item.ID, "target", item.Target, "state", string(item.State), "reason", why, "tries", item.Tries)
 	return nil
 }
 

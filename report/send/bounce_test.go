@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"alignd/journal/state"
 )
@@ -108,6 +109,21 @@ func TestBounces(t *testing.T) {
 
 // A further copy changes nothing; the next report that comes back, once the address gets
 // reports again, doubles the time.
+// What a notification says is kept to a few words: who gets reports may write a megabyte.
+func TestReasonsAreShort(t *testing.T) {
+	for _, c := range []struct {
+		name, said string
+		most       int
+	}{
+		{name: "some words", said: "550 no such user", most: 16},
+		{name: "a megabyte", said: strings.Repeat("\u00e4", 1<<20), most: maxReason + 3},
+	} {
+		if got := reason(c.said); len(got) > c.most || !utf8.ValidString(got) || !strings.HasPrefix(c.said, strings.TrimSuffix(got, "...")) {
+			t.Errorf("%s: %d octets", c.name, len(got))
+		}
+	}
+}
+
 func TestBouncesDouble(t *testing.T) {
 	w := newWorld(t)
 	w.open(func(s *Settings) { s.Bounces, s.Delimiter, s.Key = "dmarc-bounces@here.test", "+", []byte("key") })

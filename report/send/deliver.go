@@ -87,7 +87,7 @@ func (s *Sender) postpone(ctx context.Context, x *state.Item) error {
 
 // keep writes where an item stands, and says so.
 func (s *Sender) keep(ctx context.Context, was state.Progress, x *state.Item) error {
-	x.Changed = s.now()
+	x.Changed, x.Reason = s.now(), reason(x.Reason)
 	err := s.state.SetItem(ctx, was, x)
 	if errors.Is(err, state.ErrUnknown) {
 		return nil // another host had it
@@ -96,6 +96,16 @@ func (s *Sender) keep(ctx context.Context, was state.Progress, x *state.Item) er
 		s.Log.Info("report to a domain owner", "report_id", x.ID, "target", x.Target, "state", string(x.State), "reason", x.Reason, "tries", x.Tries)
 	}
 	return err
+}
+
+// maxReason is the octets that are kept of a reason, most of which others write; ours.
+const maxReason = 500
+
+func reason(s string) string {
+	if len(s) > maxReason {
+		s = strings.ToValidUTF8(s[:maxReason], "") + "..."
+	}
+	return s
 }
 
 // lost counts a lost answer.
@@ -171,7 +181,7 @@ func (s *Sender) answered(ctx context.Context, x *state.Item, p *state.Part, ans
 		if !no.NoMailbox { // the next report may be taken, and those of other domains
 			return
 		}
-		if err := s.state.Suppress(context.WithoutCancel(ctx), x.Target, no.Text, s.now(), suppressFirst, suppressMost); err != nil {
+		if err := s.state.Suppress(context.WithoutCancel(ctx), x.Target, reason(no.Text), s.now(), suppressFirst, suppressMost); err != nil {
 			s.Log.Warn("an address that refuses reports is not remembered", "target", x.Target, "err", err)
 		}
 	default:

@@ -199,10 +199,12 @@ func refusal(err error) error {
 // Sendmail hands mail to a program that is called as sendmail(1) is.
 type Sendmail struct{ Path string }
 
-// Statuses of sendmail(1), from sysexits.h.
+// Statuses of sendmail(1), from sysexits.h: those that are about the mail or its address. All
+// others are about the program and this host, and later may be better.
 const (
-	exNoUser   = 67
-	exTempfail = 75
+	exDataErr = 65
+	exNoUser  = 67
+	exNoHost  = 68
 )
 
 // Send implements Transport.
@@ -217,7 +219,8 @@ func (s *Sendmail) Send(ctx context.Context, from, to string, mail []byte) error
 	case err == nil:
 		return nil
 	case errors.As(err, &exit) && exit.Exited():
-		return &Refusal{Temporary: exit.ExitCode() == exTempfail, NoMailbox: exit.ExitCode() == exNoUser, Text: strings.TrimSpace(fmt.Sprintf("%s: %v %.200s", s.Path, err, out))}
+		status := exit.ExitCode()
+		return &Refusal{Temporary: status != exDataErr && status != exNoUser && status != exNoHost, NoMailbox: status == exNoUser, Text: strings.TrimSpace(fmt.Sprintf("%s: %v %.200s", s.Path, err, out))}
 	case exit != nil: // killed: it may have taken the mail
 		return fmt.Errorf("%w: %s: %w", ErrLost, s.Path, err)
 	}

@@ -183,7 +183,11 @@ func TestSendmail(t *testing.T) {
 	}{
 		{name: "taken", script: `[ "$*" = "-i -f a@here.test -- b@there.test" ] && cat > "$0.mail"`},
 		{name: "put off", script: "exit 75", refused: true, temporary: true},
+		{name: "its disk is full", script: "exit 74", refused: true, temporary: true},
+		{name: "its MTA is stopped", script: "exit 69", refused: true, temporary: true},
+		{name: "it is not there", script: "exec /nowhere/sendmail", refused: true, temporary: true},
 		{name: "refused", script: "echo no; exit 67", refused: true},
+		{name: "no such host", script: "exit 68", refused: true},
 		{name: "killed", script: "kill -9 $$", lost: true},
 	} {
 		if err := os.WriteFile(program, []byte("#!/bin/sh\n"+test.script+"\n"), 0o755); err != nil {
