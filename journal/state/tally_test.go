@@ -80,7 +80,9 @@ func TestPassesOfOneOrganizationAreBounded(t *testing.T) {
 			name := fmt.Sprintf("a%d.worse.example", i)
 			return Tally{Report: key("%s", name), Day: today(), Domain: name, Org: "worse.example", About: []byte("{}"), Passed: true, Line: key("l"), Data: []byte("{}")}
 		})
-		tallied(t, s, 400, 1, func(int) Tally { return Tally{OnlyPassed: true, Day: today(), Domain: "shop.example", Org: "shop.example"} })
+		tallied(t, s, 400, 1, func(int) Tally {
+			return Tally{OnlyPassed: true, Day: today(), Domain: "shop.example", Org: "shop.example"}
+		})
 		who, err := s.Deserving(ctx, today(), 1)
 		if err != nil || len(who) != 2*maxOfOrg+1 || !who["shop.example"] {
 			t.Errorf("%d domains, %v", len(who), err)
