@@ -15,12 +15,13 @@ type Failure struct {
 	Due       time.Time
 	Incidents int64
 	Data      []byte
+	Own       bool // Domain is of this site; for HoldFailure
 }
 
 // FailurePrefix begins the ids of failure reports; those of aggregate reports are hex.
 const FailurePrefix = "failure"
 
-// maxFailures is how many are held at a time; ours.
+// maxFailures is how many are held at a time, half of them on domains of others; ours.
 const maxFailures = 1000
 
 const failureColumns = "kind, domain, opened, due, incidents, data"
@@ -39,7 +40,11 @@ func (s *State) HoldFailure(ctx context.Context, f *Failure, most int) (held boo
 			return err
 		}
 		same, err := s.number(ctx, tx, "SELECT count(*) FROM state_failures WHERE domain = ?", f.Domain)
-		if err != nil || all >= maxFailures || same >= int64(most) {
+		room := int64(maxFailures)
+		if !f.Own {
+			room /= 2
+		}
+		if err != nil || all >= room || same >= int64(most) {
 			return err
 		}
 		n, err = s.exec(ctx, tx, "INSERT INTO state_failures ("+failureColumns+") VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",

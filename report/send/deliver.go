@@ -145,6 +145,10 @@ func (s *Sender) deliver(ctx context.Context, x *state.Item) error {
 		return s.keep(ctx, state.Waiting, x)
 	}
 	mail, err := s.mail(p, x.Target)
+	if err != nil && s.now().Sub(p.Made) > tryFor {
+		x.State, x.Reason = state.GivenUp, "for three days: "+err.Error()
+		return errors.Join(err, s.keep(ctx, state.Waiting, x))
+	}
 	if err != nil {
 		return err
 	}

@@ -391,6 +391,23 @@ func TestAStormOfForgedMail(t *testing.T) {
 }
 
 // The collector that is stuck costs reports and no mail.
+// Domains of others without number take no room of own ones.
+func TestFailuresOfOthersLeaveRoomForOwnOnes(t *testing.T) {
+	w := newFailureWorld(t, nil)
+	for i := range maxWindows {
+		name := fmt.Sprintf("a%d.example", i)
+		if sent := w.holder.Note(forgedMail(name, "mailto:f@"+name), plainHeader()); sent != nil {
+			sent(true)
+		}
+		w.holder.drain(t.Context())
+	}
+	w.mail(1, forgedMail("own.example", "mailto:f@own.example"))
+	list, err := w.state.Failures(t.Context(), w.now.Add(24*time.Hour))
+	if err != nil || len(list) != maxWindows/2+1 || !slices.ContainsFunc(list, func(f state.Failure) bool { return f.Domain == "own.example" }) {
+		t.Errorf("%d are held, %v", len(list), err)
+	}
+}
+
 func TestNobodyWaitsForFailureReports(t *testing.T) {
 	w := newFailureWorld(t, nil)
 	began := time.Now()

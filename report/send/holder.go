@@ -127,7 +127,11 @@ func (h *Holder) gets(domain string) bool {
 func (h *Holder) opens(kind [32]byte, domain string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.windows[kind] != nil || len(h.windows) >= maxWindows || h.domains[domain] >= h.PerDomain {
+	most := maxWindows
+	if h.own == nil || !h.own(domain) { // the rest is for own ones
+		most /= 2
+	}
+	if h.windows[kind] != nil || len(h.windows) >= most || h.domains[domain] >= h.PerDomain {
 		return false
 	}
 	h.windows[kind] = &window{domain: domain, until: h.now().Add(h.Every)}
@@ -236,7 +240,8 @@ func (h *Holder) ask(ctx context.Context) {
 // hold writes a report down. Where that cannot be, its messages are in none.
 func (h *Holder) hold(ctx context.Context, c caught) {
 	now := h.now().UTC()
-	f := state.Failure{Kind: c.kind, Domain: c.report.Domain, Opened: now, Due: now.Add(h.Every), Incidents: 1, Data: encode(c.report)}
+	f := state.Failure{Kind: c.kind, Domain: c.report.Domain, Opened: now, Due: now.Add(h.Every), Incidents: 1, Data: encode(c.report),
+		Own: h.own != nil && h.own(c.report.Domain)}
 	held, err := h.state.HoldFailure(ctx, &f, h.PerDomain)
 	if err != nil {
 		h.log.Warn("a failure report was not kept", "policy_domain", c.report.Domain, "err", err)

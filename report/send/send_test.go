@@ -426,3 +426,48 @@ func TestSignaturesAreRight(t *testing.T) {
 	}
 	checkSignatures(t, signed, map[string]any{"ed": edKey.Public(), "rsa": rsaKey.Public()})
 }
+
+// A clock that is wrong for a while, as at a start without a time server, removes nothing.
+func TestAWrongClockRemovesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.mail("young.example", false, "mailto:r@young.example") // nobody gets it yet
+	drafts := func() (n int) {
+		if err := w.state.Drafts(t.Context(), day.AddDate(2, 0, 0), func(*state.Draft) { n++ }); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	for _, c := range []struct {
+		name  string
+		after time.Duration
+		want  int
+	}{
+		{name: "right", after: 0, want: 1},
+		{name: "a year ahead", after: 365 * 24 * time.Hour, want: 1},
+		{name: "some minutes later", after: 365*24*time.Hour + 30*time.Minute, want: 1},
+		{name: "right again", after: time.Hour, want: 1},
+		{name: "half an hour later", after: 90 * time.Minute, want: 1},
+		{name: "a week later", after: 9 * 24 * time.Hour, want: 1},
+		{name: "and an hour", after: 9*24*time.Hour + time.Hour, want: 0},
+	} {
+		w.now = day.Add(13*time.Hour + c.after)
+		w.step()
+		if got := drafts(); got != c.want {
+			t.Errorf("%s: %d drafts, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+// A report that cannot be written ends as all do.
+func TestAReportThatCannotBeWrittenEnds(t *testing.T) {
+	w := newWorld(t)
+	w.mail("here.test", false, "mailto:r@here.test")
+	w.now = day.Add(24*time.Hour + 5*time.Minute)
+	w.step()
+	w.sender.Keys = []Key{{Selector: "s"}} // none that signs
+	for range 5 {
+		w.now = w.now.Add(24 * time.Hour)
+		w.sender.Step(t.Context())
+	}
+	w.states("r@here.test given up")
+}

@@ -66,6 +66,7 @@ type Sender struct {
 	submitter string
 	watch     watch
 	patience  patience
+	calm      calm
 }
 
 // New is a Sender over st.
@@ -104,8 +105,35 @@ func (s *Sender) Step(ctx context.Context) error {
 	}
 	began := !s.held
 	s.held = true
-	return errors.Join(s.cutDue(ctx), s.cutFailures(ctx), s.sendDue(ctx, began), s.state.ForgetReports(ctx, s.now(), s.KeepSent),
-		s.state.Drop(ctx, s.now().Add(-keepDrafts)), s.look(ctx))
+	return errors.Join(s.cutDue(ctx), s.cutFailures(ctx), s.sendDue(ctx, began), s.forget(ctx), s.look(ctx))
+}
+
+// forget removes what is old, once the clock can be believed.
+func (s *Sender) forget(ctx context.Context) error {
+	if !s.calm.at(s.now()) {
+		return nil
+	}
+	return errors.Join(s.state.ForgetReports(ctx, s.now(), s.KeepSent), s.state.Drop(ctx, s.now().Add(-keepDrafts)))
+}
+
+// calm keeps a clock that is wrong for a while, as before the first answer of a time server,
+// from removing what is young.
+type calm struct{ since, last time.Time }
+
+// The numbers are ours.
+const (
+	calmFor  = time.Hour
+	calmJump = 24 * time.Hour
+)
+
+// at reports whether the clock went on without a jump for long enough.
+func (c *calm) at(now time.Time) bool {
+	now = now.Round(0) // what the clock says
+	if step := now.Sub(c.last); step < 0 || step > calmJump {
+		c.since = now
+	}
+	c.last = now
+	return now.Sub(c.since) >= calmFor
 }
 
 // gathered is when a report that was cut is cut again, for messages that came later.
