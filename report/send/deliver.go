@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"alignd/internal/terminal"
 	"alignd/journal/state"
 	"alignd/report/aggregate"
 )
@@ -101,7 +102,10 @@ func (s *Sender) keep(ctx context.Context, was state.Progress, x *state.Item) er
 // maxReason is the octets that are kept of a reason, most of which others write; ours.
 const maxReason = 500
 
+// reason is one line that may be kept: a database takes no text that is no UTF-8 or has NUL, and
+// a step that was not kept would have the mail go twice.
 func reason(s string) string {
+	s = terminal.Line(s[:min(len(s), 4*maxReason)])
 	if len(s) > maxReason {
 		s = strings.ToValidUTF8(s[:maxReason], "") + "..."
 	}
