@@ -44,12 +44,12 @@ func (s *Sender) sendDue(ctx context.Context, first bool) error {
 		if x.State.Over() || ctx.Err() != nil {
 			continue
 		}
-		ok, whole := s.room(x)
+		limit, whole := s.room(x)
 		if whole {
 			break
 		}
-		if !ok {
-			errs = append(errs, s.overLimit(ctx, x))
+		if limit != "" {
+			errs = append(errs, s.postpone(ctx, x, limit))
 			continue
 		}
 		errs = append(errs, s.deliver(ctx, x))
@@ -57,26 +57,11 @@ func (s *Sender) sendDue(ctx context.Context, first bool) error {
 	return errors.Join(errs...)
 }
 
-// overLimit puts an item off whose organization has had its mails of the day.
-func (s *Sender) overLimit(ctx context.Context, x *state.Item) error {
-	x.Next, x.Reason = s.now().Add(time.Hour), "limit of mails to one organization"
-	p, err := s.state.Part(ctx, x.ID)
-	switch {
-	case errors.Is(err, state.ErrUnknown):
-		x.State, x.Reason = state.GivenUp, "the report is no longer kept"
-	case err != nil:
-		return err
-	case s.now().Sub(p.Made) > tryFor:
-		x.State, x.Reason = state.GivenUp, "for three days others took the mails to its organization"
-	}
-	return s.keep(ctx, state.Waiting, x)
-}
-
 // postpone has an item wait that a limit keeps here. Changed stays: it says for how long.
-func (s *Sender) postpone(ctx context.Context, x *state.Item) error {
-	x.Next, x.Reason = s.now().Add(time.Hour), "limit of mails to one organization"
+func (s *Sender) postpone(ctx context.Context, x *state.Item, limit string) error {
+	x.Next, x.Reason = s.now().Add(time.Hour), limit
 	if s.now().Sub(x.Changed) > tryFor {
-		x.State = state.GivenUp
+		x.State, x.Reason = state.GivenUp, "for three days: "+limit
 		return s.keep(ctx, state.Waiting, x)
 	}
 	err := s.state.SetItem(ctx, state.Waiting, x)

@@ -62,25 +62,24 @@ func (s *Sender) crowds(x *state.Item) bool {
 	return !own && s.used.pairs[pair(x)] >= max(1, s.Limits.PerOrganization/pairShare)
 }
 
-// room reports whether a further mail is within the limits; whole: none is, to whomever. Failure
-// reports have limits of their own by day, so that they are never in the way of others.
-func (s *Sender) room(x *state.Item) (ok, whole bool) {
+// room says which limit is in the way of a further mail; empty: none. whole: none may leave now,
+// to whomever. Failure reports have limits of their own by day, so that they are never in the way
+// of others, nor others in theirs.
+func (s *Sender) room(x *state.Item) (limit string, whole bool) {
 	if now := s.now(); now.Sub(s.used.minute).Abs() >= time.Minute {
 		s.used.minute, s.used.count = now, 0
 	}
 	switch l := &s.Limits; {
 	case l.PerMinute > 0 && s.used.count >= l.PerMinute:
-		return false, true
+		return "limit of mails a minute", true
 	case isFailure(x.ID):
-		return true, false
+		return "", false
 	case l.PerDay > 0 && s.used.sent[""] >= int64(l.PerDay):
-		return false, true
-	case l.PerOrganization > 0 && s.crowds(x):
-		return false, false
-	case l.PerOrganization > 0 && s.used.sent[organization(x.Target)] >= int64(l.PerOrganization):
-		return false, false
+		return "limit of mails a day", false
+	case l.PerOrganization > 0 && (s.crowds(x) || s.used.sent[organization(x.Target)] >= int64(l.PerOrganization)):
+		return "limit of mails to one organization", false
 	}
-	return true, false
+	return "", false
 }
 
 // use counts a mail that is about to leave. One that does not leave then, as alignd ends, is

@@ -77,6 +77,35 @@ func TestOneOrganizationCrowdsNobodyOut(t *testing.T) {
 	}
 }
 
+// A day that is used up is in the way of no failure report, and what it keeps here ends.
+func TestADayThatIsUsedUp(t *testing.T) {
+	ctx := t.Context()
+	w := newWorld(t)
+	w.open(func(s *Settings) { s.To.All, s.Limits = true, Limits{PerDay: 1} })
+	for i := range 6 {
+		name := fmt.Sprintf("d%d.example", i)
+		w.mail(name, true, "mailto:r@"+name)
+	}
+	for ; w.now.Before(day.Add(6 * 24 * time.Hour)); w.now = w.now.Add(2 * time.Hour) {
+		w.step()
+	}
+	items, err := w.state.Items(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	count := map[state.Progress]int{}
+	for _, x := range items {
+		count[x.State]++
+	}
+	if count[state.Waiting] > 0 || count[state.GivenUp] == 0 || count[state.Sent] < 3 {
+		t.Errorf("%v", count)
+	}
+	w.sender.used.sent = map[string]int64{"": 1}
+	if limit, whole := w.sender.room(&state.Item{ID: state.FailurePrefix + "1", Target: "f@d0.example"}); limit != "" || whole {
+		t.Errorf("a failure report: %q, %v", limit, whole)
+	}
+}
+
 // Addresses of any length are kept nowhere.
 func TestLongAddressesAreNotKept(t *testing.T) {
 	long := "mailto:" + strings.Repeat("a", 60_000) + "@shop.example"
