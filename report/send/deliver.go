@@ -152,7 +152,10 @@ func (s *Sender) deliver(ctx context.Context, x *state.Item) error {
 	} else if err != nil {
 		return err
 	}
-	err = s.Transport.Send(ctx, s.envelopeFrom(x), x.Target, mail)
+	// It ends before the lease does, else another host would send it, too.
+	within, cancel := context.WithTimeout(ctx, leaseTime-5*time.Minute)
+	defer cancel()
+	err = s.Transport.Send(within, s.envelopeFrom(x), x.Target, mail)
 	s.answered(ctx, x, p, err)
 	return s.keep(context.WithoutCancel(ctx), state.Sending, x)
 }

@@ -159,3 +159,26 @@ func TestWhatIsOverALimitIsGivenUp(t *testing.T) {
 		t.Errorf("%d mails, %v", sent, states)
 	}
 }
+
+// timed notes how long a mail may take.
+type timed struct{ left time.Duration }
+
+func (t *timed) Send(ctx context.Context, _, _ string, _ []byte) error {
+	if end, ok := ctx.Deadline(); ok {
+		t.left = time.Until(end)
+	}
+	return nil
+}
+
+// A relay that never ends keeps no mail longer than the lease, or another host sends it, too.
+func TestAMailTakesNoLongerThanTheLease(t *testing.T) {
+	w := newWorld(t)
+	relay := &timed{}
+	w.open(func(s *Settings) { s.Transport = relay })
+	w.mail("here.test", false, "mailto:r@here.test")
+	w.now = day.Add(31 * time.Hour)
+	w.step()
+	if relay.left <= finalTime || relay.left >= leaseTime {
+		t.Errorf("%s, the lease is %s", relay.left, leaseTime)
+	}
+}
