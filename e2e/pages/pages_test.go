@@ -277,6 +277,48 @@ func TestPages(t *testing.T) {
 	}
 }
 
+// By keyboard alone: the skip link comes first, each page is reached by Tab and Enter, and
+// a search is made.
+func TestPagesByKeyboard(t *testing.T) {
+	s := start(t)
+	b := s.browser(t, 1280, true)
+	b.login(s, "demo")
+	at := func() (text string) {
+		b.do(chromedp.Evaluate(`(document.activeElement.getAttribute("name") || document.activeElement.textContent).trim().slice(0, 60)`, &text))
+		return text
+	}
+	tab := func(wanted string) {
+		t.Helper()
+		var passed []string
+		for range 60 {
+			b.do(chromedp.KeyEvent("\t"))
+			if passed = append(passed, at()); passed[len(passed)-1] == wanted {
+				return
+			}
+		}
+		t.Fatalf("Tab does not lead to %q, but to %q", wanted, passed)
+	}
+	enter := func() {
+		t.Helper()
+		if _, err := chromedp.RunResponse(b, chromedp.KeyEvent("\r")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	b.do(chromedp.KeyEvent("\t"))
+	if first := at(); first != "Skip to the content" {
+		t.Errorf("first is %q", first)
+	}
+	for _, name := range []string{"Senders", "Rules", "Health", "Messages"} {
+		tab(name)
+		enter()
+		b.wants(name, name)
+	}
+	tab("domain")
+	b.do(chromedp.KeyEvent("partner.example"))
+	enter()
+	b.wants("a search", "no-promo")
+}
+
 // What senders wrote into HELO, MAIL FROM and List-Id to have it act does nothing.
 func TestHostileMailDoesNothing(t *testing.T) {
 	s := start(t)
