@@ -36,7 +36,8 @@ func tally(cfg *config.Config) func(*journal.Entry) []state.Tally {
 func counting(cfg *config.Config) *send.Counting {
 	r := &cfg.Reports
 	own := ownDomains(cfg)
-	c := &send.Counting{EnvelopeTo: r.EnvelopeTo, OptOut: r.OptOut.Domains, Delimiters: cfg.RecipientDelimiter, Failures: len(r.Failure.To) > 0,
+	c := &send.Counting{EnvelopeTo: r.EnvelopeTo, OptOut: r.OptOut.Domains,
+		Not: send.OptOut{Addresses: r.OptOut.Addresses, Hosts: r.OptOut.MailDomains}, Delimiters: cfg.RecipientDelimiter, Failures: len(r.Failure.To) > 0,
 		Due: func(domain string) bool { return own(domain) || slices.Contains(r.To, domain) }}
 	for _, address := range append([]string{r.From, r.Bounces}, r.Addresses...) {
 		c.Addresses = append(c.Addresses, strings.ToLower(address))

@@ -34,6 +34,8 @@ type Counting struct {
 	Due func(domain string) bool
 	// OptOut are Policy Domains that are not counted.
 	OptOut []string
+	// Not are addresses that get none: what only they want is not counted.
+	Not OptOut
 	// Failures: passes of domains are noted that want failure reports only.
 	Failures bool
 }
@@ -42,13 +44,15 @@ type Counting struct {
 func (c *Counting) Tally(e *journal.Entry) (list []state.Tally) {
 	optional := c.optional(&e.Record.Evidence)
 	for _, o := range aggregate.Observe(e.Record, aggregate.Options{EnvelopeTo: c.EnvelopeTo}) {
-		if slices.Contains(c.OptOut, o.Scope.Domain) {
+		rua := usable(o.RUA)
+		wanted := slices.DeleteFunc(slices.Clone(rua), c.optedOut)
+		if slices.Contains(c.OptOut, o.Scope.Domain) || len(rua) > 0 && len(wanted) == 0 {
 			continue
 		}
 		list = append(list, state.Tally{
 			Report: o.Scope.Key(), Day: o.Scope.Day, Domain: o.Scope.Domain, Org: organization(o.Scope.Domain),
 			Due:    c.Due != nil && c.Due(o.Scope.Domain),
-			About:  encode(about{o.Scope, usable(o.RUA), usable(o.OtherRUA)}),
+			About:  encode(about{o.Scope, wanted, usable(o.OtherRUA)}),
 			Passed: o.Passed, Optional: optional,
 			Line: o.Row.Key(), Data: encode(&o.Row),
 		})
@@ -57,6 +61,11 @@ func (c *Counting) Tally(e *journal.Entry) (list []state.Tally) {
 		list = append(list, passes(e.Record)...)
 	}
 	return list
+}
+
+func (c *Counting) optedOut(uri string) bool {
+	address, host, _ := mailbox(uri)
+	return c.Not.why(address, host) != ""
 }
 
 // usable are the URIs of addresses that may be written to, so that nobody has us keep texts

@@ -2,12 +2,15 @@ package send
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	"alignd/journal"
 	"alignd/journal/state"
+	"alignd/policy"
 )
 
 // A restart, and another host that sends next, are no reason for more mails a day.
@@ -180,5 +183,36 @@ func TestAMailTakesNoLongerThanTheLease(t *testing.T) {
 	w.step()
 	if relay.left <= finalTime || relay.left >= leaseTime {
 		t.Errorf("%s, the lease is %s", relay.left, leaseTime)
+	}
+}
+
+// What only those want who want none is not counted at all.
+func TestWhoWantsNoneIsNotCounted(t *testing.T) {
+	c := Counting{OptOut: []string{"silent.example"}, Not: OptOut{Addresses: []string{"a@shop.example"}, Hosts: []string{"quiet.example"}}}
+	for _, row := range []struct {
+		name, domain string
+		rua          []string
+		want         string // addresses that are kept; "-": it is not counted
+	}{
+		{name: "wanted", domain: "shop.example", rua: []string{"mailto:b@shop.example"}, want: "mailto:b@shop.example"},
+		{name: "one of two", domain: "shop.example", rua: []string{"mailto:A@shop.example", "mailto:b@shop.example"}, want: "mailto:b@shop.example"},
+		{name: "the only address", domain: "shop.example", rua: []string{"mailto:a@shop.example"}, want: "-"},
+		{name: "all of a mail domain", domain: "shop.example", rua: []string{"mailto:x@QUIET.example", "mailto:a@shop.example"}, want: "-"},
+		{name: "the reported domain", domain: "silent.example", rua: []string{"mailto:b@shop.example"}, want: "-"},
+	} {
+		r := forgedMail(row.domain)
+		r.Evidence.DMARC[0].Published.RUA = row.rua
+		r.Verdict.Authors = []policy.AuthorOutcome{{AuthorDomain: row.domain, Disposition: policy.DispositionReject}}
+		got := "-"
+		for _, x := range c.Tally(&journal.Entry{Record: r}) {
+			var a about
+			if err := json.Unmarshal(x.About, &a); err != nil {
+				t.Fatal(err)
+			}
+			got = strings.Join(a.RUA, " ")
+		}
+		if got != row.want {
+			t.Errorf("%s: %s, want %s", row.name, got, row.want)
+		}
 	}
 }

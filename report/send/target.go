@@ -140,14 +140,16 @@ func (s *Sender) domainOptedOut(domain string) bool {
 }
 
 // optedOut says why an address gets nothing.
-func (s *Sender) optedOut(address, host string) string {
+func (s *Sender) optedOut(address, host string) string { return s.OptOut.why(address, host) }
+
+func (o *OptOut) why(address, host string) string {
 	same := func(list []string, what string) bool {
 		return slices.ContainsFunc(list, func(x string) bool { return strings.EqualFold(x, what) })
 	}
 	switch {
-	case same(s.OptOut.Addresses, address):
+	case same(o.Addresses, address):
 		return "the address is in opt_out.addresses"
-	case same(s.OptOut.Hosts, host):
+	case same(o.Hosts, host):
 		return "its domain is in opt_out.mail_domains"
 	}
 	return ""
