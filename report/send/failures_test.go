@@ -391,6 +391,26 @@ func TestAStormOfForgedMail(t *testing.T) {
 }
 
 // The collector that is stuck costs reports and no mail.
+// Names below one domain take no room of other organizations.
+func TestFailuresOfOneOrganizationLeaveRoomForOthers(t *testing.T) {
+	w := newFailureWorld(t, nil)
+	for range 2 { // once more when the first windows are over
+		for i := range 100 {
+			name := fmt.Sprintf("a%d.evil.example", i)
+			w.mail(1, forgedMail(name, "mailto:f@"+name))
+		}
+		w.mail(1, forgedMail("shop.example", "mailto:f@shop.example"))
+		list, err := w.state.Failures(t.Context(), w.now.Add(24*time.Hour))
+		if want := orgShare*w.holder.PerDomain + 1; err != nil || len(list) != want {
+			t.Errorf("%d are held, want %d, %v", len(list), want, err)
+		}
+		w.pass(65 * time.Minute)
+	}
+	if len(w.holder.orgs) != 0 || len(w.holder.domains) != 0 {
+		t.Errorf("%v, %v", w.holder.orgs, w.holder.domains)
+	}
+}
+
 // Domains of others without number take no room of own ones.
 func TestFailuresOfOthersLeaveRoomForOwnOnes(t *testing.T) {
 	w := newFailureWorld(t, nil)

@@ -22,6 +22,8 @@ const (
 	maxCaught = 32
 	// maxWindows is how many kinds of failures one host follows at a time.
 	maxWindows = 1000
+	// orgShare is of how many Policy Domains below one organization all kinds are followed.
+	orgShare = 4
 	// tellEvery is how often messages of a kind are written down, askEvery how often is
 	// asked who deserves reports.
 	tellEvery = 5 * time.Second
@@ -50,6 +52,7 @@ type Holder struct {
 	mu      sync.Mutex
 	windows map[[32]byte]*window
 	domains map[string]int // windows of each
+	orgs    map[string]int // windows of each organization
 }
 
 // window is the time that one report stands for.
@@ -68,7 +71,8 @@ type caught struct {
 // NewHolder is one over st. Its Run has to be called.
 func NewHolder(st *state.State, s *Settings) *Holder {
 	h := &Holder{Failures: s.Failures, own: s.Own, optOut: s.OptOut.Domains, state: st, log: s.Log, now: time.Now,
-		caught: make(chan caught, maxCaught), windows: map[[32]byte]*window{}, domains: map[string]int{}}
+		caught: make(chan caught, maxCaught), windows: map[[32]byte]*window{},
+		domains: map[string]int{}, orgs: map[string]int{}}
 	if h.log == nil {
 		h.log = slog.New(slog.DiscardHandler)
 	}
@@ -127,15 +131,19 @@ func (h *Holder) gets(domain string) bool {
 func (h *Holder) opens(kind [32]byte, domain string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	most := maxWindows
+	most, org := maxWindows, organization(domain)
 	if h.own == nil || !h.own(domain) { // the rest is for own ones
 		most /= 2
+		if h.orgs[org] >= orgShare*h.PerDomain { // whoever has one domain has names without number
+			return false
+		}
 	}
 	if h.windows[kind] != nil || len(h.windows) >= most || h.domains[domain] >= h.PerDomain {
 		return false
 	}
 	h.windows[kind] = &window{domain: domain, until: h.now().Add(h.Every)}
 	h.domains[domain]++
+	h.orgs[org]++
 	return true
 }
 
@@ -182,6 +190,10 @@ func (h *Holder) close(kind [32]byte) {
 	delete(h.windows, kind)
 	if h.domains[w.domain]--; h.domains[w.domain] <= 0 {
 		delete(h.domains, w.domain)
+	}
+	org := organization(w.domain)
+	if h.orgs[org]--; h.orgs[org] <= 0 {
+		delete(h.orgs, org)
 	}
 }
 
