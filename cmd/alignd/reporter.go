@@ -38,7 +38,9 @@ func counting(cfg *config.Config) *send.Counting {
 	own := ownDomains(cfg)
 	c := &send.Counting{EnvelopeTo: r.EnvelopeTo, OptOut: r.OptOut.Domains,
 		Not: send.OptOut{Addresses: r.OptOut.Addresses, Hosts: r.OptOut.MailDomains}, Delimiters: cfg.RecipientDelimiter, Failures: len(r.Failure.To) > 0,
-		Due: func(domain string) bool { return own(domain) || slices.Contains(r.To, domain) }}
+		Due: func(domain string) bool {
+			return domain == hostOf(r.From) || own(domain) || slices.Contains(r.To, domain)
+		}}
 	for _, address := range append([]string{r.From, r.Bounces}, r.Addresses...) {
 		c.Addresses = append(c.Addresses, strings.ToLower(address))
 	}

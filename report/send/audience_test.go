@@ -19,8 +19,8 @@ func TestWhoGetsReports(t *testing.T) {
 		{name: "named", to: Audience{Domains: []string{"named.example"}}, own: true, named: true},
 		{name: "none", to: Audience{None: true}},
 	} {
-		s := New(nil, Settings{To: row.to, Own: func(d string) bool { return d == "here.test" }})
-		for domain, want := range map[string]bool{"here.test": row.own, "shop.example": row.shop, "named.example": row.named, "victim.example": row.victim} {
+		s := New(nil, Settings{From: "dmarc@sends.example", To: row.to, Own: func(d string) bool { return d == "here.test" }})
+		for domain, want := range map[string]bool{"here.test": row.own, "sends.example": row.own, "shop.example": row.shop, "named.example": row.named, "victim.example": row.victim} {
 			if why := s.why(&state.Draft{Domain: domain, Wanted: 1}, passed); (why == "") != want {
 				t.Errorf("%s: %s: %q", row.name, domain, why)
 			}

@@ -197,10 +197,10 @@ func (s *Sender) why(d *state.Draft, deserving map[string]bool) string {
 		return "all its messages are reports, notifications or answers to them"
 	case s.domainOptedOut(d.Domain):
 		return "the domain is in opt_out.domains"
-	case s.To.All, s.Own != nil && s.Own(d.Domain), slices.Contains(s.To.Domains, d.Domain):
+	case s.To.All, d.Domain == host(s.From), s.Own != nil && s.Own(d.Domain), slices.Contains(s.To.Domains, d.Domain):
 		return ""
 	case !s.To.Deserving:
-		return "the domain is neither in reports.to nor in own_domains"
+		return "the domain is neither in reports.to nor in own_domains, nor that of reports.from"
 	case !deserving[d.Domain]:
 		return fmt.Sprintf("its mail did not pass on %d days within 30", deservingDays)
 	}
