@@ -128,7 +128,7 @@ func previewFailures(c *cobra.Command, file, name string) error {
 	ctx := context.WithoutCancel(c.Context())
 	st, err := readState(ctx, cfg)
 	if err != nil {
-		return failure{err}
+		return failure{unreadable(cfg, err)}
 	}
 	defer st.Close()
 	settings, err := reportSettings(cfg, nil, nil)

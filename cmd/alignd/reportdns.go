@@ -41,7 +41,7 @@ Exit status 0: printed; 1: a key cannot be read; 2: wrong usage.`,
 			if cfg.Reports.From == "" {
 				return failure{errNoReports}
 			}
-			p := publisher{id: reportIdentity(cfg), rua: cmp.Or(rua, cfg.Reports.From)}
+			p := publisher{id: reportIdentity(cfg), rua: cmp.Or(strings.TrimPrefix(rua, "mailto:"), cfg.Reports.From), asked: rua != ""}
 			for _, arg := range args {
 				name, err := plainDomain(arg)
 				if err != nil {
@@ -49,9 +49,11 @@ Exit status 0: printed; 1: a key cannot be read; 2: wrong usage.`,
 				}
 				p.domains = append(p.domains, name)
 			}
-			if _, _, ok := dmarc.Mailbox("mailto:" + p.rua); !ok {
+			address, _, ok := dmarc.Mailbox("mailto:" + p.rua)
+			if !ok {
 				return fmt.Errorf("--rua %q is no mail address", rua)
 			}
+			p.rua = address
 			p.lk = resolver.Lookuper(nobody{})
 			if !offline {
 				lookup, done, err := f.lookuper(cfg)
@@ -89,6 +91,7 @@ func (nobody) Lookup(_ context.Context, name string, qtype uint16) (*resolver.An
 type publisher struct {
 	id      send.Identity
 	rua     string
+	asked   bool     // rua is a wish, not the default
 	domains []string // beside that of From
 	lk      resolver.Lookuper
 	out     *bufio.Writer
@@ -170,7 +173,8 @@ func (p *publisher) spf(ctx context.Context, f *send.Fact) {
 			return
 		}
 	}
-	p.say(`%s. IN TXT "v=spf1 mx -all"    with the hosts that send its mail, that of the relay among them`, f.Name)
+	p.say("it has to name the hosts that send mail as this domain, that of the relay among them, such as:")
+	p.say(`%s. IN TXT "v=spf1 mx -all"`, f.Name)
 }
 
 // dmarc is the record of a domain, and what others have to say to its addresses.
@@ -195,6 +199,9 @@ func (p *publisher) dmarc(ctx context.Context, name string) {
 		if len(rua) == 0 {
 			p.say(`it has no rua=, so nobody reports: add "; rua=mailto:%s" to it`, p.rua)
 			rua = []string{"mailto:" + p.rua}
+		} else if p.asked && !slices.Contains(mailTargets(rua), p.rua) {
+			p.say(`its reports do not come to %s: put ",mailto:%s" behind rua=%s`, p.rua, p.rua, strings.Join(rua, ","))
+			rua = append(slices.Clone(rua), "mailto:"+p.rua)
 		}
 	default:
 		if err != nil && resolver.Temporary(err) {

@@ -65,6 +65,13 @@ func TestReportDNS(t *testing.T) {
 	if strings.Contains(agreed, "\nshop.example._report") {
 		t.Errorf("it is there already:\n%s", agreed)
 	}
+	elsewhere := call(base+first+"\n_dmarc.shop.example. TXT \"v=DMARC1; p=reject; rua=mailto:r@shop.example\"\n", "--rua", "mailto:reports@collector.example", "shop.example")
+	for _, want := range []string{`do not come to reports@collector.example: put ",mailto:reports@collector.example" behind rua=mailto:r@shop.example`,
+		"\nshop.example._report._dmarc.collector.example. IN TXT \"v=DMARC1\""} {
+		if !strings.Contains(elsewhere, want) {
+			t.Errorf("no %q in\n%s", want, elsewhere)
+		}
+	}
 	if silent := call("here.example. SERVFAIL\n_dmarc.here.example. SERVFAIL\n"); !strings.Contains(silent, "DNS does not say whether there is one") {
 		t.Errorf("DNS does not answer:\n%s", silent)
 	}

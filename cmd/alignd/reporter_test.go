@@ -89,7 +89,7 @@ func TestReportsLeave(t *testing.T) {
 	if got := call("report", "status", "--offline"); !strings.Contains(got, "example.com") || !strings.Contains(got, "yes") {
 		t.Errorf("status before:\n%s", got)
 	}
-	if got := call("report", "send", "example.com"); !strings.Contains(got, "1 mails leave") {
+	if got := call("report", "send", "example.com"); !strings.Contains(got, "1 mail leaves") {
 		t.Errorf("send: %s", got)
 	}
 	cfg, err := readConfig(config.Input{File: file})
@@ -141,6 +141,27 @@ func TestReportsAreTurnedOffByAWord(t *testing.T) {
 		got, err := reportChoices(cfg, nil, nil)
 		if err != nil || (tally(cfg) == nil) != row.off || !reflect.DeepEqual(got.To, row.to) {
 			t.Errorf("%s: %+v, off %v, %v", row.name, got.To, tally(cfg) == nil, err)
+		}
+	}
+}
+
+// Rows are those of the report, however long they are; what is not sent is told when
+// somebody wants it to leave.
+func TestReportStatusCountsRows(t *testing.T) {
+	file := reportedBy(t, "reports: {from: dmarc@here.test}\n")
+	yesterday := time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly)
+	got := alignd(t, "", "report", "status", "--json", "--offline", "--config", file)
+	if !strings.Contains(got.stdout, `"rows":2,"messages":3,`) {
+		t.Errorf("status: %s%s", got.stdout, got.stderr)
+	}
+	got = alignd(t, "", "report", "send", "--day", yesterday, "--config", file)
+	if got.status != exitFailure || !strings.Contains(got.stderr, "1 is counted and not sent, and alignd report status says why") {
+		t.Errorf("send: exit %d: %s", got.status, got.stderr)
+	}
+	for _, command := range []string{"status", "send"} {
+		got = alignd(t, "", "report", command, "--config", write(t, "new.yaml", "reports: {from: dmarc@here.test}\njournal: {path: "+t.TempDir()+"/new}\n"))
+		if got.status != exitFailure || !strings.Contains(got.stderr, "alignd serve makes it") {
+			t.Errorf("%s before the first start: exit %d: %s", command, got.status, got.stderr)
 		}
 	}
 }

@@ -100,8 +100,8 @@ func TestReportsOfOthersAreImported(t *testing.T) {
 				{name: "a forger with the id of a true mail, past alignd", mail: mailed("<pass@receiver.example>", "mx.here.test; dmarc=fail header.from=receiver.example", report), has: "does not count"},
 				{name: "our field, forged past alignd", mail: mailed("<x@receiver.example>", strings.ReplaceAll(passedAs, "mx.here.test", "mx2.here.test"), reportBy("google.example", "9", "own.example", rowOfReport("192.0.2.9", 1000, "fail", "own.example"))), has: "the journal has no such mail"},
 				{name: "mail that failed", mail: mailed("<fail@receiver.example>", passedAs, reportBy("google.example", "8", "own.example", rowOfReport("192.0.2.9", 1000, "fail", "own.example"))), has: "its mail failed DMARC"},
-				{name: "the true one", mail: mailed("<pass@receiver.example>", passedAs, report), has: "stored 1 reports; files: 1", messages: 7},
-				{name: "once more", mail: mailed("<pass@receiver.example>", passedAs, report), has: "1 were stored already", messages: 7},
+				{name: "the true one", mail: mailed("<pass@receiver.example>", passedAs, report), has: "stored 1 report; files: 1", messages: 7},
+				{name: "once more", mail: mailed("<pass@receiver.example>", passedAs, report), has: "1 was stored already", messages: 7},
 			} {
 				args := []string{"-"}
 				if strings.Contains(c.name, "past alignd") { // a pipe waits for the journal
@@ -151,7 +151,7 @@ func TestAReportCountsForItsSender(t *testing.T) {
 		mailed("<evil@evil.example>", strings.ReplaceAll(passedAs, "receiver.example", "evil.example"), report),
 		mailed("<pass@receiver.example>", passedAs, report),
 	} {
-		if out, exit := importing(t, file, mail, "-"); exit != 0 || !strings.Contains(out, "stored 1 reports") {
+		if out, exit := importing(t, file, mail, "-"); exit != 0 || !strings.Contains(out, "stored 1 report") {
 			t.Errorf("exit %d: %s", exit, out)
 		}
 	}
@@ -184,9 +184,9 @@ func TestFilesOfReportsAreImported(t *testing.T) {
 		messages   int64
 	}{
 		{name: "a file by hand", text: reportBy("a.example", "1", "own.example", row), has: "it is no mail"},
-		{name: "and vouched for", text: reportBy("a.example", "1", "own.example", row), args: []string{"--trust"}, has: "stored 1 reports; files: 1", messages: 5},
-		{name: "a subdomain", text: reportBy("a.example", "2", "news.own.example", rowOfReport("192.0.2.1", 1, "pass", "")), args: []string{"--trust"}, has: "stored 1 reports", messages: 6},
-		{name: "any domain", text: reportBy("a.example", "3", "other.example", row), args: []string{"--trust", "--any-domain"}, has: "stored 1 reports", messages: 11},
+		{name: "and vouched for", text: reportBy("a.example", "1", "own.example", row), args: []string{"--trust"}, has: "stored 1 report; files: 1", messages: 5},
+		{name: "a subdomain", text: reportBy("a.example", "2", "news.own.example", rowOfReport("192.0.2.1", 1, "pass", "")), args: []string{"--trust"}, has: "stored 1 report", messages: 6},
+		{name: "any domain", text: reportBy("a.example", "3", "other.example", row), args: []string{"--trust", "--any-domain"}, has: "stored 1 report", messages: 11},
 		{name: "an old one", text: old, args: []string{"--trust"}, has: "longer ago than reports.keep_others", messages: 11},
 		{name: "an mbox", text: "From a@a.example Mon Nov  2 10:00:00 2026\n" + mailed("<a@a>", "x", reportBy("b.example", "5", "own.example", row)) + "\n\nFrom a@a.example Mon Nov  2 10:00:00 2026\n" + mailed("<b@a>", "x", reportBy("b.example", "6", "own.example", row)) + "\n",
 			args: []string{"--trust"}, has: "stored 2 reports", messages: 21},
@@ -245,7 +245,7 @@ func TestAMaildirIsImported(t *testing.T) {
 	if err := os.Mkdir(done, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if out, exit := importing(t, file, "", "--move-to", done, box); exit != 0 || !strings.Contains(out, "stored 0 reports, 1 were stored already, 1 files moved") {
+	if out, exit := importing(t, file, "", "--move-to", done, box); exit != 0 || !strings.Contains(out, "stored 0 reports, 1 was stored already, 1 file moved") {
 		t.Errorf("exit %d: %s", exit, out)
 	}
 	if _, err := os.Stat(filepath.Join(done, "1:2,S")); err != nil {
@@ -354,7 +354,7 @@ func TestReportsShowNoControls(t *testing.T) {
 	evil := "e\x1b[2Jvil\u202egnp\u200b"
 	report := strings.ReplaceAll(reportBy("EVIL", "EVIL", "own.example", rowOfReport("192.0.2.1", 5, "pass", "EVIL.own.example")), "EVIL", "e&#27;[2Jvil\u202egnp")
 	out, exit := importing(t, file, report, "--trust", "-")
-	if exit != 0 || !strings.Contains(out, "stored 1 reports") {
+	if exit != 0 || !strings.Contains(out, "stored 1 report") {
 		t.Fatalf("exit %d: %q", exit, out)
 	}
 	var shown bytes.Buffer

@@ -291,16 +291,17 @@ func (im *importer) sum() {
 	if im.told > maxImportTold {
 		fmt.Fprintf(im.out, "and %d further lines\n", im.told-maxImportTold)
 	}
-	parts := []string{fmt.Sprintf("stored %d reports", im.counting+im.unproven)}
+	parts := []string{"stored " + several(im.counting+im.unproven, "report", "reports")}
 	for _, p := range []struct {
-		n    int
-		text string
+		n         int
+		one, many string
 	}{
-		{im.unproven, "of them without proof of who sent them"}, {im.again, "were stored already"}, {im.left, "left out"},
-		{im.failed, "failure reports, which are not stored"}, {im.moved, "files moved"},
+		{im.unproven, "of them without proof of who sent it", "of them without proof of who sent them"},
+		{im.again, "was stored already", "were stored already"}, {im.left, "left out", "left out"},
+		{im.failed, "failure report, which is not stored", "failure reports, which are not stored"}, {im.moved, "file moved", "files moved"},
 	} {
 		if p.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.text))
+			parts = append(parts, several(p.n, p.one, p.many))
 		}
 	}
 	fmt.Fprintf(im.out, "%s; files: %d\n", strings.Join(parts, ", "), im.files)

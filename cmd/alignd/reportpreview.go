@@ -66,6 +66,9 @@ wrong usage.`,
 	flags.BoolVar(&f.failure, "failure", false, "print the failure reports that are held, instead")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
 	notBoth(c, "xml", "json")
+	for _, other := range []string{"day", "from", "organization", "schema", "xml", "json"} {
+		notBoth(c, "failure", other)
+	}
 	return c
 }
 
@@ -143,7 +146,11 @@ func (f *previewFlags) run(c *cobra.Command, name string) error {
 		return failure{fmt.Errorf("reading the journal: %w", err)}
 	}
 	if len(drafts) == 0 {
-		return failure{fmt.Errorf("no message of %s is to be reported to %s", p.day.Format(time.DateOnly), p.domain)}
+		text := fmt.Sprintf("no message of %s (UTC) is to be reported to %s", p.day.Format(time.DateOnly), p.domain)
+		if f.day == "" {
+			text += "; of today: --day " + time.Now().UTC().Format(time.DateOnly)
+		}
+		return failure{errors.New(text)}
 	}
 	left, err := leftBefore(c.Context(), cfg, &p)
 	if err != nil {

@@ -62,7 +62,7 @@ type countingStatus struct {
 	Day      string `json:"day"`
 	Policy   string `json:"policy"`
 	Further  int64  `json:"cut_before"` // how often
-	Lines    int64  `json:"rows"`
+	Rows     int64  `json:"rows"`
 	Messages int64  `json:"messages"`
 	Sent     bool   `json:"will_be_sent"`
 	Why      string `json:"reason,omitempty"`
@@ -104,7 +104,7 @@ func readReportStatus(ctx context.Context, file string, offline bool) (*reportSt
 	}
 	st, err := readState(ctx, cfg)
 	if err != nil {
-		return nil, failure{err}
+		return nil, failure{unreadable(cfg, err)}
 	}
 	defer st.Close()
 	settings, err := reportChoices(cfg, nil, nil)
@@ -134,8 +134,11 @@ func (s *reportStatus) counting(ctx context.Context, st *state.State, sender *se
 	}
 	for i := range all {
 		d := &all[i]
-		c := countingStatus{Domain: d.Domain, Day: d.Day.Format(time.DateOnly), Further: d.Cut, Lines: d.Lines, Messages: d.Messages, Why: why(d)}
+		c := countingStatus{Domain: d.Domain, Day: d.Day.Format(time.DateOnly), Further: d.Cut, Messages: d.Messages, Why: why(d)}
 		if c.Policy, c.To, err = sender.Addressees(ctx, d); err != nil {
+			return err
+		}
+		if c.Rows, err = st.Rows(ctx, d); err != nil {
 			return err
 		}
 		c.Sent = c.Why == ""
@@ -209,11 +212,17 @@ func (s *reportStatus) print(out io.Writer) error {
 	fmt.Fprintln(w, "COUNTING\tDAY\tPOLICY\tROWS\tMESSAGES\tWILL BE SENT")
 	for i := range s.Counting {
 		c := &s.Counting[i]
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", printable(c.Domain), c.Day, printable(c.Policy), c.Lines, c.Messages, c.sentences())
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%d\t%s\n", printable(c.Domain), c.Day, printable(c.Policy), c.Rows, c.Messages, c.sentences())
+	}
+	if len(s.Counting) == 0 {
+		fmt.Fprintln(w, "nothing yet")
 	}
 	fmt.Fprintln(w, "\nREPORT ON\tDAY\tPOLICY\tID\tTO\tSTATE\tTRIES\tNEXT\tREASON")
 	for _, o := range s.Outbox {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", printable(o.Domain), o.Day, printable(o.Policy), o.ID, printable(o.Target), o.State, o.Tries, o.Next, printable(o.Reason))
+	}
+	if len(s.Outbox) == 0 {
+		fmt.Fprintln(w, "none yet")
 	}
 	title := "\nGETS NONE\tUNTIL\tTIMES\tREASON\n"
 	for _, x := range s.Suppressed {
@@ -278,7 +287,7 @@ func (h *hurry) run(c *cobra.Command, file string) error {
 	}
 	defer dns.Close()
 	if _, err := os.Stat(stateFile(cfg)); err != nil {
-		return failure{fmt.Errorf("nothing is counted yet: %w", err)}
+		return failure{unreadable(cfg, err)}
 	}
 	st, err := openState(cfg, nil)
 	if err != nil {
@@ -290,7 +299,8 @@ func (h *hurry) run(c *cobra.Command, file string) error {
 		return failure{err}
 	}
 	ctx := context.WithoutCancel(c.Context())
-	if err := h.cut(ctx, c.OutOrStdout(), st, send.New(st, settings)); err != nil {
+	kept, err := h.cut(ctx, c.OutOrStdout(), st, send.New(st, settings))
+	if err != nil {
 		return failure{err}
 	}
 	n, err := st.Hurry(ctx, h.domain, h.day, time.Now())
@@ -298,17 +308,21 @@ func (h *hurry) run(c *cobra.Command, file string) error {
 		return failure{err}
 	}
 	if n == 0 {
-		return failure{fmt.Errorf("no report on %s is due", h.day.Format(time.DateOnly))}
+		text := fmt.Sprintf("no report on %s is due; alignd report status shows what is counted, and what was sent", h.day.Format(time.DateOnly))
+		if kept > 0 && h.domain == "" {
+			text = fmt.Sprintf("no report on %s is due; %s counted and not sent, and alignd report status says why", h.day.Format(time.DateOnly), several(kept, "is", "are"))
+		}
+		return failure{errors.New(text)}
 	}
-	fmt.Fprintf(c.OutOrStdout(), "%d mails leave within a minute, while alignd runs\n", n)
+	fmt.Fprintf(c.OutOrStdout(), "%s within a minute, while alignd runs\n", several(int(n), "mail leaves", "mails leave"))
 	return nil
 }
 
-// cut makes reports of what is counted.
-func (h *hurry) cut(ctx context.Context, out io.Writer, st *state.State, sender *send.Sender) error {
+// cut makes reports of what is counted. kept are those that nobody is to get.
+func (h *hurry) cut(ctx context.Context, out io.Writer, st *state.State, sender *send.Sender) (kept int, err error) {
 	why, err := sender.Why(ctx)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	var due []state.Draft
 	err = st.Drafts(ctx, h.day.Add(24*time.Hour), func(d *state.Draft) {
@@ -316,8 +330,10 @@ func (h *hurry) cut(ctx context.Context, out io.Writer, st *state.State, sender 
 		case !d.Day.Equal(h.day) || h.domain != "" && d.Domain != h.domain:
 		case reason == "":
 			due = append(due, *d)
-		case h.domain != "":
-			fmt.Fprintf(out, "%s gets none: %s\n", printable(d.Domain), reason)
+		default:
+			if kept++; h.domain != "" {
+				fmt.Fprintf(out, "%s gets none: %s\n", printable(d.Domain), reason)
+			}
 		}
 	})
 	for i := 0; i < len(due) && err == nil; i++ {
@@ -325,5 +341,5 @@ func (h *hurry) cut(ctx context.Context, out io.Writer, st *state.State, sender 
 			err = nil // the daemon has cut it, or counts on
 		}
 	}
-	return err
+	return kept, err
 }

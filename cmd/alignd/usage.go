@@ -137,12 +137,24 @@ func atMostOne(c *cobra.Command, args []string) error {
 	return wrongUsage(c, fmt.Errorf("%s takes one argument, but behind %q there is %q (%s)", named(c), args[0], args[1], help(c)))
 }
 
+// several says how many there are of what, one or many.
+func several(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
 // notBoth forbids two flags together.
 func notBoth(c *cobra.Command, a, b string) {
 	c.MarkFlagsMutuallyExclusive(a, b) // completion then leaves the other out
-	c.PreRunE = func(c *cobra.Command, _ []string) error {
+	before := c.PreRunE
+	c.PreRunE = func(c *cobra.Command, args []string) error {
 		if c.Flags().Changed(a) && c.Flags().Changed(b) {
 			return wrongUsage(c, fmt.Errorf("--%s and --%s exclude each other, give one of them (%s)", a, b, help(c)))
+		}
+		if before != nil {
+			return before(c, args)
 		}
 		return nil
 	}

@@ -16,7 +16,7 @@ type Draft struct {
 	Messages int64
 	Wanted   int64 // messages that are a reason for a report
 	Dropped  int64 // messages without a line
-	Lines    int64
+	Lines    int64 // as bounds count them: a long line is several
 	// Cut is how often reports of this one were cut before.
 	Cut int64
 }
@@ -35,6 +35,11 @@ func (s *State) Drafts(ctx context.Context, before time.Time, each func(*Draft))
 		}
 		return err
 	}, "SELECT report, day, domain, messages, wanted, dropped, lines, cut FROM state_tallies WHERE day < ? AND lines > 0 ORDER BY day", before.Unix())
+}
+
+// Rows is how many lines a draft has. Its Lines are more where a line is long.
+func (s *State) Rows(ctx context.Context, d *Draft) (int64, error) {
+	return s.number(ctx, s.db, "SELECT count(*) FROM state_lines WHERE report = ? AND cut = ?", d.Report[:], d.Cut)
 }
 
 // About is what the newest message said of a draft's report.

@@ -81,11 +81,15 @@ func (r *Report) words(env *Envelope) string {
 	if env.Contact != "" {
 		contact = "Questions: " + clean(env.Contact) + "\r\n"
 	}
+	messages := "1 message"
+	if env.Incidents > 1 {
+		messages = fmt.Sprintf("%d messages", env.Incidents)
+	}
 	return fmt.Sprintf("This is a DMARC failure report (RFC 9991) on mail with the author domain\r\n%s, which reached us at %s and did not pass every check.\r\n"+
-		"It stands for %d messages of this kind (same network, same failure); here this one is %s.\r\n"+
+		"It stands for %s of this kind (same network, same failure). Our log has this one as %s.\r\n"+
 		"What stands before \"@\" is a keyed hash, the same for the same mailbox. Subject, body,\r\nnames and recipients are not told.\r\n"+
 		"It was made by a program. Who gets such mail is what the DMARC record of\r\n%s says in ruf=.\r\n%s",
-		clean(r.Author), r.At.Format(time.RFC1123Z), max(env.Incidents, 1), clean(r.Token), clean(r.Domain), contact)
+		clean(r.Author), r.At.Format(time.RFC1123Z), messages, clean(r.Token), clean(r.Domain), contact)
 }
 
 // Bounds of what is written; ours. RFC 5322 section 2.1.1 allows lines of 998 octets.

@@ -49,10 +49,10 @@ func (p *aggregateParser) parse(r io.Reader) error {
 		err = end
 	}
 	if p.src.replaced > 0 {
-		p.notes.add("%d octets or characters are not XML and were replaced", p.src.replaced)
+		p.notes.add("octets or characters that are not XML were replaced: %d", p.src.replaced)
 	}
 	if p.src.lone > 0 {
-		p.notes.add("%d signs < begin no element and were taken for text", p.src.lone)
+		p.notes.add("signs < that begin no element were taken for text: %d", p.src.lone)
 	}
 	if err == nil && p.found == 0 {
 		return errors.New("XML, but not a DMARC report")
