@@ -30,8 +30,8 @@ func reportImportCommand() *cobra.Command {
 		Short: "Store the DMARC reports of others, for sources and stats",
 		Long: `Store the aggregate reports that others send about domains of ours (own_domains, and the
 domain of reports.from), so that sources and stats show who sends as us elsewhere. Files
-are those of report show. In a Maildir new mail is read and what is unseen in cur; when its
-reports are stored, a file is marked as seen, or moved to --move-to. What is stored
+are those of report show. In a Maildir new mail is read and what is unseen in cur; then a
+file is marked as seen, or moved to --move-to, also where it is no report. What is stored
 already is left alone, so a second run changes nothing.
 
 A report counts where its mail came through alignd and passed DMARC: by the
@@ -39,8 +39,8 @@ Authentication-Results field that alignd wrote and by the journal. Others are st
 marked, and counted only if asked for. --trust says that you know all of these to be true.
 
 With - one mail is read from standard input, for a pipe of the MTA. Then exit status 75
-asks the MTA to try again, and anything else is 0: what is no report is told and dropped,
-as nobody is to get it back.
+asks the MTA to try again, and what is no report is told and dropped with 0, as nobody is
+to get it back.
 
 Exit status 0: all was read; 1: a file that was named gave no report, or the state could
 not be written; 2: wrong usage; 75: see above.`,

@@ -244,7 +244,8 @@ func reportSendCommand() *cobra.Command {
 to all, leave now instead of at their time. What is not cut is cut; the daemon sends it
 within a minute.
 
-Exit status 0: told; 1: the state cannot be written, or no report is due; 2: wrong usage.`,
+Exit status 0: told; 1: the state cannot be written, or no report is due, with
+the reason; 2: wrong usage.`,
 		Args: cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			h := hurry{day: time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -1)}
