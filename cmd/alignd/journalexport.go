@@ -215,7 +215,7 @@ func newExportID() string {
 }
 
 func tellExported(w io.Writer, done *journal.Exported) {
-	fmt.Fprintf(w, "%d messages, %d configurations\n", done.Entries, done.Configs)
+	fmt.Fprintf(w, "%s, %s\n", several(int(done.Entries), "message", "messages"), several(int(done.Configs), "configuration", "configurations"))
 	if n := done.Nameless + done.Unkept; n > 0 {
 		fmt.Fprintf(w, "messages whose configuration is not kept, which self-test passes over: %d\n", n)
 	}

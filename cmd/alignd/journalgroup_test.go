@@ -82,7 +82,7 @@ func TestTheJournalIsExported(t *testing.T) {
 	}{
 		{name: "all", args: []string{"-o", to}, want: "token0 token1", said: "2 messages"},
 		{name: "a file that exists", args: []string{"-o", to}, exit: exitFailure, said: "exists"},
-		{name: "a time", args: []string{"--since", "90m"}, want: "token1", said: "1 messages"},
+		{name: "a time", args: []string{"--since", "90m"}, want: "token1", said: "1 message, "},
 		{name: "until", args: []string{"--until", "90m"}, want: "token0"},
 		{name: "a wrong time", args: []string{"--since", "soon"}, exit: exitUsage, said: "RFC 3339"},
 	} {
@@ -114,7 +114,7 @@ func TestAnExportHasTheConfigurationThatJudged(t *testing.T) {
 		t.Fatal(err)
 	}
 	exit, out, errs := called("journal", "export", "--config", file)
-	if exit != 0 || !strings.Contains(errs, "2 messages, 1 configurations") {
+	if exit != 0 || !strings.Contains(errs, "2 messages, 1 configuration") {
 		t.Fatalf("exit %d: %s", exit, errs)
 	}
 	r, err := journal.NewExportReader(strings.NewReader(out))

@@ -69,7 +69,7 @@ func TestAnExportGoesFromOneStoreIntoTheOther(t *testing.T) {
 	export := func(file string) (path string) {
 		t.Helper()
 		path = filepath.Join(t.TempDir(), "export")
-		if exit, _, errs := called("journal", "export", "--config", file, "-o", path); exit != 0 || !strings.Contains(errs, "4 messages, 1 configurations") {
+		if exit, _, errs := called("journal", "export", "--config", file, "-o", path); exit != 0 || !strings.Contains(errs, "4 messages, 1 configuration") {
 			t.Fatalf("exit %d: %s", exit, errs)
 		}
 		return path

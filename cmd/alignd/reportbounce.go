@@ -79,7 +79,7 @@ func openBouncer(c *cobra.Command, file string) (b *bouncer, done func(), err er
 		return nil, nil, failure{errNoReports}
 	}
 	if _, err := os.Stat(stateFile(cfg)); cfg.Journal.Store == "sqlite" && err != nil {
-		return nil, nil, failure{err}
+		return nil, nil, failure{unreadable(cfg, err)}
 	}
 	var st *state.State
 	if st, err = openState(cfg, nil); err != nil {
@@ -110,7 +110,7 @@ func (b *bouncer) take(in io.Reader, recipients []string) (ours bool, err error)
 	case !x.Permanent:
 		fmt.Fprintf(b.out, "left alone: report %s to %s did not fail: %s\n", x.ID, printable(x.Target), printable(x.Status))
 	default:
-		fmt.Fprintf(b.out, "no reports to %s for a while: %s\n", printable(x.Target), printable(x.Status))
+		fmt.Fprintf(b.out, "no reports to %s for a while (alignd report status says until when): %s\n", printable(x.Target), printable(x.Status))
 	}
 	return true, nil
 }

@@ -174,7 +174,7 @@ func (s *Sender) itemOf(ctx context.Context, addresses []string) (*state.Item, e
 		}
 	}
 	if len(tokens) == 0 {
-		return nil, fmt.Errorf("%w: it came to none of its addresses", ErrNoBounce)
+		return nil, fmt.Errorf("%w: no report left with an address that it came to", ErrNoBounce)
 	}
 	items, err := s.state.Items(ctx)
 	if err != nil {
