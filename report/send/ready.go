@@ -11,6 +11,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"sync"
@@ -169,7 +170,11 @@ func mayPass(r *spf.Record) bool {
 func keyFact(ctx context.Context, lk resolver.Lookuper, from string, k *OwnKey) Fact {
 	name := k.Selector + "._domainkey." + from
 	if k.Err != nil {
-		return Fact{SubjectKey, name, Unknown, "the private key cannot be read: " + k.Err.Error()}
+		state, more := Wrong, "; alignd does not start without it"
+		if errors.Is(k.Err, fs.ErrPermission) { // the daemon may
+			state, more = Unknown, ""
+		}
+		return Fact{SubjectKey, name, state, "the private key cannot be read: " + k.Err.Error() + more}
 	}
 	answer, err := lk.Lookup(ctx, name, dns.TypeTXT)
 	if err != nil {

@@ -4,8 +4,8 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
-	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"testing"
 
@@ -58,7 +58,8 @@ func TestReady(t *testing.T) {
 		{name: "the key is the second record", put: map[string]string{"key": fmt.Sprintf("s1._domainkey.here.example. TXT %q\ns1._domainkey.here.example. TXT %q", foreign, right)}},
 		{name: "a revoked key", put: map[string]string{"key": `s1._domainkey.here.example. TXT "v=DKIM1; k=ed25519; p="`}, want: "key wrong"},
 		{name: "a key that is not for mail", put: map[string]string{"key": fmt.Sprintf("s1._domainkey.here.example. TXT %q", right+"; s=tlsrpt")}, want: "key wrong"},
-		{name: "a key that cannot be read", change: func(id *Identity) { id.Keys = []OwnKey{{Selector: "s1", Err: errors.New("no")}} }, want: "key unknown"},
+		{name: "a key that only the daemon may read", change: func(id *Identity) { id.Keys = []OwnKey{{Selector: "s1", Err: fs.ErrPermission}} }, want: "key unknown"},
+		{name: "a key that is not there", change: func(id *Identity) { id.Keys = []OwnKey{{Selector: "s1", Err: fs.ErrNotExist}} }, want: "key wrong"},
 		{name: "the relay signs", change: func(id *Identity) { id.Keys = nil }, want: "key unknown"},
 		{name: "the record of the organization", put: map[string]string{"dmarc": `_dmarc.example. TXT "v=DMARC1; p=none"`}},
 		{name: "a record that holds for nobody", put: map[string]string{"dmarc": `_dmarc.here.example. TXT "v=DMARC1; p=maybe"`}, want: "dmarc wrong"},
