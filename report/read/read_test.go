@@ -198,7 +198,7 @@ func TestWhatIsOddIsReadAndTold(t *testing.T) {
 			see: func(k *kept) bool { return k.heads[0].Begin == "2023-11-14T22:13:20Z" }},
 		{name: "cut off within a record", file: report9990("r1")[:900] + "", want: "what stands before it was read",
 			see: func(k *kept) bool { return k.heads[0].OrgName == "receiver.example" }},
-		{name: "octets that are no UTF-8", file: swap("made by hand", "m\xe4de\x01"), want: "2 octets or characters are not XML",
+		{name: "octets that are no UTF-8", file: swap("made by hand", "m\xe4de\x01"), want: "octets or characters that are not XML were replaced: 2",
 			see: func(k *kept) bool { return k.heads[0].Generator == "m\ufffdde\ufffd" }},
 		{name: "a bare ampersand", file: swap("made by hand", "A & B"), see: func(k *kept) bool { return k.heads[0].Generator == "A & B" }},
 		{name: "another order", file: swap("<version>1.0</version>", record, record, ""), want: "",
