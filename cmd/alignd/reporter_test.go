@@ -165,3 +165,17 @@ func TestReportStatusCountsRows(t *testing.T) {
 		}
 	}
 }
+
+// Who has a report leave sees which address gets none, as the daemon's log is not told.
+func TestReportSendTellsWhoGetsNone(t *testing.T) {
+	file := reportedBy(t, "reports: {from: dmarc@here.test, to: [all]}\n")
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file = write(t, "later.yaml", strings.Replace(string(text), "to: [all]", "to: [all], opt_out: {addresses: [reports@example.com]}", 1))
+	got := alignd(t, "", "report", "send", "--config", file, "--day", time.Now().UTC().AddDate(0, 0, -1).Format(time.DateOnly))
+	if got.status != exitFailure || !strings.Contains(got.stderr, `msg="a report does not go to an address" policy_domain=example.com target=reports@example.com`) {
+		t.Errorf("exit %d: %s", got.status, got.stderr)
+	}
+}

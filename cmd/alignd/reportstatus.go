@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"text/tabwriter"
 	"time"
@@ -295,7 +296,7 @@ func (h *hurry) run(c *cobra.Command, file string) error {
 		return failure{err}
 	}
 	defer st.Close()
-	settings, err := reportChoices(cfg, dns, nil)
+	settings, err := reportChoices(cfg, dns, toldBare(c.ErrOrStderr()))
 	if err != nil {
 		return failure{err}
 	}
@@ -317,6 +318,16 @@ func (h *hurry) run(c *cobra.Command, file string) error {
 	}
 	fmt.Fprintf(c.OutOrStdout(), "%s within a minute, while alignd runs\n", several(int(n), "mail leaves", "mails leave"))
 	return nil
+}
+
+// toldBare is a log for a person: without time and level.
+func toldBare(out io.Writer) *slog.Logger {
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.TimeKey || a.Key == slog.LevelKey {
+			return slog.Attr{}
+		}
+		return a
+	}}))
 }
 
 // cut makes reports of what is counted. kept are those that nobody is to get.
