@@ -68,6 +68,11 @@ func (in *importer) listFile(filter string, s setting, name string) (items []ite
 	for i, line := range strings.Split(string(text), "\n") {
 		line, _, _ = strings.Cut(line, "#")
 		if fields := strings.Fields(line); len(fields) > 0 {
+			if len(items) == maxEntries {
+				why = fmt.Sprintf("%s has more than %d entries", name, maxEntries)
+				in.warn(s, "%s: %s", s.name, why)
+				return nil, why
+			}
 			items = append(items, item{setting: setting{file: name, line: i + 1, name: s.name, value: s.value}, text: fields[0]})
 		}
 	}

@@ -34,8 +34,8 @@ func (in *importer) domains(s setting, list []string) (names []string, more stri
 }
 
 // sealers makes trusted Sealers; several options make one list.
-func (in *importer) sealers(s setting, list []string) note {
-	names, more := in.domains(s, list)
+func (in *importer) sealers(s setting, all []string) note {
+	names, more := in.domains(s, all)
 	if len(names) == 0 {
 		return note{kind: None, key: "trusted_sealers", why: cmp.Or(more, "it names no domain")}
 	}
@@ -48,18 +48,15 @@ func (in *importer) sealers(s setting, list []string) note {
 	} else if i := slices.IndexFunc(in.out.target.pairs, func(w written) bool { return w.path == "trusted_sealers" }); i >= 0 {
 		in.out.target.pairs = slices.Delete(in.out.target.pairs, i, i+1)
 	}
-	before := len(in.sealer.names)
-	for _, name := range names {
-		if !slices.Contains(in.sealer.names, name) {
-			in.sealer.names = append(in.sealer.names, name)
-		}
-	}
-	n := in.take(in.sealer.from, note{kind: Changed, key: "trusted_sealers", why: why},
-		pair{"trusted_sealers", []entry{{{"id", "believed"}, {"domains", in.sealer.names}}}})
-	if n.kind == None { // back to what was taken before
-		in.sealer.names = in.sealer.names[:before]
-		if before > 0 {
-			in.take(in.sealer.from, note{}, pair{"trusted_sealers", []entry{{{"id", "believed"}, {"domains", in.sealer.names}}}})
+	before := in.sealer.names
+	var kept []string
+	n := in.takeList(in.sealer.from, note{kind: Changed, key: "trusted_sealers", why: why}, list{entries: unique(before, names), lets: true, pairs: func(names []string) []pair {
+		kept = names
+		return []pair{{"trusted_sealers", []entry{{{"id", "believed"}, {"domains", names}}}}}
+	}})
+	if in.sealer.names = kept; n.kind == None { // back to what was taken before
+		if in.sealer.names = before; len(before) > 0 {
+			in.take(in.sealer.from, note{}, pair{"trusted_sealers", []entry{{{"id", "believed"}, {"domains", before}}}})
 		}
 	}
 	return n
@@ -108,7 +105,7 @@ func (in *importer) networks() {
 		case l.filter == decider:
 			n.why = "mail of these networks is not judged and keeps its results"
 			n = in.takeMore(l.setting, n, "not_judged.networks", texts(other))
-			n.refuses = n.kind == None
+			n.refuses = n.refuses || n.kind == None
 		default:
 			n = in.notExempt(n, other, exempt, decider)
 		}
@@ -155,20 +152,31 @@ func (in *importer) takeMore(s setting, n note, path string, values []string) no
 	t := in.target()
 	i := slices.IndexFunc(t.pairs, func(w written) bool { return w.path == path })
 	if i < 0 {
-		return in.take(s, n, pair{path, values})
+		return in.takeList(s, n, networkList(path, values))
 	}
 	before := t.pairs[i]
-	list := slices.Clone(before.value.([]string))
-	for _, v := range values {
-		if !slices.Contains(list, v) {
-			list = append(list, v)
-		}
-	}
 	t.pairs = slices.Delete(t.pairs, i, i+1)
-	if n = in.take(s, n, pair{path, list}); n.kind == None {
+	if n = in.takeList(s, n, networkList(path, unique(before.value.([]string), values))); n.kind == None {
 		t.pairs = append(t.pairs, before)
 	}
 	return n
+}
+
+func networkList(path string, networks []string) list {
+	return list{entries: networks, lets: true, pairs: func(all []string) []pair { return []pair{{path, all}} }}
+}
+
+// unique is a list with what another one has more.
+func unique(old, more []string) []string {
+	seen := map[string]bool{}
+	var all []string
+	for _, s := range slices.Concat(old, more) {
+		if !seen[s] {
+			seen[s] = true
+			all = append(all, s)
+		}
+	}
+	return all
 }
 
 // vouchers are hosts whose SPF policyd-spf does not check. Where nothing is refused by
@@ -177,6 +185,7 @@ func (in *importer) takeMore(s setting, n note, path string, values []string) no
 func (in *importer) vouchers() {
 	var clients, ptr []string
 	var from []hostList
+	left := map[setting]string{}
 	for _, l := range in.lists {
 		if l.filter != "policyd-spf" {
 			continue
@@ -199,9 +208,18 @@ func (in *importer) vouchers() {
 		case in.refusesByDMARC():
 			in.amend(l.setting, note{kind: None, key: "spf_fail", refuses: true, why: "an exception for these hosts would also let in what opendmarc refuses; where they are relays of yours, list them in trusted_relays, and the client behind them is checked"})
 		default:
-			clients = append(clients, texts(nets)...)
-			for _, name := range names {
+			goodClients, bad := in.sift(l.setting, list{entries: texts(nets), pairs: func(e []string) []pair { return []pair{{"exceptions", vouched(e, nil)}} }})
+			goodNames, badNames := in.sift(l.setting, list{entries: names, pairs: func(e []string) []pair { return []pair{{"exceptions", vouched(nil, e)}} }})
+			if bad = append(bad, badNames...); len(goodClients)+len(goodNames) == 0 {
+				in.amend(l.setting, note{kind: None, key: "exceptions", refuses: true, why: leftOut(bad)})
+				continue
+			}
+			clients = append(clients, goodClients...)
+			for _, name := range goodNames {
 				ptr = append(ptr, name, "."+name)
+			}
+			if len(bad) > 0 {
+				left[l.setting] = leftOut(bad)
 			}
 			from = append(from, l)
 		}
@@ -213,9 +231,9 @@ func (in *importer) vouchers() {
 		pair{"exceptions", vouched(clients, ptr)})
 	for _, l := range from {
 		if l.setting.name == "Domain_Whitelist_PTR" {
-			in.amend(l.setting, n)
+			in.amend(l.setting, n.with(left[l.setting]))
 		} else {
-			in.amend(l.setting, n.with(l.notes()))
+			in.amend(l.setting, n.with(l.notes()).with(left[l.setting]))
 		}
 	}
 }

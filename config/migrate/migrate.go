@@ -14,6 +14,7 @@
 package migrate
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -120,10 +121,18 @@ func (in *importer) refusesNothing() {
 	}
 }
 
-// maxFile bounds a file that is read; ours.
-const maxFile = 16 << 20
+// Bounds; all are ours, and above what any site was seen to have.
+const (
+	maxFile    = 16 << 20 // octets of a file
+	maxLines   = 10_000   // that say something, in all files with what they include
+	maxEntries = 50_000   // of one list
+)
 
+// readFile reads a file that another one names. A pipe or a device might never end.
 func readFile(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("%s is no regular file", name)
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
@@ -135,8 +144,12 @@ func readFile(name string) ([]byte, error) {
 // ReadAll reads a file within the bound that is put on each.
 func ReadAll(r io.Reader, name string) ([]byte, error) {
 	text, err := io.ReadAll(io.LimitReader(r, maxFile+1))
-	if err == nil && len(text) > maxFile {
+	switch {
+	case err != nil:
+	case len(text) > maxFile:
 		err = fmt.Errorf("%s is larger than %d MiB", name, maxFile>>20)
+	case bytes.IndexByte(text, 0) >= 0:
+		err = fmt.Errorf("%s is no text, as it has octets of zero", name)
 	}
 	return text, err
 }
@@ -144,6 +157,7 @@ func ReadAll(r io.Reader, name string) ([]byte, error) {
 // importer is one import on its way.
 type importer struct {
 	out    Result
+	lines  int
 	read   func(name string) ([]byte, error)
 	lists  []hostList
 	sealer *sealerList
@@ -283,6 +297,13 @@ func (in *importer) firstOf(f *filter) string {
 // setting deals with one line.
 func (in *importer) setting(f *filter, s setting, seen map[*option]bool) {
 	o := f.option(s.name)
+	if f.holdsSecret(o, s) {
+		defer func(from int) {
+			for i := from; i < len(in.out.Findings); i++ {
+				in.out.Findings[i].Value = "..."
+			}
+		}(len(in.out.Findings))
+	}
 	if o == nil {
 		why := "is no option that the manual of " + f.name + " has"
 		if meant := f.meant(s.name); meant != "" {
@@ -302,9 +323,6 @@ func (in *importer) setting(f *filter, s setting, seen map[*option]bool) {
 		if own := o.do(in, s); own.why != "" {
 			n = own
 		}
-	}
-	if o.secret || secretValue(s.value) {
-		s.value = "..."
 	}
 	in.found(f, s, n)
 }

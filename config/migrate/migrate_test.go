@@ -260,8 +260,21 @@ func TestNetworksAreThoseThatAreLetBe(t *testing.T) {
 // Secrets of the files are not written.
 func TestSecretsStayWhereTheyAre(t *testing.T) {
 	const secret = "hunter2"
-	got := text(t, imported(t, File{Name: "opendkim.conf", Text: []byte("LDAPBindPassword " + secret + "\nKeyTable dsn:mysql://u:" + secret +
-		"@h/db\nPeerList DSN:mysql://u:" + secret + "@h/db\nMTACommand smtp://u:" + secret + "@h\n")}))
+	result := imported(t, File{Name: "opendkim.conf", Text: []byte(strings.ReplaceAll(`LDAPBindPassword SECRET
+KeyTable dsn:mysql://u:SECRET@h/db
+MTACommand smtp://u:SECRET@h
+LDAPBindPassword SECRET said again
+LDAPBindPasswrd SECRET
+DatabasePassword SECRET
+SigningTable DSN:mysql://u:SECRET@h/db
+SigningTable refile:/x
+InternalHosts csl:192.0.2.1,dsn:mysql://u:SECRET@h/db,mysql://u:SECRET@h
+Mode dsn:mysql://u:SECRET@h
+`, "SECRET", secret))})
+	got := text(t, result)
+	for _, w := range result.Warnings {
+		got += w.String() + "\n"
+	}
 	if strings.Contains(got, secret) {
 		t.Errorf("a secret is in\n%s", got)
 	}

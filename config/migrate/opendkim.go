@@ -302,7 +302,8 @@ func removeARFrom(in *importer, s setting) note {
 	if len(ids) == 0 {
 		return note{kind: Taken, key: "own_authserv_ids", why: "fields with the MTA's own name are deleted in any case"}
 	}
-	return in.take(s, note{kind: Changed, key: "own_authserv_ids", why: "fields from outside with these ids are deleted, and for alignd an id also stands for all names below it"}, pair{"own_authserv_ids", ids})
+	return in.takeList(s, note{kind: Changed, key: "own_authserv_ids", why: "fields from outside with these ids are deleted, and for alignd an id also stands for all names below it"},
+		list{entries: ids, pairs: func(ids []string) []pair { return []pair{{"own_authserv_ids", ids}} }})
 }
 
 // mode is what OpenDKIM and OpenARC do of signing and verifying.

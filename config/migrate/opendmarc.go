@@ -118,14 +118,15 @@ func ignoreMailFrom(in *importer, s setting) note {
 	if more != "" {
 		why += "; " + more
 	}
-	e := entry{{"id", "opendmarc-IgnoreMailFrom"}, {"author_domains", names},
-		{"honor", entryMap{{"reject", "accept"}, {"quarantine", "accept"}}}}
-	return in.take(s, note{kind: Changed, key: "domains", why: why}, pair{"domains", []entry{e}})
+	return in.takeList(s, note{kind: Changed, key: "domains", why: why}, list{entries: names, lets: true, pairs: func(names []string) []pair {
+		return []pair{{"domains", []entry{{{"id", "opendmarc-IgnoreMailFrom"}, {"author_domains", names},
+			{"honor", entryMap{{"reject", "accept"}, {"quarantine", "accept"}}}}}}}
+	}})
 }
 
 func ignoreMailTo(in *importer, s setting) note {
-	return in.take(s, note{kind: Taken, key: "reports.addresses", why: "mail to these addresses is counted in no report"},
-		pair{"reports.addresses", listOf(s.value)})
+	return in.takeList(s, note{kind: Taken, key: "reports.addresses", why: "mail to these addresses is counted in no report"},
+		list{entries: listOf(s.value), pairs: func(all []string) []pair { return []pair{{"reports.addresses", all}} }})
 }
 
 func publicSuffixList(in *importer, s setting) note {

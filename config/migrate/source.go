@@ -21,7 +21,10 @@ func (in *importer) file(f File) error {
 		}
 	}
 	src := source{name: f.Name, filter: filter, base: filepath.Dir(f.Name)}
-	in.lines(&src, f.Name, f.Text, 0)
+	in.readLines(&src, f.Name, f.Text, 0)
+	if in.lines > maxLines {
+		return fmt.Errorf("%s: more than %d lines, with what it includes: that is no configuration", f.Name, maxLines)
+	}
 	for _, s := range src.settings {
 		if strings.EqualFold(s.name, "BaseDirectory") && s.value != "" {
 			src.base = s.value
@@ -31,10 +34,16 @@ func (in *importer) file(f File) error {
 	return nil
 }
 
-// lines adds the settings of a file to src.
-func (in *importer) lines(src *source, name string, text []byte, depth int) {
+// readLines adds the settings of a file to src.
+func (in *importer) readLines(src *source, name string, text []byte, depth int) {
 	for i, line := range strings.Split(strings.TrimPrefix(string(text), "\ufeff"), "\n") {
 		s, ok := src.filter.parse(line)
+		if s.name != "" {
+			in.lines++
+		}
+		if in.lines > maxLines {
+			return
+		}
 		if s.file, s.line = name, i+1; !ok {
 			if s.name != "" {
 				in.warn(s, "%s has no value", quoted(s.name))
@@ -51,7 +60,7 @@ func (in *importer) lines(src *source, name string, text []byte, depth int) {
 		case depth == maxIncludes:
 			in.warn(s, "Include: nested deeper than %d files", maxIncludes)
 		default:
-			in.lines(src, under(src.base, s.value), text, depth+1)
+			in.readLines(src, under(src.base, s.value), text, depth+1)
 		}
 	}
 }
@@ -86,6 +95,7 @@ func (f *filter) parse(line string) (s setting, ok bool) {
 // belong to several filters alike.
 func detect(f File) (*filter, error) {
 	var best []*filter
+	var names []string
 	most := 0
 	for _, kind := range filters {
 		n := 0
@@ -109,7 +119,10 @@ func detect(f File) (*filter, error) {
 			return kind, nil
 		}
 	}
-	return nil, fmt.Errorf("%s: %w: its options and its name fit %d filters; say --type %s", f.Name, ErrType, len(best), strings.Join(Types(), ", "))
+	for _, kind := range best {
+		names = append(names, kind.name)
+	}
+	return nil, fmt.Errorf("%s: %w: its options and its name fit %d filters; say --type %s", f.Name, ErrType, len(best), strings.Join(names, " or "))
 }
 
 // boolean reads a boolean of opendkim and its kin: only the first octet counts.
@@ -143,13 +156,22 @@ func listOf(s string) []string {
 	return strings.FieldsFunc(s, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
 }
 
+// holdsSecret is for a line whose value is not repeated, also where its name is a slip.
+func (f *filter) holdsSecret(o *option, s setting) bool {
+	if o == nil {
+		if meant := f.meant(s.name); meant != "" {
+			o = f.option(meant)
+		}
+	}
+	name := strings.ToLower(s.name)
+	return o != nil && o.secret || strings.Contains(name, "passw") || strings.Contains(name, "secret") || secretValue(s.value)
+}
+
 // secretValue is for values that hold a password: a data source with a login.
 func secretValue(s string) bool {
 	s = strings.ToLower(s)
-	for _, scheme := range []string{"dsn:", "erlang:"} {
-		if strings.HasPrefix(s, scheme) {
-			return true
-		}
+	if strings.Contains(s, "dsn:") || strings.HasPrefix(s, "erlang:") {
+		return true
 	}
 	return strings.Contains(s, "://") && strings.Contains(s, "@")
 }

@@ -142,7 +142,12 @@ func plain(s string) string {
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
 
-func quoted(s string) string { return `"` + shortened(plain(s)) + `"` }
+func quoted(s string) string {
+	if secretValue(s) {
+		return "(not repeated)"
+	}
+	return `"` + shortened(plain(s)) + `"`
+}
 
 // shortened is for values that would fill a page.
 func shortened(s string) string {
