@@ -14,9 +14,10 @@ import (
 //
 // Of each id the topmost field is theirs. Filters that share an id, such as opendkim and
 // opendmarc, write a field each, and so what follows up to the next Received field is
-// theirs too, as far as it tells of a method of which no field above has told. Whatever else
-// claims the id came with the message. Only where a filter wrote nothing can a field that
-// came with the message be taken for its.
+// theirs too, where it tells of nothing but methods of which no field above has told. Whatever
+// else claims the id came with the message: a forged dmarc= does not stay for an arc= beside
+// it. Only where a filter wrote nothing can a field that came with the message be taken for
+// its.
 type incumbents struct {
 	found []evidence.Incumbent
 	// closed: no further field of that id is theirs, as a Received field stands below the
@@ -48,14 +49,18 @@ func (in *incumbents) wrote(value []byte) bool {
 	one := &in.found[i]
 	read, err := authres.Parse(value)
 	in.closed[i] = err != nil // nobody knows what else it tells of
-	before := one.Results
+	before := len(one.Results)
 	for _, r := range read.Results {
-		told := slices.ContainsFunc(before, func(b evidence.MethodResult) bool { return b.Method == r.Method })
-		if !told && compare.Knows(r.Method) && len(one.Results) < evidence.MaxIncumbentResults {
+		told := slices.ContainsFunc(one.Results[:before], func(b evidence.MethodResult) bool { return b.Method == r.Method })
+		if told {
+			one.Results = one.Results[:before]
+			return false
+		}
+		if compare.Knows(r.Method) && len(one.Results) < evidence.MaxIncumbentResults {
 			one.Results = append(one.Results, bounded(r))
 		}
 	}
-	if one.Fields > 0 && len(one.Results) == len(before) {
+	if one.Fields > 0 && len(one.Results) == before {
 		return false
 	}
 	one.Fields++
