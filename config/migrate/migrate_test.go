@@ -270,6 +270,8 @@ SigningTable DSN:mysql://u:SECRET@h/db
 SigningTable refile:/x
 InternalHosts csl:192.0.2.1,dsn:mysql://u:SECRET@h/db,mysql://u:SECRET@h
 Mode dsn:mysql://u:SECRET@h
+root:SECRET:20228:0:::
+LDAPBindPassword=SECRET
 `, "SECRET", secret))})
 	got := text(t, result)
 	for _, w := range result.Warnings {

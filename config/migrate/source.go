@@ -46,7 +46,7 @@ func (in *importer) readLines(src *source, name string, text []byte, depth int) 
 		}
 		if s.file, s.line = name, i+1; !ok {
 			if s.name != "" {
-				in.warn(s, "%s has no value", quoted(s.name))
+				in.warn(s, "%s has no value", named(s.name))
 			}
 			continue
 		}
@@ -63,6 +63,15 @@ func (in *importer) readLines(src *source, name string, text []byte, depth int) 
 			in.readLines(src, under(src.base, s.value), text, depth+1)
 		}
 	}
+}
+
+// named quotes what may be the name of an option; other text may be a secret of a file
+// that is none of a filter.
+func named(name string) string {
+	if strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_") != "" {
+		return "what stands there"
+	}
+	return quoted(name)
 }
 
 // under is a name as it is meant in a folder.
