@@ -35,6 +35,7 @@ func TestEntriesThatAreLeftOut(t *testing.T) {
 		{name: "a name that is none spares the addresses", file: "policyd-spf.conf", content: "Mail_From_reject = Fail\nWhitelist = 192.0.2.1,0.0.0.0/0\nDomain_Whitelist_PTR = com,*,example.com\n",
 			want: map[string]string{"exceptions": "clients: [192.0.2.1]"}, without: "'*'", told: "entries that alignd does not take (0.0.0.0/0) are left out"},
 		{name: "forged fields do not stay", file: "opendkim.conf", content: "Mode v\nKeepAuthResults yes\n", want: map[string]string{"strip": "own"}, told: "KeepAuthResults yes: changed: fields from outside"},
+		{name: "octets that are no text", file: "opendmarc.conf", content: "RejectFailures true\nRejectString no \xe9\xff %s\n", without: "binary", told: "RejectString no ? %s: without counterpart: it is not taken over"},
 		{name: "ids that are none", file: "opendkim.conf", content: "Mode v\nRemoveARFrom *,mx.example.com\n", want: map[string]string{"own_authserv_ids": "[mx.example.com]"}, told: "entries that alignd does not take (*) are left out"},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -194,8 +194,10 @@ func valueText(v any, indent string) string {
 
 // scalar is a value on one line, quoted where YAML wants it. (Lists are only compared.)
 func scalar(v any) string {
-	switch v.(type) {
-	case string, bool, int:
+	switch text := v.(type) {
+	case string: // octets that are no UTF-8 would become base64; so they are a fault to alignd
+		v = strings.ToValidUTF8(text, "\ufffd")
+	case bool, int:
 	default:
 		return fmt.Sprint(v)
 	}
