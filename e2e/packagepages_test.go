@@ -16,7 +16,7 @@ import (
 // packageShowsPages turns the pages on as docs/pages.md has it, and runs them as the user
 // and with the groups that the unit names.
 func packageShowsPages(t *testing.T, d *debian) {
-	d.must("printf 'web:\\n  listen: inet:127.0.0.1:8891\\n' >>/etc/alignd/alignd.yaml")
+	d.must("printf 'web:\\n  listen: inet:127.0.0.1:8895\\n' >>/etc/alignd/alignd.yaml")
 	d.must("echo correct-horse | alignd web passwd kim && chgrp alignd-web /etc/alignd/web-users")
 	d.must("SYSTEMD_OFFLINE=1 systemctl.real enable alignd-web")
 	if got := d.must("id -Gn alignd-web"); got != "alignd-web alignd" {
@@ -49,7 +49,7 @@ func packageShowsPages(t *testing.T, d *debian) {
 
 // pageOfMessages logs in and reads what became of mail.
 func pageOfMessages() (string, error) {
-	const site = "http://127.0.0.1:8891"
+	const site = "http://127.0.0.1:8895"
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		return "", err

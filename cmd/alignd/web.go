@@ -52,7 +52,7 @@ configuration.`,
 				cfg.Web.Listen = listen
 			}
 			if cfg.Web.Listen == "" {
-				return errors.New("the pages are off: web.listen names no place (inet:127.0.0.1:8891, say)")
+				return errors.New("the pages are off: web.listen names no place (inet:127.0.0.1:8895, say)")
 			}
 			if err := serveWeb(c, file, cfg); err != nil {
 				return failure{err}
