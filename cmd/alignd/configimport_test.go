@@ -36,7 +36,7 @@ func TestConfigImport(t *testing.T) {
 	}{
 		{name: "no file", status: 2, stderr: "name the files, such as /etc/opendmarc.conf"},
 		{name: "a file that is not there", args: []string{opendmarc + "x"}, status: 2, stderr: opendmarc + "x: no such file"},
-		{name: "a file of nobody", args: []string{some}, status: 2, stderr: "say --type openarc, opendkim, opendmarc, policyd-spf"},
+		{name: "a file of nobody", args: []string{some}, status: 2, stderr: "say --type opendmarc or opendkim or openarc"},
 		{name: "a file whose type is said", args: []string{"--type", "openarc", some}},
 		{name: "a type that there is not", args: []string{"--type", "dovecot", some}, status: 2, stderr: `--type "dovecot" is none of`},
 		{name: "a file twice", args: []string{opendmarc, opendmarc}, status: 2, stderr: "is named twice"},
