@@ -78,6 +78,9 @@ func TestAReloadIsPreviewed(t *testing.T) {
 		p.log.Reset()
 		p.configure(t, row.text)
 		said, status := reloadedBy(t, p.dir)
+		if row.logged != "" {
+			p.logs(t, row.logged) // lines are written after the answer
+		}
 		text := p.log.String()
 		if status != row.status || !strings.Contains(said, row.said) || !strings.Contains(text, row.logged) || row.not != "" && strings.Contains(said+text, row.not) {
 			t.Errorf("%s: status %d, said\n%s\nand logged\n%s", row.name, status, said, text)

@@ -88,8 +88,6 @@ type Observation struct {
 	OtherRUA []string
 	// Passed: the message passed DMARC, so its domain does send mail here.
 	Passed bool
-	// PSD: the record is that of a public suffix, psd=y.
-	PSD bool
 }
 
 // Options say what of a message is told.
@@ -120,7 +118,7 @@ func Observe(r *record.Record, opt Options) (list []Observation) {
 		list = append(list, Observation{
 			Scope: scopeOf(dm, ev.Time), Row: rowOf(ev, dm, author, opt),
 			RUA: dm.Published.RUA, OtherRUA: dm.Published.OtherRUA,
-			Passed: dm.Result == evidence.Pass, PSD: dm.Published.PSD == "y",
+			Passed: dm.Result == evidence.Pass,
 		})
 	}
 	return list
@@ -164,10 +162,25 @@ func rowOf(ev *evidence.Message, dm *evidence.DMARC, author *policy.AuthorOutcom
 		Signatures: signatures(ev, dm), Checked: checked(ev),
 	}
 	row.Disposition, row.Reasons = disposition(dm, author)
+	row.Reasons = inAWord(row.Reasons)
 	if opt.EnvelopeTo {
 		row.EnvelopeTo = recipientsDomain(ev)
 	}
 	return row
+}
+
+// inAWord leaves out which of the site's exceptions it was: that is nobody's business.
+func inAWord(reasons []policy.OverrideReason) []policy.OverrideReason {
+	short := slices.Clone(reasons)
+	for i := range short {
+		switch c := short[i].Comment; {
+		case c == "monitor mode":
+			short[i].Comment = "monitor"
+		case strings.HasPrefix(c, "exception "):
+			short[i].Comment = "exception"
+		}
+	}
+	return short
 }
 
 // temperror says that a fail of a row is none: the schema has no other word there.
