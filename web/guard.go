@@ -160,8 +160,12 @@ func (s *Server) who(r *http.Request) (p person, ok bool) {
 	name := ""
 	switch {
 	case s.opt.Proxy.Header != "" && s.fromProxy(r):
-		if name = r.Header.Get(s.opt.Proxy.Header); name == "" {
+		// Of several fields one may be what the browser sent: a proxy that adds its own and
+		// leaves others in says nothing.
+		if all := r.Header.Values(s.opt.Proxy.Header); len(all) != 1 || all[0] == "" {
 			return p, false
+		} else {
+			name = all[0]
 		}
 	case s.opt.Certificates && r.TLS != nil && len(r.TLS.VerifiedChains) > 0:
 		if name = r.TLS.VerifiedChains[0][0].Subject.CommonName; name == "" {

@@ -165,14 +165,16 @@ func TestOtherNamesAreRefused(t *testing.T) {
 
 func TestAProxySaysWhoAsks(t *testing.T) {
 	for _, row := range []struct {
-		name, network, header string
-		want                  int
-		role                  string
+		name, network, header, second string
+		want                          int
+		role                          string
 	}{
 		{name: "a listed proxy", network: "127.0.0.0/8", header: "vic", want: 200, role: "vic, viewer"},
 		{name: "an auditor", network: "127.0.0.0/8", header: "ann", want: 200, role: "ann, auditor"},
 		{name: "a proxy that says nothing", network: "127.0.0.0/8", want: 401},
 		{name: "somebody else", network: "192.0.2.0/24", header: "ann", want: 401},
+		{name: "a proxy that leaves in what it was sent", network: "127.0.0.0/8", header: "ann", second: "vic", want: 401},
+		{name: "the same name twice", network: "127.0.0.0/8", header: "ann", second: "ann", want: 401},
 	} {
 		s := serve(t, plant(t, usual(3)...), func(o *Options) {
 			o.Open, o.Socket, o.Auditors = false, false, []string{"ann"}
@@ -182,6 +184,10 @@ func TestAProxySaysWhoAsks(t *testing.T) {
 		if row.header != "" {
 			r.Header.Set("X-Remote-User", row.header)
 		}
+		if row.second != "" {
+			r.Header.Add("x-remote-user", row.second)
+		}
+		r.Header.Set("X-Forwarded-For", "127.0.0.1")
 		resp, err := s.client.Do(r)
 		if err != nil {
 			t.Fatal(err)

@@ -176,8 +176,10 @@ func webOptions(file string, cfg *config.Config, log *slog.Logger) (web.Options,
 	}
 	// Rights are in place of a login only where they keep somebody out.
 	opt.Socket = !tcp
-	if opt.Open = !tcp && opt.Users == nil && w.Proxy.Header == ""; opt.Open && cfg.SocketMode&0o007 != 0 {
-		return opt, fmt.Errorf("web.listen: socket_mode %#o lets everybody of this host in; take away the rights of others, or have users (alignd web passwd)", uint32(cfg.SocketMode))
+	opt.Open = !tcp && opt.Users == nil && w.Proxy.Header == "" && !opt.Certificates
+	// The same rights are what makes who connects the proxy, which says who asks.
+	if byRights := opt.Open || !tcp && w.Proxy.Header != ""; byRights && cfg.SocketMode&0o007 != 0 {
+		return opt, fmt.Errorf("web.listen: socket_mode %#o lets everybody of this host in; take away the rights of others, or have users (alignd web passwd) and no web.proxy", uint32(cfg.SocketMode))
 	}
 	return opt, nil
 }

@@ -221,6 +221,7 @@ func TestPagesAreOffAndClosed(t *testing.T) {
 		{name: "off", text: "", want: "the pages are off"},
 		{name: "nobody may look", text: "web: {listen: \"inet:127.0.0.1:0\", users_file: " + dir + "/none}\n", want: "nobody may look"},
 		{name: "a socket for everybody", text: "socket_mode: \"0666\"\nweb: {listen: \"unix:" + dir + "/s\", users_file: \"\"}\n", want: "lets everybody of this host in"},
+		{name: "everybody could be the proxy", text: "socket_mode: \"0666\"\nweb: {listen: \"unix:" + dir + "/s\", users_file: \"\", proxy: {header: X-Remote-User}}\n", want: "lets everybody of this host in"},
 		{name: "no certificate", text: "web: {listen: \"inet:127.0.0.1:0\", tls: {cert_file: " + dir + "/c, key_file: " + dir + "/k}}\n", want: "web.tls"},
 	} {
 		got := alignd(t, "", "web", "--config", write(row.text))
