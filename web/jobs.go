@@ -154,23 +154,39 @@ func (a *asked) jobPage() (*page, error) {
 	if j == nil {
 		return nil, said{http.StatusNotFound, "There is no such job any more. Results are kept for some hours, and not over a restart."}
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	cancelled := j.err == context.Canceled
+	at := j.standing(a.now)
 	switch {
-	case j.done.IsZero():
-		p := &page{Title: j.Title, Command: j.Command, Refresh: 2, Data: map[string]any{"id": j.ID, "done": false, "percent": j.part(a.now), "records": j.records}}
-		p.Blocks = []block{{Note: fmt.Sprintf("%d messages so far; the last one of %s.", j.records, dayOrNone(j.newest)), Meter: &meter{j.part(a.now)},
+	case !at.ended:
+		p := &page{Title: j.Title, Command: j.Command, Refresh: 2, Data: map[string]any{"id": j.ID, "done": false, "percent": at.percent, "records": at.records}}
+		p.Blocks = []block{{Note: fmt.Sprintf("%d messages so far; the last one of %s.", at.records, dayOrNone(at.newest)), Meter: &meter{at.percent},
 			Form: &form{Action: "/job/cancel", Submit: "Cancel", Post: true, Token: a.formToken, Fields: []field{{Name: "id", Value: j.ID, Hidden: true}}}}}
 		return p, nil
-	case cancelled:
+	case at.err == context.Canceled:
 		return &page{Title: j.Title, Data: map[string]any{"id": j.ID, "done": true, "cancelled": true}, Blocks: []block{{Alert: "It was cancelled."}}}, nil
-	case j.err != nil:
-		return &page{Title: j.Title, Data: map[string]any{"id": j.ID, "done": true, "error": j.err.Error()}, Blocks: []block{{Alert: terminal.Line(j.err.Error())}}}, nil
+	case at.err != nil:
+		return &page{Title: j.Title, Data: map[string]any{"id": j.ID, "done": true, "error": at.err.Error()}, Blocks: []block{{Alert: terminal.Line(at.err.Error())}}}, nil
 	}
-	p := j.show(a, j.result)
+	p := j.show(a, at.result)
 	p.Title, p.Command = j.Title, j.Command
 	return p, nil
+}
+
+// standing is how a job stands.
+type standing struct {
+	ended   bool
+	percent int
+	records uint64
+	newest  time.Time
+	result  any
+	err     error
+}
+
+// standing is taken under the lock and shown without it: what is shown asks for other
+// jobs, and two that held one each would wait for each other.
+func (j *job) standing(now time.Time) standing {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return standing{!j.done.IsZero(), j.part(now), j.records, j.newest, j.result, j.err}
 }
 
 func (a *asked) cancelJob() (*page, error) {

@@ -90,3 +90,20 @@ func TestASurveyCanBeCancelled(t *testing.T) {
 		t.Errorf("what a viewer is suggested: %.800s", text)
 	}
 }
+
+// The page of a result is made without the lock of the job.
+func TestAResultIsShownWithoutItsLock(t *testing.T) {
+	j := &job{ID: "x", done: time.Now()}
+	j.show = func(*asked, any) *page {
+		if !j.mu.TryLock() {
+			t.Error("it is locked")
+			return &page{}
+		}
+		j.mu.Unlock()
+		return &page{}
+	}
+	a := &asked{Server: &Server{jobs: jobs{list: []*job{j}}}, query: url.Values{"id": {"x"}}}
+	if _, err := a.jobPage(); err != nil {
+		t.Error(err)
+	}
+}
