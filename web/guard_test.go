@@ -89,7 +89,7 @@ func TestNobodyLooksWithoutSayingWhoHeIs(t *testing.T) {
 }
 
 func TestALoginLeadsNowhereElse(t *testing.T) {
-	for _, to := range []string{"//evil.example/", "https://evil.example/", `/\evil.example`, "/a\r\nX: y", ""} {
+	for _, to := range []string{"//evil.example/", "https://evil.example/", `/\evil.example`, "/a\r\nX: y", "", "/\t/evil.example", "/\n/evil.example", "\t//evil.example", "/\x00/evil.example", "javascript:alert(1)"} {
 		s := serve(t, plant(t), withUsers(users(t, "ann:correct horse")))
 		if _, _, h := s.post("/login", "/login", url.Values{"name": {"ann"}, "password": {"correct horse"}, "to": {to}}); h.Get("Location") != "/today" {
 			t.Errorf("%q leads to %q", to, h.Get("Location"))
@@ -356,7 +356,12 @@ func TestTheFileOfUsers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !u.Check("ann", "correct horse two") || u.Check("ann", "correct horse") || u.Check("bob", "battery staple") || u.Check("ann", strings.Repeat("x", 100)) || u.Count() != 1 {
+	for name, password := range map[string]string{"ann": "correct horse", "bob": "battery staple", "eve": strings.Repeat("x", 100)} {
+		if _, ok := u.Check(name, password); ok {
+			t.Errorf("%s has the password %q", name, password)
+		}
+	}
+	if hash, ok := u.Check("ann", "correct horse two"); !ok || hash != u.Hash("ann") || u.Hash("bob") != "" || u.Count() != 1 {
 		t.Error("the file holds something else")
 	}
 	if info, _ := os.Stat(path); info.Mode().Perm() != 0o640 {

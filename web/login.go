@@ -22,6 +22,7 @@ const (
 // session is somebody who logged in.
 type session struct {
 	name string
+	hash string // of the password at the login: a new one ends it
 	ends time.Time
 }
 
@@ -31,14 +32,14 @@ func (s *Server) sessionOf(r *http.Request) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	x := s.session[value]
-	if value == "" || x == nil || !s.opt.Now().Before(x.ends) || !s.opt.Users.Has(x.name) {
+	if value == "" || x == nil || !s.opt.Now().Before(x.ends) || s.opt.Users.Hash(x.name) != x.hash {
 		return ""
 	}
 	return x.name
 }
 
 // begin begins a session. The oldest goes where there are too many.
-func (s *Server) begin(name string) string {
+func (s *Server) begin(name, hash string) string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := s.opt.Now()
@@ -54,7 +55,7 @@ func (s *Server) begin(name string) string {
 		delete(s.session, oldest)
 	}
 	value := encoded(random(32))
-	s.session[value] = &session{name: name, ends: now.Add(sessionAge)}
+	s.session[value] = &session{name: name, hash: hash, ends: now.Add(sessionAge)}
 	return value
 }
 
@@ -79,33 +80,50 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	name, from := r.PostForm.Get("name"), networkOf(r.RemoteAddr)
-	if wait := s.logins.wait("name "+name, "from "+from); wait > 0 {
+	if CheckName(name) != nil { // nobody's, and not to be remembered or logged at its length
+		name = ""
+	}
+	// The network first: who has tried too often has no further name remembered.
+	if wait := s.logins.wait("from "+from, "name "+name); wait > 0 {
 		w.Header().Set("Retry-After", "60")
 		s.opt.Log.Warn("login refused, there were too many", "user", name, "client_ip", from)
 		s.loginPage(w, r, http.StatusTooManyRequests, "Too many logins failed. Try again in some minutes.")
 		return
 	}
-	if !s.opt.Users.Check(name, r.PostForm.Get("password")) {
+	hash, ok := s.opt.Users.Check(name, r.PostForm.Get("password"))
+	if !ok {
 		s.opt.Log.Warn("login failed", "user", name, "client_ip", from)
 		s.loginPage(w, r, http.StatusForbidden, "Name or password is wrong.")
 		return
 	}
-	s.logins.forget("name "+name, "from "+from)
-	s.setCookie(w, sessionCookie, s.begin(name), int(sessionAge/time.Second))
+	s.logins.forgive("from "+from, "name "+name)
+	s.end(r)
+	s.setCookie(w, sessionCookie, s.begin(name, hash), int(sessionAge/time.Second))
 	s.opt.Log.Info("login", "user", name, "client_ip", from)
-	to := r.PostForm.Get("to")
-	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") || strings.ContainsAny(to, "\\\r\n") {
-		to = "/today"
+	http.Redirect(w, r, ownPage(r.PostForm.Get("to")), http.StatusSeeOther)
+}
+
+// ownPage is a path of these pages, or that of the first one. Browsers leave out tabs and
+// line ends of an address, and take a backslash for a slash, before they look for a host.
+func ownPage(to string) string {
+	if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") ||
+		strings.ContainsFunc(to, func(r rune) bool { return r <= ' ' || r == '\\' || r >= 0x7f }) {
+		return "/today"
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	return to
 }
 
 func (s *Server) logout(w http.ResponseWriter, r *http.Request) {
-	s.mu.Lock()
-	delete(s.session, s.cookie(r, sessionCookie))
-	s.mu.Unlock()
+	s.end(r)
 	s.setCookie(w, sessionCookie, "", -1)
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
+}
+
+// end ends the session of a request, if it has one.
+func (s *Server) end(r *http.Request) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.session, s.cookie(r, sessionCookie))
 }
 
 // networkOf is where somebody comes from: IPv4 the address, IPv6 its /64.
@@ -142,8 +160,9 @@ func newAttempts(now func() time.Time) *attempts {
 	return &attempts{now: now, tries: map[string]*tried{}}
 }
 
-// wait counts a try for each of keys; above 0 it is not to be made.
-func (a *attempts) wait(keys ...string) (wait time.Duration) {
+// wait counts a try for each of keys, up to the first that has too many; above 0 it is not
+// to be made.
+func (a *attempts) wait(keys ...string) time.Duration {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.now()
@@ -164,16 +183,22 @@ func (a *attempts) wait(keys ...string) (wait time.Duration) {
 			a.tries[k] = t
 		}
 		if t.count++; t.count > maxTries {
-			wait = max(wait, tryWindow-now.Sub(t.since)+time.Second)
+			return tryWindow - now.Sub(t.since) + time.Second
 		}
 	}
-	return wait
+	return 0
 }
 
-func (a *attempts) forget(keys ...string) {
+// forgive takes back a try that was right. Others stay: who may log in himself must not
+// guess the passwords of others in between.
+func (a *attempts) forgive(keys ...string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, k := range keys {
-		delete(a.tries, k)
+		if t := a.tries[k]; t != nil {
+			if t.count--; t.count <= 0 {
+				delete(a.tries, k)
+			}
+		}
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
-	"time"
 	"unicode/utf8"
 
 	"golang.org/x/crypto/bcrypt"
@@ -19,8 +18,7 @@ import (
 type Users struct {
 	path  string
 	mu    sync.Mutex
-	read  time.Time // of the file's modification
-	size  int64
+	read  os.FileInfo // of the file that known is of; nil for none
 	known map[string][]byte
 	// hashing bounds how many passwords are checked at once: each takes a processor.
 	hashing chan struct{}
@@ -52,7 +50,7 @@ var hashCost = lowestCost
 // load reads the file if it has changed. An unreadable one leaves nobody.
 func (u *Users) load() error {
 	info, err := os.Stat(u.path)
-	if err == nil && u.known != nil && info.ModTime().Equal(u.read) && info.Size() == u.size {
+	if err == nil && u.read != nil && os.SameFile(info, u.read) && info.ModTime().Equal(u.read.ModTime()) && info.Size() == u.read.Size() {
 		return nil
 	}
 	var known map[string][]byte
@@ -60,11 +58,10 @@ func (u *Users) load() error {
 		known, err = readUsers(u.path)
 	}
 	if err != nil {
-		u.known = map[string][]byte{}
-		u.read = time.Time{}
+		u.known, u.read = map[string][]byte{}, nil
 		return err
 	}
-	u.known, u.read, u.size = known, info.ModTime(), info.Size()
+	u.known, u.read = known, info
 	return nil
 }
 
@@ -95,12 +92,12 @@ func readUsers(path string) (map[string][]byte, error) {
 	return known, nil
 }
 
-// Has reports whether there is a user of that name now.
-func (u *Users) Has(name string) bool {
+// Hash is the hash of a user's password now; empty for nobody.
+func (u *Users) Hash(name string) string {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	_ = u.load()
-	return u.known[name] != nil
+	return string(u.known[name])
 }
 
 // Count is how many users there are.
@@ -111,8 +108,8 @@ func (u *Users) Count() int {
 	return len(u.known)
 }
 
-// Check reports whether a password is that of a user.
-func (u *Users) Check(name, password string) bool {
+// Check reports whether a password is that of a user, and its hash.
+func (u *Users) Check(name, password string) (hashed string, ok bool) {
 	u.mu.Lock()
 	_ = u.load()
 	hash := u.known[name]
@@ -126,7 +123,8 @@ func (u *Users) Check(name, password string) bool {
 	}
 	u.hashing <- struct{}{}
 	defer func() { <-u.hashing }()
-	return bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && there
+	ok = bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && there
+	return string(hash), ok
 }
 
 // CheckName says what is wrong with the name of a user.
