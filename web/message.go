@@ -87,7 +87,7 @@ func (a *asked) story(e, shown *journal.Entry) []block {
 	}}}
 	rules, told := a.opt.Backend.RulesOf(a.ctx, e.Record)
 	if !deliveredAnyway(v) {
-		list = append(list, whyNot(e.Record, rules))
+		list = append(list, whyNot(e.Record, r, rules))
 	}
 	if c := ev.ReportedSPF(); c != nil {
 		list = append(list, block{Heading: "SPF", Note: "The record, and the way to the directive that decided.", Tree: spfTree(c)})
@@ -167,14 +167,15 @@ func way(e *journal.Entry) []step {
 }
 
 // whyNot answers "why was it not delivered?": the reason, the reply, and what would have
-// had to be different.
-func whyNot(r *record.Record, rules *policy.Rules) block {
-	v := &r.Verdict
+// had to be different. Texts are those of shown: a reply or reason may have a local part
+// without its "@", as SPF's macros write it.
+func whyNot(r, shown *record.Record, rules *policy.Rules) block {
+	v := &shown.Verdict
 	b := block{ID: "why", Heading: "Why was it not simply delivered?", Note: terminal.Line(v.Reason)}
 	if place := v.Place(); place != "" {
 		b.Points = append(b.Points, terminal.Line("It was decided at "+place+"."))
 	}
-	if reply := r.Outcome.Reply.String(); reply != "" {
+	if reply := shown.Outcome.Reply.String(); reply != "" {
 		b.Points = append(b.Points, terminal.Line("The sender was told: "+reply))
 	}
 	for _, w := range policy.Ways(&r.Evidence, rules) {
