@@ -103,55 +103,40 @@ func (a *asked) get(name string) string {
 // 998 (RFC 5322 section 2.1.1).
 const maxParameter = 1000
 
-// show makes a view in a bounded time, a bounded number at once.
-func (s *Server) show(v *view, f format) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		p := personOf(r.Context())
-		if v.auditors && !p.auditor() {
-			s.fail(w, r, http.StatusForbidden, "This page is for auditors: it shows addresses (web.auditors).")
-			return
-		}
-		select {
-		case s.slots <- struct{}{}:
-			defer func() { <-s.slots }()
-		default:
-			w.Header().Set("Retry-After", "2")
-			s.fail(w, r, http.StatusServiceUnavailable, "Too many questions at once (web.parallel). Try again in a moment.")
-			return
-		}
-		ctx, cancel := context.WithTimeout(r.Context(), s.opt.Timeout)
-		defer cancel()
-		a := &asked{Server: s, ctx: ctx, person: p, format: f, query: r.URL.Query(), now: s.opt.Now().UTC(), form: r.PostForm}
-		if f == asHTML {
-			a.formToken = s.token(w, r)
-		}
-		for _, name := range v.hidden {
-			if strings.Contains(a.get(name), "@") && !p.auditor() {
-				s.fail(w, r, http.StatusForbidden, "Only auditors may ask for an address (web.auditors). Ask for its domain.")
-				return
-			}
-		}
-		if p.auditor() {
-			s.opt.Log.Info("auditor looked", "user", p.Name, "page", r.URL.Path, "query", r.URL.RawQuery)
-		}
-		page, err := a.page(v)
-		if e := (elsewhere{}); errors.As(err, &e) {
-			http.Redirect(w, r, e.href, http.StatusSeeOther)
-			return
-		}
-		if d := (download{}); errors.As(err, &d) {
-			w.Header().Set("Content-Type", "application/yaml")
-			w.Header().Set("Content-Disposition", `attachment; filename="`+d.name+`"`)
-			_, _ = w.Write([]byte(d.text))
-			return
-		}
-		if err != nil {
-			s.failed(w, r, err)
-			return
-		}
-		a.finish(page, v)
-		s.send(w, r, a, page)
+// answer makes a view for a person.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, v *view, f format, p person) {
+	ctx, cancel := context.WithTimeout(r.Context(), s.opt.Timeout)
+	defer cancel()
+	a := &asked{Server: s, ctx: ctx, person: p, format: f, query: r.URL.Query(), now: s.opt.Now().UTC(), form: r.PostForm}
+	if f == asHTML {
+		a.formToken = s.token(w, r)
 	}
+	for _, name := range v.hidden {
+		if strings.Contains(a.get(name), "@") && !p.auditor() {
+			s.fail(w, r, http.StatusForbidden, "Only auditors may ask for an address (web.auditors). Ask for its domain.")
+			return
+		}
+	}
+	if p.auditor() {
+		s.opt.Log.Info("auditor looked", "user", p.Name, "page", r.URL.Path, "query", r.URL.RawQuery)
+	}
+	page, err := a.page(v)
+	if e := (elsewhere{}); errors.As(err, &e) {
+		http.Redirect(w, r, e.href, http.StatusSeeOther)
+		return
+	}
+	if d := (download{}); errors.As(err, &d) {
+		w.Header().Set("Content-Type", "application/yaml")
+		w.Header().Set("Content-Disposition", `attachment; filename="`+d.name+`"`)
+		_, _ = w.Write([]byte(d.text))
+		return
+	}
+	if err != nil {
+		s.failed(w, r, err)
+		return
+	}
+	a.finish(page, v)
+	s.send(w, r, a, page)
 }
 
 // page asks the configuration, and makes the page.
