@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/crypto/bcrypt"
 )
 
 func (s *site) login(name, password string) int {
@@ -113,5 +115,19 @@ func TestATokenIsOfItsSession(t *testing.T) {
 	s.client.Jar.SetCookies(at, old)
 	if status, _, _ := s.get("/messages"); status != http.StatusSeeOther {
 		t.Errorf("the cookie of before the logout: %d", status)
+	}
+}
+
+// A name that nobody has takes as long as one that is in the file, whatever wrote that.
+func TestNobodysHashCostsWhatOthersDo(t *testing.T) {
+	u := users(t, "ann:correct horse")
+	for _, cost := range []int{5, 6, 11} {
+		like := costing(u.nobody, cost)
+		if got, err := bcrypt.Cost(like); err != nil || got != cost {
+			t.Errorf("cost %d, %v, want %d", got, err, cost)
+		}
+	}
+	if u.cost != bcrypt.MinCost || bcrypt.CompareHashAndPassword(costing(u.nobody, u.cost), []byte("x")) != bcrypt.ErrMismatchedHashAndPassword {
+		t.Errorf("cost %d of the file", u.cost)
 	}
 }

@@ -20,6 +20,7 @@ type Users struct {
 	mu    sync.Mutex
 	read  os.FileInfo // of the file that known is of; nil for none
 	known map[string][]byte
+	cost  int // the highest of known
 	// hashing bounds how many passwords are checked at once: each takes a processor.
 	hashing chan struct{}
 	nobody  []byte // is checked for a name that nobody has, so that it takes as long
@@ -61,7 +62,12 @@ func (u *Users) load() error {
 		u.known, u.read = map[string][]byte{}, nil
 		return err
 	}
-	u.known, u.read = known, info
+	u.known, u.read, u.cost = known, info, 0
+	for _, hash := range known {
+		if cost, err := bcrypt.Cost(hash); err == nil {
+			u.cost = max(u.cost, cost)
+		}
+	}
 	return nil
 }
 
@@ -112,19 +118,29 @@ func (u *Users) Count() int {
 func (u *Users) Check(name, password string) (hashed string, ok bool) {
 	u.mu.Lock()
 	_ = u.load()
-	hash := u.known[name]
+	hash, cost := u.known[name], u.cost
 	u.mu.Unlock()
 	if len(password) > maxPassword {
 		hash, password = nil, ""
 	}
 	there := hash != nil
 	if !there {
-		hash = u.nobody
+		hash = costing(u.nobody, cost)
 	}
 	u.hashing <- struct{}{}
 	defer func() { <-u.hashing }()
 	ok = bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && there
 	return string(hash), ok
+}
+
+// costing is a hash of nobody's that takes as long as one of a cost: htpasswd writes less
+// than we do, and an answer that takes longer would tell that there is no such name.
+func costing(hash []byte, cost int) []byte {
+	like := bytes.Clone(hash)
+	if cost > 0 && len(like) > 6 { // $2a$12$
+		copy(like[4:6], fmt.Sprintf("%02d", cost))
+	}
+	return like
 }
 
 // CheckName says what is wrong with the name of a user.
