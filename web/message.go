@@ -125,6 +125,9 @@ func storyOf(e, shown *journal.Entry, rules *policy.Rules, told string) []explai
 	var merged []explain.Section
 	for _, s := range explain.Record(e, rules, told) {
 		if !own[s.Name] {
+			for i := range s.Lines {
+				s.Lines[i].Text = withoutLocals(s.Lines[i].Text)
+			}
 			merged = append(merged, s)
 			continue
 		}
@@ -133,6 +136,23 @@ func storyOf(e, shown *journal.Entry, rules *policy.Rules, told string) []explai
 		}
 	}
 	return merged
+}
+
+// withoutLocals leaves of what stands between angle brackets what is a domain. An address
+// that has none, or spaces in it, is not found by how it looks.
+func withoutLocals(text string) string {
+	first, last := strings.IndexByte(text, '<'), strings.LastIndexByte(text, '>')
+	if first < 0 || last < first+2 {
+		return text
+	}
+	var kept []string
+	for address := range strings.SplitSeq(text[first+1:last], ">, <") {
+		kept = append(kept, address[max(0, strings.LastIndexByte(address, '@')):])
+		if !strings.Contains(address, "@") {
+			kept[len(kept)-1] = "@"
+		}
+	}
+	return text[:first+1] + strings.Join(kept, ">, <") + text[last:]
 }
 
 // way is what the message passed, station by station.
