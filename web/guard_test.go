@@ -208,6 +208,7 @@ func TestCertificatesSayWhoAsks(t *testing.T) {
 	}{
 		{name: "a certificate", common: "vic", verified: true, want: 200, role: "vic, viewer"},
 		{name: "an auditor's", common: "ann", verified: true, want: 200, role: "ann, auditor"},
+		{name: "one with a name that shows otherwise", common: "vic\u202erotidua", verified: true, want: 200, role: "vic?rotidua, viewer"},
 		{name: "one without a name", verified: true, want: 401},
 		{name: "one that was not verified", common: "ann", want: 401},
 	} {

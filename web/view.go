@@ -298,7 +298,7 @@ type navLink struct {
 
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, p *page) {
 	who := personOf(r.Context())
-	l := layout{page: p, Person: who.Name, Role: who.Role, Version: s.opt.Version}
+	l := layout{page: p, Person: terminal.Line(who.Name), Role: who.Role, Version: s.opt.Version}
 	_, known := r.Context().Value(personKey{}).(person)
 	if known {
 		for _, v := range s.views {
