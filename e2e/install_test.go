@@ -16,6 +16,7 @@ func TestInstallPutsEverythingBelowDestdir(t *testing.T) {
 	makeIt(t, "install", "DESTDIR="+dest, "PREFIX=/usr", "BUILT="+binary(t))
 	want := []string{
 		"etc/alignd/alignd.yaml",
+		"etc/systemd/system/alignd-web.service",
 		"etc/systemd/system/alignd.service",
 		"etc/systemd/system/alignd.socket",
 		"usr/bin/alignd",
@@ -29,12 +30,12 @@ func TestInstallPutsEverythingBelowDestdir(t *testing.T) {
 		t.Errorf("installed %q, want %q", got, want)
 	}
 	installedConfiguration(t, dest)
-	for _, file := range []string{want[4], want[5], want[8]} {
+	for _, file := range []string{want[5], want[6], want[9]} {
 		if text := string(readFile(t, filepath.Join(dest, file))); !strings.Contains(text, "__complete") {
 			t.Errorf("%s does not ask alignd what there is", file)
 		}
 	}
-	completes(t, filepath.Join(dest, want[4]), filepath.Join(dest, "usr/bin"))
+	completes(t, filepath.Join(dest, want[5]), filepath.Join(dest, "usr/bin"))
 
 	own := []byte("# mine\n")
 	if err := os.WriteFile(filepath.Join(dest, want[0]), own, 0o644); err != nil {
