@@ -38,6 +38,7 @@ Diagnostic-Code: smtp; 550 no such user
 }
 
 func TestBounces(t *testing.T) {
+	tooSlowUnderRace(t)
 	for _, test := range []struct {
 		name       string
 		message    func(right string) string

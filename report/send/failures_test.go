@@ -193,6 +193,7 @@ func TestOneFailureReportStandsForAllOfItsKind(t *testing.T) {
 }
 
 func TestWhoGetsAFailureReport(t *testing.T) {
+	tooSlowUnderRace(t)
 	for _, test := range []struct {
 		name   string
 		change func(*Settings)
@@ -279,6 +280,7 @@ func TestAFailureReportIsNotLostAndNotDoubled(t *testing.T) {
 
 // After a second loss nobody knows whether the copies came, so no third one goes.
 func TestAFailureReportWhoseAnswerIsLostTwiceEnds(t *testing.T) {
+	tooSlowUnderRace(t)
 	w := newFailureWorld(t, nil)
 	lost := fmt.Errorf("%w: x", ErrLost)
 	w.relay.answers = []error{lost, lost}
@@ -345,6 +347,7 @@ func TestDeservingDomainsGetFailureReports(t *testing.T) {
 // A storm of forged mail from everywhere makes a few reports, within all limits, and
 // memory stays as it is.
 func TestAStormOfForgedMail(t *testing.T) {
+	tooSlowUnderRace(t)
 	w := newFailureWorld(t, nil)
 	storm := func(domains int) {
 		for i := range 5000 {

@@ -258,7 +258,16 @@ func TestReportsAreNoReasonForReports(t *testing.T) {
 	w.took("r@shop.example shop.example 2")
 }
 
+// tooSlowUnderRace leaves out what opens many stores, or goes many steps with one.
+func tooSlowUnderRace(t *testing.T) {
+	t.Helper()
+	if underRace {
+		t.Skip("left out with the race detector: make test runs it without, with ALIGND_E2E")
+	}
+}
+
 func TestWhatBecomesOfAReport(t *testing.T) {
+	tooSlowUnderRace(t)
 	busy, never := &Refusal{Temporary: true, Text: "451 later"}, &Refusal{Text: "550 no such user"}
 	for _, test := range []struct {
 		name    string
