@@ -104,10 +104,14 @@ func journalStatusOf(ctx context.Context, cfg *config.Config) (*journalStatus, e
 		Parts: []journalPart{}, Taken: []journalTaken{}, Daemon: readTold(cfg),
 	}
 	survey, err := s.askStore(ctx, cfg)
-	if err != nil {
-		s.Error, survey = err.Error(), &journal.Survey{}
+	if err == nil {
+		return s, s.askSpool(cfg, survey)
 	}
-	return s, s.askSpool(cfg, survey)
+	s.Error = err.Error()
+	if s.askSpool(cfg, &journal.Survey{}) != nil { // who may not read the journal is told of that
+		return nil, err
+	}
+	return s, nil
 }
 
 func (s *journalStatus) askStore(ctx context.Context, cfg *config.Config) (*journal.Survey, error) {
