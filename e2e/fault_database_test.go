@@ -18,8 +18,9 @@ func must(t *testing.T, err error) {
 // TestFaultDatabase has the database of the journal fail in each way while mail comes in:
 // killed, restarted, stopped for a while, hanging. Mail goes on.
 func TestFaultDatabase(t *testing.T) {
+	needsFaults(t)
 	needsDatabase(t)
-	rounds := many(1, 5)
+	const rounds = 5
 	c := pgtest.Start(t)
 	f := newFleet(t, 1, c.Database(t))
 	s := f.flow()
@@ -74,8 +75,9 @@ func TestFaultFleet(t *testing.T) {
 // TestFaultFailover has a standby take over that lacks what the primary committed last, as it
 // is asynchronous.
 func TestFaultFailover(t *testing.T) {
+	needsFaults(t)
 	needsDatabase(t)
-	failovers := many(1, 3)
+	const failovers = 3
 	primary := pgtest.Start(t)
 	standby := primary.Standby(t)
 	database := primary.Database(t)

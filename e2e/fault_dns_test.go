@@ -146,6 +146,7 @@ var dnsFaults = []struct {
 // TestFaultDNS: no message is lost or waits for long, what cannot be known is said,
 // and with the server's return mail is judged as before.
 func TestFaultDNS(t *testing.T) {
+	needsFaults(t)
 	p := realMTA(t)
 	for _, fault := range dnsFaults {
 		t.Run(fault.name, func(t *testing.T) {
@@ -155,9 +156,9 @@ func TestFaultDNS(t *testing.T) {
 				daemon.NoJournal+"limits: {message_timeout: 3s}\ndns: {timeout: 500ms, attempts: 2, servers: [\""+server.conn.LocalAddr().String()+"\"]}\n")}
 			startDaemon(t, d)
 			f := newFlood(t, p, "")
-			f.PerSession = many(1, 4)
+			f.PerSession = 4
 			f.Fault = func(r mta.Reply) bool { return !fault.right && r.Code == 250 }
-			sums := f.run(many(8, 100))
+			sums := f.run(100)
 			kinds := map[string]int{}
 			for _, kv := range d.Judged() {
 				if kv["author_domain"] == "example.com" {

@@ -26,6 +26,14 @@ func many(few, often int) int {
 	return few
 }
 
+// needsFaults leaves out what takes long, and make faults runs.
+func needsFaults(t *testing.T) {
+	t.Helper()
+	if os.Getenv("ALIGND_FAULTS") == "" {
+		t.Skip("left out: a fault that takes long (make faults runs it; it sets ALIGND_FAULTS=1)")
+	}
+}
+
 // row notes what a fault led to, for the table of docs/reliability.md. make faults
 // prints all rows.
 func row(t *testing.T, fault, saw, delivered string) {

@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -163,11 +162,4 @@ func listCase(t *testing.T) (message, zone string) {
 	const dir = "../testdata/cases/37-trusted-sealer/"
 	zone = strings.Replace(string(readFile(t, dir+"zone")), "v=DMARC1; p=reject", "v=DMARC1; p=reject; rua=mailto:e@example.com", 1)
 	return string(readFile(t, dir+"message.eml")), zone
-}
-
-func needsFaults(t *testing.T) {
-	t.Helper()
-	if os.Getenv("ALIGND_FAULTS") == "" {
-		t.Skip("left out: reports of two days (make faults runs it; it sets ALIGND_FAULTS=1)")
-	}
 }
