@@ -80,9 +80,13 @@ cross: ## builds for other systems and processors, and what go vet says of FreeB
 # The published suites and the comparisons with other implementations, which take long
 # with the race detector and have one goroutine: scores runs them.
 SCORED = Suite|Library|Differential|Oracle|Agree|Naive
+# Further tests of one goroutine that try very many inputs, and where they are.
+PATIENT = OnlyFollows|InvariantsOfExceptions|TooLongToKeep|OfTheClientMakes?AnotherAddress
+PATIENT_IN = ./config ./policy ./record ./verify/relay
 unit:
-	CGO_ENABLED=1 go test -race $$(go list ./... | grep -vE '^alignd/(verify|header)(/|$$)')
-	CGO_ENABLED=1 go test -race -skip '$(SCORED)' ./verify/... ./header/...
+	CGO_ENABLED=1 go test -race -skip '$(PATIENT)' $$(go list ./... | grep -vE '^alignd/(verify|header)(/|$$)')
+	CGO_ENABLED=1 go test -race -skip '$(SCORED)|$(PATIENT)' ./verify/... ./header/...
+	go test -run '$(PATIENT)' $(PATIENT_IN)
 
 # What go test keeps to itself when all is well: how they came out.
 scores:

@@ -220,6 +220,7 @@ func recovers(t *testing.T, p *mta.Postfix, server *liar) time.Duration {
 // TestFaultDNSWhereThePolicyIsKnown: what could still be authentic is put off, not
 // accepted and not refused.
 func TestFaultDNSWhereThePolicyIsKnown(t *testing.T) {
+	needsFaults(t)
 	p := realMTA(t)
 	server := newLiar(t, spoofZone)
 	d := &daemon.Daemon{Binary: binary(t), Listen: behind(""), Config: writeFile(t, "alignd.yaml",
@@ -229,7 +230,7 @@ func TestFaultDNSWhereThePolicyIsKnown(t *testing.T) {
 		t.Errorf("the first message took %s", took)
 	}
 	server.lie.Store(&dnsFaults[0].lie)
-	messages, putOff := many(4, 16), 0
+	messages, putOff := 16, 0
 	hash := sha256.Sum256([]byte("hello\r\n")) // the body of spoof
 	signed := func(i int) string {
 		return fmt.Sprintf("DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=s%d; h=from; bh=%s; b=AAAA\n", i, base64.StdEncoding.EncodeToString(hash[:])) + spoof

@@ -242,11 +242,12 @@ func TestFaultJournalDiskIsReadOnly(t *testing.T) {
 // TestFaultJournalStoreIsLocked by another program, longer than the store waits: records
 // wait in the spool, readers read, and all is taken afterwards.
 func TestFaultJournalStoreIsLocked(t *testing.T) {
+	needsFaults(t)
 	path := t.TempDir()
 	d := keeping(t, binary(t), path)
 	startDaemon(t, d)
 	p := startPump(t, d)
-	times := many(1, 10)
+	const times = 10
 	for i := range times {
 		awaitToday(t, path)
 		p.await(200)

@@ -282,9 +282,10 @@ func (f *fleet) says(t *testing.T, d *daemon.Daemon, args ...string) string {
 	return string(out)
 }
 
-// TestADatabaseThatCannotBeUsed: the daemon runs, mail goes on, the log says in words what is
+// TestFaultDatabaseThatCannotBeUsed: the daemon runs, mail goes on, the log says in words what is
 // wrong, and what is there is left alone.
-func TestADatabaseThatCannotBeUsed(t *testing.T) {
+func TestFaultDatabaseThatCannotBeUsed(t *testing.T) {
+	needsFaults(t)
 	needsDatabase(t)
 	c := pgtest.Start(t)
 	must(t, c.Exec("postgres", "CREATE ROLE keeper LOGIN PASSWORD 'right'", "CREATE DATABASE kept OWNER keeper", "CREATE DATABASE frozen", "CREATE DATABASE theirs"))
