@@ -1,6 +1,8 @@
 package explain
 
 import (
+	"cmp"
+
 	"alignd/judge"
 	"alignd/policy"
 	"alignd/record"
@@ -28,12 +30,9 @@ func Client(r *record.Record) string {
 	return "-"
 }
 
-// DMARC is the result of DMARC that decided; "-" where none did.
+// DMARC is the result of DMARC as it is told; "-" for mail that was not looked at.
 func DMARC(r *record.Record) string {
-	if d := policy.Decisive(&r.Evidence, &r.Verdict); d != nil {
-		return string(d.Result)
-	}
-	return "-"
+	return cmp.Or(string(policy.ResultOf(&r.Evidence, &r.Verdict)), "-")
 }
 
 // VerdictRows are the parts of a verdict that are set side by side with those of another:

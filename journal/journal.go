@@ -278,7 +278,7 @@ func ColumnsOf(e *Entry) Columns {
 		Client:      NumberOf(ev.Client.IP()),
 		Rule:        KeyOf(ColumnRule, v.Rule),
 		ARC:         number(Results, ev.ARC.Result),
-		DMARC:       number(Results, dmarcOf(e.Record)),
+		DMARC:       number(Results, policy.ResultOf(&e.Record.Evidence, &e.Record.Verdict)),
 		Disposition: number(Dispositions, v.Disposition),
 		Delivery:    number(Deliveries, v.Delivery),
 		Would:       number(Deliveries, v.Monitor.Delivery),
@@ -321,13 +321,6 @@ func NamesOf(r *record.Record) map[Key]string {
 
 // AuthorOf is the Author Domain that decided, empty where there is none.
 func AuthorOf(r *record.Record) string { return r.AuthorDomain() }
-
-func dmarcOf(r *record.Record) evidence.Result {
-	if d := policy.Decisive(&r.Evidence, &r.Verdict); d != nil {
-		return d.Result
-	}
-	return ""
-}
 
 // NetworkOf is the network that a client is counted with: /24 or /48.
 func NetworkOf(ip netip.Addr) netip.Prefix { return evidence.NetworkOf(ip) }

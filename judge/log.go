@@ -67,7 +67,7 @@ func (w *logLine) message(r *record.Record) {
 	ev, v := &r.Evidence, &r.Verdict
 	d := policy.Decisive(ev, v)
 	w.name(ev)
-	w.author(ev, d)
+	w.author(ev, v, d)
 	w.verdict(r)
 	w.differs(ev, v)
 	w.spf(ev)
@@ -97,15 +97,14 @@ func (w *logLine) name(ev *evidence.Message) {
 }
 
 // author is the evaluation that decided.
-func (w *logLine) author(ev *evidence.Message, d *evidence.DMARC) {
-	switch {
-	case d != nil:
-		w.text("author_domain", d.AuthorDomain, maxDomain)
-		w.word("dmarc", string(d.Result))
-		w.word("policy", string(d.Policy))
-	case ev.From.Problem != evidence.FromOK || ev.Has(evidence.SectionDMARC):
-		w.word("dmarc", string(evidence.PermError))
+func (w *logLine) author(ev *evidence.Message, v *policy.Verdict, d *evidence.DMARC) {
+	if d == nil {
+		w.word("dmarc", string(policy.ResultOf(ev, v)))
+		return
 	}
+	w.text("author_domain", d.AuthorDomain, maxDomain)
+	w.word("dmarc", string(d.Result))
+	w.word("policy", string(d.Policy))
 }
 
 // verdict is what was decided, and what came of it where that is another thing.

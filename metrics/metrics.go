@@ -171,12 +171,7 @@ func (m *Metrics) observed(ev *evidence.Message, v *policy.Verdict) {
 		m.result("dkim", evidence.None)
 	}
 	m.result("arc", ev.ARC.Result)
-	switch d := policy.Decisive(ev, v); {
-	case d != nil:
-		m.result("dmarc", d.Result)
-	case ev.From.Problem != evidence.FromOK || ev.Has(evidence.SectionDMARC):
-		m.result("dmarc", evidence.PermError) // From has no Author Domain
-	}
+	m.result("dmarc", policy.ResultOf(ev, v))
 	m.result("iprev", ev.IPRev.Result)
 }
 

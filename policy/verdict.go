@@ -199,6 +199,19 @@ func Decisive(ev *evidence.Message, v *Verdict) *evidence.DMARC {
 	return d
 }
 
+// ResultOf is the result of DMARC that is told of a message: that of the decisive
+// evaluation, permerror where there is none as From has no Author Domain that can be used
+// (RFC 9989 section 5.3.1), and NotChecked for mail that was not looked at.
+func ResultOf(ev *evidence.Message, v *Verdict) evidence.Result {
+	switch d := Decisive(ev, v); {
+	case d != nil:
+		return d.Result
+	case ev.From.Problem != evidence.FromOK || ev.Has(evidence.SectionDMARC):
+		return evidence.PermError
+	}
+	return evidence.NotChecked
+}
+
 // Place is where the rule that decided stands, "file:line"; empty for what is
 // built in.
 func (v *Verdict) Place() string {

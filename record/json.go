@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"reflect"
 	"slices"
 	"time"
@@ -49,7 +50,7 @@ func JSON(r *Record, with Rendering) []byte {
 	o.value("dkim_skipped", reflect.ValueOf(ev.DKIMSkipped))
 	o.arc(ev.ARC)
 	o.value("from", reflect.ValueOf(ev.From))
-	o.dmarc("dmarc", policy.Decisive(ev, &r.Verdict))
+	o.dmarc(r)
 	o.authors(ev.DMARC)
 	if ev.IPRev.Result != evidence.NotChecked {
 		o.value("iprev", reflect.ValueOf(ev.IPRev))
@@ -151,11 +152,13 @@ func (o *object) authors(list []evidence.DMARC) {
 	o.list("author_domains", len(list), func(o *object, i int) { o.evaluation(&list[i]) })
 }
 
-func (o *object) dmarc(key string, d *evidence.DMARC) {
-	if d == nil { // no Author Domain: RFC 9989 section 5.3.1
-		d = &evidence.DMARC{Result: evidence.PermError}
+// dmarc shows the evaluation that decided.
+func (o *object) dmarc(r *Record) {
+	d := policy.Decisive(&r.Evidence, &r.Verdict)
+	if d == nil {
+		d = &evidence.DMARC{Result: cmp.Or(policy.ResultOf(&r.Evidence, &r.Verdict), evidence.None)} // the result words are a promise
 	}
-	o.object(key, func(o *object) { o.evaluation(d) })
+	o.object("dmarc", func(o *object) { o.evaluation(d) })
 }
 
 // evaluation shows the policy and the record that it came from side by side.

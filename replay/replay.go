@@ -113,9 +113,7 @@ func (o *Options) decide(j *Judgement, ev *evidence.Message, r *record.Record) {
 	o.shift(ev)
 	j.Verdict = policy.Decide(ev, o.Rules)
 	j.To = o.delivery(&j.Verdict)
-	if d := policy.Decisive(ev, &j.Verdict); d != nil {
-		j.Result = d.Result
-	}
+	j.Result = policy.ResultOf(ev, &j.Verdict)
 	j.Causes = missing(&j.Verdict, r)
 	if len(doubts) > 0 && len(j.Causes) == 0 && o.differs(ev, doubts, j.To, r) {
 		j.Causes = causesOf(doubts)

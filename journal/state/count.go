@@ -123,9 +123,7 @@ var (
 // how the MTA was told.
 func resultsOf(r *record.Record) (list [5]string) {
 	ev := &r.Evidence
-	if d := policy.Decisive(ev, &r.Verdict); d != nil {
-		list[0] = dmarcWords[d.Result]
-	}
+	list[0] = dmarcWords[policy.ResultOf(ev, &r.Verdict)]
 	if check := ev.ReportedSPF(); check != nil {
 		list[1] = spfWords[check.Result]
 	}
