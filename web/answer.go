@@ -24,12 +24,23 @@ func (s *Server) show(v *view, f format) http.HandlerFunc {
 			s.fail(w, r, http.StatusServiceUnavailable, "Too many questions at once (web.parallel). Try again in a moment.")
 			return
 		}
-		s.whole(r, func(w http.ResponseWriter) {
+		made := s.whole(r, func(w http.ResponseWriter) {
 			defer func() { <-s.slots }()
 			s.answer(w, r, v, f, p)
-		}).send(w)
+		})
+		size := int64(made.body.Cap())
+		defer s.sending.Add(-size)
+		if s.sending.Add(size) > maxSending {
+			w.Header().Set("Retry-After", "10")
+			s.fail(w, r, http.StatusServiceUnavailable, "Too many read slowly. Try again in a moment.")
+			return
+		}
+		made.send(w)
 	}
 }
+
+// maxSending is how much of answers waits for those who read them, in octets; ours.
+const maxSending = 64 << 20
 
 // whole is the answer of make; where that panics, that it did.
 func (s *Server) whole(r *http.Request, make func(http.ResponseWriter)) (w *kept) {

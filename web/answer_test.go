@@ -71,3 +71,19 @@ func TestAPanicIsAPageThatFails(t *testing.T) {
 		t.Errorf("another page: %d", status)
 	}
 }
+
+// Those who read nothing of large answers take bounded memory.
+func TestSlowReadersTakeBoundedMemory(t *testing.T) {
+	s := serve(t, plant(t, usual(3)...), nil)
+	s.web.sending.Add(maxSending)
+	if status, _, h := s.get("/messages"); status != http.StatusServiceUnavailable || h.Get("Retry-After") == "" {
+		t.Errorf("with all room taken: %d", status)
+	}
+	s.web.sending.Add(-maxSending)
+	for _, path := range []string{"/messages", "/messages.csv", "/nothing", "/message?id=none"} {
+		s.get(path)
+	}
+	if n := s.web.sending.Load(); n != 0 {
+		t.Errorf("%d octets are being sent to nobody", n)
+	}
+}

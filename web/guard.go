@@ -36,6 +36,9 @@ func (s *Server) checked(next http.Handler) http.Handler {
 		if s.opt.Secure {
 			h.Set("Strict-Transport-Security", "max-age=31536000")
 		}
+		if s.conns.Load() > crowded {
+			h.Set("Connection", "close")
+		}
 		// A name of others that leads here (DNS rebinding) is not ours.
 		if !s.knowsHost(r.Host) {
 			refuse(w, http.StatusMisdirectedRequest, "These pages have another name (web.hosts).")
@@ -205,7 +208,10 @@ func (s *Server) fromProxy(r *http.Request) bool {
 	if err != nil {
 		return s.opt.Socket
 	}
-	ip := at.Addr().Unmap()
+	return s.ofProxy(at.Addr().Unmap())
+}
+
+func (s *Server) ofProxy(ip netip.Addr) bool {
 	return slices.ContainsFunc(s.opt.Proxy.Networks, func(n netip.Prefix) bool { return n.Contains(ip) })
 }
 

@@ -5,18 +5,13 @@ import (
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
 	"time"
 )
 
-// Bounds of sessions and logins; ours.
+// Bounds of sessions; ours.
 const (
 	sessionAge  = 12 * time.Hour
 	maxSessions = 10_000
-	// maxTries is how many logins may fail for a name or from a network in tryWindow.
-	maxTries  = 5
-	tryWindow = 5 * time.Minute
-	maxTried  = 10_000 // names and networks that are remembered
 )
 
 // session is somebody who logged in.
@@ -83,24 +78,45 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) {
 	if CheckName(name) != nil { // nobody's, and not to be remembered or logged at its length
 		name = ""
 	}
-	// The network first: who has tried too often has no further name remembered.
-	if wait := s.logins.wait("from "+from, "name "+name); wait > 0 {
-		w.Header().Set("Retry-After", "60")
-		s.opt.Log.Warn("login refused, there were too many", "user", name, "client_ip", from)
-		s.loginPage(w, r, http.StatusTooManyRequests, "Too many logins failed. Try again in some minutes.")
+	hash, status, alert := s.tryLogin(r, name, from)
+	if status != http.StatusOK {
+		if status != http.StatusForbidden {
+			w.Header().Set("Retry-After", "30")
+		}
+		s.loginPage(w, r, status, alert)
 		return
 	}
-	hash, ok := s.opt.Users.Check(name, r.PostForm.Get("password"))
-	if !ok {
-		s.opt.Log.Warn("login failed", "user", name, "client_ip", from)
-		s.loginPage(w, r, http.StatusForbidden, "Name or password is wrong.")
-		return
-	}
-	s.logins.forgive("from "+from, "name "+name)
 	s.end(r)
 	s.setCookie(w, sessionCookie, s.begin(name, hash), int(sessionAge/time.Second))
+	s.setCookie(w, knownCookie, s.knownValue(encoded(random(16)), name, hash), int(knownAge/time.Second))
 	s.opt.Log.Info("login", "user", name, "client_ip", from)
 	http.Redirect(w, r, ownPage(r.PostForm.Get("to")), http.StatusSeeOther)
+}
+
+// tryLogin checks a password, where that may be tried now; else why not.
+func (s *Server) tryLogin(r *http.Request, name, from string) (hash string, status int, alert string) {
+	limits, known := s.limitsOf(r, name, from)
+	lane, logins := s.strangers, s.logins
+	if known {
+		lane, logins = s.returning, s.browsers
+	}
+	if !lane.enter() {
+		return "", http.StatusServiceUnavailable, "Too many log in at once. Try again in some seconds."
+	}
+	defer lane.leave()
+	if first, ok := logins.begin(limits...); !ok {
+		if first { // a line for each that is refused would fill the disk
+			s.opt.Log.Warn("login refused, there were too many", "user", name, "client_ip", from)
+		}
+		return "", http.StatusTooManyRequests, "Too many logins failed. Try again in some minutes."
+	}
+	hash, ok := lane.check(r.Context(), s.opt.Users, name, r.PostForm.Get("password"))
+	if !ok {
+		s.opt.Log.Warn("login failed", "user", name, "client_ip", from)
+		return "", http.StatusForbidden, "Name or password is wrong."
+	}
+	logins.forgive(limits...)
+	return hash, http.StatusOK, ""
 }
 
 // ownPage is a path of these pages, or that of the first one. Browsers leave out tabs and
@@ -141,64 +157,4 @@ func networkOf(remote string) string {
 		return p.String()
 	}
 	return ip.String()
-}
-
-// attempts counts logins, so that passwords cannot be guessed at speed. A login counts
-// when it begins, so that many at once are no way around.
-type attempts struct {
-	now   func() time.Time
-	mu    sync.Mutex
-	tries map[string]*tried
-}
-
-type tried struct {
-	count int
-	since time.Time
-}
-
-func newAttempts(now func() time.Time) *attempts {
-	return &attempts{now: now, tries: map[string]*tried{}}
-}
-
-// wait counts a try for each of keys, up to the first that has too many; above 0 it is not
-// to be made.
-func (a *attempts) wait(keys ...string) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	now := a.now()
-	if len(a.tries) > maxTried {
-		for k, t := range a.tries {
-			if now.Sub(t.since) > tryWindow {
-				delete(a.tries, k)
-			}
-		}
-		if len(a.tries) > maxTried {
-			return tryWindow // somebody tries many names; nobody new logs in meanwhile
-		}
-	}
-	for _, k := range keys {
-		t := a.tries[k]
-		if t == nil || now.Sub(t.since) > tryWindow {
-			t = &tried{since: now}
-			a.tries[k] = t
-		}
-		if t.count++; t.count > maxTries {
-			return tryWindow - now.Sub(t.since) + time.Second
-		}
-	}
-	return 0
-}
-
-// forgive takes back a try that was right. Others stay: who may log in himself must not
-// guess the passwords of others in between.
-func (a *attempts) forgive(keys ...string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	for _, k := range keys {
-		if t := a.tries[k]; t != nil {
-			if t.count--; t.count <= 0 {
-				delete(a.tries, k)
-			}
-		}
-	}
 }

@@ -16,19 +16,17 @@ import (
 // Users are those with a password, in a file of lines NAME:HASH, as htpasswd -B writes
 // it. The file is read again when it changes. They are safe for concurrent use.
 type Users struct {
-	path  string
-	mu    sync.Mutex
-	read  os.FileInfo // of the file that known is of; nil for none
-	known map[string][]byte
-	cost  int // the highest of known
-	// hashing bounds how many passwords are checked at once: each takes a processor.
-	hashing chan struct{}
-	nobody  []byte // is checked for a name that nobody has, so that it takes as long
+	path   string
+	mu     sync.Mutex
+	read   os.FileInfo // of the file that known is of; nil for none
+	known  map[string][]byte
+	cost   int    // the highest of known
+	nobody []byte // is checked for a name that nobody has, so that it takes as long
 }
 
 // OpenUsers reads a file of users. It is fs.ErrNotExist where there is none.
 func OpenUsers(path string) (*Users, error) {
-	u := &Users{path: path, hashing: make(chan struct{}, 2)}
+	u := &Users{path: path}
 	if err := u.load(); err != nil {
 		return nil, err
 	}
@@ -127,8 +125,6 @@ func (u *Users) Check(name, password string) (hashed string, ok bool) {
 	if !there {
 		hash = costing(u.nobody, cost)
 	}
-	u.hashing <- struct{}{}
-	defer func() { <-u.hashing }()
 	ok = bcrypt.CompareHashAndPassword(hash, []byte(password)) == nil && there
 	return string(hash), ok
 }

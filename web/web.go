@@ -20,6 +20,7 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"alignd/config"
@@ -124,17 +125,22 @@ type Backend interface {
 
 // Server makes pages.
 type Server struct {
-	opt     Options
-	key     []byte // of tokens
-	slots   chan struct{}
-	guard   *http.CrossOriginProtection
-	logins  *attempts
-	mux     *http.ServeMux
-	views   []*view
-	mu      sync.Mutex // for sessions
-	session map[string]*session
-	jobs    jobs
-	pairs   pairCache
+	opt   Options
+	key   []byte // of tokens
+	slots chan struct{}
+	guard *http.CrossOriginProtection
+	// Logins of strangers, and those of browsers in which that name logged in before: each
+	// has failures and places of its own, so that the ones do not keep out the others.
+	logins, browsers     *attempts
+	strangers, returning *lane
+	mux                  *http.ServeMux
+	views                []*view
+	mu                   sync.Mutex // for sessions
+	session              map[string]*session
+	conns                atomic.Int64 // that are open
+	sending              atomic.Int64 // octets of answers that are being sent
+	jobs                 jobs
+	pairs                pairCache
 }
 
 // New makes a server. It refuses to run open to everybody.
@@ -149,7 +155,7 @@ func New(opt Options) (*Server, error) {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Server{opt: opt, key: random(32), slots: make(chan struct{}, max(1, opt.Parallel)), guard: http.NewCrossOriginProtection(),
-		logins: newAttempts(opt.Now), mux: http.NewServeMux(), session: map[string]*session{}}
+		logins: newAttempts(opt.Now), browsers: newAttempts(opt.Now), strangers: newLane(), returning: newLane(), mux: http.NewServeMux(), session: map[string]*session{}}
 	s.routes()
 	return s, nil
 }

@@ -219,6 +219,7 @@ func spoil(v reflect.Value, text string) {
 // site is a server with somebody who may look.
 type site struct {
 	t      testing.TB
+	web    *Server
 	server *httptest.Server
 	client *http.Client
 }
@@ -236,7 +237,7 @@ func serve(t testing.TB, b Backend, change func(*Options)) *site {
 	server := httptest.NewServer(s.Handler())
 	t.Cleanup(func() { server.Close(); s.Close() })
 	jar, _ := cookiejar.New(nil)
-	return &site{t: t, server: server, client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	return &site{t: t, web: s, server: server, client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
 func asAuditor(o *Options) { o.Role = Auditor }

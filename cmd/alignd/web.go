@@ -20,7 +20,6 @@ import (
 
 	sd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
-	"golang.org/x/net/netutil"
 	"golang.org/x/term"
 
 	"alignd/config"
@@ -66,10 +65,6 @@ configuration.`,
 	return c
 }
 
-// maxWebConns is how many browsers are connected at once; further ones wait. Most of them
-// are told 503, which takes little. The number is ours.
-const maxWebConns = 2000
-
 func serveWeb(c *cobra.Command, file string, cfg *config.Config) error {
 	log, lines := newDaemonLogger(c.ErrOrStderr(), logLevel(cfg), logFormat(cfg.LogFormat))
 	defer lines.Close()
@@ -94,7 +89,7 @@ func serveWeb(c *cobra.Command, file string, cfg *config.Config) error {
 		return fmt.Errorf("web.listen: %s is %s, which is no loopback address; set web.tls", cfg.Web.Listen, ln.Addr())
 	}
 	place := placeOf(ln)
-	ln = netutil.LimitListener(ln, maxWebConns)
+	ln = pages.Listen(ln)
 	scheme := "http"
 	if security != nil {
 		ln, scheme = tls.NewListener(ln, security), "https"
