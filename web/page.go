@@ -163,11 +163,11 @@ func meaning(w string) (class, sign string) {
 	switch {
 	case slices.Contains([]string{"pass", "deliver", "accept", "sent"}, first):
 		return "good", "✓"
-	case slices.Contains([]string{"fail", "refuse", "reject", "permerror", "given", "fault"}, first):
+	case slices.Contains([]string{"fail", "refuse", "reject", "permerror", "given", "fault", "bounced"}, first):
 		return "bad", "✗"
-	case slices.Contains([]string{"tag", "hold", "quarantine", "softfail", "policy", "suppressed", "warning", "expired"}, first):
+	case slices.Contains([]string{"tag", "hold", "quarantine", "softfail", "policy", "suppressed", "warning", "expired", "unknown,"}, first):
 		return "mark", "!"
-	case slices.Contains([]string{"defer", "tempfail", "temperror", "waiting", "sending"}, first):
+	case slices.Contains([]string{"defer", "tempfail", "temperror", "waiting", "sending", "put"}, first):
 		return "later", "↻"
 	}
 	return "none", "·"

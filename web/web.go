@@ -103,9 +103,8 @@ type Backend interface {
 	ReportStatus(ctx context.Context) (json.RawMessage, error)
 	JournalStatus(ctx context.Context) (json.RawMessage, error)
 	Survey(ctx context.Context, domain string, since time.Time, p Progress) (json.RawMessage, error)
-	// Report is a report of the outbox: what report show --json prints of it, and its XML,
-	// or the most of that which a page may show.
-	Report(ctx context.Context, id string) (raw json.RawMessage, xml string, err error)
+	// Report is a report of the outbox, with its mail to one of its addresses, by number.
+	Report(ctx context.Context, id string, n int) (*Report, error)
 	// Live is what the daemon tells of itself: name and value; empty where it tells nothing.
 	Live(ctx context.Context) [][2]string
 	// Own tells whether an Author Domain is one of own_domains; Organization is the

@@ -65,13 +65,19 @@ func (b *backend) Stats(ctx context.Context, now time.Time) (json.RawMessage, er
 }
 func (b *backend) ReportStatus(context.Context) (json.RawMessage, error) {
 	raw, err := json.Marshal(map[string]any{"outbox": []map[string]any{{"report_id": hostile[0], "policy_domain": hostile[1], "target": "secretlocal@a.example", "state": "waiting", "reason": hostile[4]}},
-		"suppressed": []map[string]any{{"target": "secretlocal@b.example", "reason": hostile[2]}}})
+		"suppressed": []map[string]any{{"target": "secretlocal@b.example", "reason": hostile[2]}},
+		"failures":   []map[string]any{{"policy_domain": hostile[0], "since": hostile[1], "due": hostile[4]}}})
 	return raw, err
 }
-func (b *backend) Report(context.Context, string) (json.RawMessage, string, error) {
+func (b *backend) Report(context.Context, string, int) (*Report, error) {
 	raw, err := json.Marshal(map[string]any{"reports": []map[string]any{{"org_name": hostile[0], "email": "secretlocal@c.example", "domain": hostile[1],
 		"records": []map[string]any{{"source_ip": hostile[4], "count": 2, "disposition": "none", "dkim": "pass", "spf": "fail", "header_from": hostile[2], "reasons": []map[string]any{{"type": "other", "comment": hostile[5]}}}}}}})
-	return raw, "<?xml?>\n<a>" + hostile[2] + " secretlocal@c.example</a>", err
+	m := &ReportMail{From: "secretlocal@c.example", To: "secretlocal@d.example"}
+	for _, h := range hostile {
+		m.Fields = append(m.Fields, MailField{h, h + " <secretlocal@d.example>"})
+		m.Parts = append(m.Parts, ReportPart{Type: h, Name: h, Encoding: h, Text: "<?xml?>\n<a>" + h + " secretlocal@c.example</a>", Cut: true})
+	}
+	return &Report{Raw: raw, Mail: m, Targets: []ReportTarget{{Address: "secretlocal@d.example", State: hostile[0], Reason: hostile[4] + " secretlocal@e.example"}}}, err
 }
 func (b *backend) JournalStatus(context.Context) (json.RawMessage, error) {
 	return json.RawMessage(`{"store":"sqlite","records":3,"parts":[{"name":"<i>x","day":"2026-11-28","records":3}]}`), nil
@@ -128,6 +134,7 @@ s._domainkey 60 IN TXT "v=DKIM1; p=<script>alert(1)</script>"
 
 const testConfig = `
 own_domains: [{id: ours, domains: [author00000-company.example], action: tag}]
+reports: {from: dmarc@example.net, failure: {to: [all]}}
 exceptions:
   - {id: vendor, action: accept, scope: {author_domains: [author00003-company.example], recipients: [ceo@mx.example.net]}, proof: {dkim: [vendor.example]}, expires: 2020-01-01, owner: "<i>ann</i>", reason: "=1+1"}
   - {id: partner, action: accept, proof: {clients: [192.0.2.0/24]}, never_expires: true}

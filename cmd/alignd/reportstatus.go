@@ -81,6 +81,8 @@ type outboxStatus struct {
 	Reason string `json:"reason,omitempty"`
 	Next   string `json:"next,omitempty"`
 	Tries  int    `json:"tries"`
+	// Changed is since when State is so.
+	Changed string `json:"changed"`
 }
 
 type suppressionStatus struct {
@@ -170,13 +172,7 @@ func (s *reportStatus) outbox(ctx context.Context, st *state.State) error {
 	parts := map[string]*state.Part{}
 	for i := range items {
 		x := &items[i]
-		o := outboxStatus{ID: x.ID, Target: x.Target, State: string(x.State), Reason: x.Reason, Tries: x.Tries}
-		if !x.State.Over() {
-			o.Next = x.Next.Format(time.RFC3339)
-		}
-		if x.State == state.Waiting && x.Tries > 0 {
-			o.State = "put off"
-		}
+		o := outboxStatusOf(x)
 		if parts[x.ID] == nil {
 			p, err := st.Part(ctx, x.ID)
 			if errors.Is(err, state.ErrUnknown) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -122,9 +123,20 @@ func TestThePagesOverBothStores(t *testing.T) {
 			if status, text := fetch(t, server.URL+"/message/again?id="+token); status != http.StatusOK || !strings.Contains(text, "unchanged") {
 				t.Errorf("judged again: %d %.800s", status, text)
 			}
-			if status, text := fetch(t, server.URL+"/report?id="+url.QueryEscape(cutReport(t, file, cfg))); status != http.StatusOK || !strings.Contains(text, "As it is sent") || !strings.Contains(text, "policy_published") {
-				t.Errorf("a report: %d %.800s", status, text)
+			id := cutReport(t, file, cfg)
+			status, text := fetch(t, server.URL+"/report?id="+url.QueryEscape(id))
+			for _, want := range []string{"policy_published", "application/gzip", "Message-Id:", "Auto-Submitted:", "This is a DMARC aggregate report", "RCPT TO"} {
+				if status != http.StatusOK || !strings.Contains(text, want) {
+					t.Errorf("a report: %d, no %q in %.800s", status, want, text)
+				}
 			}
+			if got := alignd(t, "", "report", "mail", "--config", file, id); got.status != 0 || !strings.Contains(got.stdout, "Auto-Submitted: auto-generated") {
+				t.Errorf("report mail: %+v", got)
+			}
+			if got := alignd(t, "", "report", "mail", "--config", file, "nothing"); got.status != 1 || !strings.Contains(got.stderr, "not kept") {
+				t.Errorf("a report that is not there: %+v", got)
+			}
+			failureReportLeaves(t, cfg, server.URL)
 			if status, _ := fetch(t, server.URL+"/message?id=nothing"); status != http.StatusNotFound {
 				t.Errorf("a message that is not there: %d", status)
 			}
@@ -159,6 +171,44 @@ func cutReport(t *testing.T, file string, cfg *config.Config) string {
 		t.Fatalf("%d items, %v", len(items), err)
 	}
 	return items[0].ID
+}
+
+// failureReportLeaves: the page of a failure report has its mail until it has left.
+func failureReportLeaves(t *testing.T, cfg *config.Config, at string) {
+	t.Helper()
+	st, err := openState(cfg, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	now := time.Now().UTC()
+	held := state.Failure{Kind: [32]byte{1}, Domain: "told.example", Opened: now, Due: now, Incidents: 1, Data: []byte("{}")}
+	if ok, err := st.HoldFailure(t.Context(), &held, 5); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	part := state.Part{ID: "failure1", Domain: "told.example", Day: now, Made: now, About: []byte("{}"), Data: []byte(`{"Report":{"Author":"told.example","Domain":"told.example","Fields":[{"Name":"Auth-Failure","Value":"dmarc"},{"Name":"Source-IP","Value":"192.0.2.9"}]},"Incidents":3}`),
+		Targets: []state.Target{{Address: "ruf@told.example", Next: now}}}
+	held.Opened = held.Opened.Truncate(time.Second)
+	if err := st.CutFailure(t.Context(), &held, &part); err != nil {
+		t.Fatal(err)
+	}
+	status, text := fetch(t, at+"/report?id=failure1")
+	for _, want := range []string{"message/feedback-report", "ruf@told.example", "Incidents: 3", "192.0.2.9", "waiting"} {
+		if status != http.StatusOK || !strings.Contains(text, want) {
+			t.Errorf("a failure report: %d, no %q in %.900s", status, want, text)
+		}
+	}
+	items, err := st.ItemsOf(t.Context(), "failure1")
+	if err != nil || len(items) != 1 {
+		t.Fatal(items, err)
+	}
+	items[0].State = state.Sent
+	if err := errors.Join(st.SetItem(t.Context(), state.Waiting, &items[0]), st.ForgetFailures(t.Context(), now)); err != nil {
+		t.Fatal(err)
+	}
+	if status, text := fetch(t, at+"/report?id=failure1"); status != http.StatusOK || !strings.Contains(text, "is forgotten") || strings.Contains(text, "192.0.2.9") {
+		t.Errorf("a failure report that has left: %d %.600s", status, text)
+	}
 }
 
 func fetch(t *testing.T, at string) (int, string) {

@@ -1,13 +1,8 @@
 package main
 
 import (
-	"bytes"
-	"compress/gzip"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"slices"
@@ -18,37 +13,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 )
-
-// maxShownXML is how much of a report's XML a page shows, in octets; ours.
-const maxShownXML = 100_000
-
-// Report implements web.Backend.
-func (b *webBackend) Report(ctx context.Context, id string) (raw json.RawMessage, text string, err error) {
-	s, err := b.State(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	defer s.Close()
-	part, err := s.Part(ctx, id)
-	if err != nil {
-		return nil, "", err
-	}
-	var out bytes.Buffer
-	show := newReportJSON(&out)
-	without, err := showReports(show, []string{"-"}, bytes.NewReader(part.Data))
-	if err = errors.Join(err, show.end()); err == nil && without > 0 {
-		err = errors.New("it is no aggregate report")
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	z, err := gzip.NewReader(bytes.NewReader(part.Data))
-	if err != nil {
-		return nil, "", err
-	}
-	xml, err := io.ReadAll(io.LimitReader(z, maxShownXML))
-	return out.Bytes(), string(xml), err
-}
 
 // liveMetrics are what the page Health shows of the daemon's metrics.
 var liveMetrics = []struct{ metric, name string }{

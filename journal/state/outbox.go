@@ -201,6 +201,15 @@ func (s *State) Items(ctx context.Context) (list []Item, err error) {
 	}, "SELECT "+itemColumns+" FROM state_outbox ORDER BY changed DESC, id, target")
 }
 
+// ItemsOf are those of one report, by target.
+func (s *State) ItemsOf(ctx context.Context, id string) (list []Item, err error) {
+	return list, s.rows(ctx, s.db, func(r *sql.Rows) error {
+		x, err := scanItem(r)
+		list = append(list, x)
+		return err
+	}, "SELECT "+itemColumns+" FROM state_outbox WHERE id = ? ORDER BY target", id)
+}
+
 // Hurry makes what waits of a domain and day due at a time; an empty domain and a zero
 // day are all. It returns how many.
 func (s *State) Hurry(ctx context.Context, domain string, day, at time.Time) (int64, error) {

@@ -60,12 +60,15 @@ func (s *Sender) tokenOf(address string) string {
 func (s *Sender) Expects(address string) bool { return s.tokenOf(address) != "" }
 
 // envelopeFrom is the reverse-path of a report to a target.
-func (s *Sender) envelopeFrom(x *state.Item) string {
+func (s *Sender) envelopeFrom(x *state.Item) string { return s.EnvelopeFrom(s.token(x.ID, x.Target)) }
+
+// EnvelopeFrom is the reverse-path of a report with a token.
+func (s *Settings) EnvelopeFrom(token string) string {
 	local, host, ok := strings.Cut(s.Bounces, "@")
 	if !ok {
 		return s.From
 	}
-	return local + s.Delimiter + s.token(x.ID, x.Target) + "@" + host
+	return local + s.Delimiter + token + "@" + host
 }
 
 // ErrNoBounce: a message is no notification that a report failed, or not one of ours.

@@ -204,6 +204,10 @@ func (s *Sender) tally(answer error) {
 	}
 }
 
+// Mail is a report of the outbox as it leaves for a target, signed by the keys of the
+// settings.
+func (s *Sender) Mail(p *state.Part, to string) ([]byte, error) { return s.mail(p, to) }
+
 // mail is the report as it leaves for a target: the same each time.
 func (s *Sender) mail(p *state.Part, to string) ([]byte, error) {
 	if isFailure(p.ID) {
