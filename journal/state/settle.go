@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"alignd/journal/spool"
@@ -42,58 +44,116 @@ func (s *State) settleDue(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	for _, h := range list {
-		if err := s.settle(ctx, h); err != nil {
-			return fmt.Errorf("settling the hour %s: %w", time.Unix(h.start, 0).UTC().Format(time.RFC3339), err)
+	for spool, days := range byDay(list) {
+		for day, starts := range days {
+			if err := s.settle(ctx, spool, starts); err != nil {
+				return fmt.Errorf("settling hours of %s: %w", time.Unix(day, 0).UTC().Format(time.DateOnly), err)
+			}
 		}
 	}
 	return nil
 }
 
-// settle moves the counts of an hour to what is settled.
-func (s *State) settle(ctx context.Context, h liveHour) error {
+// byDay are the begins of hours, by spool and day. Hours of a day are settled together, as
+// after a time in which nobody did: their day and week are then written once.
+func byDay(list []liveHour) map[spool.ID]map[int64][]int64 {
+	all := map[spool.ID]map[int64][]int64{}
+	for _, h := range list {
+		if all[h.spool] == nil {
+			all[h.spool] = map[int64][]int64{}
+		}
+		day := floor(h.start, 24*hourSeconds)
+		all[h.spool][day] = append(all[h.spool][day], h.start)
+	}
+	return all
+}
+
+// settle moves the counts of hours of one day to what is settled.
+func (s *State) settle(ctx context.Context, from spool.ID, starts []int64) error {
 	err := s.changeShared(ctx, func(tx *sql.Tx) error {
-		sums := map[int]*summary{}
-		err := s.rows(ctx, tx, func(r *sql.Rows) error {
-			var d int
-			var data []byte
-			if err := r.Scan(&d, &data); err != nil {
+		hours := map[int]map[int64]*summary{}
+		for _, start := range starts {
+			if err := s.readHour(ctx, tx, from, start, hours); err != nil {
 				return err
 			}
-			var err error
-			sums[d], err = decodeSummary(data)
-			return err
-		}, "SELECT dimension, data FROM state_live WHERE spool = ? AND start = ?", h.spool[:], h.start)
-		if err != nil {
-			return err
-		}
-		for d, sum := range sums {
-			for _, span := range spans {
-				if err := s.settleInto(ctx, tx, span, floor(h.start, span*hourSeconds), d, sum); err != nil {
-					return err
-				}
+			if _, err := s.exec(ctx, tx, "DELETE FROM state_live WHERE spool = ? AND start = ?", from[:], start); err != nil {
+				return err
 			}
 		}
-		_, err = s.exec(ctx, tx, "DELETE FROM state_live WHERE spool = ? AND start = ?", h.spool[:], h.start)
-		return err
+		for d, sums := range hours {
+			if err := s.settleHours(ctx, tx, d, sums); err != nil {
+				return err
+			}
+		}
+		return nil
 	})
-	if err == nil && s.begun && h.spool == s.from {
-		delete(s.live, h.start)
+	if err == nil && s.begun && from == s.from {
+		for _, start := range starts {
+			delete(s.live, start)
+		}
 	}
 	return err
 }
 
-// settleInto adds a summary to that of a span.
-func (s *State) settleInto(ctx context.Context, tx *sql.Tx, span, start int64, d int, sum *summary) error {
+// readHour adds the summaries of an hour to those by dimension and begin.
+func (s *State) readHour(ctx context.Context, tx *sql.Tx, from spool.ID, start int64, to map[int]map[int64]*summary) error {
+	return s.rows(ctx, tx, func(r *sql.Rows) error {
+		var d int
+		var data []byte
+		if err := r.Scan(&d, &data); err != nil {
+			return err
+		}
+		sum, err := decodeSummary(data)
+		if err != nil {
+			return err
+		}
+		if to[d] == nil {
+			to[d] = map[int64]*summary{}
+		}
+		to[d][start] = sum
+		return nil
+	}, "SELECT dimension, data FROM state_live WHERE spool = ? AND start = ?", from[:], start)
+}
+
+// settleHours adds those of one day and dimension to the spans that they are in.
+func (s *State) settleHours(ctx context.Context, tx *sql.Tx, d int, hours map[int64]*summary) error {
+	for _, span := range spans {
+		parts := map[int64][]*summary{}
+		for _, start := range slices.Sorted(maps.Keys(hours)) {
+			at := floor(start, span*hourSeconds)
+			parts[at] = append(parts[at], hours[start])
+		}
+		for start, list := range parts {
+			if err := s.settleInto(ctx, tx, settled{span, start, d}, list); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settled names a summary of state_counts.
+type settled struct {
+	span, start int64
+	dimension   int
+}
+
+// settleInto adds summaries to one.
+func (s *State) settleInto(ctx context.Context, tx *sql.Tx, to settled, list []*summary) error {
 	all := newSummary()
-	err := s.rows(ctx, tx, readSummary(&all), "SELECT data FROM state_counts WHERE span = ? AND start = ? AND dimension = ?", span, start, d)
+	err := s.rows(ctx, tx, readSummary(&all), "SELECT data FROM state_counts WHERE span = ? AND start = ? AND dimension = ?", to.span, to.start, to.dimension)
 	if err != nil {
 		return err
 	}
-	all.merge(sum)
+	for _, sum := range list {
+		all.merge(sum)
+		if len(all.values) > 2*all.most { // as many as one in the making has
+			all.shorten()
+		}
+	}
 	all.shorten()
 	_, err = s.exec(ctx, tx, "INSERT INTO state_counts VALUES (?, ?, ?, ?) ON CONFLICT (dimension, span, start) DO UPDATE SET data = excluded.data",
-		span, start, d, all.encode(time.Unix(start, 0)))
+		to.span, to.start, to.dimension, all.encode(time.Unix(to.start, 0)))
 	return err
 }
 
