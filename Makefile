@@ -140,15 +140,17 @@ compare: ## docs/compare.md: what other filters say of the messages of the cases
 	@rm -f build/mox; cd e2e/compare/mox && go build -trimpath -o $(CURDIR)/build/mox . || echo "mox is left out"
 	$(ROOT) build/compare -alignd build/alignd $$(test -x build/mox && echo -mox build/mox) -write docs/compare.md
 
-# The journal is kept in JOURNAL, if that is set, and used again.
+# The journal is kept in the folder JOURNAL and in the database of the URL DATABASE, if these
+# are set, and used again.
 million: RECORDS = 1000000
-million: ## questions to a journal of a million records and replays of it, each in time
+million: ## questions to a million records of 90 days in each store, pages and replays of them, in time
 ten-million: RECORDS = 10000000
-ten-million: ## the same of ten million, which takes half an hour and 5 GB below TMPDIR
+ten-million: ## the same of ten million, which takes an hour and 13 GB below TMPDIR
 million ten-million:
+	e2e/install faults
 	go build $(GOBUILD) -o build/ ./cmd/alignd
 	go test -c -o build/e2e.test ./e2e
-	cd e2e && env ALIGND_E2E=1 ALIGND_RECORDS=$(RECORDS) ALIGND_JOURNAL=$(abspath $(JOURNAL)) ALIGND_BINARY=$(CURDIR)/build/alignd \
+	cd e2e && env ALIGND_E2E=1 ALIGND_RECORDS=$(RECORDS) ALIGND_JOURNAL=$(abspath $(JOURNAL)) ALIGND_DATABASE='$(DATABASE)' ALIGND_BINARY=$(CURDIR)/build/alignd \
 		$(CURDIR)/build/e2e.test -test.v -test.run '^TestQuestions' -test.timeout 2h
 
 fmt: ## gofmt all files

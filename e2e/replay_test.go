@@ -77,7 +77,7 @@ func replays(t *testing.T, program, journal string, n int) {
 		}
 		t.Logf("%8.1f ms replay of %s, %.1f µs CPU a record, %d MiB; %d changed, %d cannot be told", ms(took), c.name,
 			float64(cpu.Microseconds())/float64(n), memory>>20, got.Counters["changed"], got.Counters["cannot_tell"])
-		if most := time.Duration(float64(replayMost) * float64(n) / 1e6); took > most && n >= 1_000_000 {
+		if most := time.Duration(float64(replayMost) * float64(n) / 1e6); took > most && n >= timesCount {
 			t.Errorf("a replay of %s takes %v, want at most %v", c.name, took, most)
 		}
 		if memory > replayMemory {

@@ -9,14 +9,23 @@ import (
 	"alignd/journal"
 )
 
-// condition is what columns say of a query, for one day. They are only to find its entries
-// soon.
+// condition is what columns say of a query, for some days. They are only to find its
+// entries soon.
 type condition struct {
 	parts []string
 	args  []any
-	few   bool // rows have one of the keys that recur rarely
-	// unindexed: no index knows anything of it but the time.
-	unindexed bool
+	few   bool // so few rows that they are found first and then put in order
+}
+
+// few: what is wanted has one of the keys that recur rarely.
+func few(q *journal.Query) bool {
+	return q.QueueID != "" || q.Token != "" || q.MessageID != "" || q.ID != ""
+}
+
+// unindexed: no index knows anything of what is wanted but the time.
+func unindexed(q *journal.Query) bool {
+	return !few(q) && q.Domain == "" && q.MailFrom == "" && !q.Client.IsValid() &&
+		(q.Rule != "" || q.Disposition != "" || q.Would != "" || len(q.Digits()) > 0)
 }
 
 func (c *condition) where() string { return strings.Join(c.parts, " AND ") }
@@ -43,11 +52,11 @@ func (c *condition) key(column, kind, text string) {
 
 func keyOf(kind, text string) int64 { return int64(journal.KeyOf(kind, text)) }
 
-// condition is that of the query for a day.
-func (s *search) condition(ctx context.Context, d day) (*condition, error) {
+// condition is that of the query for the days from one to another.
+func (s *search) condition(ctx context.Context, first, last day) (*condition, error) {
 	q := s.query
-	c := &condition{few: q.QueueID != "" || q.Token != "" || q.MessageID != "" || q.ID != ""}
-	from, to := d.begin(), (d+1).begin()-1
+	c := &condition{few: few(q)}
+	from, to := first.begin(), (last+1).begin()-1
 	if !q.Since.IsZero() {
 		from = max(from, q.Since.UnixMilli())
 	}
@@ -80,20 +89,18 @@ func (s *search) condition(ctx context.Context, d day) (*condition, error) {
 	if q.Would != "" {
 		c.add("results / 10000000 % 10 = $", int32(slices.Index(journal.Deliveries, q.Would)+1))
 	}
-	c.unindexed = !c.few && q.Domain == "" && q.MailFrom == "" && (q.Rule != "" || q.Disposition != "" || q.Would != "" || len(q.Digits()) > 0)
 	if !q.Client.IsValid() {
 		return c, nil
 	}
-	c.unindexed = false
-	return c, s.client(ctx, c)
+	return c, s.client(ctx, c, int(last-first)+1)
 }
 
-// frequent is how many rows of a network make it quicker to read all rows, newest first,
-// than to sort those of the index. The number is ours.
+// frequent is how many rows of a network make it quicker to read all rows of a day, newest
+// first, than to sort those of the index. The number is ours.
 const frequent = 20_000
 
-// client adds what columns say of a client's network.
-func (s *search) client(ctx context.Context, c *condition) error {
+// client adds what columns say of a client's network, for so many days.
+func (s *search) client(ctx context.Context, c *condition, days int) error {
 	first, last := journal.NumbersOf(s.query.Client)
 	if first == last {
 		c.add("client = $", first)
@@ -103,11 +110,11 @@ func (s *search) client(ctx context.Context, c *condition) error {
 	defer cancel()
 	var count int
 	const text = "SELECT count(*) FROM (SELECT FROM records WHERE time BETWEEN $1 AND $2 AND client BETWEEN $3 AND $4 LIMIT $5) AS few"
-	if err := s.conn.QueryRow(ctx, text, c.args[0], c.args[1], first, last, frequent).Scan(&count); err != nil {
+	if err := s.conn.QueryRow(ctx, text, c.args[0], c.args[1], first, last, frequent*days).Scan(&count); err != nil {
 		return late(ctx, err, readWithin)
 	}
 	column := "client"
-	if count == frequent {
+	if count == frequent*days {
 		column = "client + 0" // an expression that no index has
 	} else {
 		c.few = true

@@ -58,17 +58,22 @@ func (a *Access) connect(ctx context.Context) (*pgx.Conn, error) {
 	return conn, nil
 }
 
-// set has a session keep to settings.
+// set has a session keep to settings, which is one statement.
 func set(ctx context.Context, conn *pgx.Conn, cfg *pgx.ConnConfig) error {
+	var calls []string
+	var args []any
 	for name, value := range settings {
 		if _, said := cfg.RuntimeParams[name]; said {
 			continue
 		}
-		if _, err := conn.Exec(ctx, "SELECT set_config($1, $2, false)", name, value); err != nil {
-			return err
-		}
+		calls = append(calls, fmt.Sprintf("set_config($%d, $%d, false)", len(args)+1, len(args)+2))
+		args = append(args, name, value)
 	}
-	return nil
+	if len(calls) == 0 {
+		return nil
+	}
+	_, err := conn.Exec(ctx, "SELECT "+strings.Join(calls, ", "), args...)
+	return err
 }
 
 // config reads the URL, and with it what lies in files and in the environment now.

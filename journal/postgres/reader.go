@@ -96,16 +96,43 @@ func (r *Reader) Search(ctx context.Context, q journal.Query, found func(*journa
 			return err
 		}
 		s := search{reader: r, conn: conn, query: &q, left: q.Limit, found: found}
-		for _, d := range slices.Backward(days) {
-			if !mayHold(d, q.Since, q.Until) {
-				continue
-			}
-			if err := s.day(ctx, d); err != nil {
+		slices.Reverse(days)
+		days = slices.DeleteFunc(days, func(d day) bool { return !mayHold(d, q.Since, q.Until) })
+		for most := 1; len(days) > 0; most = s.more(most) {
+			n := together(days, most)
+			if err := s.days(ctx, days[n-1], days[0]); err != nil {
 				return err
 			}
+			days = days[n:]
 		}
 		return nil
 	})
+}
+
+// maxTogether is how many days are asked at most in one statement where the newest entries
+// are found in order of time. The number is ours.
+const maxTogether = 16
+
+// more is how many days are asked next in one statement. The newest are asked alone, as they
+// mostly have what is wanted; what is rare is asked for in ever more days, so that a question
+// to each does not wait for the answer of the other.
+func (s *search) more(last int) int {
+	switch {
+	case few(s.query):
+		return 4 * last
+	case unindexed(s.query):
+		return 1
+	}
+	return min(4*last, maxTogether)
+}
+
+// together is how many of days, newest first, are one after the other, up to most.
+func together(days []day, most int) int {
+	n := 1
+	for n < min(most, len(days)) && days[n] == days[n-1]-1 {
+		n++
+	}
+	return n
 }
 
 // mayHold: the day is within the time that is wanted.
@@ -127,19 +154,22 @@ type place struct{ time, id int64 }
 
 func (p place) block() int64 { return p.id >> placeBits }
 
-// day searches one, newest first. The first page is as long as what is wanted.
-func (s *search) day(ctx context.Context, d day) error {
+func (p place) day() day { return dayOf(time.UnixMilli(p.time)) }
+
+// days searches those from one to another, newest first. The first page is as long as what
+// is wanted.
+func (s *search) days(ctx context.Context, from, to day) error {
 	size := pageRows
 	if s.query.Limit > 0 {
 		size = min(size, s.left)
 	}
-	c, err := s.condition(ctx, d)
+	c, err := s.condition(ctx, from, to)
 	if err != nil {
 		return err
 	}
-	if c.unindexed {
+	if unindexed(s.query) {
 		if list, all, err := s.rare(ctx, c); err != nil || all {
-			return errors.Join(err, s.hand(ctx, d, list))
+			return errors.Join(err, s.hand(ctx, list))
 		}
 	}
 	var before *place
@@ -148,7 +178,7 @@ func (s *search) day(ctx context.Context, d day) error {
 		if err != nil {
 			return err
 		}
-		if err := s.hand(ctx, d, list); err != nil {
+		if err := s.hand(ctx, list); err != nil {
 			return err
 		}
 		if len(list) < size {
@@ -222,9 +252,9 @@ func places(ctx context.Context, from querier, text string, args []any) ([]place
 const blocksAtOnce = 16
 
 // hand hands over what stands at places, a few blocks at a time.
-func (s *search) hand(ctx context.Context, d day, list []place) error {
+func (s *search) hand(ctx context.Context, list []place) error {
 	for len(list) > 0 {
-		ids, n := []int64{}, 0
+		ids, days, n := []int64{}, []int32{}, 0
 		for ; n < len(list); n++ {
 			if slices.Contains(ids, list[n].block()) {
 				continue
@@ -233,8 +263,11 @@ func (s *search) hand(ctx context.Context, d day, list []place) error {
 				break
 			}
 			ids = append(ids, list[n].block())
+			if d := int32(list[n].day()); !slices.Contains(days, d) {
+				days = append(days, d)
+			}
 		}
-		blocks, err := s.blocks(ctx, d, ids)
+		blocks, err := s.blocks(ctx, days, ids)
 		if err != nil {
 			return err
 		}
@@ -248,11 +281,11 @@ func (s *search) hand(ctx context.Context, d day, list []place) error {
 	return nil
 }
 
-// blocks reads and unpacks some.
-func (s *search) blocks(ctx context.Context, d day, ids []int64) (map[int64][]journal.Item, error) {
+// blocks reads and unpacks some, which are of some days.
+func (s *search) blocks(ctx context.Context, days []int32, ids []int64) (map[int64][]journal.Item, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	rows, err := s.conn.Query(ctx, "SELECT id, data FROM blocks WHERE day = $1 AND id = ANY ($2)", int32(d), ids)
+	rows, err := s.conn.Query(ctx, "SELECT id, data FROM blocks WHERE day = ANY ($1) AND id = ANY ($2)", days, ids)
 	if err != nil {
 		return nil, late(ctx, err, readWithin)
 	}
@@ -261,7 +294,7 @@ func (s *search) blocks(ctx context.Context, d day, ids []int64) (map[int64][]jo
 	for _, b := range list {
 		items, err := b.data.Items()
 		if err != nil {
-			s.reader.skip(fmt.Errorf("block %d of %s: %w", b.id, d, err))
+			s.reader.skip(fmt.Errorf("block %d: %w", b.id, err))
 		}
 		found[b.id] = items
 	}
