@@ -157,20 +157,11 @@ func (a *asked) ruleTrend(id string) (list []bar, err error) {
 		return nil, err
 	}
 	defer st.Close()
-	for d := a.now.Truncate(24*time.Hour).AddDate(0, 0, -29); !d.After(a.now); d = d.AddDate(0, 0, 1) {
-		until := d.AddDate(0, 0, 1)
-		if until.After(a.now) {
-			until = time.Time{}
-		}
-		t, err := st.Count(a.ctx, state.Question{By: state.ByRule, Since: d, Until: until, Only: id})
-		if err != nil {
-			return nil, err
-		}
-		var c state.Counts
-		for i := range t.Rows {
-			c.Add(&t.Rows[i].Counts)
-		}
+	first := a.now.Truncate(24*time.Hour).AddDate(0, 0, -29)
+	found, err := st.DaysOf(a.ctx, state.ByRule, id, first)
+	for d := first; !d.After(a.now); d = d.AddDate(0, 0, 1) {
+		c := found[d]
 		list = append(list, barOf(d, &c))
 	}
-	return list, nil
+	return list, err
 }

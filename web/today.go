@@ -118,23 +118,13 @@ func (a *asked) counted(st *state.State, days int) (list []bar, err error) {
 		}
 		return list, err
 	}
-	last := a.now.Truncate(time.Hour)
-	for h := last.Add(-23 * time.Hour); !h.After(last); h = h.Add(time.Hour) {
-		until := h.Add(time.Hour)
-		if h.Equal(last) {
-			until = time.Time{}
-		}
-		t, err := st.Count(a.ctx, state.Question{By: state.Total, Since: h, Until: until})
-		if err != nil {
-			return nil, err
-		}
-		all := t.Other
-		for i := range t.Rows {
-			all.Add(&t.Rows[i].Counts)
-		}
-		list = append(list, barOf(h, &all))
+	first := a.now.Truncate(time.Hour).Add(-23 * time.Hour)
+	found, err := st.Hours(a.ctx, first)
+	for h := first; !h.After(a.now); h = h.Add(time.Hour) {
+		c := found[h]
+		list = append(list, barOf(h, &c))
 	}
-	return list, nil
+	return list, err
 }
 
 func labels(list []bar, span string) (all []string) {

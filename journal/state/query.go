@@ -125,16 +125,13 @@ func (s *State) summaries(ctx context.Context, q *Question) (list []*reader, err
 		starts, packed = append(starts, start), append(packed, data)
 		return err
 	}
-	err = s.look(ctx, func(tx *sql.Tx) error {
-		for _, c := range cover(from, to) {
-			err := s.rows(ctx, tx, one, "SELECT start, data FROM state_counts WHERE dimension = ? AND span = ? AND start >= ? AND start < ?",
-				int(q.By), c.span, c.from, c.to)
-			if err != nil {
-				return err
-			}
-		}
-		return s.rows(ctx, tx, one, "SELECT start, data FROM state_live WHERE dimension = ? AND start >= ? AND start < ?", int(q.By), from, to)
-	})
+	// One statement sees one state of the database: no hour is settled meanwhile.
+	text, args := "SELECT start, data FROM state_live WHERE dimension = ? AND start >= ? AND start < ?", []any{int(q.By), from, to}
+	for _, c := range cover(from, to) {
+		text += " UNION ALL SELECT start, data FROM state_counts WHERE dimension = ? AND span = ? AND start >= ? AND start < ?"
+		args = append(args, int(q.By), c.span, c.from, c.to)
+	}
+	err = s.rows(ctx, s.db, one, text, args...)
 	if err != nil {
 		return nil, err
 	}
@@ -161,39 +158,4 @@ func openAll(packed [][]byte, starts []int64) ([]*reader, error) {
 	}
 	work.Wait()
 	return list, errors.Join(errs...)
-}
-
-// Days are the counts of each day of UTC from first to now, by its begin. Days without
-// messages are not there.
-func (s *State) Days(ctx context.Context, first time.Time) (map[time.Time]Counts, error) {
-	const day = 24 * hourSeconds
-	days := map[time.Time]Counts{}
-	add := func(r *sql.Rows) error {
-		var start int64
-		var data []byte
-		if err := r.Scan(&start, &data); err != nil {
-			return err
-		}
-		sum, err := decodeSummary(data)
-		if err != nil {
-			return err
-		}
-		for _, v := range sum.values {
-			sum.rest.add(&v.tally)
-		}
-		at := time.Unix(floor(start, day), 0).UTC()
-		all, more := days[at], sum.rest.counts()
-		all.Add(&more)
-		days[at] = all
-		return nil
-	}
-	from := floor(first.Unix(), day)
-	err := s.look(ctx, func(tx *sql.Tx) error {
-		err := s.rows(ctx, tx, add, "SELECT start, data FROM state_counts WHERE dimension = ? AND span = 24 AND start >= ?", int(Total), from)
-		if err != nil {
-			return err
-		}
-		return s.rows(ctx, tx, add, "SELECT start, data FROM state_live WHERE dimension = ? AND start >= ?", int(Total), from)
-	})
-	return days, err
 }

@@ -1,0 +1,59 @@
+package state
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"alignd/journal/spool"
+)
+
+func TestTrendsCountWhatQuestionsCount(t *testing.T) {
+	stores(t, func(t *testing.T, open func() *State) {
+		ctx := context.Background()
+		s := open()
+		for n := range 100 {
+			m := mail{at: noon.Add(time.Duration(n-100) * 40 * time.Minute), author: "a.example", rule: []string{"one", "two"}[n%2]}
+			take(t, s, spool.ID{1}, m.raw(n+1))
+		}
+		first := noon.Add(-60 * time.Hour)
+		for _, settledUntil := range []time.Time{{}, noon.Add(-30 * time.Hour)} {
+			if err := s.flush(ctx); err != nil {
+				t.Fatal(err)
+			}
+			if !settledUntil.IsZero() {
+				s.tidied = time.Time{}
+				if err := s.Tidy(ctx, settledUntil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			day, err := s.DaysOf(ctx, ByRule, "one", first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			hours, err := s.Hours(ctx, first)
+			if err != nil {
+				t.Fatal(err)
+			}
+			check := func(kind string, got map[time.Time]Counts, span time.Duration, q Question) {
+				t.Helper()
+				for at := first.Truncate(span); at.Before(noon); at = at.Add(span) {
+					q.Since, q.Until = at, at.Add(span)
+					table, err := s.Count(ctx, q)
+					if err != nil {
+						t.Fatal(err)
+					}
+					var want Counts
+					for i := range table.Rows {
+						want.Add(&table.Rows[i].Counts)
+					}
+					if got[at] != want {
+						t.Errorf("%s at %s, settled until %s: %+v, want %+v", kind, at, settledUntil, got[at], want)
+					}
+				}
+			}
+			check("days of a rule", day, 24*time.Hour, Question{By: ByRule, Only: "one"})
+			check("hours", hours, time.Hour, Question{})
+		}
+	})
+}
