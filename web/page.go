@@ -96,6 +96,7 @@ type cell struct {
 	Class      string // of a result word
 	Sign       string // that says the same as the colour
 	Note       string
+	Chart      template.HTML // of package chart, shown in place of Text
 }
 
 // meter is how far something is.

@@ -8,43 +8,103 @@ import (
 	"alignd/journal/state"
 )
 
-// pairCache keeps who sends as whom for a minute: of much mail it takes longer to read
-// than anything else that a page asks for.
+// pairCache has who sent as whom by day, which is read once and then only what is new of
+// it. The zero value is ready.
 type pairCache struct {
-	mu   sync.Mutex
-	list []keptPairs // newest last
+	mu      sync.Mutex
+	book    *state.Book
+	at      time.Time // when it was renewed
+	reading *bookReading
+	anew    bool // somebody reads all of it
 }
 
-type keptPairs struct {
-	query state.PairQuery
-	at    time.Time
-	pairs []state.Pair
+// bookReading is under way, for all who wait for it.
+type bookReading struct {
+	done chan struct{}
+	err  error
 }
 
 const (
-	pairsAge  = time.Minute
-	keptLists = 4
+	pairsAge = time.Minute
+	// bookTime is how long may be read.
+	bookTime = time.Minute
 )
 
-// of are the pairs of a question; they are not changed.
-func (c *pairCache) of(ctx context.Context, st *state.State, q state.PairQuery, now time.Time) ([]state.Pair, error) {
+// book is who sent as whom, as of a minute ago at most.
+func (s *Server) book(ctx context.Context) (*state.Book, error) {
+	c, now := &s.pairs, s.opt.Now()
 	c.mu.Lock()
-	for i := range c.list {
-		if k := &c.list[i]; k.query == q && now.Sub(k.at).Abs() < pairsAge {
-			defer c.mu.Unlock()
-			return k.pairs, nil
-		}
+	if c.book != nil && now.Sub(c.at).Abs() < pairsAge {
+		defer c.mu.Unlock()
+		return c.book, nil
+	}
+	r := c.reading
+	if r == nil {
+		r = &bookReading{done: make(chan struct{})}
+		c.reading = r
+		old := c.book
+		s.jobs.running.Go(func() { s.renew(r, old, now) })
 	}
 	c.mu.Unlock()
-	found, err := st.Pairs(ctx, q)
-	if err != nil {
-		return nil, err
+	select {
+	case <-r.done:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if r.err != nil {
+		return nil, r.err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.list) >= keptLists {
-		c.list = c.list[1:]
+	return c.book, nil
+}
+
+// renew reads what is new, and has all read beside where that is due.
+func (s *Server) renew(r *bookReading, old *state.Book, now time.Time) {
+	defer close(r.done)
+	b, err := s.readBook(old, now)
+	c := &s.pairs
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r.err, c.reading = err, nil; err != nil {
+		return
 	}
-	c.list = append(c.list, keptPairs{q, now, found})
-	return found, nil
+	c.book, c.at = b, now
+	if b.Aged(now) && !c.anew {
+		c.anew = true
+		s.jobs.running.Go(func() {
+			b, err := s.readBook(nil, now)
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			if c.anew = false; err == nil {
+				c.book, c.at = b, now
+			}
+		})
+	}
+}
+
+func (s *Server) readBook(old *state.Book, now time.Time) (*state.Book, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), bookTime)
+	defer cancel()
+	b, err := guarded(func() (any, error) {
+		st, err := s.opt.Backend.State(ctx)
+		if err != nil {
+			return nil, err
+		}
+		defer st.Close()
+		return st.RenewBook(ctx, old, now)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return b.(*state.Book), nil
+}
+
+// warm reads the pairs before somebody asks for them; whoever asks hears of a fault.
+func (s *Server) warm() {
+	s.jobs.running.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), bookTime)
+		defer cancel()
+		_, _ = s.book(ctx)
+	})
 }

@@ -1,18 +1,14 @@
 package web
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"alignd/domain"
-	"alignd/explain"
 	"alignd/internal/terminal"
-	"alignd/journal"
 	"alignd/journal/state"
-	"alignd/policy"
-	"alignd/replay/sources"
 	"alignd/web/chart"
 )
 
@@ -25,14 +21,11 @@ func (a *asked) days(usual int) int {
 	return n
 }
 
-// ranked is a pair with what it is ranked by.
-type ranked struct {
-	state.Pair
-	Own bool `json:"own"`
-	// Honest is failing mail that looks honest: it has a passing signature or SPF of
-	// somebody, which who forges rarely has.
-	Honest uint64 `json:"failing_but_signed_or_spf"`
-}
+// senderRows is how many pairs a page shows; ours.
+const senderRows = 100
+
+// senderKinds are the choices of what to show, with the word that a row has.
+var senderKinds = []string{"", string(state.SenderSteady), string(state.SenderNew), string(state.SenderOnce)}
 
 // senders are pairs of Author Domain and infrastructure, what matters first.
 func (a *asked) senders() (*page, error) {
@@ -40,77 +33,100 @@ func (a *asked) senders() (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	days := a.days(30)
-	since := a.now.Truncate(24*time.Hour).AddDate(0, 0, 1-days)
-	st, err := a.opt.Backend.State(a.ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer st.Close()
-	pairs, err := a.pairs.of(a.ctx, st, state.PairQuery{Author: name, Since: since}, a.now)
-	if err != nil {
-		return nil, err
-	}
-	list := rank(pairs, a.opt.Backend.Own(a.cfg))
-	most, all := 200, len(list)
+	q := state.SenderQuery{Days: a.days(30), Author: name, Own: a.opt.Backend.Own(a.cfg), Limit: senderRows, Trend: true}
 	if a.format != asHTML {
-		most = rowsOfFile
+		q.Limit = rowsOfFile
 	}
-	list = list[:min(most, all)]
-	t := &table{Caption: fmt.Sprintf("Who sends as whom, in %d days; %d of %d pairs", days, len(list), all), Live: true, Empty: "Nobody, as far as is counted.",
-		Columns: columns("Author Domain", "Sent from", "#Messages", "#Pass", "#Fail", "#Fails, looks honest", "#Refused", "First", "Last")}
-	for i := range list {
-		p := list[i]
-		author := linked(cmp.Or(p.Author, "(none)"), "/senders", "domain", p.Author)
-		if p.Own {
-			author.Note = "own"
-		}
-		t.Rows = append(t.Rows, []cell{author, linked(cmp.Or(p.Infrastructure, "unknown"), "/sender", "domain", p.Author, "source", p.Infrastructure),
-			number(p.Messages), shareOf(p.Pass, p.Messages), shareOf(p.Fail, p.Messages), number(p.Honest), number(p.Refused),
-			plain(p.First.UTC().Format(time.DateOnly)), plain(p.Last.UTC().Format(time.DateOnly))})
+	kind := a.get("kind")
+	if kind != "" && slices.Contains(senderKinds, kind) {
+		q.Kinds = []state.SenderKind{state.SenderKind(kind)}
 	}
-	command := "alignd sources"
-	if name != "" {
-		command += " " + shellWord(name)
+	book, err := a.book(a.ctx)
+	if err != nil {
+		return nil, err
 	}
-	p := &page{Command: command + fmt.Sprintf(" --since %dd", days), Rows: t, Data: map[string]any{"since": since, "pairs": list, "all": all}}
+	found := book.Senders(q)
+	t := a.senderTable(found, q.Days)
+	p := &page{Command: sendersCommand(name, kind, q.Days), Rows: t, Data: found}
 	if name != "" {
 		p.Title = "Senders of " + terminal.Line(name)
 	}
-	p.Blocks = []block{{Note: "Own domains first, then those with the most failing mail that looks honest: it is signed by somebody, or SPF passes, but neither is aligned with the author.",
+	p.Blocks = []block{{Note: "Own domains first, and those on top of which failing mail looks honest: it is signed by somebody or SPF passes, though neither is the author, on " +
+		"several days (steady), or from a source of the last week (new). It is no proof: a pair's page finds out who speaks for it.",
 		Form: &form{Action: "/senders", Submit: "Show", Fields: []field{{Name: "domain", Label: "Author Domain", Value: a.get("domain")},
-			{Name: "days", Label: "Days", Value: fmt.Sprint(days), Choices: []string{"1", "7", "30", "90"}}}}}, {Table: t}}
+			{Name: "days", Label: "Days", Value: fmt.Sprint(q.Days), Choices: []string{"1", "7", "30", "90"}},
+			{Name: "kind", Label: "Kind", Value: kind, Any: "all", Choices: senderKinds}}}}, {Table: t}}
+	if n := &found.Single; n.Pairs > 0 && kind == "" {
+		p.Blocks = append(p.Blocks, block{Note: fmt.Sprintf("At the end stand %d pairs that sent less than five messages each, none of which passed: %d messages, of which %d were refused. Who forges from many places looks so.",
+			n.Pairs, n.Messages, n.Refused), Links: []link{{"Only these", to("/senders", "domain", name, "days", fmt.Sprint(q.Days), "kind", string(state.SenderOnce))}}})
+	}
+	if found.Absent > 0 {
+		p.Blocks = append(p.Blocks, block{Note: fmt.Sprintf("A day has the %d most frequent pairs. Others had %d messages at most in all of these days.", state.Most, found.Absent)})
+	}
 	if name != "" {
 		p.Blocks = append(p.Blocks, block{Links: []link{{"What it publishes", to("/domain", "name", name)}, {"Its messages", to("/messages", "domain", name)}}})
 	}
 	return p, nil
 }
 
-// rank puts pairs in order: own domains first, then failing mail that looks honest.
-func rank(pairs []state.Pair, own func(string) bool) []*ranked {
-	list := make([]*ranked, 0, len(pairs))
-	for _, p := range pairs {
-		list = append(list, &ranked{p, own(p.Author), min(p.Fail, p.FailDKIM+p.FailSPF)})
+// sendersCommand is the command line that tells the same.
+func sendersCommand(name, kind string, days int) string {
+	command := "alignd sources --counts"
+	if kind != "" {
+		command += " --kind " + kind
 	}
-	slices.SortFunc(list, func(x, y *ranked) int {
-		if x.Own != y.Own {
-			if x.Own {
-				return -1
-			}
-			return 1
+	command += fmt.Sprintf(" --since %dd", days)
+	if name != "" {
+		command += " " + shellWord(name)
+	}
+	return command
+}
+
+func (a *asked) senderTable(found *state.Senders, days int) *table {
+	t := &table{Caption: fmt.Sprintf("Who sends as whom, in %d days; %d of %d pairs", days, len(found.List), found.All), Live: true, Empty: "Nobody, as far as is counted.",
+		Columns: columns("Author Domain", "Sent from", "#Messages", "By day", "#Pass", "#Fail", "#Fails, looks honest", "#Refused", "First", "Last")}
+	for _, p := range found.List {
+		author := linked(p.Author, "/senders", "domain", p.Author)
+		if p.Own {
+			author.Note = "own"
 		}
-		return cmp.Or(cmp.Compare(y.Honest, x.Honest), cmp.Compare(y.Fail, x.Fail), cmp.Compare(y.Messages, x.Messages),
-			cmp.Compare(x.Author, y.Author), cmp.Compare(x.Infrastructure, y.Infrastructure))
-	})
-	return list
+		source := linked(p.Infrastructure, "/sender", "domain", p.Author, "source", p.Infrastructure)
+		honest := number(p.Honest)
+		switch {
+		case p.New:
+			source.Note = "new"
+		case p.Kind == state.SenderSteady:
+			source.Note = "steady"
+		}
+		if p.HonestDays > 0 {
+			honest.Note = fmt.Sprintf("on %d days", p.HonestDays)
+		}
+		t.Rows = append(t.Rows, []cell{author, source, number(p.Messages), trendCell(p), shareOf(p.Pass, p.Messages), shareOf(p.Fail, p.Messages), honest,
+			number(p.Refused), plain(p.First.Format(time.DateOnly)), plain(p.Last.Format(time.DateOnly))})
+	}
+	return t
+}
+
+// trendCell is a line, and the numbers that it is drawn from, which CSV has.
+func trendCell(p *state.Sender) cell {
+	text := strings.Trim(fmt.Sprint(p.Trend), "[]")
+	l := chart.Line{Text: fmt.Sprintf("by day: %s; failing: %s", text, strings.Trim(fmt.Sprint(p.TrendFail), "[]")), All: p.Trend, Bad: p.TrendFail}
+	return cell{Text: text, Chart: l.SVG()}
 }
 
 func shareOf(n, of uint64) cell {
 	c := number(n)
 	if of > 0 && n > 0 {
-		c.Note = fmt.Sprintf("%d %%", (100*n+of/2)/of)
+		c.Note = percent(n, of)
 	}
 	return c
+}
+
+func percent(n, of uint64) string {
+	if of == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d %%", (100*n+of/2)/of)
 }
 
 // domainAsked is the parameter domain in its A-label form.
@@ -126,10 +142,6 @@ func (a *asked) domainAsked() (string, error) {
 	return name, nil
 }
 
-// mostSamples is how many messages of a pair are shown, and inMost among how many of its
-// Author Domain they are looked for; ours.
-const mostSamples, inMost = 20, 2000
-
 // sender is one pair: how it goes, samples, and the entry that would let it in.
 func (a *asked) sender() (*page, error) {
 	name, err := a.domainAsked()
@@ -140,22 +152,22 @@ func (a *asked) sender() (*page, error) {
 	if name == "" || source == "" {
 		return nil, wrong("Name a pair: domain and source.")
 	}
-	st, err := a.opt.Backend.State(a.ctx)
+	days := a.days(30)
+	book, err := a.book(a.ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer st.Close()
-	pairs, err := a.pairs.of(a.ctx, st, state.PairQuery{Author: name, Since: a.now.Truncate(24*time.Hour).AddDate(0, 0, -29)}, a.now)
-	if err != nil {
-		return nil, err
+	own := a.opt.Backend.Own(a.cfg)
+	total := &state.Sender{Author: name, Infrastructure: source, Own: own(name)}
+	if found := book.Senders(state.SenderQuery{Days: days, Author: name, Infrastructure: source, Own: own}); len(found.List) == 1 {
+		total = found.List[0]
 	}
-	var total state.Counts
-	for i := range pairs {
-		if pairs[i].Infrastructure == source {
-			total.Add(&pairs[i].Counts)
-		}
+	counted := book.Days(name, source, days)
+	bars := make([]bar, len(counted))
+	for i := range counted {
+		bars[i] = barOf(counted[i].Begin, &counted[i].Counts)
 	}
-	list, bars, part, err := a.samples(name, source)
+	list, part, err := a.samples(name, source, counted)
 	if err != nil {
 		return nil, err
 	}
@@ -164,17 +176,42 @@ func (a *asked) sender() (*page, error) {
 		series("none or error", 4, bars, func(b *bar) uint64 { return b.Messages - min(b.Messages, b.Pass+b.Fail) })}}
 	t := messageTable(list)
 	t.Caption, t.Empty = "Samples, newest first, failing ones before others", "No message of it is in the journal any more."
-	p := &page{Title: terminal.Line(name + " from " + source), Command: "alignd sources " + shellWord(name), Rows: t,
-		Data: map[string]any{"domain": name, "source": source, "counts": total, "days": bars, "samples": tokens(list)}}
+	p := &page{Title: terminal.Line(name + " from " + source), Command: sendersCommand(name, "", days), Rows: t,
+		Data: map[string]any{"pair": total, "days": bars, "samples": tokens(list)}}
 	p.Blocks = []block{
-		{Stats: []stat{{Name: "messages in 30 days", Value: fmt.Sprint(total.Messages)}, {Name: "pass DMARC", Value: fmt.Sprint(total.Pass), Class: "good"},
-			{Name: "fail", Value: fmt.Sprint(total.Fail), Class: "bad"}, {Name: "refused", Value: fmt.Sprint(total.Refused), Class: "bad"},
+		{Note: inShort(total), Stats: []stat{{Name: fmt.Sprintf("messages in %d days", days), Value: fmt.Sprint(total.Messages)},
+			{Name: "pass DMARC", Value: fmt.Sprint(total.Pass), Note: percent(total.Pass, total.Messages), Class: "good"},
+			{Name: "fail", Value: fmt.Sprint(total.Fail), Note: percent(total.Fail, total.Messages), Class: "bad"},
+			{Name: "fail, looks honest", Value: fmt.Sprint(total.Honest)}, {Name: "refused", Value: fmt.Sprint(total.Refused), Class: "bad"},
 			{Name: "first seen", Value: dayOrNone(total.First)}, {Name: "last seen", Value: dayOrNone(total.Last)}}},
-		{Heading: "Trend", Note: part, Chart: drawn.SVG(), Behind: countTable(bars)},
-		{Heading: "Samples", Table: t},
+		a.suggestionForm(name, source),
+		{Heading: "Trend", Chart: drawn.SVG(), Behind: countTable(bars), Form: &form{Action: "/sender", Submit: "Show", Fields: []field{
+			{Name: "domain", Value: name, Hidden: true}, {Name: "source", Value: source, Hidden: true},
+			{Name: "days", Label: "Days", Value: fmt.Sprint(days), Choices: []string{"1", "7", "30", "90"}}}}},
+		{Heading: "Samples", Note: part, Table: t, Links: []link{{"All senders of it", to("/senders", "domain", name)}, {"What it publishes", to("/domain", "name", name)}}},
 	}
-	p.Blocks = append(p.Blocks, a.suggestionForm(name, source))
 	return p, nil
+}
+
+// inShort says in a sentence what a pair is.
+func inShort(p *state.Sender) string {
+	whose, text := "Its Author Domain is one of own_domains.", "Nothing of it stands out."
+	if !p.Own {
+		whose = "Its Author Domain is not one of own_domains."
+	}
+	switch p.Kind {
+	case state.SenderSteady:
+		text = fmt.Sprintf("Failing mail of it looks honest on %d days: a signature of somebody or SPF passes.", p.HonestDays)
+	case state.SenderNew:
+		text = "It is new, and failing mail of it looks honest: a signature of somebody or SPF passes."
+	case state.SenderOnce:
+		text = "It sent less than five messages, none of which passed."
+	case state.SenderUsual:
+		if p.New {
+			text = "It is new."
+		}
+	}
+	return text + " " + whose
 }
 
 func dayOrNone(t time.Time) string {
@@ -182,84 +219,4 @@ func dayOrNone(t time.Time) string {
 		return "-"
 	}
 	return t.UTC().Format(time.DateOnly)
-}
-
-func tokens(list []*journal.Entry) []string {
-	all := []string{}
-	for _, e := range list {
-		all = append(all, cmp.Or(e.Record.Evidence.Token, e.Record.Evidence.QueueID))
-	}
-	return all
-}
-
-// samples are messages of a pair, failing ones first, and what it sent by day. part says
-// that not all of it was looked at.
-func (a *asked) samples(author, source string) (list []*journal.Entry, days []bar, part string, err error) {
-	r, err := a.opt.Backend.Reader(a.skipped)
-	if err != nil {
-		return nil, nil, "", err
-	}
-	defer r.Close()
-	first := a.now.Truncate(24*time.Hour).AddDate(0, 0, -29)
-	for d := first; !d.After(a.now); d = d.AddDate(0, 0, 1) {
-		days = append(days, bar{Begin: d})
-	}
-	var failing, others []*journal.Entry
-	seen := 0
-	err = r.Search(a.ctx, journal.Query{Domain: author, Since: first}, func(e *journal.Entry) error {
-		ev := &e.Record.Evidence
-		if seen++; seen > inMost {
-			part = fmt.Sprintf("Of the newest %d messages of the domain, which began %s.", inMost, ev.Time.UTC().Format(time.DateTime))
-			return journal.ErrEnough
-		}
-		if sources.Infrastructure(ev, a.opt.Backend.Organization) != source {
-			return nil
-		}
-		if i := int(ev.Time.Sub(first) / (24 * time.Hour)); i >= 0 && i < len(days) {
-			days[i].note(e)
-		}
-		to := &others
-		if failsDMARC(e) {
-			to = &failing
-		}
-		if len(*to) < mostSamples {
-			if !a.person.auditor() {
-				e = private(e)
-			}
-			*to = append(*to, e)
-		}
-		return nil
-	})
-	list = append(failing, others...)
-	return list[:min(len(list), mostSamples)], days, part, err
-}
-
-// note counts a message.
-func (b *bar) note(e *journal.Entry) {
-	b.Messages++
-	switch explain.DMARC(e.Record) {
-	case "pass":
-		b.Pass++
-	case "fail":
-		b.Fail++
-	}
-	switch e.Record.Verdict.Delivery {
-	case policy.DeliverTag:
-		b.Tagged++
-	case policy.DeliverHold:
-		b.Held++
-	case policy.DeliverDefer:
-		b.Deferred++
-	case policy.Refuse:
-		b.Refused++
-	}
-}
-
-func failsDMARC(e *journal.Entry) bool {
-	for i := range e.Record.Evidence.DMARC {
-		if e.Record.Evidence.DMARC[i].Result == "fail" {
-			return true
-		}
-	}
-	return false
 }

@@ -83,7 +83,7 @@ func (a *asked) today() (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	fresh, err := a.newSources(st)
+	fresh, err := a.newSources()
 	if err != nil {
 		return nil, err
 	}

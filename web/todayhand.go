@@ -118,33 +118,27 @@ func (a *asked) undecided() (names []string) {
 const newDays = 7
 
 // newSources are pairs of own domains that were first seen in the last days.
-func (a *asked) newSources(st *state.State) (block, error) {
+func (a *asked) newSources() (block, error) {
 	b := block{ID: "new", Heading: "New sources of own domains", Note: fmt.Sprintf("First seen in the last %d days.", newDays)}
 	b.Table = &table{Columns: columns("Author Domain", "Sent from", "#Messages", "#Pass", "#Fail", "First seen"), Empty: "None."}
-	since := a.now.Truncate(24*time.Hour).AddDate(0, 0, -newDays)
-	pairs, err := a.pairs.of(a.ctx, st, state.PairQuery{Since: since}, a.now)
+	book, err := a.book(a.ctx)
 	if err != nil {
 		return b, err
 	}
-	known, own := map[string]map[string]bool{}, a.opt.Backend.Own(a.cfg)
-	for _, p := range pairs {
-		if !own(p.Author) || len(b.Table.Rows) >= 12 {
-			continue
-		}
-		if known[p.Author] == nil {
-			before, err := a.pairs.of(a.ctx, st, state.PairQuery{Author: p.Author, Until: since}, a.now)
-			if err != nil {
-				return b, err
-			}
-			known[p.Author] = map[string]bool{}
-			for _, q := range before {
-				known[p.Author][q.Infrastructure] = true
-			}
-		}
-		if !known[p.Author][p.Infrastructure] {
+	single := 0
+	for _, p := range book.Senders(state.SenderQuery{Days: newDays, Own: a.opt.Backend.Own(a.cfg), OwnOnly: true}).List {
+		switch {
+		case !p.New:
+		case p.Kind == state.SenderOnce:
+			single++
+		case len(b.Table.Rows) < 12:
 			b.Table.Rows = append(b.Table.Rows, []cell{linked(p.Author, "/senders", "domain", p.Author), linked(p.Infrastructure, "/sender", "domain", p.Author, "source", p.Infrastructure),
 				number(p.Messages), number(p.Pass), number(p.Fail), plain(p.First.UTC().Format(time.DateTime))})
 		}
+	}
+	if single > 0 {
+		b.Note += fmt.Sprintf(" Besides, %d sent a few messages each, none of which passed.", single)
+		b.Links = []link{{"Those that sent a few messages", to("/senders", "days", "7", "kind", string(state.SenderOnce))}}
 	}
 	return b, nil
 }

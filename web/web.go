@@ -164,6 +164,7 @@ func (s *Server) Handler() http.Handler { return s.checked(s.mux) }
 
 // HTTP is a server of the pages with bounds on what a client may send and take.
 func (s *Server) HTTP() *http.Server {
+	s.warm()
 	return &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 20 * time.Second,
 		WriteTimeout: s.opt.Timeout + 60*time.Second, IdleTimeout: 60 * time.Second, MaxHeaderBytes: 16 << 10,

@@ -31,6 +31,8 @@ type sourcesFlags struct {
 	limit         int
 	json          bool
 	unproven      bool
+	counts        bool
+	kind          string
 }
 
 func sourcesCommand() *cobra.Command {
@@ -53,6 +55,10 @@ whom you know: the domain of a vendor's signature, of a sealer, a gateway, or a 
 Below stands who sends as our domains elsewhere, by the reports that "alignd report import"
 stored, and how much of that network's mail came here.
 
+With --counts it tells at once what the hourly counts know, as the pages do: who sends as
+whom by day, without who signed and without suggestions. What matters is first: sources that
+fail for own domains, look honest and are steady or new.
+
 Times are RFC 3339 or a span back from now: 14d, 6h, 90m.
 
 Exit status 0: the journal was read, whatever was found; 1: it could not be; 2: wrong
@@ -72,6 +78,8 @@ usage.`,
 	flags.StringArrayVar(&f.trust, "trust", nil, "a signer, sealer, gateway or List-Id that you know to be honest, for suggestions; repeatable")
 	flags.IntVar(&f.limit, "limit", 50, "sources at most; 0 is all")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
+	flags.BoolVar(&f.counts, "counts", false, "tell by the hourly counts of 90 days, at once, without signers and suggestions; days are whole")
+	flags.StringVar(&f.kind, "kind", "", "with --counts: only those that are steady, new or once")
 	flags.BoolVar(&f.unproven, "unproven", false, "count reports of others too of which nobody can tell who sent them")
 	return c
 }
@@ -84,6 +92,9 @@ func (f *sourcesFlags) run(c *cobra.Command, args []string, now time.Time) error
 	cfg, err := readConfig(config.Input{File: f.config})
 	if err != nil {
 		return err
+	}
+	if f.counts {
+		return f.counted(c, cfg, opt)
 	}
 	opt.Before = f.seenBefore(c, cfg, opt)
 	in := &sourcesInput{out: c.ErrOrStderr(), bar: newProgress(c.ErrOrStderr(), now)}
@@ -127,6 +138,9 @@ func (f *sourcesFlags) options(args []string, now time.Time) (opt sources.Option
 		if opt.Domain, err = domain.Normalize(args[0]); err != nil {
 			return opt, fmt.Errorf("domain %q: %w", args[0], err)
 		}
+	}
+	if kinds := []string{"", "steady", "new", "once"}; !slices.Contains(kinds, f.kind) || f.kind != "" && !f.counts {
+		return opt, fmt.Errorf("--kind %q: it goes with --counts and is steady, new or once", f.kind)
 	}
 	for _, name := range f.trust {
 		d, err := domain.Normalize(name)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"strings"
 	"testing"
@@ -140,11 +143,39 @@ func TestThePagesOverBothStores(t *testing.T) {
 			if status, _ := fetch(t, server.URL+"/message?id=nothing"); status != http.StatusNotFound {
 				t.Errorf("a message that is not there: %d", status)
 			}
+			same := false
+			for range 2 { // midnight may pass once
+				same = same || sameSenders(t, server.URL, file)
+			}
+			if !same {
+				t.Error("alignd sources --counts does not say what Senders says")
+			}
 			if status, _ := fetch(t, server.URL+"/messages?since=yesterday"); status != http.StatusBadRequest {
 				t.Errorf("a time that is none: %d", status)
 			}
 		})
 	}
+}
+
+// sameSenders reports whether the page and the command that it names tell the same.
+func sameSenders(t *testing.T, at, file string) bool {
+	t.Helper()
+	var page, command map[string]any
+	_, text := fetch(t, at+"/senders.json?days=7")
+	if err := json.Unmarshal([]byte(text), &page); err != nil {
+		t.Fatal(err)
+	}
+	var out, errs bytes.Buffer
+	if exit := run([]string{"sources", "--counts", "--since", "7d", "--json", "--limit", "0", "--config", file}, strings.NewReader(""), &out, &errs); exit != 0 {
+		t.Fatalf("exit %d: %s", exit, errs.String())
+	}
+	if err := json.Unmarshal(out.Bytes(), &command); err != nil {
+		t.Fatal(err)
+	}
+	if list, _ := command["pairs"].([]any); len(list) < 20 {
+		t.Fatalf("%d pairs: %.300s", len(list), out.String())
+	}
+	return reflect.DeepEqual(page, command)
 }
 
 // cutReport cuts a report that is counted, and gives its id.
