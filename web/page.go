@@ -245,6 +245,19 @@ func printableLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
+// cells are the texts of a table, by the names of its columns.
+func (t *table) cells() []map[string]string {
+	all := []map[string]string{}
+	for _, row := range t.Rows {
+		texts := map[string]string{}
+		for i := range row {
+			texts[strings.ToLower(t.Columns[i].Name)] = row[i].Text
+		}
+		all = append(all, texts)
+	}
+	return all
+}
+
 // First names a table without caption.
 func (t *table) First() string {
 	names := make([]string, 0, 3)

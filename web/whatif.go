@@ -60,10 +60,12 @@ func (a *asked) editor(text string, problems *table) *page {
 	p := &page{Title: "What if", Command: "alignd replay --config NEW.yaml --since 7d", Blocks: []block{{
 		Note: "Change the configuration, and judge past messages again by it. Nothing is written: download the file, put it in place, alignd config check, alignd reload. Secrets are left out; file: may name only files that the running configuration names.",
 	}}}
+	p.Rows = problemTable(nil)
 	if problems != nil {
 		p.Blocks = append(p.Blocks, block{Heading: "Faults", Table: problems})
 		p.Rows = problems
 	}
+	p.Data = map[string]any{"config": text, "faults": p.Rows.cells()}
 	p.Blocks = append(p.Blocks, block{Form: &form{Action: "/whatif/try", Submit: "Judge again", Post: true, Token: a.formToken,
 		Buttons: []link{{"Check", "check"}, {"Download", "download"}},
 		Fields: []field{{Name: "text", Label: "Configuration (alignd.yaml)", Value: text, Text: true},
@@ -147,6 +149,9 @@ func (d download) Error() string { return "a file" }
 func problemTable(err error) *table {
 	t := &table{Columns: columns("#Line", "#Column", "Fault")}
 	var list config.Problems
+	if err == nil {
+		return t
+	}
 	if !errors.As(err, &list) {
 		t.Rows = [][]cell{{{}, {}, plain(err.Error())}}
 		return t
