@@ -2,13 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/sha256"
-	"encoding/base64"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,40 +21,86 @@ import (
 	"alignd/resolver"
 	"alignd/verify"
 	"alignd/verify/dmarc"
-	"alignd/web"
 )
 
 // engine judges the mail of the world.
 type engine struct {
 	world      *world
-	zone       *resolver.Zone
+	dns        published
 	begin, end time.Time
 	n          int
-	settings   [2]*judge.Settings
+	settings   [2]*judge.Settings // before and after the reload
+	volume     []float64          // how much mail came until the end of each hour
 }
 
-func addUser(path, name string) error { return web.SetPassword(path, name, password) }
+// reloadDay is the day of the world on which the second configuration came.
+const reloadDay = days - 3
+
+func newEngine(configs [2]*config.Config, n int, end time.Time) (*engine, error) {
+	w := newWorld()
+	dns, err := publish(w)
+	if err != nil {
+		return nil, err
+	}
+	e := &engine{world: w, dns: dns, begin: end.AddDate(0, 0, -days), end: end, n: n}
+	for i, cfg := range configs {
+		e.settings[i] = settings(cfg, "mx.example.net")
+	}
+	var sum float64
+	for h := range days * 24 {
+		sum += e.busy(h)
+		e.volume = append(e.volume, sum)
+	}
+	return e, nil
+}
 
 // settings judge as the daemon would by cfg, where it has the defaults of verification.
-func settings(cfg *config.Config) *judge.Settings {
+func settings(cfg *config.Config, host string) *judge.Settings {
 	opt := verify.Options{DMARC: dmarc.Options{Discovery: evidence.TreeWalk, PSLGuard: true}, Needs: cfg.Needs(), MaxFromDomains: cfg.From.MaxDomains,
 		Budget: resolver.BudgetOptions{MaxQueries: cfg.DNS.MaxQueries}}
-	return &judge.Settings{Rules: cfg.Rules, Verify: opt, AuthservID: "mx.example.net", Strip: judge.Strip(cfg.Strip), TagName: cfg.Tag.Name, SamplingSecret: []byte("demo"),
+	return &judge.Settings{Rules: cfg.Rules, Verify: opt, AuthservID: host, Strip: judge.Strip(cfg.Strip), TagName: cfg.Tag.Name, SamplingSecret: []byte("demo"),
 		Basis: record.Basis{Program: "alignd demo", Config: cfg.Hash(), Options: record.Options{Discovery: evidence.TreeWalk, PSLGuard: true,
 			MaxSignatures: cfg.DKIM.MaxSignatures, MaxFromDomains: cfg.From.MaxDomains, MinLengthPercent: cfg.DKIM.MinLengthPercent, ClockSkew: cfg.DKIM.ClockSkew.Duration,
 			SPFTimeout: cfg.SPF.Timeout.Duration, SPFVoids: cfg.SPF.MaxVoidLookups, MaxQueries: cfg.DNS.MaxQueries, Timeout: cfg.Limits.MessageTimeout.Duration, LeadingSpace: true, Needs: cfg.Needs()}}}
 }
 
-// at is when message i comes: at night a third of what comes at noon.
-func (e *engine) at(i int) time.Time {
-	t := e.begin.Add(time.Duration(float64(e.end.Sub(e.begin)) * float64(i) / float64(e.n)))
-	const day = 24 * time.Hour
-	part := float64(t.Sub(t.Truncate(day))) / float64(day)
-	moved := part + 0.5/(2*math.Pi)*math.Sin(2*math.Pi*part)
-	if t = t.Truncate(day).Add(time.Duration(moved * float64(day))); t.After(e.end) {
-		return e.end.Add(-time.Duration(e.n-i) * time.Millisecond)
+// busy is how much mail comes in an hour: less at night and at weekends, more while
+// somebody forges.
+func (e *engine) busy(hour int) float64 {
+	t := e.begin.Add(time.Duration(hour) * time.Hour)
+	much := 1 - 0.5*math.Cos(2*math.Pi*(float64(t.Hour())-1)/24)
+	if d := t.Weekday(); d == time.Saturday || d == time.Sunday {
+		much *= 0.5
 	}
-	return t
+	if c := e.world.active(hour); c != nil {
+		much += c.more
+	}
+	return much
+}
+
+// at is when message i comes, and in which hour of the world's.
+func (e *engine) at(i int) (time.Time, int) {
+	want := e.volume[len(e.volume)-1] * (float64(i) + 0.5) / float64(e.n)
+	hour, _ := slices.BinarySearch(e.volume, want)
+	hour = min(hour, len(e.volume)-1)
+	before := 0.0
+	if hour > 0 {
+		before = e.volume[hour-1]
+	}
+	part := (want - before) / (e.volume[hour] - before)
+	return e.begin.Add(time.Duration(hour)*time.Hour + time.Duration(part*float64(time.Hour))), hour
+}
+
+// fails: DNS of somebody does, on a day in the past and now.
+func fails(hour int) bool {
+	return hour >= days*24-4 || hour >= 12*24+9 && hour < 12*24+14
+}
+
+func (e *engine) zone(hour int) *resolver.Zone {
+	if fails(hour) {
+		return e.dns.failing
+	}
+	return e.dns.usual
 }
 
 func (e *engine) batch(from, to int) (list []journal.Raw) {
@@ -67,26 +111,34 @@ func (e *engine) batch(from, to int) (list []journal.Raw) {
 	return list
 }
 
-// message is written, sent on its way and judged.
+// message is number i.
 func (e *engine) message(i int) *record.Record {
 	r := rand.New(rand.NewPCG(7, uint64(i)))
-	now := e.at(i)
-	day := int(now.Sub(e.begin).Hours() / 24)
+	now, hour := e.at(i)
 	s := e.settings[0]
-	if day >= days-3 {
+	if hour >= reloadDay*24 {
 		s = e.settings[1]
 	}
-	m := &mail{rand: r, to: fmt.Sprintf("user%02d@example.net", r.IntN(40))}
-	e.world.pick(r, day).make(e.world, m)
+	m := &mail{rand: r, to: fmt.Sprintf("team%02d@example.net", r.IntN(40))}
+	if c := e.world.active(hour); c != nil && r.Float64() < c.more/e.busy(hour) {
+		e.world.forged(m, c.as, c.how, c.from, c.subject)
+	} else {
+		e.world.pick(r, hour/24).make(e.world, m)
+	}
+	return e.judge(s, e.zone(hour), m, i, now)
+}
+
+// judge writes a message, sends it on its way and judges it.
+func (e *engine) judge(s *judge.Settings, zone *resolver.Zone, m *mail, i int, now time.Time) *record.Record {
 	opt := s.Verify
 	opt.Now = func() time.Time { return now }
 	ctx := context.Background()
-	v := verify.Begin(ctx, e.zone, &opt, verify.Envelope{MTA: "mx.example.net", Token: token(r), MailFrom: m.from,
-		Client: evidence.Client{Peer: netip.MustParseAddr(m.client), PeerName: m.host, HELO: m.host, Port: uint16(20000 + r.IntN(40000))}})
+	v := verify.Begin(ctx, zone, &opt, verify.Envelope{MTA: s.AuthservID, Token: token(m.rand), MailFrom: m.from,
+		Client: evidence.Client{Peer: netip.MustParseAddr(m.client), PeerName: m.host, HELO: m.helo, Port: uint16(20000 + m.rand.IntN(40000))}})
 	defer v.Release()
 	v.Recipient(m.to)
 	v.QueueID(fmt.Sprintf("4D%08X", i))
-	fields, body := m.written(i, now)
+	fields, body := e.world.written(m, i, now)
 	for k := range fields.Len() {
 		f := fields.At(k)
 		v.Header(f.Name(), f.Value())
@@ -97,46 +149,44 @@ func (e *engine) message(i int) *record.Record {
 	j := s.Judge(ev, v, s.MarksOf(ev.MTA, v.Fields()), nil)
 	return &record.Record{Evidence: *j.Evidence, Verdict: j.Verdict, Basis: s.Basis, Outcome: record.Outcome{
 		End: record.EndAnswered, Reply: j.Verdict.Reply, Delivered: j.Verdict.Delivery != policy.Refuse && j.Verdict.Delivery != policy.DeliverDefer,
-		AuthservID: "mx.example.net", Deleted: j.Deleted(), Receiving: time.Duration(r.IntN(900)) * time.Millisecond, Checking: time.Duration(1+r.IntN(60)) * time.Millisecond}}
+		AuthservID: s.AuthservID, Deleted: j.Deleted(), Receiving: time.Duration(m.rand.IntN(900)) * time.Millisecond, Checking: time.Duration(1+m.rand.IntN(60)) * time.Millisecond}}
 }
 
 // written is the message as it arrives.
-func (m *mail) written(i int, now time.Time) (*header.Fields, []byte) {
-	head := []string{"From: <" + m.author + ">", "To: <" + m.to + ">", "Subject: " + m.subject, "Date: " + now.Add(-3*time.Second).Format(time.RFC1123Z),
-		fmt.Sprintf("Message-ID: <%d.%x@%s>", i, m.rand.Uint32(), m.host)}
+func (w *world) written(m *mail, i int, now time.Time) (*header.Fields, []byte) {
+	sent := now.Add(-3 * time.Second)
+	head := []string{"From: <" + m.author + ">", "To: <" + m.to + ">", "Subject: " + m.subject, "Date: " + sent.Format(time.RFC1123Z),
+		fmt.Sprintf("Message-ID: <%d.%x@%s>", i, m.rand.Uint32(), domainOf(m.author))}
 	body := fmt.Sprintf("Hello,\r\n\r\nthis is message %d.\r\n", i)
-	var signatures []string
+	var lines []string
 	for _, s := range m.signers {
-		signatures = append(signatures, s.sign(head, body, now.Add(-3*time.Second)))
+		lines = append(lines, s.sign(head, body, sent))
 	}
-	if m.broken {
-		body += "\r\n-- \r\nTo leave the list, write to talk-leave@lists.example\r\n"
+	if m.copied {
+		body = "Hello,\r\n\r\nplease log in here.\r\n"
+	}
+	if m.changed {
+		name, _, _ := strings.Cut(m.list, ".")
+		head[2] = "Subject: [" + name + "] " + m.subject
+		body += "\r\n_____\r\nTo leave the list, write to " + name + "-leave@" + domainOf(m.from) + "\r\n"
+	}
+	if m.sealer != nil {
+		author := domainOf(m.author)
+		found := fmt.Sprintf("dmarc=pass header.from=%s; spf=pass smtp.mailfrom=%s", author, author)
+		if len(m.signers) > 0 {
+			found += fmt.Sprintf("; dkim=pass header.d=%s header.s=%s", author, selector)
+		}
+		lines = append(m.sealer.seal(found, head, body, now.Add(-time.Second)), lines...)
 	}
 	fields := new(header.Fields)
 	if m.list != "" {
 		fields.Add([]byte("List-Id"), []byte(" <"+m.list+">"))
 	}
-	for _, line := range append(signatures, head...) {
+	for _, line := range append(lines, head...) {
 		name, value, _ := strings.Cut(line, ":")
 		fields.Add([]byte(name), []byte(value))
 	}
 	return fields, []byte(body)
-}
-
-// sign is a DKIM signature of its time (RFC 6376, RFC 8463). The fields and the body that
-// the demo writes are in the relaxed form already, but for case and the blank behind names.
-func (s *sender) sign(head []string, body string, at time.Time) string {
-	sum := sha256.Sum256([]byte(body))
-	value := fmt.Sprintf("v=1; a=ed25519-sha256; c=relaxed/relaxed; d=%s; s=s2026; t=%d; h=from:to:subject:date:message-id; bh=%s; b=",
-		s.domain, at.Unix(), base64.StdEncoding.EncodeToString(sum[:]))
-	var signed strings.Builder
-	for _, line := range head {
-		name, v, _ := strings.Cut(line, ": ")
-		signed.WriteString(strings.ToLower(name) + ":" + v + "\r\n")
-	}
-	signed.WriteString("dkim-signature:" + value)
-	hash := sha256.Sum256([]byte(signed.String()))
-	return "DKIM-Signature: " + value + base64.StdEncoding.EncodeToString(ed25519.Sign(s.key, hash[:]))
 }
 
 // token is sixteen characters, as alignd names a message with.

@@ -1,11 +1,12 @@
 // Command demopages plants a world of 30 days in a journal and shows it in the pages:
-// honest senders, vendors, lists, forwarders, forgers, and an entry that is a mistake.
-// Each message is written, signed and judged by the engine, by its own DNS and at its own
-// time; nothing of a record is made up.
+// honest senders, vendors, lists, forwarders, forgers, reports of ours and of others, DNS
+// that fails at times, and an entry that is a mistake. Each message is written, signed and
+// judged by the engine, by its own DNS and at its own time; nothing of a record is made up.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -13,7 +14,6 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"syscall"
 	"time"
 
@@ -23,180 +23,195 @@ import (
 	"alignd/journal/sqlite"
 	"alignd/journal/state"
 	"alignd/report/send"
-	"alignd/resolver"
+	"alignd/web"
 )
 
-const days = 30
+const (
+	days     = 30
+	password = "look at mail"
+	// lasts is for how long a world is shown again before another one is planted, so
+	// that Today has mail.
+	lasts = 12 * time.Hour
+)
 
-// before and after are the configurations of the world; the second came with a reload
-// three days ago, and has a mistake in it.
-const before = `# The site that the demo shows. Nothing in it is sent anywhere.
-mode: enforce
-iprev: true
-journal: {store: sqlite, path: %s}
-reports: {from: dmarc@example.net}
-web: {listen: "inet:%s", users_file: %s, auditors: [demo]}
-
-own_domains:
-  - {id: ours, domains: [example.net], action: tag}
-
-exceptions:
-  - id: talk-list
-    action: accept
-    scope: {list_ids: [talk.lists.example], author_domains: [northmill.example, openclinic.example]}
-    proof: {clients: [198.18.9.25]}
-    expires: %s
-    owner: it
-    reason: the list changes the subject
-  - id: old-fax-gateway
-    action: accept
-    proof: {clients: [198.18.77.1]}
-    never_expires: true
-    owner: it
-    reason: scanned faxes
-  - id: old-fax-second
-    action: accept
-    proof: {clients: [198.18.77.1]}
-    scope: {author_domains: [fax.example]}
-    never_expires: true
-    owner: it
-`
-
-const after = `  - id: no-promo
-    kind: block
-    action: reject
-    scope: {author_domains: [partner.example]}
-    owner: sales
-    never_expires: true
-    reason: "too many newsletters; meant promo.partner.example"
-`
+// demo is what was asked for.
+type demo struct {
+	dir     string // absolute
+	n       int
+	program string
+	at      places
+	plant   bool
+}
 
 func main() {
-	dir := flag.String("dir", "build/demo-pages", "folder of the journal")
-	n := flag.Int("n", 200_000, "messages")
-	program := flag.String("alignd", "build/alignd", "the program")
-	listen := flag.String("listen", "127.0.0.1:8891", "where the pages are")
-	plant := flag.Bool("plant", false, "plant the world and serve nothing")
+	d := &demo{}
+	flag.StringVar(&d.dir, "dir", "build/demo-pages", "folder of the world")
+	flag.IntVar(&d.n, "n", 200_000, "messages")
+	flag.StringVar(&d.program, "alignd", "build/alignd", "the program")
+	flag.StringVar(&d.at.web, "listen", "127.0.0.1:8895", "where the pages are")
+	flag.StringVar(&d.at.dns, "dns", "127.0.0.1:8896", "where the DNS of the world is")
+	flag.StringVar(&d.at.metrics, "metrics", "127.0.0.1:8897", "where the daemon tells how it is")
+	flag.StringVar(&d.at.milter, "milter", "127.0.0.1:8898", "where the daemon would take mail")
+	flag.BoolVar(&d.plant, "plant", false, "plant the world and show nothing")
 	flag.Parse()
-	if err := run(*dir, *n, *program, *listen, *plant); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := d.run(ctx); err != nil && ctx.Err() == nil {
 		fmt.Fprintln(os.Stderr, "demopages:", err)
 		os.Exit(1)
 	}
 }
 
-func run(dir string, n int, program, listen string, plant bool) error {
-	dir, err := filepath.Abs(dir)
-	if err != nil {
+func (d *demo) run(ctx context.Context) (err error) {
+	if d.dir, err = filepath.Abs(d.dir); err != nil {
 		return err
 	}
-	file := filepath.Join(dir, "alignd.yaml")
-	if _, err := os.Stat(file); err != nil {
-		if err := settle(dir, file, listen, n); err != nil {
+	if d.program, err = filepath.Abs(d.program); err != nil {
+		return err
+	}
+	s := &stage{demo: d}
+	if err := s.open(); err != nil {
+		return err
+	}
+	defer s.close()
+	if !d.fresh() {
+		if err := d.settle(ctx); err != nil {
 			return err
 		}
 	}
-	if plant {
+	if d.plant {
 		return nil
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer stop()
-	fmt.Printf("Log in as demo (who sees addresses) or viewer, password: %s\n", password)
-	c := exec.CommandContext(ctx, program, "web", "--config", file, "--listen", "inet:"+listen)
-	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) }
-	c.Stdout, c.Stderr = os.Stdout, os.Stderr
-	err = c.Run()
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
+	return s.show(ctx)
 }
 
-const password = "look at mail"
+func (d *demo) file() string { return filepath.Join(d.dir, "alignd.yaml") }
 
-// settle plants the world, and writes its configuration last: what is half done is done
-// anew.
-func settle(dir, file, listen string, n int) error {
-	for _, part := range []string{"journal", "state.db", "state.db-wal", "state.db-shm", "users"} {
-		if err := os.RemoveAll(filepath.Join(dir, part)); err != nil {
+// fresh: the world is there, is as large as asked for, and not too old.
+func (d *demo) fresh() bool {
+	info, err := os.Stat(d.file())
+	said, _ := os.ReadFile(filepath.Join(d.dir, "world"))
+	return err == nil && time.Since(info.ModTime()) < lasts && string(said) == d.name()
+}
+
+// name tells a world from others.
+func (d *demo) name() string { return fmt.Sprintf("%d messages, %v\n", d.n, d.at) }
+
+// alignd is a command of the program that reads the world. It runs in the folder above, so
+// that the configuration has a short name.
+func (d *demo) alignd(args ...string) *exec.Cmd {
+	c := exec.Command(d.program, args...)
+	c.Args = append(c.Args, "--config", filepath.Join(filepath.Base(d.dir), "alignd.yaml"))
+	c.Dir = filepath.Dir(d.dir)
+	return c
+}
+
+// settle plants the world, and says last what it is: what is half done is done anew.
+func (d *demo) settle(ctx context.Context) error {
+	for _, part := range []string{"world", "alignd.yaml", "journal", "spool", "reports", "state.db", "state.db-wal", "state.db-shm", "users"} {
+		if err := os.RemoveAll(filepath.Join(d.dir, part)); err != nil {
 			return err
 		}
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(d.dir, 0o755); err != nil {
 		return err
 	}
-	users := filepath.Join(dir, "users")
 	for _, name := range []string{"demo", "viewer"} {
-		if err := addUser(users, name); err != nil {
+		if err := web.SetPassword(filepath.Join(d.dir, "users"), name, password); err != nil {
 			return err
 		}
 	}
-	end := time.Now().UTC()
-	old := fmt.Sprintf(before, dir, listen, users, end.AddDate(0, 0, 9).Format(time.DateOnly))
+	begin := time.Now()
+	end := begin.UTC()
+	both := texts(d.dir, d.at, end)
 	var configs [2]*config.Config
-	for i, text := range []string{old, old + after} {
-		cfg, err := config.Parse([]byte(text), file, end)
+	for i, text := range both {
+		// The first one is read as of its time, when what it names had not expired.
+		cfg, err := config.Parse([]byte(text), filepath.Join(filepath.Base(d.dir), "alignd.yaml"), end.AddDate(0, 0, -days))
 		if err != nil {
 			return err
 		}
 		configs[i] = cfg
 	}
-	begin := time.Now()
-	if err := plantWorld(dir, configs, n, end); err != nil {
+	e, err := newEngine(configs, d.n, end)
+	if err != nil {
 		return err
 	}
-	fmt.Printf("planted %d messages of %d days in %v\n", n, days, time.Since(begin).Round(time.Second))
-	return os.WriteFile(file, []byte(old+after), 0o644)
+	fmt.Printf("planting %d messages of %d days\n", d.n, days)
+	if err := d.plantWorld(ctx, e, configs); err != nil {
+		return err
+	}
+	if err := os.WriteFile(d.file(), []byte(both[1]), 0o644); err != nil {
+		return err
+	}
+	if err := e.importReports(d.dir, d.alignd); err != nil {
+		return err
+	}
+	fmt.Printf("planted in %v\n", time.Since(begin).Round(time.Second))
+	return os.WriteFile(filepath.Join(d.dir, "world"), []byte(d.name()), 0o644)
 }
 
-func plantWorld(dir string, configs [2]*config.Config, n int, end time.Time) error {
-	ctx := context.Background()
-	w := newWorld()
-	zone, err := resolver.ParseZone(strings.NewReader(w.zone()), "world")
+func (d *demo) plantWorld(ctx context.Context, e *engine, configs [2]*config.Config) error {
+	store, err := sqlite.Open(sqlite.Options{Dir: filepath.Join(d.dir, "journal"), Keep: 1000 * 24 * time.Hour, MaxSize: 1 << 50, Hurry: true})
 	if err != nil {
 		return err
 	}
-	e := &engine{world: w, zone: zone, begin: end.AddDate(0, 0, -days), end: end, n: n}
-	for i, cfg := range configs {
-		e.settings[i] = settings(cfg)
-	}
-	store, err := sqlite.Open(sqlite.Options{Dir: filepath.Join(dir, "journal"), Keep: 1000 * 24 * time.Hour, MaxSize: 1 << 50, Hurry: true})
-	if err != nil {
-		return err
-	}
-	counting := send.Counting{Addresses: []string{"dmarc@example.net"}, Due: func(d string) bool { return d == "example.net" }}
-	counts, err := state.OpenFile(ctx, filepath.Join(dir, "state.db"), state.Options{Tally: counting.Tally})
-	if err != nil {
-		return err
-	}
-	for i, cfg := range configs {
-		hash := cfg.Hash()
-		if err := counts.KeepConfig(ctx, hash, cfg.Text(), e.begin.AddDate(0, 0, 27*i)); err != nil {
-			return err
+	defer store.Close()
+	err = d.withCounts(ctx, func(counts *state.State) error {
+		for i, cfg := range configs {
+			if err := counts.KeepConfig(ctx, cfg.Hash(), cfg.Text(), e.begin.AddDate(0, 0, reloadDay*i)); err != nil {
+				return err
+			}
 		}
+		return e.fill(ctx, store, counts)
+	})
+	if err != nil {
+		return err
 	}
+	fmt.Println("sending reports")
+	return d.withCounts(ctx, func(counts *state.State) error { return e.sendReports(ctx, counts) })
+}
+
+// withCounts opens the state; what it was told is in it once it is closed.
+func (d *demo) withCounts(ctx context.Context, use func(*state.State) error) error {
+	counting := send.Counting{Addresses: []string{"dmarc@example.net", "dmarc-bounces@example.net"}, Delimiters: "+", Due: own}
+	counts, err := state.OpenFile(ctx, filepath.Join(d.dir, "state.db"), state.Options{Tally: counting.Tally})
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(counts), counts.Close())
+}
+
+func own(domain string) bool { return domain == "example.net" || domain == "brand.example" }
+
+// fill judges all messages and keeps them in their order.
+func (e *engine) fill(ctx context.Context, stores ...journal.Store) error {
 	const perBatch = 500
 	waiting := make(chan chan []journal.Raw, runtime.GOMAXPROCS(0))
 	go func() {
 		defer close(waiting)
-		for at := 0; at < n; at += perBatch {
+		for at := 0; at < e.n && ctx.Err() == nil; at += perBatch {
 			done := make(chan []journal.Raw, 1)
 			waiting <- done
-			go func() { done <- e.batch(at, min(n, at+perBatch)) }()
+			go func() { done <- e.batch(at, min(e.n, at+perBatch)) }()
 		}
 	}()
+	var err error
+	told := 0
 	for done := range waiting {
 		batch := <-done
-		for _, s := range []journal.Store{store, counts} {
-			if err := s.Take(ctx, spool.ID{1}, batch); err != nil {
-				return err
+		for _, s := range stores {
+			if err == nil {
+				err = s.Take(ctx, spool.ID{1}, batch)
 			}
 		}
-		if at := int(batch[len(batch)-1].Number); at%(n/20/perBatch*perBatch+perBatch) == 0 {
-			fmt.Printf("%3d %%\n", 100*at/n)
+		if at := int(batch[len(batch)-1].Number); at*10/e.n > told && err == nil {
+			told = at * 10 / e.n
+			fmt.Printf("%3d %%\n", told*10)
 		}
 	}
-	if err := counts.Close(); err != nil {
-		return err
+	if err == nil {
+		err = ctx.Err()
 	}
-	return store.Close()
+	return err
 }

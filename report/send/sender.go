@@ -74,8 +74,11 @@ func New(st *state.State, s Settings) *Sender {
 	if s.Log == nil {
 		s.Log = slog.New(slog.DiscardHandler)
 	}
+	if s.Now == nil {
+		s.Now = time.Now
+	}
 	_, host, _ := strings.Cut(s.From, "@")
-	return &Sender{Settings: s, state: st, now: time.Now, submitter: host, watch: watch{dns: map[[32]byte]bool{}}, patience: newPatience()}
+	return &Sender{Settings: s, state: st, now: s.Now, submitter: host, watch: watch{dns: map[[32]byte]bool{}}, patience: newPatience()}
 }
 
 // Run cuts and sends until ctx is over.

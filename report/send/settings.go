@@ -44,6 +44,8 @@ type Settings struct {
 	Holder string
 	// Hello is the name of this host.
 	Hello string
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
 	// Failures are failure reports; zero for none.
 	Failures Failures
 }
