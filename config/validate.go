@@ -97,6 +97,8 @@ func (k *checker) shadow() {
 		switch {
 		case slices.Index(c.CompareWith, id) < i:
 			k.fault(item("compare_with", i), "compare_with: %s stands there twice", id)
+		case id == "hostname": // a word of opendkim.conf and opendmarc.conf
+			k.fault(item("compare_with", i), "compare_with: write the name that the other filter writes in place of HOSTNAME, as its Authentication-Results have it")
 		case id == c.AuthservID:
 			_, parent, _ := strings.Cut("."+id, ".")
 			if _, below, ok := strings.Cut(id, "."); ok {

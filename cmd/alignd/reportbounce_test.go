@@ -84,6 +84,17 @@ func TestNotificationsOfTheMilterAreTaken(t *testing.T) {
 	if got := suppressedNow(t, file); got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
+	for _, row := range []struct {
+		address string
+		status  int
+	}{{"nobody@example.com", 1}, {"reports@example.com", 0}, {"reports@example.com", 1}} {
+		if got := alignd(t, "", "report", "release", "--config", file, row.address); got.status != row.status {
+			t.Errorf("release %s: %d %s", row.address, got.status, got.stderr)
+		}
+	}
+	if got := suppressedNow(t, file); got != "bounced" {
+		t.Errorf("released: %q", got)
+	}
 }
 
 // Each mail of a Maildir is read once, and moved when what it says is stored. Links and

@@ -22,10 +22,10 @@ func reportCommand() *cobra.Command {
 		Short: "Read the DMARC reports of others, and send our own",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: report show, import, preview, status, mail, send, bounce or dns")
+			return errors.New("say what to do: report show, import, preview, status, mail, send, bounce, release or dns")
 		},
 	}
-	c.AddCommand(reportShowCommand(), reportImportCommand(), reportPreviewCommand(), reportStatusCommand(), reportMailCommand(), reportSendCommand(), reportBounceCommand(), reportDNSCommand())
+	c.AddCommand(reportShowCommand(), reportImportCommand(), reportPreviewCommand(), reportStatusCommand(), reportMailCommand(), reportSendCommand(), reportBounceCommand(), reportReleaseCommand(), reportDNSCommand())
 	return c
 }
 

@@ -299,6 +299,18 @@ func (s *State) Suppress(ctx context.Context, target, reason string, now time.Ti
 	})
 }
 
+// Release lets reports go to a target again, as if none had been refused; ErrUnknown where
+// nothing keeps them from it.
+func (s *State) Release(ctx context.Context, target string) error {
+	return s.changeShared(ctx, func(tx *sql.Tx) error {
+		n, err := s.exec(ctx, tx, "DELETE FROM state_suppressed WHERE target = ?", target)
+		if err == nil && n == 0 {
+			err = ErrUnknown
+		}
+		return err
+	})
+}
+
 // Lease gives a name to one holder at a time, for span by the database's clock. The
 // holder asks again before it is over.
 func (s *State) Lease(ctx context.Context, name, holder string, span time.Duration) (held bool, err error) {

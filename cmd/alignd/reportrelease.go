@@ -1,0 +1,61 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"alignd/config"
+	"alignd/journal/state"
+)
+
+func reportReleaseCommand() *cobra.Command {
+	var file string
+	c := &cobra.Command{
+		Use:   "release [flags] ADDRESS",
+		Short: "Let reports go to an address again that refused some",
+		Long: `Let reports go to an address again that refused some, or from which one came back, before
+its time is over: report status names such addresses and how long they rest. What was
+not sent meanwhile is not made up for.
+
+Only root and the filter's own user may. Exit status 0: reports go there again; 1:
+nothing kept them from it, or the journal cannot be written; 2: wrong usage.`,
+		Args: func(c *cobra.Command, args []string) error {
+			if len(args) != 1 || args[0] == "" {
+				return fmt.Errorf("name one address, as report status does (%s)", help(c))
+			}
+			return nil
+		},
+		RunE: func(c *cobra.Command, args []string) error { return reportRelease(c, file, args[0]) },
+	}
+	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	return c
+}
+
+func reportRelease(c *cobra.Command, file, address string) error {
+	cfg, err := readConfig(config.Input{File: file})
+	if err != nil {
+		return err
+	}
+	there, err := readState(c.Context(), cfg) // else root would make files that the daemon cannot write
+	if err != nil {
+		return failure{unreadable(cfg, err)}
+	}
+	there.Close()
+	kept, err := openState(cfg, nil)
+	if err != nil {
+		return failure{err}
+	}
+	defer kept.Close()
+	err = kept.Release(context.WithoutCancel(c.Context()), address)
+	if errors.Is(err, state.ErrUnknown) {
+		return failure{fmt.Errorf("nothing keeps reports from %q; report status names the addresses that rest", address)}
+	}
+	if err != nil {
+		return failure{err}
+	}
+	fmt.Fprintf(c.OutOrStdout(), "reports go to %s again\n", printable(address))
+	return nil
+}
