@@ -12,7 +12,9 @@ import (
 	"net/http"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 // policyOfContent lets a browser load what comes from here and run nothing that stands in
@@ -80,13 +82,19 @@ func (s *Server) maxForm(r *http.Request) int64 {
 	return 16 << 10
 }
 
+// knowsHost reports whether a name that was asked for, as the field Host or the URL has
+// it, is ours: a name or address with or without a port (RFC 9110 section 7.2).
 func (s *Server) knowsHost(host string) bool {
 	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
+	if h, port, err := net.SplitHostPort(host); err == nil {
+		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+			return false
+		}
 		name = h
+	} else if literal, ok := strings.CutPrefix(host, "["); ok {
+		name = strings.TrimSuffix(literal, "]")
 	}
-	name = strings.ToLower(strings.TrimSuffix(strings.Trim(name, "[]"), "."))
-	return slices.Contains(s.opt.Hosts, name)
+	return slices.Contains(s.opt.Hosts, strings.ToLower(strings.TrimSuffix(name, ".")))
 }
 
 // random are octets that nobody can guess.
@@ -168,6 +176,10 @@ func personOf(ctx context.Context) person {
 	return p
 }
 
+// maxName is how long the name of somebody may be, in octets; ours. A distinguished name,
+// which some proxies send, has room.
+const maxName = 300
+
 // who is the person that sent a request; ok is false where nobody may look without
 // saying who he is.
 func (s *Server) who(r *http.Request) (p person, ok bool) {
@@ -182,7 +194,9 @@ func (s *Server) who(r *http.Request) (p person, ok bool) {
 			name = all[0]
 		}
 	case s.opt.Certificates && r.TLS != nil && len(r.TLS.VerifiedChains) > 0:
-		if name = r.TLS.VerifiedChains[0][0].Subject.CommonName; name == "" {
+		cert := r.TLS.VerifiedChains[0][0]
+		// A connection may last longer than what it began with.
+		if name = cert.Subject.CommonName; name == "" || !cert.NotAfter.IsZero() && s.opt.Now().After(cert.NotAfter) {
 			return p, false
 		}
 	case s.opt.Users != nil:
@@ -190,12 +204,17 @@ func (s *Server) who(r *http.Request) (p person, ok bool) {
 			return p, false
 		}
 	case s.opt.Open:
-		return person{Role: s.opt.Role}, true
+		p.Role, _ = s.opt.Roles()
+		return p, true
 	default:
 		return p, false
 	}
-	p = person{Name: name, Role: s.opt.Role}
-	if slices.Contains(s.opt.Auditors, name) {
+	if len(name) > maxName || !utf8.ValidString(name) {
+		return p, false
+	}
+	role, auditors := s.opt.Roles()
+	p = person{Name: name, Role: role}
+	if slices.Contains(auditors, name) {
 		p.Role = Auditor
 	}
 	return p, true

@@ -144,25 +144,6 @@ func TestFormsNeedTheirToken(t *testing.T) {
 	}
 }
 
-func TestOtherNamesAreRefused(t *testing.T) {
-	s := serve(t, plant(t), func(o *Options) { o.Hosts = append(o.Hosts, "mx.example.net") })
-	for host, want := range map[string]int{"evil.example": 421, "evil.example:80": 421, "mx.example.net": 200, "MX.example.net.:8443": 200, "127.0.0.1.evil.example": 421, "": 421} {
-		r, _ := http.NewRequest(http.MethodGet, s.server.URL+"/messages", nil)
-		r.Host = host
-		if host == "" {
-			r.Host = " "
-			continue
-		}
-		resp, err := s.client.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if status, _, _ := s.read(resp); status != want {
-			t.Errorf("%s: %d, want %d", host, status, want)
-		}
-	}
-}
-
 func TestAProxySaysWhoAsks(t *testing.T) {
 	for _, row := range []struct {
 		name, network, header, second string
@@ -202,6 +183,7 @@ func TestAProxySaysWhoAsks(t *testing.T) {
 func TestCertificatesSayWhoAsks(t *testing.T) {
 	for _, row := range []struct {
 		name, common string
+		ended        bool
 		verified     bool
 		want         int
 		role         string
@@ -211,6 +193,7 @@ func TestCertificatesSayWhoAsks(t *testing.T) {
 		{name: "one with a name that shows otherwise", common: "vic\u202erotidua", verified: true, want: 200, role: "vic?rotidua, viewer"},
 		{name: "one without a name", verified: true, want: 401},
 		{name: "one that was not verified", common: "ann", want: 401},
+		{name: "one that ended while it was connected", common: "ann", ended: true, verified: true, want: 401},
 	} {
 		s, err := New(Options{Backend: plant(t, usual(3)...), Certificates: true, Role: Viewer, Auditors: []string{"ann"}, Hosts: []string{"mx.example.net"}, Timeout: time.Minute, Parallel: 1})
 		if err != nil {
@@ -218,6 +201,9 @@ func TestCertificatesSayWhoAsks(t *testing.T) {
 		}
 		r := httptest.NewRequest(http.MethodGet, "https://mx.example.net/messages", nil)
 		cert := &x509.Certificate{Subject: pkix.Name{CommonName: row.common}}
+		if row.ended {
+			cert.NotAfter = time.Now().Add(-time.Minute)
+		}
 		r.TLS = &tls.ConnectionState{PeerCertificates: []*x509.Certificate{cert}}
 		if row.verified {
 			r.TLS.VerifiedChains = [][]*x509.Certificate{{cert}}
@@ -228,6 +214,23 @@ func TestCertificatesSayWhoAsks(t *testing.T) {
 			t.Errorf("%s: %d, want %d", row.name, w.Code, row.want)
 		}
 		s.Close()
+	}
+}
+
+// Who is an auditor no more is none at the next page.
+func TestRolesAreThoseOfNow(t *testing.T) {
+	auditors := []string{"ann"}
+	s := serve(t, plant(t, usual(3)...), func(o *Options) {
+		withUsers(users(t, "ann:correct horse"))(o)
+		o.Roles = func() (Role, []string) { return Viewer, auditors }
+	})
+	s.login("ann", "correct horse")
+	if _, text, _ := s.get("/messages"); !strings.Contains(text, "ann, auditor") {
+		t.Error("no auditor")
+	}
+	auditors = nil
+	if _, text, _ := s.get("/messages"); !strings.Contains(text, "ann, viewer") {
+		t.Error("no viewer afterwards")
 	}
 }
 
@@ -332,6 +335,12 @@ func TestViewersAskForNoAddress(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), `msg="auditor looked"`) || !strings.Contains(log.String(), "mail-from") {
 		t.Errorf("the log: %s", log.String())
+	}
+	log.Reset()
+	s.post("/whatif", "/job/cancel", url.Values{"id": {"sought"}, "text": {"mode: monitor"}})
+	s.get("/messages?domain=" + strings.Repeat("x", 8000) + "&rule=%E2%80%AE%0A\u202e")
+	if text := log.String(); !strings.Contains(text, `query="id=sought"`) || strings.Contains(text, "token") || strings.Contains(text, "monitor") || len(text) > 5000 || strings.Contains(text, "\u202e") {
+		t.Errorf("the log: %.800s", text)
 	}
 }
 

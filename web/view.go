@@ -118,7 +118,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, v *view, f forma
 		}
 	}
 	if p.auditor() {
-		s.opt.Log.Info("auditor looked", "user", p.Name, "page", r.URL.Path, "query", r.URL.RawQuery)
+		s.opt.Log.Info("auditor looked", "user", p.Name, "page", r.URL.Path, "query", lookedFor(r))
 	}
 	page, err := a.page(v)
 	if e := (elsewhere{}); errors.As(err, &e) {
@@ -137,6 +137,25 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, v *view, f forma
 	}
 	a.finish(page, v)
 	s.send(w, r, a, page)
+}
+
+// lookedFor is what an auditor asked for, in bounded length: of a form all but the token
+// and a configuration.
+func lookedFor(r *http.Request) string {
+	text := r.URL.RawQuery
+	if r.Method == http.MethodPost {
+		asked := url.Values{}
+		for name, values := range r.PostForm {
+			if name != "token" && name != "text" {
+				asked[name] = values
+			}
+		}
+		text = asked.Encode()
+	}
+	if len(text) > maxParameter {
+		text = strings.ToValidUTF8(text[:maxParameter], "") + "…"
+	}
+	return text
 }
 
 // page asks the configuration, and makes the page.

@@ -49,6 +49,8 @@ type Options struct {
 	// Role is what those who look may see, unless they are among Auditors.
 	Role     Role
 	Auditors []string
+	// Roles is asked for both at each request; nil for those above.
+	Roles func() (usual Role, auditors []string)
 	// Hosts are the names under which the pages are asked for, without port.
 	Hosts []string
 	// Secure: browsers reach it by TLS, here or at a proxy.
@@ -149,6 +151,9 @@ func New(opt Options) (*Server, error) {
 	}
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.Roles == nil {
+		opt.Roles = func() (Role, []string) { return opt.Role, opt.Auditors }
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)

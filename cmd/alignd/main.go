@@ -52,7 +52,13 @@ type failure struct{ err error }
 func (f failure) Error() string { return f.err.Error() }
 func (f failure) Unwrap() error { return f.err }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+func main() {
+	ownProcess = true
+	os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+}
+
+// ownProcess is false in tests, which run commands beside each other.
+var ownProcess bool
 
 // run is one call of alignd; it returns the exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -37,7 +36,9 @@ configuration would have done, from the journal (options web and journal). They 
 unless web.listen names a place, and nobody may look without a password (alignd web
 passwd), a proxy, a client certificate, or the right to connect to a unix socket.
 
-It only reads, decides nothing, and runs as a process of its own until SIGTERM.
+It only reads, decides nothing, and runs as a process of its own, at a low priority,
+until SIGTERM. The files of users and of TLS are read again when they change, and so
+are web.role, web.auditors and what the pages show of the configuration.
 
 Exit status 0: it was told to end; 1: it cannot serve; 2: wrong usage or a faulty
 configuration.`,
@@ -53,6 +54,9 @@ configuration.`,
 			if cfg.Web.Listen == "" {
 				return errors.New("the pages are off: web.listen names no place (inet:127.0.0.1:8895, say)")
 			}
+			if ownProcess {
+				lowerPriority(webNice)
+			}
 			if err := serveWeb(c, file, cfg); err != nil {
 				return failure{err}
 			}
@@ -65,10 +69,14 @@ configuration.`,
 	return c
 }
 
+// webNice is the priority of the pages, so that mail comes first on processors that both
+// want, also where no unit says so; ours.
+const webNice = 10
+
 func serveWeb(c *cobra.Command, file string, cfg *config.Config) error {
 	log, lines := newDaemonLogger(c.ErrOrStderr(), logLevel(cfg), logFormat(cfg.LogFormat))
 	defer lines.Close()
-	security, err := webTLS(&cfg.Web)
+	security, err := webTLS(&cfg.Web, log)
 	if err != nil {
 		return err
 	}
@@ -96,6 +104,7 @@ func serveWeb(c *cobra.Command, file string, cfg *config.Config) error {
 	}
 	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
+	signal.Ignore(syscall.SIGHUP) // files are read again when they change
 	server := pages.HTTP()
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(ln) }()
@@ -122,29 +131,6 @@ func serveWeb(c *cobra.Command, file string, cfg *config.Config) error {
 	return err
 }
 
-// webTLS is how browsers are spoken to; nil is in the clear.
-func webTLS(w *config.Web) (*tls.Config, error) {
-	if w.TLS.CertFile == "" {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(w.TLS.CertFile, w.TLS.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("web.tls: %w", err)
-	}
-	c := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
-	if w.TLS.ClientCAFile != "" {
-		text, err := os.ReadFile(w.TLS.ClientCAFile)
-		if err != nil {
-			return nil, fmt.Errorf("web.tls: %w", err)
-		}
-		c.ClientCAs, c.ClientAuth = x509.NewCertPool(), tls.VerifyClientCertIfGiven
-		if !c.ClientCAs.AppendCertsFromPEM(text) {
-			return nil, fmt.Errorf("web.tls: %s holds no certificate", w.TLS.ClientCAFile)
-		}
-	}
-	return c, nil
-}
-
 func webOptions(file string, cfg *config.Config, log *slog.Logger) (web.Options, error) {
 	w := &cfg.Web
 	back, err := newWebBackend(file, cfg)
@@ -154,7 +140,7 @@ func webOptions(file string, cfg *config.Config, log *slog.Logger) (web.Options,
 	opt := web.Options{
 		Backend: back, Proxy: web.Proxy{Header: w.Proxy.Header, Networks: w.Proxy.Networks}, Certificates: w.TLS.ClientCAFile != "",
 		Role: web.Role(w.Role), Auditors: w.Auditors, Hosts: append([]string{"localhost", "127.0.0.1", "::1"}, w.Hosts...),
-		Secure: w.TLS.CertFile != "" || w.Proxy.Header != "" && w.Proxy.TLS, Timeout: w.Timeout.Duration, Parallel: w.Parallel, Version: version, Log: log,
+		Roles: back.roles, Secure: w.TLS.CertFile != "" || w.Proxy.Header != "" && w.Proxy.TLS, Timeout: w.Timeout.Duration, Parallel: w.Parallel, Version: version, Log: log,
 	}
 	address, tcp := strings.CutPrefix(w.Listen, "inet:")
 	if host, _, err := net.SplitHostPort(address); tcp && err == nil && host != "" {

@@ -73,6 +73,15 @@ func (b *webBackend) Config() (*config.Config, error) {
 	return b.cfg, b.err
 }
 
+// roles are who may see what, as the file says now: who is no auditor any more is none at
+// once.
+func (b *webBackend) roles() (usual web.Role, auditors []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.refresh()
+	return web.Role(b.cfg.Web.Role), b.cfg.Web.Auditors
+}
+
 func (b *webBackend) refresh() {
 	now := time.Now()
 	if now.Sub(b.read).Abs() < webConfigAge {
