@@ -3,6 +3,7 @@ package explain
 import (
 	"cmp"
 
+	"alignd/journal"
 	"alignd/judge"
 	"alignd/policy"
 	"alignd/record"
@@ -12,6 +13,17 @@ import (
 func JSON(r *record.Record) []byte {
 	h := judge.Results(r)
 	return record.JSON(r, record.Rendering{AuthenticationResults: h.Unfolded()})
+}
+
+// EntryJSON is JSON of a record of the journal. Its key "answer" is there where the MTA did
+// not hear the reply, or nobody knows.
+func EntryJSON(e *journal.Entry) []byte {
+	h := judge.Results(e.Record)
+	with := record.Rendering{AuthenticationResults: h.Unfolded()}
+	if e.Answer != journal.AnswerWritten {
+		with.Answer = e.Answer.String()
+	}
+	return record.JSON(e.Record, with)
 }
 
 // Delivery is what was done, and what was held back.

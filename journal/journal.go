@@ -25,20 +25,6 @@ import (
 	"alignd/record"
 )
 
-// Answer says whether the MTA heard what the record says.
-type Answer uint8
-
-// The answers.
-const (
-	AnswerWritten Answer = iota
-	AnswerLost           // the connection to the MTA was lost before
-	AnswerUnknown        // the daemon was killed at that moment
-)
-
-func (a Answer) String() string {
-	return [...]string{"written", "lost", "unknown"}[min(a, AnswerUnknown)]
-}
-
 // Entry is a record as it is kept.
 type Entry struct {
 	Number spool.Number
@@ -103,6 +89,8 @@ type Query struct {
 	Would policy.Delivery
 	// Delivery is how the MTA was told.
 	Delivery policy.Delivery
+	// Answer is one of Answers: whether the MTA heard it.
+	Answer string
 	// Results of checks: SPF is the one that is written, DKIM of several signatures a pass,
 	// else the first; DMARC that of the Author Domain that decided.
 	SPF, DKIM, ARC, DMARC evidence.Result
@@ -171,12 +159,12 @@ func (q *Query) Matches(e *Entry) bool {
 // Digit is what a query wants of the number Columns.Results: Value at Place, a power of 10.
 type Digit struct{ Place, Value int64 }
 
-// Digits are what q wants of the results and of Delivery. A word that is none of Results
-// matches nothing.
+// Digits are what q wants of the results, of Delivery and of Answer. A word that is none of
+// theirs matches nothing.
 func (q *Query) Digits() (list []Digit) {
-	add := func(place int64, wanted bool, index int) {
-		value := int64(index) + 1
-		if value == 0 {
+	add := func(place int64, wanted bool, index, first int) {
+		value := int64(index + first)
+		if index < 0 {
 			value = 10 // no digit
 		}
 		if wanted {
@@ -187,9 +175,10 @@ func (q *Query) Digits() (list []Digit) {
 		place int64
 		word  evidence.Result
 	}{{1_000_000, q.SPF}, {100_000, q.DKIM}, {10_000, q.ARC}, {1_000, q.DMARC}} {
-		add(x.place, x.word != "", slices.Index(Results, x.word))
+		add(x.place, x.word != "", slices.Index(Results, x.word), 1)
 	}
-	add(10, q.Delivery != "", slices.Index(Deliveries, q.Delivery))
+	add(10, q.Delivery != "", slices.Index(Deliveries, q.Delivery), 1)
+	add(1, q.Answer != "", slices.Index(Answers, q.Answer), 0)
 	return list
 }
 

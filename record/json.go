@@ -24,6 +24,8 @@ type Rendering struct {
 	Deletions []string
 	// Source names the message where several are shown; else empty.
 	Source string
+	// Answer says why it is not known that the MTA heard the reply; else empty.
+	Answer string
 	// Notes say what a reader has to know of the input; none is the rule.
 	Notes []string
 }
@@ -78,6 +80,9 @@ func JSON(r *Record, with Rendering) []byte {
 	o.rest(reflect.ValueOf(*r), "Evidence", "Verdict")
 	if with.Source != "" {
 		o.text("source", with.Source)
+	}
+	if with.Answer != "" {
+		o.text("answer", with.Answer)
 	}
 	if len(with.Notes) > 0 {
 		o.value("notes", reflect.ValueOf(with.Notes))

@@ -26,7 +26,7 @@ type journalFlags struct {
 	config, since, until, domain, client string
 	disposition, would, rule, queueID    string
 	mailFrom, delivery                   string
-	spf, dkim, arc, dmarc                string
+	spf, dkim, arc, dmarc, answer        string
 	limit                                int
 	json, follow                         bool
 }
@@ -76,6 +76,7 @@ usage.`,
 	flags.StringVar(&f.spf, "spf", "", "result of SPF that counts for DMARC: pass, fail, softfail, neutral, none, temperror or permerror")
 	flags.StringVar(&f.dkim, "dkim", "", "result of DKIM: pass where a signature passes, else that of the first")
 	flags.StringVar(&f.arc, "arc", "", "result of the ARC chain: none, pass or fail")
+	flags.StringVar(&f.answer, "answer", "", "whether the MTA heard it: written, lost (the connection ended) or unknown (alignd ended)")
 	flags.StringVar(&f.rule, "rule", "", "id of the rule that decided")
 	flags.StringVar(&f.queueID, "queue-id", "", "the MTA's id of the message")
 	flags.IntVar(&f.limit, "limit", 100, "entries at most; 0 is all. With --follow: past entries that are shown first, 10 unless given")
@@ -207,6 +208,9 @@ func (f *journalFlags) results(q *journal.Query) error {
 	if q.Delivery != "" && !slices.Contains(journal.Deliveries, q.Delivery) {
 		return fmt.Errorf("--delivery %q is none of deliver, tag, hold, refuse, defer", f.delivery)
 	}
+	if q.Answer = f.answer; q.Answer != "" && !slices.Contains(journal.Answers, q.Answer) {
+		return fmt.Errorf("--answer %q is none of %s", f.answer, strings.Join(journal.Answers, ", "))
+	}
 	for _, x := range []struct {
 		flag, text string
 		to         *evidence.Result
@@ -337,7 +341,7 @@ func (t *entryTable) list(out io.Writer, list []*journal.Entry) error {
 // printEntries writes each entry as an object on a line.
 func printEntries(out io.Writer, list []*journal.Entry) error {
 	for _, e := range list {
-		if err := writeLine(out, explain.JSON(e.Record)); err != nil {
+		if err := writeLine(out, explain.EntryJSON(e)); err != nil {
 			return err
 		}
 	}

@@ -113,7 +113,7 @@ func (b *webBackend) Query(flag func(string) string, now time.Time) (journal.Que
 	f := journalFlags{
 		since: flag("since"), until: flag("until"), domain: flag("domain"), client: flag("client"), disposition: flag("disposition"),
 		would: flag("would"), rule: flag("rule"), queueID: flag("queue-id"), mailFrom: flag("mail-from"), delivery: flag("delivery"),
-		spf: flag("spf"), dkim: flag("dkim"), arc: flag("arc"), dmarc: flag("dmarc"),
+		spf: flag("spf"), dkim: flag("dkim"), arc: flag("arc"), dmarc: flag("dmarc"), answer: flag("answer"),
 	}
 	return f.query(now)
 }

@@ -321,6 +321,11 @@ func answers(t *testing.T, p Place) {
 	if want := []string{"3 unknown", "2 lost", "1 written"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("got %v, %v, want %v", got, err, want)
 	}
+	for answer, want := range map[string]string{"written": "[t1]", "lost": "[t2]", "unknown": "[t3]", "perhaps": "[]"} {
+		if got := fmt.Sprint(Tokens(t, p, journal.Query{Answer: answer})); got != want {
+			t.Errorf("answer %s: got %s, want %s", answer, got, want)
+		}
+	}
 }
 
 // A client says what it likes, and no store may stumble over it.
