@@ -179,6 +179,13 @@ type Reply struct {
 // it has failed, and lets nothing through for it.
 func (v *Verdict) Reached() bool { return v.Delivery != "" }
 
+// Rescued reports whether an exception or a trusted Sealer let in as it is what its domain
+// wants refused or quarantined.
+func (v *Verdict) Rescued() bool {
+	return (v.Step == StepException || v.Step == StepSealer) && v.Delivery == Deliver &&
+		(v.Monitor.Delivery == "" || v.Monitor.Delivery == Deliver) && v.Requested != "" && v.Requested != RequestedNone
+}
+
 // Decisive is the evaluation that the verdict rests on and that is told as the
 // result; nil when the message has no Author Domain or was not evaluated. Where the
 // From is unusable, only one that does not pass is told, and only if it decided: a

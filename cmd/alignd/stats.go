@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -33,7 +34,7 @@ const (
 )
 
 // statsBy are the words of --by.
-var statsBy = []string{"domain", "client", "result", "rule", "day"}
+var statsBy = []string{"domain", "client", "result", "rule", "day", "hour"}
 
 func statsCommand() *cobra.Command {
 	var f statsFlags
@@ -43,7 +44,7 @@ func statsCommand() *cobra.Command {
 		Long: `Count what became of mail: today against yesterday and last week, what monitor mode and
 rollouts held back, and which entries of the configuration decided nothing or can decide
 nothing, as another one takes their mail. With --by, count by domain, client network,
-result, rule or day. What others saw of mail as our domains, by the reports that "alignd
+result, rule, day or hour. What others saw of mail as our domains, by the reports that "alignd
 report import" stored, is a line.
 
 Counts are by whole hours, over more than two weeks by whole days, those of UTC. Of a value that was rare for a while in
@@ -57,7 +58,7 @@ Exit status 0: the counts were read; 1: they could not be; 2: wrong usage.`,
 	flags := c.Flags()
 	flags.StringVar(&f.config, "config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
 	flags.StringVar(&f.since, "since", "", "count from this time on: RFC 3339 or a span back from now such as 14d (default with --by 7d)")
-	flags.StringVar(&f.by, "by", "", "count by domain, client, result, rule or day")
+	flags.StringVar(&f.by, "by", "", "count by domain, client, result, rule, day or hour")
 	flags.IntVar(&f.limit, "limit", 50, "rows at most, the most frequent; 0 is all")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
 	flags.BoolVar(&f.unproven, "unproven", false, "count reports of others too of which nobody can tell who sent them")
@@ -77,6 +78,9 @@ func (f *statsFlags) run(c *cobra.Command, now time.Time) error {
 	}
 	if since.After(now) {
 		return fmt.Errorf("--since %s lies in the future", f.since)
+	}
+	if f.by == "hour" && !since.IsZero() && now.Sub(since) > wholeDays+time.Hour {
+		return errors.New("--by hour counts two weeks at most: --by day counts longer")
 	}
 	cfg, err := readConfig(config.Input{File: f.config})
 	if err != nil {
@@ -147,13 +151,14 @@ type statsCounts struct {
 	WouldRefuse uint64 `json:"would_refuse"`
 	FailDKIM    uint64 `json:"fail_dkim"`
 	FailSPF     uint64 `json:"fail_spf"`
+	Rescued     uint64 `json:"rescued"`
 }
 
 func jsonCounts(c *state.Counts) statsCounts {
 	return statsCounts{
 		Messages: c.Messages, Pass: c.Pass, Fail: c.Fail, Tagged: c.Tagged, Held: c.Held, Deferred: c.Deferred, Refused: c.Refused,
 		PassRefused: c.PassRefused, WouldTag: c.WouldTag, WouldHold: c.WouldHold, WouldDefer: c.WouldDefer, WouldRefuse: c.WouldRefuse,
-		FailDKIM: c.FailDKIM, FailSPF: c.FailSPF,
+		FailDKIM: c.FailDKIM, FailSPF: c.FailSPF, Rescued: c.Rescued,
 	}
 }
 
@@ -185,8 +190,11 @@ func (q *statsQuestion) by(ctx context.Context, by string) (*statsTable, error) 
 	if since.IsZero() {
 		since = q.now.Add(-statsSince)
 	}
-	if by == "day" {
+	switch by {
+	case "day":
 		return q.byDay(ctx, dayOf(since))
+	case "hour":
+		return q.byHour(ctx, since.Truncate(time.Hour))
 	}
 	if since = since.Truncate(time.Hour); q.now.Sub(since) > wholeDays {
 		since = dayOf(since)
@@ -222,6 +230,25 @@ func (q *statsQuestion) byDay(ctx context.Context, first time.Time) (*statsTable
 			continue
 		}
 		t.Rows = append(t.Rows, rowOf(&state.Row{Key: state.Key{Text: d.Format(time.DateOnly)}, Counts: c}))
+	}
+	t.Other = jsonCounts(&other)
+	return t, nil
+}
+
+// byHour counts the hours from one to this one, the latest first.
+func (q *statsQuestion) byHour(ctx context.Context, first time.Time) (*statsTable, error) {
+	t := &statsTable{By: "hour", Since: first.Format(time.RFC3339), Until: q.now.Format(time.RFC3339), Rows: []statsRow{}}
+	var other state.Counts
+	for h := q.now.Truncate(time.Hour); !h.Before(first); h = h.Add(-time.Hour) {
+		c, err := q.total(ctx, h, h.Add(time.Hour))
+		if err != nil {
+			return nil, err
+		}
+		if q.limit > 0 && len(t.Rows) == q.limit {
+			other.Add(&c)
+			continue
+		}
+		t.Rows = append(t.Rows, rowOf(&state.Row{Key: state.Key{Text: h.Format("2006-01-02T15:04Z")}, Counts: c}))
 	}
 	t.Other = jsonCounts(&other)
 	return t, nil

@@ -146,6 +146,7 @@ func countsByAValue(t *testing.T, file string, now time.Time) {
 		{name: "result", f: statsFlags{by: "result"}, want: []string{"24 24 0 0 0 0 0 0 dmarc=pass", "1 0 1 1 0 0 0 0 delivery=refuse"}},
 		{name: "rule", f: statsFlags{by: "rule"}, want: []string{"24 21 3 1 0 0 0 2 (policy of the sender)", "3 3 0 0 0 0 0 0 partner"}},
 		{name: "day", f: statsFlags{by: "day"}, want: []string{"6 3 3 1 0 0 0 2 2026-11-20", "7 7 0 0 0 0 0 0 2026-11-19", "0 0 0 0 0 0 0 0 2026-11-18"}},
+		{name: "hour", f: statsFlags{by: "hour", since: "24h"}, want: []string{"6 3 3 1 0 0 0 2 2026-11-20T12:00Z", "0 0 0 0 0 0 0 0 2026-11-20T11:00Z", "7 7 0 0 0 0 0 0 2026-11-19T12:00Z"}},
 		{name: "a time", f: statsFlags{by: "domain", since: "36h"}, want: []string{"10 10 0 0 0 0 0 0 a.example"}},
 		{name: "a limit", f: statsFlags{by: "domain", limit: 1}, want: []string{"3 0 3 1 0 0 0 2 (others)"}},
 	} {
@@ -175,7 +176,7 @@ func TestStatsAsJSON(t *testing.T) {
 	}
 	row := fmt.Sprint(table.Rows[1])
 	want := "map[deferred:0 fail:2 fail_dkim:0 fail_spf:0 first:2026-11-20T12:29:00Z held:0 last:2026-11-20T12:29:00Z messages:2 missed:0 " +
-		"pass:0 pass_refused:0 refused:0 tagged:0 value:198.51.100.0/24 would_defer:0 would_hold:0 would_refuse:2 would_tag:0]"
+		"pass:0 pass_refused:0 refused:0 rescued:0 tagged:0 value:198.51.100.0/24 would_defer:0 would_hold:0 would_refuse:2 would_tag:0]"
 	if row != want || table.By != "client" || table.Since != "2026-11-13T12:00:00Z" || table.Until != "2026-11-20T12:30:00Z" {
 		t.Errorf("got %+v\n%s\nwant\n%s", table, row, want)
 	}
@@ -213,7 +214,8 @@ func TestStatsIsAsked(t *testing.T) {
 	}{
 		{name: "all", args: "stats --config " + file, has: "messages"},
 		{name: "a time", args: "stats --since 2d --config " + file, has: "as long before"},
-		{name: "a wrong word", args: "stats --by hour --config " + file, exit: exitUsage, has: "none of domain, client, result, rule, day"},
+		{name: "a wrong word", args: "stats --by minute --config " + file, exit: exitUsage, has: "none of domain, client, result, rule, day, hour"},
+		{name: "too many hours", args: "stats --by hour --since 15d --config " + file, exit: exitUsage, has: "two weeks at most"},
 		{name: "a wrong time", args: "stats --since yesterday --config " + file, exit: exitUsage, has: "neither RFC 3339"},
 		{name: "a time to come", args: "stats --since 2999-01-01 --config " + file, exit: exitUsage, has: "lies in the future"},
 		{name: "a wrong limit", args: "stats --limit -1 --config " + file, exit: exitUsage, has: "below 0"},

@@ -12,6 +12,8 @@ import (
 type statsOverview struct {
 	Time    string        `json:"time"`
 	Periods []statsPeriod `json:"periods"`
+	// WholeHours compares today with other days as fairly as counts by the hour can be.
+	WholeHours *wholeHours `json:"whole_hours,omitempty"`
 	// HeldBack is what monitor mode and rollouts let through in the first period that
 	// would have been refused, held, tagged or deferred.
 	HeldBack struct {
@@ -28,6 +30,15 @@ type statsOverview struct {
 	Elsewhere *elsewhereJSON `json:"elsewhere"`
 
 	elsewhere *elsewhere
+}
+
+// wholeHours are the days until the begin of this hour. In the first hour of a day they have
+// nothing.
+type wholeHours struct {
+	Until     string      `json:"until"` // time of day
+	Today     statsCounts `json:"today"`
+	Yesterday statsCounts `json:"yesterday"`
+	WeekAgo   statsCounts `json:"week_ago"`
 }
 
 type statsPeriod struct {
@@ -67,6 +78,9 @@ func (q *statsQuestion) overview(ctx context.Context) (*statsOverview, error) {
 			return nil, err
 		}
 		p.statsCounts = jsonCounts(&all)
+	}
+	if err := q.wholeHours(ctx, o); err != nil {
+		return nil, err
 	}
 	if err := q.heldBack(ctx, o); err != nil {
 		return nil, err
@@ -126,6 +140,29 @@ func (q *statsQuestion) periods() []statsPeriod {
 		period("yesterday", "yesterday", today.AddDate(0, 0, -1), today, 0),
 		period("last_week", "last 7 days, a day", today.AddDate(0, 0, -7), today, 7),
 	}
+}
+
+func (q *statsQuestion) wholeHours(ctx context.Context, o *statsOverview) error {
+	if !q.since.IsZero() {
+		return nil
+	}
+	today, hour := dayOf(q.now), q.now.Truncate(time.Hour)
+	w := &wholeHours{Until: hour.Format("15:04")}
+	o.WholeHours = w
+	if hour.Equal(today) {
+		return nil
+	}
+	for _, day := range []struct {
+		ago int
+		to  *statsCounts
+	}{{0, &w.Today}, {1, &w.Yesterday}, {7, &w.WeekAgo}} {
+		all, err := q.total(ctx, today.AddDate(0, 0, -day.ago), hour.AddDate(0, 0, -day.ago))
+		if err != nil {
+			return err
+		}
+		*day.to = jsonCounts(&all)
+	}
+	return nil
 }
 
 // heldBack finds for whom monitor mode and rollouts let mail through.

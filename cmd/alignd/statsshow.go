@@ -73,6 +73,7 @@ var statsRows = []struct {
 	{"tagged", func(c *statsCounts) uint64 { return c.Tagged }, true},
 	{"held", func(c *statsCounts) uint64 { return c.Held }, false},
 	{"put off", func(c *statsCounts) uint64 { return c.Deferred }, true},
+	{"rescued", func(c *statsCounts) uint64 { return c.Rescued }, false},
 	{"would be refused", func(c *statsCounts) uint64 { return c.WouldRefuse }, false},
 	{"would be tagged", func(c *statsCounts) uint64 { return c.WouldTag }, false},
 	{"would be held", func(c *statsCounts) uint64 { return c.WouldHold }, false},

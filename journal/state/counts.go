@@ -27,6 +27,9 @@ type Counts struct {
 	// again from anywhere; this result is the client's own. PassSPFRefused are those of
 	// them that were refused, but not for a limit.
 	PassSPF, PassSPFRefused uint64
+	// Rescued are those that the sender's policy would have had refused, held or marked,
+	// and that an exception or a trusted Sealer let in as they are.
+	Rescued uint64
 	// First and Last are when the first and the last message began; zero where
 	// Messages is.
 	First, Last time.Time
@@ -57,6 +60,7 @@ const (
 	nFailSPF
 	nPassSPF
 	nPassSPFRefused
+	nRescued
 	fields
 )
 
@@ -81,7 +85,7 @@ func (t *tally) counts() Counts {
 		Tagged: n[nTagged], Held: n[nHeld], Deferred: n[nDeferred], Refused: n[nRefused],
 		WouldTag: n[nWouldTag], WouldHold: n[nWouldHold], WouldDefer: n[nWouldDefer], WouldRefuse: n[nWouldRefuse],
 		PassRefused: n[nPassRefused], FailDKIM: n[nFailDKIM], FailSPF: n[nFailSPF],
-		PassSPF: n[nPassSPF], PassSPFRefused: n[nPassSPFRefused],
+		PassSPF: n[nPassSPF], PassSPFRefused: n[nPassSPFRefused], Rescued: n[nRescued],
 	}
 	if c.Messages > 0 {
 		c.First, c.Last = time.Unix(t.first, 0).UTC(), time.Unix(t.last, 0).UTC()
@@ -100,7 +104,7 @@ func (c *Counts) tally() tally {
 	return tally{
 		n: [fields]uint64{c.Messages, c.Pass, c.Fail, c.Tagged, c.Held, c.Deferred, c.Refused,
 			c.WouldTag, c.WouldHold, c.WouldDefer, c.WouldRefuse, c.PassRefused, c.FailDKIM, c.FailSPF,
-			c.PassSPF, c.PassSPFRefused},
+			c.PassSPF, c.PassSPFRefused, c.Rescued},
 		first: c.First.Unix(), last: c.Last.Unix(),
 	}
 }
@@ -128,6 +132,7 @@ func tallyOf(e *journal.Entry) tally {
 			t.n[nPassSPFRefused] = t.n[nPassSPF]
 		}
 	}
+	t.n[nRescued] = one(v.Rescued())
 	if v.Monitor.Delivery != v.Delivery {
 		if at := place(v.Monitor.Delivery, nWouldTag, nWouldHold, nWouldDefer, nWouldRefuse); at > 0 {
 			t.n[at] = 1
