@@ -35,8 +35,8 @@ func (a *asked) message() (*page, error) {
 		if !a.person.auditor() {
 			shown = private(e)
 		}
-		objects = append(objects, explain.JSON(shown.Record))
-		p.Rows.Rows = append(p.Rows.Rows, messageRow(shown.Record))
+		objects = append(objects, explain.EntryJSON(shown))
+		p.Rows.Rows = append(p.Rows.Rows, messageRow(shown))
 		if len(list) > 1 {
 			p.Blocks = append(p.Blocks, block{Heading: fmt.Sprintf("%d of %d: %s", i+1, len(list), e.Record.Evidence.Time.UTC().Format(time.DateTime))})
 		}

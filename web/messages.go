@@ -3,6 +3,7 @@ package web
 import (
 	"cmp"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"slices"
 	"strconv"
@@ -42,6 +43,7 @@ var filters = []filter{
 	{name: "dkim", label: "DKIM", choices: []string{"", "pass", "fail", "neutral", "policy", "temperror", "permerror"}},
 	{name: "arc", label: "ARC", choices: []string{"", "none", "pass", "fail"}},
 	{name: "disposition", label: "Disposition", choices: []string{"", "accept", "quarantine", "reject", "tempfail"}},
+	{name: "answer", label: "Heard by the MTA", choices: append([]string{""}, journal.Answers...)},
 	{name: "rule", label: "Rule", hint: "id of an entry"},
 	{name: "queue-id", label: "Queue id"},
 }
@@ -65,13 +67,13 @@ func (a *asked) messages() (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &page{Command: a.logCommand(), Rows: messageTable(list)}
+	p := &page{Command: a.logCommand(skip), Rows: messageTable(list)}
 	p.Rows.Empty = "No message is like that."
 	p.Rows.Live = true
 	var objects []json.RawMessage
 	if a.format == asJSON {
 		for _, e := range list {
-			objects = append(objects, explain.JSON(e.Record))
+			objects = append(objects, explain.EntryJSON(e))
 		}
 	}
 	p.Data = map[string]any{"messages": orEmpty(objects), "more": more}
@@ -121,32 +123,65 @@ func (a *asked) skipped(err error) {
 }
 
 func messageTable(list []*journal.Entry) *table {
-	t := &table{Caption: "Messages, newest first", List: true, Columns: columns("Time", "Author Domain", "Client", "MAIL FROM", "DMARC", "SPF", "DKIM", "Delivery", "Rule", "Reason", "Queue id")}
+	t := &table{Caption: "Messages, newest first", List: true, Columns: columns("Time", "Author Domain", "Client", "MAIL FROM", "DMARC", "SPF", "DKIM", "ARC",
+		"Delivery", "Held back", "MTA was told", "Rule", "Reason", "Disposition", "Queue id")}
 	for _, e := range list {
-		t.Rows = append(t.Rows, messageRow(e.Record))
+		t.Rows = append(t.Rows, messageRow(e))
 	}
 	return t
 }
 
-func messageRow(r *record.Record) []cell {
+func messageRow(e *journal.Entry) []cell {
+	r := e.Record
 	ev, v := &r.Evidence, &r.Verdict
 	author, client := journal.AuthorOf(r), explain.Client(r)
-	delivery := word(explain.Delivery(v))
-	if delivery.Text == "" {
-		delivery = word("none")
-		delivery.Text = terminal.Line(cmp.Or(string(r.Outcome.End), "not judged"))
+	from, held := cmp.Or(ev.MailFrom, "<>"), cell{}
+	if would := v.Monitor.Delivery; would != "" && would != v.Delivery {
+		held = word(string(would))
 	}
-	from := cmp.Or(ev.MailFrom, "<>")
 	return []cell{
 		linked(ev.Time.UTC().Format(time.DateTime), "/message", "id", cmp.Or(ev.Token, ev.QueueID, ev.MessageID)),
 		linked(brief(cmp.Or(author, "-")), "/messages", "domain", author),
 		linked(client, "/messages", "client", strings.TrimPrefix(client, "-")),
 		linked(brief(from), "/messages", "mail-from", ev.MailFromDomain),
-		word(explain.DMARC(r)), word(spfOf(r)), word(dkimOf(r)), delivery,
+		word(explain.DMARC(r)), word(spfOf(r)), word(dkimOf(r)), word(cmp.Or(string(ev.ARC.Result), "-")),
+		word(cmp.Or(string(v.Delivery), "none")), held, told(e),
 		ruleCell(v.Rule),
-		plain(brief(v.Reason)), plain(brief(ev.QueueID)),
+		plain(brief(v.Reason)), word(cmp.Or(string(v.Disposition), "none")), plain(brief(ev.QueueID)),
 	}
 }
+
+// told is what the MTA was told, and whether it heard that.
+func told(e *journal.Entry) cell {
+	o := &e.Record.Outcome
+	c := cell{Class: "none", Sign: "·"}
+	switch {
+	case o.Reply.Code >= 500:
+		c.Class, c.Sign = meaning("refuse")
+		c.Text = o.Reply.String()
+	case o.Reply.Code >= 400:
+		c.Class, c.Sign = meaning("defer")
+		c.Text = o.Reply.String()
+	case o.Delivered:
+		c.Class, c.Sign = meaning(cmp.Or(string(e.Record.Verdict.Delivery), "deliver"))
+		c.Text = deliveredAs[e.Record.Verdict.Delivery]
+	case o.End == record.EndAborted:
+		c.Text = "nothing: it gave the message up"
+	default:
+		c.Text = "nothing"
+	}
+	switch e.Answer {
+	case journal.AnswerLost:
+		c.Class, c.Sign, c.Text = "mark", "?", "not heard: "+c.Text
+	case journal.AnswerUnknown:
+		c.Class, c.Sign, c.Text = "mark", "?", "perhaps not heard: "+c.Text
+	}
+	c.Text = terminal.Line(brief(c.Text))
+	return c
+}
+
+// deliveredAs says how a message was let through.
+var deliveredAs = map[policy.Delivery]string{"": "let it through", policy.Deliver: "let it through", policy.DeliverTag: "let it through, marked", policy.DeliverHold: "hold it"}
 
 func ruleCell(id string) cell {
 	if id == "" {
@@ -217,12 +252,15 @@ func (a *asked) turn(skip, shown int, more bool) (list []link) {
 }
 
 // logCommand is the command line that lists the same.
-func (a *asked) logCommand() string {
+func (a *asked) logCommand(skip int) string {
 	b := []string{"alignd log"}
 	for _, f := range filters {
 		if v := a.get(f.name); v != "" {
 			b = append(b, "--"+f.name+" "+shellWord(v))
 		}
+	}
+	if skip > 0 {
+		b = append(b, fmt.Sprintf("--limit %d | tail -n +%d", skip+rowsOfPage, skip+1))
 	}
 	return strings.Join(b, " ")
 }

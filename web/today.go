@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"alignd/journal/state"
@@ -14,18 +15,14 @@ import (
 // overview is what of the JSON of alignd stats the page shows; docs/stats.md has its keys.
 type overview struct {
 	Periods []struct {
-		Name        string
-		Messages    uint64
-		Pass        uint64
-		Fail        uint64
-		Tagged      uint64
-		Held        uint64
-		Deferred    uint64
-		Refused     uint64
-		PassRefused uint64 `json:"pass_refused"`
-		WouldRefuse uint64 `json:"would_refuse"`
-		Days        int
+		Name string
+		counts
 	}
+	WholeHours struct {
+		Until            string
+		Today, Yesterday counts
+		WeekAgo          counts `json:"week_ago"`
+	} `json:"whole_hours"`
 	Unused struct {
 		Since    string
 		Messages uint64
@@ -35,6 +32,20 @@ type overview struct {
 		entryPlace
 		By entryPlace
 	}
+}
+
+// counts are those of a time.
+type counts struct {
+	Messages    uint64
+	Pass        uint64
+	Fail        uint64
+	Tagged      uint64
+	Held        uint64
+	Deferred    uint64
+	Refused     uint64
+	PassRefused uint64 `json:"pass_refused"`
+	WouldRefuse uint64 `json:"would_refuse"`
+	Rescued     uint64
 }
 
 type entryPlace struct {
@@ -47,6 +58,9 @@ func (e *entryPlace) name() string { return e.List + ": " + e.ID }
 
 // spans are what Today counts over.
 var spans = map[string]int{"hours": 0, "30d": 30, "90d": 90}
+
+// statsBy ask alignd stats for the same counts.
+var statsBy = map[string]string{"hours": "hour --since 23h", "30d": "day --since 29d", "90d": "day --since 89d --limit 0"}
 
 // today is how mail went, against yesterday and last week, and what needs a hand.
 func (a *asked) today() (*page, error) {
@@ -73,9 +87,9 @@ func (a *asked) today() (*page, error) {
 	}
 	disposition, dmarc := dispositionChart(bars, span), dmarcChart(bars, span)
 	counts := countTable(bars)
-	p := &page{Command: "alignd stats", Rows: counts, Data: map[string]any{"overview": raw, "span": span, "counts": bars}}
+	p := &page{Command: "alignd stats; alignd stats --by " + statsBy[span], Rows: counts, Data: map[string]any{"overview": raw, "span": span, "counts": bars}}
 	p.Blocks = []block{
-		{Stats: comparison(&o), Links: []link{{"By hour", "/today"}, {"30 days", "/today?span=30d"}, {"90 days", "/today?span=90d"}}},
+		{Stats: comparison(&o, a.now), Links: []link{{"By hour", "/today"}, {"30 days", "/today?span=30d"}, {"90 days", "/today?span=90d"}}},
 		{Heading: "What became of mail", Chart: disposition.SVG()},
 		{Heading: "DMARC results", Chart: dmarc.SVG(), Behind: counts},
 	}
@@ -101,10 +115,11 @@ type bar struct {
 	Held     uint64    `json:"held"`
 	Deferred uint64    `json:"deferred"`
 	Refused  uint64    `json:"refused"`
+	Rescued  uint64    `json:"rescued"`
 }
 
 func barOf(begin time.Time, c *state.Counts) bar {
-	return bar{begin, c.Messages, c.Pass, c.Fail, c.Tagged, c.Held, c.Deferred, c.Refused}
+	return bar{begin, c.Messages, c.Pass, c.Fail, c.Tagged, c.Held, c.Deferred, c.Refused, c.Rescued}
 }
 
 // counted are the last 24 hours, or so many days until today.
@@ -164,38 +179,42 @@ func dmarcChart(list []bar, span string) *chart.Bars {
 }
 
 func countTable(list []bar) *table {
-	t := &table{Caption: "Counts", Columns: columns("Begin", "#Messages", "#DMARC pass", "#DMARC fail", "#Marked", "#Held", "#Put off", "#Refused")}
+	t := &table{Caption: "Counts", Columns: columns("Begin", "#Messages", "#DMARC pass", "#DMARC fail", "#Marked", "#Held", "#Put off", "#Refused", "#Rescued")}
 	for i := range slices.Backward(list) {
 		b := &list[i]
 		t.Rows = append(t.Rows, []cell{plain(b.Begin.Format("2006-01-02 15:04")), number(b.Messages), number(b.Pass), number(b.Fail),
-			number(b.Tagged), number(b.Held), number(b.Deferred), number(b.Refused)})
+			number(b.Tagged), number(b.Held), number(b.Deferred), number(b.Refused), number(b.Rescued)})
 	}
 	return t
 }
 
-// comparison is today against yesterday until now and the same day a week ago.
-func comparison(o *overview) (list []stat) {
-	if len(o.Periods) < 3 {
+// comparison is today so far. The days before are compared as far as whole hours go, so that
+// none has had more time than the other.
+func comparison(o *overview, now time.Time) (list []stat) {
+	if len(o.Periods) < 5 {
 		return nil
 	}
-	now, yesterday, week := &o.Periods[0], &o.Periods[1], &o.Periods[2]
-	add := func(name, class, href string, n, before, ago uint64) {
-		list = append(list, stat{Name: name, Value: strconv.FormatUint(n, 10), Class: class, Href: href,
-			Note: fmt.Sprintf("yesterday by now %d, a week ago %d", before, ago)})
+	today, w := &o.Periods[0].counts, &o.WholeHours
+	since := now.Format(time.DateOnly)
+	add := func(name, class, href string, of func(*counts) uint64) {
+		note := fmt.Sprintf("until %s: %d; yesterday %d, a week ago %d", w.Until, of(&w.Today), of(&w.Yesterday), of(&w.WeekAgo))
+		if w.Until == "00:00" || w.Until == "" { // nothing can be compared yet
+			note = fmt.Sprintf("all of yesterday %d, a day of the last 7 %d", of(&o.Periods[3].counts), (of(&o.Periods[4].counts)+3)/7)
+		}
+		list = append(list, stat{Name: name, Value: strconv.FormatUint(of(today), 10), Class: class, Href: href, Note: note})
 	}
-	add("messages today", "", "/messages?since=1d", now.Messages, yesterday.Messages, week.Messages)
-	add("refused", "bad", "/messages?since=1d&delivery=refuse", now.Refused, yesterday.Refused, week.Refused)
-	add("marked or held", "mark", "/messages?since=1d&delivery=tag", now.Tagged+now.Held, yesterday.Tagged+yesterday.Held, week.Tagged+week.Held)
-	add("put off", "later", "/messages?since=1d&delivery=defer", now.Deferred, yesterday.Deferred, week.Deferred)
-	add("fail DMARC", "", "/messages?since=1d&dmarc=fail", now.Fail, yesterday.Fail, week.Fail)
-	add("fail and were let in unmarked", "good", "/messages?since=1d&dmarc=fail&delivery=deliver", rescued(now.Fail, now.Refused, now.Tagged, now.Held, now.Deferred, now.PassRefused),
-		rescued(yesterday.Fail, yesterday.Refused, yesterday.Tagged, yesterday.Held, yesterday.Deferred, yesterday.PassRefused),
-		rescued(week.Fail, week.Refused, week.Tagged, week.Held, week.Deferred, week.PassRefused))
-	return list
-}
-
-// rescued are failing messages to which nothing was done, at least: by p=none, an exception,
-// a sealer, monitor mode or a rollout.
-func rescued(fail, refused, tagged, held, deferred, passRefused uint64) uint64 {
-	return fail - min(fail, refused-min(refused, passRefused)+tagged+held+deferred)
+	messages := func(query ...string) string { return to("/messages", append(query, "since", since)...) }
+	add("messages today", "", messages(), func(c *counts) uint64 { return c.Messages })
+	add("refused", "bad", messages("delivery", "refuse"), func(c *counts) uint64 { return c.Refused })
+	add("marked", "mark", messages("delivery", "tag"), func(c *counts) uint64 { return c.Tagged })
+	add("held", "mark", messages("delivery", "hold"), func(c *counts) uint64 { return c.Held })
+	add("put off", "later", messages("delivery", "defer"), func(c *counts) uint64 { return c.Deferred })
+	add("rescued by an exception or trusted sealer", "good", "/rules", func(c *counts) uint64 { return c.Rescued })
+	add("fail DMARC", "", messages("dmarc", "fail"), func(c *counts) uint64 { return c.Fail })
+	add("refused although they pass", "bad", messages("delivery", "refuse", "dmarc", "pass"), func(c *counts) uint64 { return c.PassRefused })
+	add("would be refused, but for monitor mode or a rollout", "mark", messages("would", "refuse"), func(c *counts) uint64 { return c.WouldRefuse })
+	return slices.DeleteFunc(list, func(s stat) bool { // what never is needs no room
+		never := strings.HasSuffix(s.Note, ": 0; yesterday 0, a week ago 0") || s.Note == "all of yesterday 0, a day of the last 7 0"
+		return s.Value == "0" && never && slices.Contains([]string{"held", "refused although they pass", "would be refused, but for monitor mode or a rollout"}, s.Name)
+	})
 }

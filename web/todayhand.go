@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -16,6 +17,9 @@ import (
 
 // soon is how long before its end an entry is told of; ours.
 const soon = 14 * 24 * time.Hour
+
+// overdue is how long a report may be due before nobody seems to send it; ours.
+const overdue = 3 * time.Hour
 
 // hand is what needs one.
 func (a *asked) hand(st *state.State, o *overview) (block, error) {
@@ -44,14 +48,28 @@ func (a *asked) hand(st *state.State, o *overview) (block, error) {
 	if err != nil {
 		return block{}, err
 	}
-	if n := standing.PutOff + standing.Items[state.GivenUp] + standing.Items[state.Unknown]; n > 0 {
-		add("warning", fmt.Sprintf("%d reports were put off or given up", n), "outbox", "/reports")
+	for _, x := range []struct {
+		n        int64
+		sign, as string
+	}{{standing.PutOff, "later", "were put off, and are tried again"}, {standing.Items[state.GivenUp], "fail", "were given up"},
+		{standing.Items[state.Unknown], "warning", "were perhaps sent: the answer was not heard"}} {
+		if x.n > 0 {
+			add(x.sign, fmt.Sprintf("reports: %d %s", x.n, x.as), "outbox", "/reports")
+		}
+	}
+	due, err := st.Due(a.ctx, a.now.Add(-overdue), 1)
+	if err != nil {
+		return block{}, err
+	}
+	if len(due) > 0 {
+		add("fail", "reports are due since "+due[0].Next.UTC().Format(time.DateTime)+" and nobody sends them", "outbox", "/reports")
 	}
 	if err := a.troubles(st, add); err != nil {
 		return block{}, err
 	}
-	for _, name := range a.undecided() {
-		add("warning", "a rule needs the "+name+", which was not looked up", "of the last messages", "/messages")
+	names, samples := a.undecided()
+	for _, name := range names {
+		add("warning", "a rule needs the "+name+", which was not known", "one of the last messages", to("/message", "id", samples[name]))
 	}
 	return block{ID: "hand", Heading: "What needs a hand", Table: t}, nil
 }
@@ -74,7 +92,7 @@ func (a *asked) troubles(st *state.State, add func(sign, what, where, href strin
 	for i := range t.Rows {
 		all[t.Rows[i].Text] = t.Rows[i].Messages
 	}
-	for _, check := range []string{"dmarc", "spf"} {
+	for _, check := range []string{"dmarc", "spf", "dkim"} {
 		var sum uint64
 		for text, n := range all {
 			if strings.HasPrefix(text, check+"=") {
@@ -85,6 +103,9 @@ func (a *asked) troubles(st *state.State, add func(sign, what, where, href strin
 			add("later", fmt.Sprintf("DNS fails: %s=temperror in %d of %d messages", check, n, sum), "since "+since.Format("15:04"), to("/messages", "since", "2h", check, "temperror"))
 		}
 	}
+	for _, what := range a.opt.Backend.Behind(a.ctx) {
+		add("later", "the journal: "+what, "journal", "/health")
+	}
 	if through, err := st.Through(a.ctx, a.now.Add(-48*time.Hour)); err == nil && !through.IsZero() && a.now.Sub(through) > 10*time.Minute {
 		add("later", "the counts are behind: a host told nothing since "+through.UTC().Format(time.DateTime), "journal", "/health")
 	}
@@ -94,24 +115,26 @@ func (a *asked) troubles(st *state.State, add func(sign, what, where, href strin
 // lastMessages is of how many messages it is told what was undecidable; ours.
 const lastMessages = 300
 
-func (a *asked) undecided() (names []string) {
+// undecided are the facts that rules needed and that were not known, each with a message.
+func (a *asked) undecided() (names []string, samples map[string]string) {
+	samples = map[string]string{}
 	r, err := a.opt.Backend.Reader(a.skipped)
 	if err != nil {
-		return nil
+		return nil, nil
 	}
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(a.ctx, time.Second)
 	defer cancel()
 	_ = r.Search(ctx, journal.Query{Since: a.now.Add(-24 * time.Hour), Limit: lastMessages}, func(e *journal.Entry) error {
 		for _, f := range e.Record.Verdict.Undecidable {
-			if !slices.Contains(names, string(f)) {
-				names = append(names, string(f))
+			if name := string(f); samples[name] == "" {
+				names, samples[name] = append(names, name), cmp.Or(e.Record.Evidence.Token, e.Record.Evidence.QueueID, e.Record.Evidence.MessageID, "-")
 			}
 		}
 		return nil
 	})
 	slices.Sort(names)
-	return names
+	return names, samples
 }
 
 // newDays is for how long a source is new; ours.
@@ -220,11 +243,15 @@ func (a *asked) changed(st *state.State) block {
 		b.Points = changes(running, a.cfg)
 		return b
 	}
-	if before == [32]byte{} || running == nil {
-		return b
-	}
-	b.Note = "In force since about " + when.UTC().Format(time.DateTime) + "."
-	if old := kept(before); old != nil {
+	none := [32]byte{}
+	switch old := kept(before); {
+	case now == none:
+		b.Note = "No message of the last days says."
+	case before == none:
+	case old == nil || running == nil:
+		b.Note = fmt.Sprintf("Another configuration is in force since about %s; what differs is not known, as one of the two was not kept.", when.UTC().Format(time.DateTime))
+	default:
+		b.Note = "In force since about " + when.UTC().Format(time.DateTime) + "."
 		b.Points = changes(old, running)
 	}
 	return b

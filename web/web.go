@@ -109,6 +109,9 @@ type Backend interface {
 	Report(ctx context.Context, id string, n int) (*Report, error)
 	// Live is what the daemon tells of itself: name and value; empty where it tells nothing.
 	Live(ctx context.Context) [][2]string
+	// Behind is what of the journal is late, lost or at a standstill, in words; empty where
+	// all is well.
+	Behind(ctx context.Context) []string
 	// Own tells whether an Author Domain is one of own_domains; Organization is the
 	// Organizational Domain of a name by the Public Suffix List.
 	Own(cfg *config.Config) func(author string) bool

@@ -92,6 +92,7 @@ func (b *backend) Survey(ctx context.Context, domain string, since time.Time, p 
 		`"because":["<i>"],"effect":{"let_in":2,"samples":["t1"]}}]}`), nil
 }
 func (b *backend) Live(context.Context) [][2]string { return [][2]string{{"version", "<b>1"}} }
+func (b *backend) Behind(context.Context) []string  { return []string{"<b>late"} }
 func (b *backend) Own(*config.Config) func(author string) bool {
 	return func(author string) bool { return author == "author00000-company.example" }
 }

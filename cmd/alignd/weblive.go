@@ -14,6 +14,40 @@ import (
 	"github.com/prometheus/common/model"
 )
 
+// Times after which the daemon is late with what it tells every ten seconds, and how many
+// records may wait for the store; ours.
+const (
+	toldLate    = time.Minute
+	waitingMany = 5000
+)
+
+// Behind implements web.Backend: by what the daemon of this host tells of its journal.
+func (b *webBackend) Behind(context.Context) (list []string) {
+	d := readTold(b.begun)
+	if d == nil {
+		return nil
+	}
+	switch {
+	case d.Stopped:
+		list = append(list, "the daemon of this host stopped at "+d.At.Format(time.DateTime))
+	case time.Since(d.At) > toldLate:
+		list = append(list, "the daemon of this host tells nothing since "+d.At.Format(time.DateTime))
+	}
+	if !d.FailingSince.IsZero() {
+		list = append(list, "not all is taken from the spool since "+d.FailingSince.Format(time.DateTime)+": "+d.Err)
+	}
+	if n := d.Loaded + d.Dropped + d.Missing + d.Unreadable; d.Written > n+waitingMany {
+		list = append(list, fmt.Sprintf("%d records wait for the store", d.Written-n))
+	}
+	if d.Dropped > 0 {
+		list = append(list, fmt.Sprintf("%d records were dropped since %s, as the spool was full", d.Dropped, d.Since.Format(time.DateTime)))
+	}
+	if n := d.Missing + d.Unreadable + d.Damages; n > 0 {
+		list = append(list, fmt.Sprintf("%d records or places of the spool could not be read since %s", n, d.Since.Format(time.DateTime)))
+	}
+	return list
+}
+
 // liveMetrics are what the page Health shows of the daemon's metrics.
 var liveMetrics = []struct{ metric, name string }{
 	{"alignd_build_info", "version"}, {"alignd_config_info", "configuration"}, {"alignd_config_last_reload_successful", "last reload successful"},
