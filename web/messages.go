@@ -123,8 +123,8 @@ func (a *asked) skipped(err error) {
 }
 
 func messageTable(list []*journal.Entry) *table {
-	t := &table{Caption: "Messages, newest first", List: true, Columns: columns("Time", "Author Domain", "Client", "MAIL FROM", "DMARC", "SPF", "DKIM", "ARC",
-		"Delivery", "Held back", "MTA was told", "Rule", "Reason", "Disposition", "Queue id")}
+	t := &table{Caption: "Messages, newest first", List: true, Columns: columns("Time", "Author Domain", "Client", "DMARC", "Delivery", "MTA was told", "Rule",
+		"MAIL FROM", "SPF", "DKIM", "ARC", "Held back", "Reason", "Disposition", "Queue id")}
 	for _, e := range list {
 		t.Rows = append(t.Rows, messageRow(e))
 	}
@@ -143,11 +143,9 @@ func messageRow(e *journal.Entry) []cell {
 		linked(ev.Time.UTC().Format(time.DateTime), "/message", "id", cmp.Or(ev.Token, ev.QueueID, ev.MessageID)),
 		linked(brief(cmp.Or(author, "-")), "/messages", "domain", author),
 		linked(client, "/messages", "client", strings.TrimPrefix(client, "-")),
+		word(explain.DMARC(r)), word(cmp.Or(string(v.Delivery), "none")), told(e), ruleCell(v.Rule),
 		linked(brief(from), "/messages", "mail-from", ev.MailFromDomain),
-		word(explain.DMARC(r)), word(spfOf(r)), word(dkimOf(r)), word(cmp.Or(string(ev.ARC.Result), "-")),
-		word(cmp.Or(string(v.Delivery), "none")), held, told(e),
-		ruleCell(v.Rule),
-		plain(brief(v.Reason)), word(cmp.Or(string(v.Disposition), "none")), plain(brief(ev.QueueID)),
+		word(spfOf(r)), word(dkimOf(r)), word(cmp.Or(string(ev.ARC.Result), "-")), held, plain(brief(v.Reason)), word(cmp.Or(string(v.Disposition), "none")), plain(brief(ev.QueueID)),
 	}
 }
 
