@@ -56,7 +56,7 @@ func BenchmarkRun(b *testing.B) {
 	batch := madeBatch(512)
 	for _, w := range workloads(b) {
 		b.Run(w.name, func(b *testing.B) {
-			o := &RunOptions{Options: Options{Rules: w.rules}, By: ByDomain, Samples: 3, Workers: 2}
+			o := &RunOptions{Options: Options{Rules: w.rules}, By: []Dimension{ByDomain}, Samples: 3, Workers: 2}
 			b.ReportAllocs()
 			left := b.N
 			_, err := Run(o, func(add func(Batch)) error {

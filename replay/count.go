@@ -17,7 +17,6 @@ type Dimension string
 
 // The dimensions.
 const (
-	ByNone   Dimension = ""
 	ByDomain Dimension = "domain" // Author Domain
 	ByClient Dimension = "client" // its /24 or /48
 	ByRule   Dimension = "rule"   // the rule that decided, and the one that would
@@ -152,6 +151,12 @@ type Group struct {
 	Counters
 }
 
+// Grouping is what changes for each value of a Dimension, those of most messages first.
+type Grouping struct {
+	By     Dimension `json:"by"`
+	Groups []Group   `json:"groups"`
+}
+
 // tally is what was counted, of a batch or of all.
 type tally struct {
 	opt      *RunOptions
@@ -160,9 +165,15 @@ type tally struct {
 	last     time.Time
 	flips    []*flip
 	unknown  []*unknown
-	groups   map[string]*Counters
-	order    []string // of groups, as they came
-	problem  error    // the first record that cannot be read
+	groups   []*groups // one of each of opt.By
+	problem  error     // the first record that cannot be read
+}
+
+// groups are those of a Dimension.
+type groups struct {
+	by    Dimension
+	of    map[string]*Counters
+	order []string // as they came
 }
 
 type flip struct {
@@ -185,7 +196,13 @@ func (s *ring) add(most int, list ...Sample) {
 	}
 }
 
-func newTally(o *RunOptions) *tally { return &tally{opt: o, groups: map[string]*Counters{}} }
+func newTally(o *RunOptions) *tally {
+	t := &tally{opt: o}
+	for _, by := range o.By {
+		t.groups = append(t.groups, &groups{by: by, of: map[string]*Counters{}})
+	}
+	return t
+}
 
 // add counts a judgement.
 func (t *tally) add(j *Judgement, r *record.Record) {
@@ -194,8 +211,8 @@ func (t *tally) add(j *Judgement, r *record.Record) {
 	if j.Kind == Unchanged || j.Kind == NotCounted {
 		return
 	}
-	if t.opt.By != ByNone {
-		t.group(t.value(j, r)).count(j, r)
+	for _, g := range t.groups {
+		g.at(g.value(j, r)).count(j, r)
 	}
 	if j.Kind == CannotTell {
 		for _, c := range j.Causes {
@@ -244,8 +261,8 @@ func (t *tally) sample(j *Judgement, r *record.Record) []Sample {
 func ruleOf(v *policy.Verdict) string { return cmp.Or(v.Rule, string(v.Step)) }
 
 // value is what a message counts with.
-func (t *tally) value(j *Judgement, r *record.Record) string {
-	switch t.opt.By {
+func (g *groups) value(j *Judgement, r *record.Record) string {
+	switch g.by {
 	case ByDomain:
 		return r.AuthorDomain()
 	case ByClient:
@@ -257,25 +274,37 @@ func (t *tally) value(j *Judgement, r *record.Record) string {
 	return ruleOf(&r.Verdict) + " -> " + ruleOf(&j.Verdict)
 }
 
-// maxGroups is how many groups are told apart; ours. Those that come later are one,
+// maxGroups is how many groups of a Dimension are told apart; ours. Those that come later are one,
 // Others. A hundred thousand take about 30 MB.
 const maxGroups = 100_000
 
 // Others is the group of what came after maxGroups others.
 const Others = "(others)"
 
-func (t *tally) group(value string) *Counters {
-	c := t.groups[value]
-	if c == nil && len(t.groups) >= maxGroups && value != Others {
-		return t.group(Others)
+func (g *groups) at(value string) *Counters {
+	c := g.of[value]
+	if c == nil && len(g.of) >= maxGroups && value != Others {
+		return g.at(Others)
 	}
 	if c == nil {
 		c = new(Counters)
 		value = strings.Clone(value)
-		t.groups[value] = c
-		t.order = append(t.order, value)
+		g.of[value] = c
+		g.order = append(g.order, value)
 	}
 	return c
+}
+
+// sorted are those of most messages first.
+func (g *groups) sorted() Grouping {
+	all := Grouping{By: g.by}
+	for _, value := range g.order {
+		all.Groups = append(all.Groups, Group{value, *g.of[value]})
+	}
+	slices.SortFunc(all.Groups, func(a, b Group) int {
+		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Value, b.Value))
+	})
+	return all
 }
 
 func (t *tally) flipOf(from, to policy.Delivery) *flip {
@@ -307,8 +336,10 @@ func (t *tally) merge(b *tally) {
 		t.seen(b.first)
 		t.seen(b.last)
 	}
-	for _, value := range b.order {
-		t.group(value).add(b.groups[value])
+	for i, g := range b.groups {
+		for _, value := range g.order {
+			t.groups[i].at(value).add(g.of[value])
+		}
 	}
 	for _, f := range b.flips {
 		to := t.flipOf(f.From, f.To)
@@ -328,7 +359,7 @@ func (t *tally) merge(b *tally) {
 
 // result is what was counted, in an order that is the same each time: the most first.
 func (t *tally) result() *Result {
-	res := &Result{Counters: t.counters, First: t.first, Last: t.last, By: t.opt.By, Problem: t.problem}
+	res := &Result{Counters: t.counters, First: t.first, Last: t.last, Problem: t.problem}
 	for _, f := range t.flips {
 		f.Samples = append(slices.Clone(f.pass), f.rest...)
 		slices.Reverse(f.Samples[:len(f.pass)])
@@ -347,11 +378,8 @@ func (t *tally) result() *Result {
 	slices.SortFunc(res.Unknown, func(a, b Unknown) int {
 		return cmp.Or(cmp.Compare(b.Count, a.Count), cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.What, b.What))
 	})
-	for _, value := range t.order {
-		res.Groups = append(res.Groups, Group{value, *t.groups[value]})
+	for _, g := range t.groups {
+		res.Groupings = append(res.Groupings, g.sorted())
 	}
-	slices.SortFunc(res.Groups, func(a, b Group) int {
-		return cmp.Or(cmp.Compare(b.Total, a.Total), cmp.Compare(a.Value, b.Value))
-	})
 	return res
 }

@@ -12,7 +12,7 @@ import (
 type RunOptions struct {
 	Options
 	Since, Until time.Time // Until is excluded; zero times are no bounds
-	By           Dimension
+	By           []Dimension
 	Samples      int // messages that are told of each Flip and Cause
 	// Workers judge side by side; below 1 it is one.
 	Workers int
@@ -29,8 +29,7 @@ type Result struct {
 	First, Last time.Time
 	Flips       []Flip
 	Unknown     []Unknown
-	By          Dimension
-	Groups      []Group
+	Groupings   []Grouping // one of each of RunOptions.By
 	// Problem is what is wrong with the first record that could not be read; nil where
 	// all were. Counters.Unreadable says how many there were.
 	Problem error
@@ -114,24 +113,36 @@ type worker struct {
 	decode record.Decoder
 }
 
-func (w *worker) judge(b Batch) *tally {
-	t := newTally(w.o)
-	err := b.Records(func(encoded []byte) {
-		r, err := w.decode.Decode(encoded)
-		if err != nil {
-			t.unreadable(fmt.Errorf("a record: %w", err))
-			return
-		}
-		if at := r.Evidence.Time; !w.o.Since.IsZero() && at.Before(w.o.Since) || !w.o.Until.IsZero() && !at.Before(w.o.Until) {
-			return
-		}
-		j := w.o.Judge(r)
-		t.add(&j, r)
-	})
-	if err != nil {
+func (w *worker) judge(b Batch) (t *tally) {
+	t = newTally(w.o)
+	defer t.panicked("a batch")
+	if err := b.Records(func(encoded []byte) { w.one(t, encoded) }); err != nil {
 		t.unreadable(err)
 	}
 	return t
+}
+
+// one judges a record. A fault of ours in it is told as one that cannot be read is: the
+// others are judged, and nobody takes the numbers for whole.
+func (w *worker) one(t *tally, encoded []byte) {
+	defer t.panicked("a record")
+	r, err := w.decode.Decode(encoded)
+	if err != nil {
+		t.unreadable(fmt.Errorf("a record: %w", err))
+		return
+	}
+	if at := r.Evidence.Time; !w.o.Since.IsZero() && at.Before(w.o.Since) || !w.o.Until.IsZero() && !at.Before(w.o.Until) {
+		return
+	}
+	j := w.o.Judge(r)
+	t.add(&j, r)
+}
+
+// panicked is deferred: a panic counts as one that is unreadable.
+func (t *tally) panicked(what string) {
+	if p := recover(); p != nil {
+		t.unreadable(fmt.Errorf("judging %s: panic: %v", what, p))
+	}
 }
 
 func (t *tally) unreadable(err error) {

@@ -67,11 +67,16 @@ func TestTheResultDoesNotDependOnWorkers(t *testing.T) {
 	list := stream(t, 40, 25)
 	var first *Result
 	for _, workers := range []int{0, 1, 2, 3, 16} {
-		for _, by := range []Dimension{ByDomain, ByClient, ByRule} {
+		for _, by := range [][]Dimension{{ByDomain, ByClient, ByRule}, {ByClient}, {ByRule}} {
 			o := &RunOptions{Options: Options{Rules: compiled(t, block(policy.Proof{Clients: nets("192.0.3.0/24")}, policy.Tag)), Shape: had},
 				By: by, Samples: 3, Workers: workers}
 			res := run(t, o, list)
-			if by != ByDomain {
+			if len(by) == 1 {
+				for _, g := range first.Groupings {
+					if g.By == by[0] && !reflect.DeepEqual(g, res.Groupings[0]) {
+						t.Errorf("%s alone: got %+v\nwant %+v", g.By, res.Groupings[0], g)
+					}
+				}
 				continue
 			}
 			if first == nil {
@@ -89,12 +94,14 @@ func TestTheResultDoesNotDependOnWorkers(t *testing.T) {
 	if len(first.Flips) != 1 || len(first.Flips[0].Samples) != 3 || first.Flips[0].Samples[0].Token <= first.Flips[0].Samples[1].Token {
 		t.Errorf("want one flip and the newest three of it: %+v", first.Flips)
 	}
-	var sum uint64
-	for _, g := range first.Groups {
-		sum += g.WouldMark
-	}
-	if sum != c.WouldMark {
-		t.Errorf("the groups have %d messages, want %d", sum, c.WouldMark)
+	for _, all := range first.Groupings {
+		var sum uint64
+		for _, g := range all.Groups {
+			sum += g.WouldMark
+		}
+		if sum != c.WouldMark {
+			t.Errorf("the groups by %s have %d messages, want %d", all.By, sum, c.WouldMark)
+		}
 	}
 }
 
@@ -110,13 +117,37 @@ func TestBoundsOfTimeAndWhatCannotBeRead(t *testing.T) {
 }
 
 func TestManyGroupsAreOneGroup(t *testing.T) {
-	all := newTally(&RunOptions{})
+	all := newTally(&RunOptions{By: []Dimension{ByDomain}}).groups[0]
 	for i := range maxGroups + 10 {
-		all.group(fmt.Sprint(i)).Total++
+		all.at(fmt.Sprint(i)).Total++
 	}
-	all.group("5").Total++
-	if len(all.groups) != maxGroups+1 || all.groups[Others].Total != 10 || all.groups["5"].Total != 2 {
-		t.Errorf("%d groups, %d others", len(all.groups), all.groups[Others].Total)
+	all.at("5").Total++
+	if len(all.of) != maxGroups+1 || all.of[Others].Total != 10 || all.of["5"].Total != 2 {
+		t.Errorf("%d groups, %d others", len(all.of), all.of[Others].Total)
+	}
+}
+
+// bad is a batch that panics after its records.
+type bad struct{ encoded }
+
+func (b bad) Records(found func([]byte)) error {
+	_ = b.encoded.Records(found)
+	panic("a fault of unpacking")
+}
+
+// A fault of ours in one message ends neither the others nor the process, and is told.
+func TestAPanicOfAWorkerIsTold(t *testing.T) {
+	list := stream(t, 3, 25)
+	list[1] = bad{list[1].(encoded)}
+	prepare := func(r *record.Record) *record.Record {
+		if r.Evidence.Token == "t00030" {
+			panic("a fault of judging")
+		}
+		return r
+	}
+	res := run(t, &RunOptions{Options: Options{Rules: compiled(t, policy.Spec{}), Shape: had, Prepare: prepare}, Workers: 2}, list)
+	if c := &res.Counters; c.Unreadable != 2 || c.Total != 74 || res.Problem == nil || res.Problem.Error() != "judging a record: panic: a fault of judging" {
+		t.Errorf("%+v, %v", c, res.Problem)
 	}
 }
 
