@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"strings"
-	"time"
 )
 
 // secretOption is the only option whose value is a secret; all others that need one name
@@ -48,25 +47,3 @@ func WithoutSecrets(text []byte) []byte {
 }
 
 func (k *checker) written(option string) bool { return k.cfg.written(option) }
-
-// WithoutException is c without the exception of an id; ok is false where it has none.
-func (c *Config) WithoutException(id string, now time.Time) (without *Config, ok bool, err error) {
-	less := *c
-	less.Exceptions = nil
-	for i := range c.Exceptions {
-		if x := c.Exceptions[i]; x.ID == id {
-			ok = true
-		} else {
-			less.Exceptions = append(less.Exceptions, x)
-		}
-	}
-	if !ok {
-		return nil, false, nil
-	}
-	k := &checker{cfg: &less, file: "configuration"}
-	k.compile()
-	if len(k.problems) > 0 {
-		return nil, true, k.problems
-	}
-	return &less, true, nil
-}

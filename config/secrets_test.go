@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 func TestTheTextWithoutSecretsHasNone(t *testing.T) {
@@ -68,19 +67,5 @@ func TestOnlyFilesOfTheRunningConfigurationAreRead(t *testing.T) {
 		if problems := (Problems{}); err != nil && !errors.As(err, &problems) {
 			t.Errorf("%s: %v has no place", name, err)
 		}
-	}
-}
-
-func TestWithoutAnException(t *testing.T) {
-	cfg, err := Parse([]byte("exceptions: [{id: a, action: accept, proof: {clients: [192.0.2.1]}, never_expires: true}, {id: b, action: accept, proof: {clients: [192.0.2.2]}, never_expires: true}]"), "x.yaml", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	less, ok, err := cfg.WithoutException("a", time.Now())
-	if err != nil || !ok || len(less.Exceptions) != 1 || less.Exceptions[0].ID != "b" || len(cfg.Exceptions) != 2 {
-		t.Errorf("%v %v %+v", ok, err, less)
-	}
-	if _, ok, _ := cfg.WithoutException("c", time.Now()); ok {
-		t.Error("there is no c")
 	}
 }

@@ -45,8 +45,8 @@ func TestWhatIfJudgesAgain(t *testing.T) {
 	if _, text, h := s.post("/whatif", "/whatif/try", f); text != "mode: monitor\n" || !strings.HasPrefix(h.Get("Content-Disposition"), "attachment") {
 		t.Errorf("a download: %q", text)
 	}
-	text = s.whenDone(s.post("/rule?id=partner", "/rule/without", url.Values{"id": {"partner"}}))
-	if !strings.Contains(text, "Without partner") {
+	text = s.whenDone(s.post("/rule?id=partner", "/rule/without", url.Values{"list": {"exceptions"}, "id": {"partner"}}))
+	if !strings.Contains(text, "Without exceptions: partner") {
 		t.Errorf("%.500s", text)
 	}
 }

@@ -43,6 +43,7 @@ type block struct {
 	Pre     string // text with line breaks
 	Entry   string // text to paste
 	Links   []link
+	Beside  [][]block // columns, side by side; one below the other where it is narrow
 }
 
 // stat is a number that is shown large.
@@ -115,8 +116,9 @@ type form struct {
 type field struct {
 	Name, Label, Value, Hint string
 	Choices                  []string
-	Any                      string // what the empty choice is called; empty is "any"
-	Text                     bool   // several lines
+	Any                      string        // what the empty choice is called; empty is "any"
+	Text                     bool          // several lines
+	Numbers                  template.HTML // of these lines: digits and marks of ours only
 	Hidden                   bool
 }
 
@@ -183,8 +185,15 @@ func (p *page) hide(f func(string) string) {
 	}
 	texts(&p.Title, &p.Command)
 	hideTable(p.Rows, texts)
-	for i := range p.Blocks {
-		b := &p.Blocks[i]
+	p.hideBlocks(p.Blocks, f, texts)
+}
+
+func (p *page) hideBlocks(list []block, f func(string) string, texts func(...*string)) {
+	for i := range list {
+		b := &list[i]
+		for _, column := range b.Beside {
+			p.hideBlocks(column, f, texts)
+		}
 		texts(&b.Heading, &b.Note, &b.Alert, &b.Pre, &b.Entry)
 		for i := range b.Stats {
 			texts(&b.Stats[i].Name, &b.Stats[i].Value, &b.Stats[i].Note, &b.Stats[i].Href)

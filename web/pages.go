@@ -19,6 +19,7 @@ func (s *Server) pages() []*view {
 		{path: "/domain", title: "Domain", nav: true, make: (*asked).domainPage},
 		{path: "/health", title: "Health", nav: true, make: (*asked).health},
 		{path: "/job", title: "Job", make: (*asked).jobPage},
+		{path: "/jobs", title: "Jobs", make: (*asked).jobList},
 	}
 }
 

@@ -146,7 +146,7 @@ func (a *asked) rule() (*page, error) {
 		Links: []link{{"Messages that it decided", to("/messages", "rule", id)}}}, {Heading: "Over time", Chart: drawn.SVG(), Behind: counts}}
 	if found.List == "exceptions" {
 		p.Blocks = append(p.Blocks, block{Heading: "Without it", Note: "Judges the messages of 7 days again without this entry.",
-			Form: &form{Action: "/rule/without", Submit: "What would happen without it", Post: true, Token: a.formToken, Fields: []field{{Name: "id", Value: id, Hidden: true}}}})
+			Form: &form{Action: "/rule/without", Submit: "What would happen without it", Post: true, Token: a.formToken, Fields: []field{{Name: "list", Value: found.List, Hidden: true}, {Name: "id", Value: id, Hidden: true}}}})
 	}
 	return p, nil
 }

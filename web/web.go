@@ -118,13 +118,15 @@ type Backend interface {
 	Organization(name string) string
 	// DNS answers questions about what domains publish.
 	DNS() (resolver.Lookuper, error)
+	// File is the name of the configuration file, as faults have it.
+	File() string
 	// Running is the text of the running configuration without secrets, Parse reads one
-	// in its place, and Without is the running one without an exception.
+	// in its place, and Without is the running one without an entry.
 	Running() string
 	Parse(text []byte) (*config.Config, error)
-	Without(id string) (*config.Config, error)
-	// Replay judges the records since a time by a configuration.
-	Replay(ctx context.Context, cfg *config.Config, since time.Time, by replay.Dimension, p Progress) (*replay.Result, error)
+	Without(e EntryName) (*config.Config, error)
+	// Replay judges past messages again, behind mail; it ends when ctx does.
+	Replay(ctx context.Context, ask *ReplayAsk, p Progress) (*Replayed, error)
 }
 
 // Server makes pages.

@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/cookiejar"
@@ -83,7 +84,7 @@ func (b *backend) JournalStatus(context.Context) (json.RawMessage, error) {
 	return json.RawMessage(`{"store":"sqlite","records":3,"parts":[{"name":"<i>x","day":"2026-11-28","records":3}]}`), nil
 }
 func (b *backend) Survey(ctx context.Context, domain string, since time.Time, p Progress) (json.RawMessage, error) {
-	p(since, 1)
+	p(since, 1, 0)
 	if b.hold != nil {
 		<-ctx.Done()
 		return nil, ctx.Err()
@@ -104,19 +105,39 @@ func (b *backend) Running() string { return testConfig }
 func (b *backend) Parse(text []byte) (*config.Config, error) {
 	return config.Parse(text, "alignd.yaml", time.Now())
 }
-func (b *backend) Without(id string) (*config.Config, error) {
-	cfg, _, err := b.cfg.WithoutException(id, time.Now())
+func (b *backend) File() string { return "alignd.yaml" }
+func (b *backend) Without(e EntryName) (*config.Config, error) {
+	cfg, ok, err := b.cfg.Without(e.List, e.ID)
+	if !ok {
+		err = errors.New("no such entry")
+	}
 	return cfg, err
 }
-func (b *backend) Replay(ctx context.Context, cfg *config.Config, since time.Time, by replay.Dimension, p Progress) (*replay.Result, error) {
+func (b *backend) Replay(ctx context.Context, ask *ReplayAsk, p Progress) (*Replayed, error) {
 	r, err := b.Reader(nil)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	return replay.Run(&replay.RunOptions{Options: replay.Options{Rules: cfg.Rules}, Since: since, By: by, Samples: 3, Progress: p}, func(add func(replay.Batch)) error {
-		return r.Scan(ctx, since, time.Time{}, func(b journal.Block) error { add(packed(b)); return nil })
+	var cfg *config.Config
+	if ask.Text != nil {
+		cfg, err = b.Parse([]byte(*ask.Text))
+	} else {
+		cfg, err = b.Without(ask.Without)
+	}
+	if err != nil {
+		return nil, err
+	}
+	o := &replay.RunOptions{Options: replay.Options{Rules: cfg.Rules}, Since: ask.Since, By: []replay.Dimension{replay.ByDomain, replay.ByClient, replay.ByRule}, Samples: 3,
+		Progress: func(newest time.Time, records uint64) { p(newest, records, 0) }}
+	res, err := replay.Run(o, func(add func(replay.Batch)) error {
+		return r.Scan(ctx, ask.Since, time.Time{}, func(b journal.Block) error { add(packed(b)); return nil })
 	})
+	if err != nil {
+		return nil, err
+	}
+	return &Replayed{Since: ask.Since, Replay: Replay{First: res.First, Last: res.Last, Counters: res.Counters, Flips: res.Flips, Unknown: res.Unknown,
+		By: res.Groupings[0].By, Groups: res.Groupings[0].Groups, Also: res.Groupings[1:]}}, nil
 }
 
 type packed journal.Block

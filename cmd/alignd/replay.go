@@ -9,6 +9,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,7 +26,7 @@ import (
 type replayFlags struct {
 	config, journal, since, until, input string
 	at, by, explain, keyFile             string
-	samples, newest                      int
+	samples, newest, groups              int
 	failIf                               []string
 	json, enforced                       bool
 }
@@ -54,6 +55,7 @@ Exit status 0: within the bounds, or none was given; 2: a bound is exceeded; 1: 
 error, wrong usage too.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			afterMail()
 			if err := f.run(c, time.Now()); err != nil {
 				return asStatus(err, exitFailure)
 			}
@@ -69,7 +71,8 @@ error, wrong usage too.`,
 	flags.StringVar(&f.until, "until", "", "messages that began before this time")
 	flags.IntVar(&f.newest, "newest", 0, "judge so many messages at most, those that came last; 0 is all")
 	flags.StringVar(&f.at, "at", "then", "for expiries and rollout dates: then, the time of each message, or now")
-	flags.StringVar(&f.by, "by", "", "count changes by domain, client or rule, too")
+	flags.StringVar(&f.by, "by", "", "count changes by domain, client or rule, too; or by several, as in domain,rule")
+	flags.IntVar(&f.groups, "groups", 0, "show so many of each --by, those of most messages; 0 is 50, and all with --json")
 	flags.IntVar(&f.samples, "samples", 3, "messages to show of each change; 0 is none")
 	flags.StringArrayVar(&f.failIf, "fail-if", nil, "exit with 2 if this holds, such as would_refuse_passing>0; may be given several times")
 	flags.BoolVar(&f.enforced, "enforced", false, "compare what would be done without monitor mode and rollout")
@@ -116,7 +119,7 @@ func (f *replayFlags) run(c *cobra.Command, now time.Time) error {
 	defer collectLess()()
 	feed := source.feed(c.Context(), o.Since, o.Until)
 	if f.newest > 0 {
-		feed = newest(feed, f.newest)
+		feed = newest(feed, f.newest, nil)
 	}
 	res, err := replay.Run(o, feed)
 	bar.end()
@@ -166,24 +169,25 @@ func (f *replayFlags) status(source *replaySource, res *replay.Result, bounds []
 
 // options are what the flags say of themselves.
 func (f *replayFlags) options(now time.Time) (*replay.RunOptions, []replay.Bound, error) {
-	o := &replay.RunOptions{By: replay.Dimension(f.by), Samples: f.samples, Workers: runtime.GOMAXPROCS(0)}
+	o := &replay.RunOptions{Samples: f.samples, Workers: runtime.GOMAXPROCS(0)}
 	var err error
+	if o.By, err = dimensions(f.by); err != nil {
+		return nil, nil, err
+	}
 	if o.Since, err = pointInTime("since", f.since, now); err != nil {
 		return nil, nil, err
 	}
 	if o.Until, err = pointInTime("until", f.until, now); err != nil {
 		return nil, nil, err
 	}
-	switch o.By {
-	case replay.ByNone, replay.ByDomain, replay.ByClient, replay.ByRule:
-	default:
-		return nil, nil, fmt.Errorf("--by %q is none of domain, client, rule", f.by)
-	}
 	if f.at != "then" && f.at != "now" {
 		return nil, nil, fmt.Errorf("--at %q is neither then nor now", f.at)
 	}
 	if f.samples < 0 || f.samples > maxSamples {
 		return nil, nil, fmt.Errorf("--samples %d is not from 0 to %d", f.samples, maxSamples)
+	}
+	if f.groups < 0 {
+		return nil, nil, fmt.Errorf("--groups %d is below 0", f.groups)
 	}
 	if f.newest < 0 {
 		return nil, nil, fmt.Errorf("--newest %d is below 0", f.newest)
@@ -200,6 +204,24 @@ func (f *replayFlags) options(now time.Time) (*replay.RunOptions, []replay.Bound
 		bounds = append(bounds, b)
 	}
 	return o, bounds, nil
+}
+
+// dimensions are those of --by, each once.
+func dimensions(text string) (list []replay.Dimension, err error) {
+	if text == "" {
+		return nil, nil
+	}
+	for word := range strings.SplitSeq(text, ",") {
+		switch d := replay.Dimension(word); d {
+		case replay.ByDomain, replay.ByClient, replay.ByRule:
+			if !slices.Contains(list, d) {
+				list = append(list, d)
+			}
+		default:
+			return nil, fmt.Errorf("--by %q is none of domain, client, rule", word)
+		}
+	}
+	return list, nil
 }
 
 // maxSamples bounds the memory that samples take; ours.
@@ -280,49 +302,6 @@ func (s *replaySource) feed(ctx context.Context, since, until time.Time) func(fu
 			return nil
 		})
 	}
-}
-
-// newest is the part of feed with the last records, at most most of them. It reads twice:
-// first to count.
-func newest(feed func(func(replay.Batch)) error, most int) func(func(replay.Batch)) error {
-	return func(add func(replay.Batch)) error {
-		all := 0
-		err := feed(func(b replay.Batch) {
-			_ = b.Records(func([]byte) { all++ }) // the second time tells of what cannot be read
-		})
-		if err != nil {
-			return err
-		}
-		skip := all - most
-		return feed(func(b replay.Batch) {
-			if skip <= 0 {
-				add(b)
-				return
-			}
-			n := 0
-			_ = b.Records(func([]byte) { n++ })
-			if n > skip {
-				add(lastOf{b, skip})
-			}
-			skip -= n
-		})
-	}
-}
-
-// lastOf is a batch without its first records.
-type lastOf struct {
-	replay.Batch
-	skip int
-}
-
-// Records implements replay.Batch.
-func (b lastOf) Records(found func([]byte)) error {
-	n := 0
-	return b.Batch.Records(func(encoded []byte) {
-		if n++; n > b.skip {
-			found(encoded)
-		}
-	})
 }
 
 func (s *replaySource) scan(ctx context.Context, since, until time.Time, each func(journal.Block) error) error {

@@ -49,32 +49,53 @@ func (b checkedBound) shown() string {
 
 // printReplay writes one object. docs/replay.md lists the keys.
 func printReplay(out io.Writer, r *replayed) error {
+	line, err := json.Marshal(r.object())
+	if err != nil {
+		return err
+	}
+	return writeLine(out, line)
+}
+
+// replayJSON is what is printed with --json.
+type replayJSON struct {
+	Config   string           `json:"config"`
+	First    time.Time        `json:"first,omitzero"`
+	Last     time.Time        `json:"last,omitzero"`
+	At       string           `json:"at"`
+	Enforced bool             `json:"enforced"`
+	Counters replay.Counters  `json:"counters"`
+	Flips    []replay.Flip    `json:"flips"`
+	Unknown  []replay.Unknown `json:"cannot_tell"`
+	By       replay.Dimension `json:"by,omitempty"`
+	Groups   []replay.Group   `json:"groups,omitempty"`
+	// Also are further dimensions, where several were asked for.
+	Also   []replay.Grouping `json:"also,omitempty"`
+	Bounds []checkedBound    `json:"bounds"`
+}
+
+func (r *replayed) object() *replayJSON {
 	hash := r.cfg.Hash()
-	object := struct {
-		Config   string           `json:"config"`
-		First    time.Time        `json:"first,omitzero"`
-		Last     time.Time        `json:"last,omitzero"`
-		At       string           `json:"at"`
-		Enforced bool             `json:"enforced"`
-		Counters replay.Counters  `json:"counters"`
-		Flips    []replay.Flip    `json:"flips"`
-		Unknown  []replay.Unknown `json:"cannot_tell"`
-		By       replay.Dimension `json:"by,omitempty"`
-		Groups   []replay.Group   `json:"groups,omitempty"`
-		Bounds   []checkedBound   `json:"bounds"`
-	}{hex.EncodeToString(hash[:]), r.First.UTC(), r.Last.UTC(), r.flags.at, r.flags.enforced, r.Counters,
-		orEmpty(r.Flips), orEmpty(r.Unknown), r.By, r.Groups, r.bounds}
+	object := &replayJSON{
+		Config: hex.EncodeToString(hash[:]), First: r.First.UTC(), Last: r.Last.UTC(), At: r.flags.at, Enforced: r.flags.enforced, Counters: r.Counters,
+		Flips: orEmpty(r.Flips), Unknown: orEmpty(r.Unknown), Bounds: r.bounds,
+	}
+	for i, g := range r.Groupings {
+		if most := r.flags.groups; most > 0 {
+			g.Groups = g.Groups[:min(len(g.Groups), most)]
+		}
+		if i == 0 {
+			object.By, object.Groups = g.By, g.Groups
+		} else {
+			object.Also = append(object.Also, replay.Grouping{By: g.By, Groups: orEmpty(g.Groups)})
+		}
+	}
 	for i := range object.Flips {
 		object.Flips[i].Samples = orEmpty(object.Flips[i].Samples)
 	}
 	for i := range object.Unknown {
 		object.Unknown[i].Samples = orEmpty(object.Unknown[i].Samples)
 	}
-	line, err := json.Marshal(object)
-	if err != nil {
-		return err
-	}
-	return writeLine(out, line)
+	return object
 }
 
 // orEmpty is a list that JSON shows as one.
@@ -107,7 +128,9 @@ func showReplay(out io.Writer, r *replayed) error {
 		fmt.Fprintf(w, "\ncannot tell, %s: %s: %d\n", u.Kind, u.What, u.Count)
 		showSamples(w, u.Samples)
 	}
-	r.groups(w)
+	for i := range r.Groupings {
+		r.groups(w, &r.Groupings[i])
+	}
 	if len(r.bounds) > 0 {
 		fmt.Fprintln(w)
 	}
@@ -185,23 +208,21 @@ func showSamples(out io.Writer, list []replay.Sample) {
 	w.Flush()
 }
 
-// maxGroupsShown is how many groups people are shown; JSON has all.
+// maxGroupsShown is how many groups people are shown without --groups; JSON has all.
 const maxGroupsShown = 50
 
-func (r *replayed) groups(out io.Writer) {
-	if r.By == replay.ByNone {
-		return
-	}
-	fmt.Fprintf(out, "\nby %s\n", r.By)
+func (r *replayed) groups(out io.Writer, all *replay.Grouping) {
+	fmt.Fprintf(out, "\nby %s\n", all.By)
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "  refuse\tpassing\tdefer\tlet in\tfailing\tmark\tunmark\tcannot tell\t"+string(r.By))
-	for i := range r.Groups[:min(len(r.Groups), maxGroupsShown)] {
-		g := &r.Groups[i]
+	fmt.Fprintln(w, "  refuse\tpassing\tdefer\tlet in\tfailing\tmark\tunmark\tcannot tell\t"+string(all.By))
+	most := min(len(all.Groups), cmp.Or(r.flags.groups, maxGroupsShown))
+	for i := range all.Groups[:most] {
+		g := &all.Groups[i]
 		fmt.Fprintf(w, "  %d\t%d\t%d\t%d\t%d\t%d\t%d\t%d\t%s\n", g.WouldRefuse, g.RefusePassing, g.WouldDefer, g.WouldLetIn, g.LetInFailing,
 			g.WouldMark, g.WouldUnmark, g.CannotTell, printable(cmp.Or(g.Value, "-")))
 	}
 	w.Flush()
-	if more := len(r.Groups) - maxGroupsShown; more > 0 {
+	if more := len(all.Groups) - most; more > 0 {
 		fmt.Fprintf(out, "  and %d more (--json has all)\n", more)
 	}
 }

@@ -65,7 +65,7 @@ configuration.`,
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
 	c.Flags().StringVar(&listen, "listen", "", "where, in place of web.listen: inet:HOST:PORT or unix:/PATH")
-	c.AddCommand(webPasswdCommand())
+	c.AddCommand(webPasswdCommand(), webJobCommand())
 	return c
 }
 

@@ -256,39 +256,6 @@ func fetch(t *testing.T, at string) (int, string) {
 	return resp.StatusCode, string(text)
 }
 
-// What if and the survey of a pair run on the real journal.
-func TestPagesJudgeAgain(t *testing.T) {
-	file, cfg := shownIn(t, "sqlite")
-	b, err := newWebBackend(file, cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for text, want := range map[string]string{"exceptions: [{file: /etc/passwd}]": "none of the files", "mode: enforse": "did you mean", "exceptions: [{file: alignd.yaml}]": "none of the files"} {
-		if _, err := b.Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "never shown") {
-			t.Errorf("%s: %v", text, err)
-		}
-	}
-	mild, err := b.Parse([]byte("journal: {store: sqlite}\nmode: monitor\n"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	told := 0
-	found, err := b.Replay(t.Context(), mild, time.Now().Add(-24*time.Hour), "domain", func(time.Time, uint64) { told++ })
-	if err != nil || found.Counters.Total != 300 || found.Counters.WouldLetIn == 0 || told == 0 {
-		t.Errorf("%+v, %v, told %d times", found, err, told)
-	}
-	raw, err := b.Survey(t.Context(), made.DomainOf(0), time.Now().Add(-24*time.Hour), func(time.Time, uint64) {})
-	if err != nil || !strings.Contains(string(raw), `"sources"`) {
-		t.Errorf("%.200s, %v", raw, err)
-	}
-	if text := b.Running(); strings.Contains(text, "never shown") || !strings.Contains(text, "own_domains") {
-		t.Errorf("the running configuration: %s", text)
-	}
-	if _, err := b.Without("no such"); err == nil {
-		t.Error("an exception that is not there")
-	}
-}
-
 func TestPagesAreOffAndClosed(t *testing.T) {
 	dir := t.TempDir()
 	write := func(text string) string {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -176,28 +175,28 @@ func (b *webBackend) JournalStatus(ctx context.Context) (json.RawMessage, error)
 	return json.Marshal(found)
 }
 
-// Survey implements web.Backend.
-func (b *webBackend) Survey(ctx context.Context, name string, since time.Time, p web.Progress) (json.RawMessage, error) {
+// surveyHere is alignd sources --json.
+func (b *webBackend) surveyHere(ctx context.Context, ask *surveyAsk, p web.Progress) (json.RawMessage, error) {
 	cfg, err := b.Config()
 	if cfg == nil {
 		return nil, err
 	}
 	now := time.Now()
-	f := sourcesFlags{config: b.file, since: since.UTC().Format(time.RFC3339), limit: 50}
-	opt, err := f.options([]string{name}, now)
+	f := sourcesFlags{config: b.file, since: ask.Since.UTC().Format(time.RFC3339), limit: 50}
+	opt, err := f.options([]string{ask.Domain}, now)
 	if err != nil {
 		return nil, err
 	}
 	c := &cobra.Command{}
 	c.SetContext(ctx)
 	opt.Before = f.seenBefore(c, b.begun, opt)
-	in := &sourcesInput{out: io.Discard, bar: &progress{told: p}}
+	in := &sourcesInput{out: io.Discard, bar: &progress{told: func(newest time.Time, records uint64) { p(newest, records, 0) }}}
 	reader, err := b.Reader(in.skipped)
 	if err != nil {
 		return nil, err
 	}
 	defer reader.Close()
-	in.reader = endingReader{reader, ctx}
+	in.reader = reader
 	if in.prepare, err = f.judging(&opt, cfg, now); err != nil {
 		return nil, err
 	}
@@ -211,32 +210,6 @@ func (b *webBackend) Survey(ctx context.Context, name string, since time.Time, p
 	var out bytes.Buffer
 	err = printSources(&out, opt, report, in.elsewhere, f.limit)
 	return out.Bytes(), err
-}
-
-// endingReader ends when its context does, whatever context it is given.
-type endingReader struct {
-	journal.Reader
-	ctx context.Context
-}
-
-// Search implements journal.Reader.
-func (r endingReader) Search(ctx context.Context, q journal.Query, found func(*journal.Entry) error) error {
-	return r.Reader.Search(ctx, q, func(e *journal.Entry) error {
-		if err := r.ctx.Err(); err != nil {
-			return err
-		}
-		return found(e)
-	})
-}
-
-// Scan implements journal.Reader.
-func (r endingReader) Scan(ctx context.Context, since, until time.Time, each func(journal.Block) error) error {
-	return r.Reader.Scan(ctx, since, until, func(b journal.Block) error {
-		if err := r.ctx.Err(); err != nil {
-			return err
-		}
-		return each(b)
-	})
 }
 
 // Own implements web.Backend.
@@ -258,6 +231,9 @@ func (b *webBackend) DNS() (resolver.Lookuper, error) {
 	}
 	return b.dns, nil
 }
+
+// File implements web.Backend.
+func (b *webBackend) File() string { return config.FileOf(b.file) }
 
 // Running implements web.Backend.
 func (b *webBackend) Running() string {
@@ -282,35 +258,16 @@ func (b *webBackend) Parse(text []byte) (*config.Config, error) {
 }
 
 // Without implements web.Backend.
-func (b *webBackend) Without(id string) (*config.Config, error) {
+func (b *webBackend) Without(e web.EntryName) (*config.Config, error) {
 	cfg, err := b.Config()
 	if cfg == nil {
 		return nil, err
 	}
-	less, ok, err := cfg.WithoutException(id, time.Now())
+	less, ok, err := cfg.Without(e.List, e.ID)
 	if !ok && err == nil {
-		err = fmt.Errorf("the configuration has no exception %q", id)
+		err = fmt.Errorf("the configuration has no entry %q in %q", e.ID, e.List)
 	}
 	return less, err
-}
-
-// Replay implements web.Backend. Half of the processors are left to mail.
-func (b *webBackend) Replay(ctx context.Context, cfg *config.Config, since time.Time, by replay.Dimension, p web.Progress) (*replay.Result, error) {
-	o := &replay.RunOptions{Options: replayOptions(cfg), Since: since, By: by, Samples: 10, Workers: max(1, runtime.GOMAXPROCS(0)/2), Progress: p}
-	s := &replaySource{close: func() {}}
-	if err := s.findKey("", addressKeyFile(b.begun)); err != nil {
-		return nil, err
-	}
-	if err := judgePrivate(&o.Options, cfg, s.key); err != nil {
-		return nil, err
-	}
-	reader, err := b.Reader(func(error) { s.unread++ })
-	if err != nil {
-		return nil, err
-	}
-	defer reader.Close()
-	s.reader = endingReader{reader, ctx}
-	return replay.Run(o, s.feed(ctx, o.Since, o.Until))
 }
 
 // Again implements web.Backend.

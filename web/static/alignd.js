@@ -37,20 +37,14 @@ for (const entry of document.querySelectorAll(".entry")) {
   });
 }
 
-for (const text of document.querySelectorAll("textarea")) {
-  const around = document.createElement("div");
-  const numbers = document.createElement("pre");
-  around.className = "numbered";
-  numbers.setAttribute("aria-hidden", "true");
-  text.before(around);
-  around.append(numbers, text);
-  const count = () => {
+// The server numbers the lines and some more; the rest is numbered as they are written.
+for (const text of document.querySelectorAll(".numbered textarea")) {
+  const numbers = text.parentElement.querySelector("pre");
+  let numbered = numbers.textContent.trimEnd().split("\n").length;
+  text.addEventListener("input", () => {
     const lines = text.value.split("\n").length;
-    numbers.textContent = Array.from({length: lines}, (_, i) => i + 1).join("\n");
-    numbers.style.height = text.clientHeight + "px";
-    numbers.scrollTop = text.scrollTop;
-  };
-  text.addEventListener("input", count);
-  text.addEventListener("scroll", () => { numbers.scrollTop = text.scrollTop; });
-  count();
+    for (; numbered < lines; numbered++) {
+      numbers.append(String(numbered + 1) + "\n");
+    }
+  });
 }
