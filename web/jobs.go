@@ -198,16 +198,17 @@ func (a *asked) jobPage() (*page, error) {
 	}
 	at := j.standing(a.now)
 	title := j.title()
+	how := &table{Columns: columns("#Messages", "State"), Rows: [][]cell{{number(at.records), at.state()}}}
 	switch {
 	case !at.ended:
-		p := &page{Title: title, Command: j.Command, Refresh: 2, Data: map[string]any{"id": j.ID, "done": false, "percent": at.percent, "records": at.records, "of": at.of}}
-		p.Blocks = []block{{Note: at.text(), Meter: &meter{at.percent},
+		p := &page{Title: title, Rows: how, Command: j.Command, Refresh: 2, Data: map[string]any{"id": j.ID, "done": false, "percent": at.percent, "records": at.records, "of": at.of}}
+		p.Blocks = []block{{Note: at.text(), Meter: &meter{at.percent}, Table: how,
 			Form: &form{Action: "/job/cancel", Submit: "Cancel", Post: true, Token: a.formToken, Fields: []field{{Name: "id", Value: j.ID, Hidden: true}}}}}
 		return p, nil
 	case at.err == context.Canceled:
-		return &page{Title: title, Data: map[string]any{"id": j.ID, "done": true, "cancelled": true}, Blocks: []block{{Alert: "It was cancelled."}}}, nil
+		return &page{Title: title, Command: j.Command, Rows: how, Data: map[string]any{"id": j.ID, "done": true, "cancelled": true}, Blocks: []block{{Alert: "It was cancelled.", Table: how}}}, nil
 	case at.err != nil:
-		return &page{Title: title, Data: map[string]any{"id": j.ID, "done": true, "error": at.err.Error()}, Blocks: []block{{Alert: terminal.Line(at.err.Error())}}}, nil
+		return &page{Title: title, Command: j.Command, Rows: how, Data: map[string]any{"id": j.ID, "done": true, "error": at.err.Error()}, Blocks: []block{{Alert: terminal.Line(at.err.Error()), Table: how}}}, nil
 	}
 	p := j.show(a, at.result)
 	p.Title, p.Command = title, j.Command
@@ -261,7 +262,7 @@ func (s *standing) state() cell {
 func (a *asked) jobList() (*page, error) {
 	t := &table{Caption: "The newest first; results are kept for some hours", Columns: columns("#Job", "What", "Of", "Begun", "State"), Empty: "There are none."}
 	data := []map[string]any{}
-	p := &page{Rows: t}
+	p := &page{Rows: t, Command: "alignd replay; alignd sources"}
 	for _, j := range slices.Backward(a.jobsSeen()) {
 		at := j.standing(a.now)
 		if !at.ended {

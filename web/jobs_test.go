@@ -1,11 +1,19 @@
 package web
 
 import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html"
 	"net/http"
+	"net/http/cookiejar"
+	"net/netip"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"alignd/config"
 )
 
 // whenDone follows a job to its result.
@@ -105,5 +113,128 @@ func TestAResultIsShownWithoutItsLock(t *testing.T) {
 	a := &asked{Server: &Server{jobs: jobs{list: []*job{j}}}, query: url.Values{"id": {"x"}}}
 	if _, err := a.jobPage(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A job is of who began it: others neither see nor end it, but for auditors.
+func TestJobsHaveOwners(t *testing.T) {
+	b := plant(t, usual(30)...)
+	s := serve(t, b, func(o *Options) {
+		o.Open, o.Socket, o.Auditors = false, false, []string{"ann"}
+		o.Proxy = Proxy{Header: "X-Remote-User", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	})
+	as := func(name string) *site {
+		jar, _ := cookiejar.New(nil)
+		client := &http.Client{Jar: jar, CheckRedirect: s.client.CheckRedirect, Transport: named(name)}
+		return &site{t: t, server: s.server, client: client}
+	}
+	ann, bob, carol := as("ann"), as("bob"), as("carol")
+	b.hold = make(chan struct{})
+	measure := func(who *site) (int, string) {
+		status, text, h := who.post("/sender?domain=a.example&source=x", "/sender/measure", url.Values{"domain": {"a.example"}, "source": {"x"}})
+		return status, h.Get("Location") + " " + text
+	}
+	status, at := measure(bob)
+	at = strings.TrimSpace(at)
+	if status != http.StatusSeeOther {
+		t.Fatal(status, at)
+	}
+	if status, text := measure(bob); status != http.StatusServiceUnavailable || !strings.Contains(text, "of yours runs") {
+		t.Errorf("a second job of a viewer: %d", status)
+	}
+	if status, _, _ := carol.get(at); status != http.StatusNotFound {
+		t.Errorf("another viewer sees the job: %d", status)
+	}
+	if _, text, _ := carol.get("/jobs"); strings.Contains(text, "a.example") || strings.Contains(text, "bob") {
+		t.Errorf("another viewer sees that there is one")
+	}
+	id := strings.TrimPrefix(at, "/job?id=")
+	if status, _, _ := carol.post("/jobs?", "/job/cancel", url.Values{"id": {id}}); status == http.StatusSeeOther {
+		t.Errorf("another viewer ended it: %d", status)
+	}
+	if _, text, _ := bob.get(at); !strings.Contains(text, "Cancel") {
+		t.Error("it ended")
+	}
+	if _, text, _ := ann.get("/jobs"); !strings.Contains(text, "bob") || !strings.Contains(text, "runs") {
+		t.Error("an auditor does not see it")
+	}
+	if status, _, _ := ann.post(at, "/job/cancel", url.Values{"id": {id}}); status != http.StatusSeeOther {
+		t.Errorf("an auditor cannot end it: %d", status)
+	}
+	b.hold = nil
+	status, _, h := ann.post("/whatif", "/whatif/try", url.Values{"text": {"mode: monitor\n"}, "since": {"7d"}})
+	ann.whenDone(status, "", h)
+	for _, end := range []string{"", ".json", ".csv"} {
+		if status, _, _ := bob.get(strings.Replace(h.Get("Location"), "/job", "/job"+end, 1)); status != http.StatusNotFound {
+			t.Errorf("a viewer sees what an auditor asked: /job%s %d", end, status)
+		}
+	}
+}
+
+// named asks as somebody.
+type named string
+
+// RoundTrip implements http.RoundTripper.
+func (n named) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.Header.Set("X-Remote-User", string(n))
+	return http.DefaultTransport.RoundTrip(r)
+}
+
+// Two results stand side by side, with what is not the same, and each is there by itself.
+func TestTwoResultsSideBySide(t *testing.T) {
+	s := serve(t, plant(t, usual(200)...), asAuditor)
+	try := func(text string) string {
+		status, page, h := s.post("/whatif", "/whatif/try", url.Values{"text": {text}, "since": {"7d"}})
+		s.whenDone(status, page, h)
+		return strings.TrimPrefix(h.Get("Location"), "/job?id=")
+	}
+	first, second := try("honor: {reject: accept, quarantine: accept}\n"), try("honor: {reject: quarantine}\n")
+	_, text, _ := s.get("/job?id=" + second + "&against=" + first)
+	for _, want := range []string{`class="beside"`, "Differences", "Job 2", "Job 1", "What if (job 1)", "What if (job 2)", "By Author Domain", "By network of the client", "By rule", "Change it further"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	_, data, _ := s.get("/job.json?id=" + second + "&against=" + first)
+	var both struct {
+		Counters struct{ Total uint64 }
+		Against  struct{ Counters struct{ Total uint64 } }
+	}
+	if err := json.Unmarshal([]byte(data), &both); err != nil || both.Counters.Total != 200 || both.Against.Counters.Total != 200 {
+		t.Errorf("%v %.300s", err, data)
+	}
+	if _, data, _ := s.get("/job.csv?id=" + second + "&against=" + first); !strings.Contains(data, "What if (job 1),all,,200") || !strings.Contains(data, "What if (job 2),flip,") {
+		t.Errorf("%.600s", data)
+	}
+	if _, text, _ := s.get("/whatif?job=" + first); !strings.Contains(text, "honor: {reject: accept, quarantine: accept}") {
+		t.Error("it cannot be changed further")
+	}
+}
+
+// Faults are told as alignd config check tells them, at their lines, with what stands there;
+// of another file nothing is told.
+func TestFaultsStandAtTheirLines(t *testing.T) {
+	s := serve(t, plant(t, usual(3)...), asAuditor)
+	text := "# one\nmode: enforse\nhonor: {reject: <b>}\n"
+	_, err := config.Parse([]byte(text), "alignd.yaml", time.Now())
+	problems := config.Problems{}
+	if !errors.As(err, &problems) || len(problems) != 2 {
+		t.Fatal(err)
+	}
+	_, page, _ := s.post("/whatif", "/whatif/try", url.Values{"text": {text}, "since": {"7d"}, "do": {"check"}})
+	shown := html.UnescapeString(page)
+	for _, p := range problems {
+		for _, want := range []string{p.Text, fmt.Sprintf(`id="line-%d"`, p.Line), fmt.Sprintf(`href="#line-%d"`, p.Line), ">" + strings.Split(text, "\n")[p.Line-1] + "<"} {
+			if !strings.Contains(shown, want) {
+				t.Errorf("no %q", want)
+			}
+		}
+	}
+	if strings.Contains(page, "<b>}") || !strings.Contains(page, "\n1\n") && !strings.Contains(page, ">1\n") {
+		t.Error("the lines are not numbered, or the text acts")
+	}
+	other := problemTable(config.Problems{{Position: config.Position{File: "staff.list", Line: 3, Column: 1}, Text: "topsecret is no address"}}, "alignd.yaml", text)
+	if got := other.Rows[0][2].Text; strings.Contains(got, "topsecret") || !strings.Contains(got, "staff.list:3") {
+		t.Errorf("%q", got)
 	}
 }

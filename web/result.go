@@ -61,6 +61,9 @@ func (a *asked) replayed(j *job, r *Replayed) *page {
 		p.Blocks = append([]block{differences(j, beside, r, other)}, p.Blocks...)
 	}
 	p.Blocks = append(p.Blocks, a.resultLinks(j, r, other)...)
+	all := *p.Rows
+	all.Rows = all.Rows[:min(len(all.Rows), groupRows)]
+	p.Blocks = append(p.Blocks, block{Heading: "As the CSV has it", Behind: &all})
 	return p
 }
 
