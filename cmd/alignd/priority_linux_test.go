@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Each thread of what reads much of the journal is behind mail.
+// Each thread of what reads much of the journal for the pages is behind mail, and the pages.
 func TestAJobIsBehindMail(t *testing.T) {
 	exe, err := os.Executable()
 	if err != nil {
@@ -33,7 +33,7 @@ func TestAJobIsBehindMail(t *testing.T) {
 		threads, _ := filepath.Glob("/proc/" + strconv.Itoa(c.Process.Pid) + "/task/*")
 		for _, path := range threads {
 			id, _ := strconv.Atoi(filepath.Base(path))
-			if n, err := unix.Getpriority(unix.PRIO_PROCESS, id); err == nil && 20-n < behindMail {
+			if n, err := unix.Getpriority(unix.PRIO_PROCESS, id); err == nil && 20-n < lowestPriority {
 				return false
 			}
 		}

@@ -25,7 +25,7 @@ import (
 // that it has a priority of its own, can be ended at any moment, and what it takes of
 // memory goes with it.
 const (
-	behindMail = 10 // the priority of what somebody waits for
+	behindMail = 10 // the priority of a command that somebody waits for
 	// jobMemory is where a job collects its garbage more often; of the unit's 512 MiB.
 	jobMemory = "128MiB"
 	// maxJobOutput bounds what is read of one, in octets.
@@ -73,7 +73,9 @@ func webJobCommand() *cobra.Command {
 		Hidden: true,
 		Args:   noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			afterMail()
+			if ownProcess {
+				lowerPriority(lowestPriority)
+			}
 			var ask jobAsk
 			if err := json.NewDecoder(c.InOrStdin()).Decode(&ask); err != nil {
 				return fmt.Errorf("what is asked: %w", err)
