@@ -120,6 +120,14 @@ func (e *Teller) arc() {
 // mostSealed bounds what is shown of the results of one ARC Set. The number is ours.
 const mostSealed = 10
 
+// Sealed is what the Sealer of a Set tells that it found; empty where it tells nothing.
+func Sealed(s *evidence.ARCSet) string {
+	if s.AAR == nil {
+		return ""
+	}
+	return sealedResults(s.AAR)
+}
+
 // sealedResults is what a Sealer tells that it found.
 func sealedResults(a *evidence.AuthResults) string {
 	var b strings.Builder

@@ -30,35 +30,39 @@ func (e *Teller) Rules(rules *policy.Rules, told string) {
 }
 
 func (e *Teller) considered(x *policy.Considered) {
-	var b strings.Builder
+	kind, rule, fate, why := RuleText(x)
+	if x.Count == 0 && x.At.File != "" {
+		rule += fmt.Sprintf(" (%s:%d)", x.At.File, x.At.Line)
+	}
+	if x.Author != "" && len(e.ev.DMARC) > 1 {
+		fate += " for " + x.Author
+	}
+	e.Line(kind, "%s %s: %s", rule, fate, why)
+}
+
+// RuleText is what is told of a rule that was considered: its kind, its id or how many it
+// stands for, what became of it, and why.
+func RuleText(x *policy.Considered) (kind, rule, fate, why string) {
 	switch {
 	case x.Count == 1:
-		b.WriteString("one")
+		rule = "one"
 	case x.Count > 1:
-		fmt.Fprintf(&b, "%d", x.Count)
+		rule = fmt.Sprint(x.Count)
 	default:
-		b.WriteString(x.ID)
-		if x.At.File != "" {
-			fmt.Fprintf(&b, " (%s:%d)", x.At.File, x.At.Line)
-		}
+		rule = x.ID
 	}
-	fate := string(x.Fate)
+	fate = string(x.Fate)
 	if plural, differs := severalFates[x.Fate]; differs && x.Count > 1 {
 		fate = plural
 	}
-	b.WriteString(" " + fate)
-	if x.Author != "" && len(e.ev.DMARC) > 1 {
-		b.WriteString(" for " + x.Author)
-	}
-	why := make([]string, 0, 1+len(x.Unmet))
+	reasons := make([]string, 0, 1+len(x.Unmet))
 	if x.Why != "" {
-		why = append(why, x.Why)
+		reasons = append(reasons, x.Why)
 	}
 	for i := range x.Unmet {
-		why = append(why, unmetText(&x.Unmet[i]))
+		reasons = append(reasons, unmetText(&x.Unmet[i]))
 	}
-	b.WriteString(": " + strings.Join(why, "; "))
-	e.Line(kindWords[x.Kind], "%s", b.String())
+	return kindWords[x.Kind], rule, fate, strings.Join(reasons, "; ")
 }
 
 // severalFates are the fates of several rules, where the verb differs.

@@ -175,6 +175,7 @@ func told(e *journal.Entry) cell {
 		c.Class, c.Sign, c.Text = "mark", "?", "perhaps not heard: "+c.Text
 	}
 	c.Text = terminal.Line(brief(c.Text))
+	c.Title = c.Text // a narrow column cuts it
 	return c
 }
 

@@ -64,7 +64,9 @@ type step struct {
 type branch struct {
 	Text    string
 	Decided bool
-	Below   []*branch
+	// Class and Sign say how it went; empty says nothing.
+	Class, Sign string
+	Below       []*branch
 }
 
 // explained is a line of an explanation.
@@ -98,6 +100,7 @@ type cell struct {
 	Sign       string // that says the same as the colour
 	Note       string
 	Chart      template.HTML // of package chart, shown in place of Text
+	Title      string        // what the text is short for
 }
 
 // meter is how far something is.
@@ -233,7 +236,7 @@ func hideTable(t *table, texts func(...*string)) {
 	texts(&t.Caption)
 	for _, row := range t.Rows {
 		for i := range row {
-			texts(&row[i].Text, &row[i].Href, &row[i].Note)
+			texts(&row[i].Text, &row[i].Href, &row[i].Note, &row[i].Title)
 		}
 	}
 }

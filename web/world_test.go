@@ -165,6 +165,16 @@ exceptions:
 // plant keeps records, and counts them.
 func plant(t testing.TB, records ...*record.Record) *backend {
 	t.Helper()
+	var list []journal.Entry
+	for _, r := range records {
+		list = append(list, journal.Entry{Record: r})
+	}
+	return plantEntries(t, list)
+}
+
+// plantEntries keeps records with what the MTA heard of each.
+func plantEntries(t testing.TB, list []journal.Entry) *backend {
+	t.Helper()
 	dir := t.TempDir()
 	cfg, err := config.Parse([]byte(testConfig), "alignd.yaml", time.Now())
 	if err != nil {
@@ -179,8 +189,9 @@ func plant(t testing.TB, records ...*record.Record) *backend {
 		t.Fatal(err)
 	}
 	var batch []journal.Raw
-	for i, r := range records {
-		batch = append(batch, journal.Raw{Entry: journal.Entry{Number: spool.Number(i + 1), Record: r}, Encoded: record.Append(nil, r)})
+	for i, e := range list {
+		e.Number = spool.Number(i + 1)
+		batch = append(batch, journal.Raw{Entry: e, Encoded: record.Append(nil, e.Record)})
 	}
 	for _, s := range []journal.Store{store, counts} {
 		if err := s.Take(t.Context(), spool.ID{1}, batch); err != nil {

@@ -253,7 +253,7 @@ func TestPages(t *testing.T) {
 			look("refused", "refuse")
 			b.follow(`(//tbody//a)[1]`)
 			b.do(chromedp.WaitVisible(`.way`, chromedp.ByQuery))
-			look("message", "Why was it not simply delivered", "Identifier Alignment", "The sender was told")
+			look("message", "Why not delivered?", "Why was it refused", "Who has to change what", "Identifier Alignment", "the sender was told", "Rules considered")
 			b.click("Judge again under today's configuration")
 			look("again", "Because", "then")
 			// From a new source to the entry to paste, with its effect, to What if.

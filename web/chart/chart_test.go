@@ -45,3 +45,16 @@ func TestBarsAreXMLWithAWayToReadThem(t *testing.T) {
 		}
 	}
 }
+
+func TestFanDrawsWhatCountsWhole(t *testing.T) {
+	f := &Fan{Title: "Alignment", To: "a.example", Spokes: []Spoke{{Text: "<b>", Along: "aligned", Joined: true}, {Text: strings.Repeat("w", 100), Along: "not aligned", Class: 1}}}
+	got := string(f.SVG())
+	for _, want := range []string{`class="joined l0"`, `class="apart l1"`, "&lt;b&gt;", "www…", "not aligned"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in %s", want, got)
+		}
+	}
+	if strings.Contains(got, "<b>") || (&Fan{}).SVG() != "" {
+		t.Error(got)
+	}
+}
