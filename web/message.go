@@ -38,10 +38,29 @@ func (a *asked) message() (*page, error) {
 		if len(list) > 1 {
 			p.Blocks = append(p.Blocks, block{Heading: fmt.Sprintf("%d of %d: %s", i+1, len(list), e.Record.Evidence.Time.UTC().Format(time.DateTime))})
 		}
-		p.Blocks = append(p.Blocks, a.story(e, shown)...)
+		p.Blocks = append(p.Blocks, numbered(a.story(e, shown), i+1)...)
 	}
 	p.Data = map[string]any{"messages": objects}
 	return p, nil
+}
+
+// numbered has the places of the second story and further ones told apart.
+func numbered(list []block, n int) []block {
+	if n == 1 {
+		return list
+	}
+	for i := range list {
+		b := &list[i]
+		if b.ID != "" {
+			b.ID += fmt.Sprintf("-%d", n)
+		}
+		for k := range b.Links {
+			if strings.HasPrefix(b.Links[k].Href, "#") {
+				b.Links[k].Href += fmt.Sprintf("-%d", n)
+			}
+		}
+	}
+	return list
 }
 
 // named are the messages that the parameter id names, with whatever addresses they have.

@@ -93,7 +93,7 @@ var oddMessages = []struct {
 	{name: "marked", change: func(r *record.Record) {
 		r.Verdict.Delivery, r.Verdict.Disposition, r.Verdict.Reply = policy.DeliverTag, policy.DispositionQuarantine, policy.Reply{}
 		r.Outcome = record.Outcome{End: record.EndAnswered, Delivered: true}
-	}, has: []string{whyAsked, "Why was it marked?", "let it through, marked"}},
+	}, has: []string{`href="#why">Why was it marked?`, "let it through, marked"}},
 	{name: "the MTA grants no edits", change: func(r *record.Record) {
 		r.Outcome = record.Outcome{End: record.EndEdits, Delivered: true, Problem: "the MTA grants no edits"}
 	}, has: []string{"the MTA grants no edits"}},
@@ -228,5 +228,21 @@ func TestJudgedAgainNamesTheRuleThenAndNow(t *testing.T) {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in %s", want, text[strings.Index(text, "<h1"):])
 		}
+	}
+}
+
+// MTAs use queue ids again: each message of one has its own story, and its own places.
+func TestMessagesOfOneQueueIDAreToldApart(t *testing.T) {
+	first, second := failing(t), failing(t)
+	first.Evidence.Token, second.Evidence.Token = "t1", "t2"
+	second.Evidence.Time = second.Evidence.Time.Add(time.Minute)
+	_, text, _ := serve(t, plant(t, first, second), asAuditor).get("/message?id=ODD")
+	for _, want := range []string{"1 of 2: ", "2 of 2: ", `id="why"`, `id="why-2"`, `href="#why-2"`, "id=t1", "id=t2"} {
+		if strings.Count(text, want) == 0 {
+			t.Errorf("no %s", want)
+		}
+	}
+	if strings.Count(text, `id="rules"`) != 1 {
+		t.Error("an id is there twice")
 	}
 }

@@ -273,6 +273,8 @@ func heldBack(v *policy.Verdict) bool {
 // whyLink is the question that is put first.
 func whyLink(v *policy.Verdict) []link {
 	switch {
+	case v.Delivery == policy.DeliverTag:
+		return []link{{"Why was it marked?", "#why"}}
 	case !deliveredAnyway(v):
 		return []link{{"Why not delivered?", "#why"}}
 	case heldBack(v):

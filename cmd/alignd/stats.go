@@ -239,11 +239,12 @@ func (q *statsQuestion) byDay(ctx context.Context, first time.Time) (*statsTable
 func (q *statsQuestion) byHour(ctx context.Context, first time.Time) (*statsTable, error) {
 	t := &statsTable{By: "hour", Since: first.Format(time.RFC3339), Until: q.now.Format(time.RFC3339), Rows: []statsRow{}}
 	var other state.Counts
+	hours, err := q.state.Hours(ctx, first)
+	if err != nil {
+		return nil, err
+	}
 	for h := q.now.Truncate(time.Hour); !h.Before(first); h = h.Add(-time.Hour) {
-		c, err := q.total(ctx, h, h.Add(time.Hour))
-		if err != nil {
-			return nil, err
-		}
+		c := hours[h]
 		if q.limit > 0 && len(t.Rows) == q.limit {
 			other.Add(&c)
 			continue

@@ -5,9 +5,12 @@ import (
 	"encoding/json"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/spf13/pflag"
 )
 
 // said runs the command lines that a page names, as a shell would, and returns what each
@@ -123,6 +126,22 @@ func TestTodayAndItsCommandsSayTheSame(t *testing.T) {
 				}
 			}
 			break
+		}
+	}
+}
+
+// Whatever alignd log can be asked, the page can: a flag that is added there is a field.
+func TestMessagesAskWhatLogAsks(t *testing.T) {
+	p := plantedFor(t, "", mail(3, time.Now().Add(-time.Minute)))
+	text := readPage(t, p.pages(t, time.Now())+"/messages")
+	logCommand().Flags().VisitAll(func(f *pflag.Flag) {
+		if !slices.Contains([]string{"config", "json", "follow", "limit", "help"}, f.Name) && !strings.Contains(text, `name="`+f.Name+`"`) {
+			t.Errorf("--%s is no field", f.Name)
+		}
+	})
+	for _, column := range []string{"Time", "Author Domain", "Client", "DMARC", "Delivery", "MTA was told", "Rule", "MAIL FROM", "SPF", "DKIM", "ARC", "Held back", "Reason", "Disposition", "Queue id"} {
+		if !strings.Contains(text, `<th scope="col">`+column+"</th>") {
+			t.Errorf("no column %s", column)
 		}
 	}
 }
