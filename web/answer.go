@@ -17,15 +17,14 @@ func (s *Server) show(v *view, f format) http.HandlerFunc {
 			s.fail(w, r, http.StatusForbidden, "This page is for auditors: it shows addresses (web.auditors).")
 			return
 		}
-		select {
-		case s.slots <- struct{}{}:
-		default:
+		free := s.place(f)
+		if free == nil {
 			w.Header().Set("Retry-After", "2")
 			s.fail(w, r, http.StatusServiceUnavailable, "Too many questions at once (web.parallel). Try again in a moment.")
 			return
 		}
 		made := s.whole(r, func(w http.ResponseWriter) {
-			defer func() { <-s.slots }()
+			defer free()
 			s.answer(w, r, v, f, p)
 		})
 		size := int64(made.body.Cap())
@@ -37,6 +36,29 @@ func (s *Server) show(v *view, f format) http.HandlerFunc {
 		}
 		made.send(w)
 	}
+}
+
+// place takes a place for the making of a view, and of files, which have fifty times the
+// rows, one of the few of these; nil: none is free.
+func (s *Server) place(f format) (free func()) {
+	take := func(places chan struct{}) bool {
+		select {
+		case places <- struct{}{}:
+			return true
+		default:
+			return false
+		}
+	}
+	switch {
+	case !take(s.slots):
+		return nil
+	case f == asHTML:
+		return func() { <-s.slots }
+	case !take(s.files):
+		<-s.slots
+		return nil
+	}
+	return func() { <-s.files; <-s.slots }
 }
 
 // maxSending is how much of answers waits for those who read them, in octets; ours.

@@ -56,3 +56,19 @@ func TestViewersSeeNoSpellingOfAnAddress(t *testing.T) {
 		}
 	}
 }
+
+// In JSON each string is hidden in, however it is written, and nothing else changes.
+func TestHiddenJSON(t *testing.T) {
+	for text, want := range map[string]string{
+		`{"a":"x","n":12345678901234567890,"b":[1.50,null,true]}`:               `{"a":"x","n":12345678901234567890,"b":[1.50,null,true]}`,
+		`"secretlocal@a.example"`:                                               `"@a.example"`,
+		`["secretlocal\u0040a.example",{"k":"\"<secretlocal@a.example>\" \\"}]`: `["@a.example",{"k":"\"\u003c@a.example\u003e\" \\"}]`,
+		`{"secretlocal@a.example":1}`:                                           `{"@a.example":1}`,
+		`"\\"`:                                                                  `"\\"`,
+		`""`:                                                                    `""`,
+	} {
+		if got := string(hiddenJSON([]byte(text))); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}

@@ -132,8 +132,9 @@ type Backend interface {
 // Server makes pages.
 type Server struct {
 	opt   Options
-	key   []byte // of tokens
-	slots chan struct{}
+	key   []byte        // of tokens
+	slots chan struct{} // views that are made
+	files chan struct{} // and of them CSV and JSON
 	guard *http.CrossOriginProtection
 	// Logins of strangers, and those of browsers in which that name logged in before: each
 	// has failures and places of its own, so that the ones do not keep out the others.
@@ -163,7 +164,7 @@ func New(opt Options) (*Server, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{opt: opt, key: random(32), slots: make(chan struct{}, max(1, opt.Parallel)), guard: http.NewCrossOriginProtection(),
+	s := &Server{opt: opt, key: random(32), slots: make(chan struct{}, max(1, opt.Parallel)), files: make(chan struct{}, max(1, opt.Parallel/4)), guard: http.NewCrossOriginProtection(),
 		logins: newAttempts(opt.Now), browsers: newAttempts(opt.Now), strangers: newLane(), returning: newLane(), mux: http.NewServeMux(), session: map[string]*session{}}
 	s.routes()
 	return s, nil
