@@ -3,7 +3,6 @@ package web
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"alignd/domain"
 	"alignd/internal/terminal"
@@ -150,68 +149,4 @@ func keyBlock(d *lint.DKIM) block {
 		b.Alert = "DNS does not answer."
 	}
 	return b
-}
-
-// journalStatus is what of the JSON of alignd journal status is shown.
-type journalStatus struct {
-	Store, Path    string
-	Keep           string
-	Records        int64
-	Octets         int64
-	Oldest, Newest string
-	Parts          []struct {
-		Name, Day string
-		Sealed    bool
-		Records   int64
-		Octets    int64
-		Problem   string
-	}
-	Spool *struct {
-		Octets, Max      int64
-		Waiting, Damaged int
-	}
-	Error string
-}
-
-// health is how alignd and its journal are doing.
-func (a *asked) health() (*page, error) {
-	raw, err := a.opt.Backend.JournalStatus(a.ctx)
-	if err != nil {
-		return nil, err
-	}
-	var j journalStatus
-	if err := unmarshal(raw, &j); err != nil {
-		return nil, err
-	}
-	t := &table{Caption: "Parts of the journal, newest first", Columns: columns("Day", "Name", "#Records", "#Octets", "Sealed", "Problem"), Empty: "It is empty."}
-	for i := len(j.Parts) - 1; i >= 0 && len(t.Rows) < 120; i-- {
-		x := &j.Parts[i]
-		t.Rows = append(t.Rows, []cell{plain(x.Day), plain(x.Name), number(x.Records), number(x.Octets), plain(yesNo(x.Sealed)), plain(x.Problem)})
-	}
-	p := &page{Command: "alignd journal status", Rows: t}
-	p.Blocks = []block{{Heading: "Journal", Alert: terminal.Line(j.Error), Lines: []explained{
-		{Name: "store", Text: terminal.Line(j.Store + " " + j.Path)}, {Name: "records", Text: fmt.Sprint(j.Records)}, {Name: "octets", Text: fmt.Sprint(j.Octets)},
-		{Name: "oldest", Text: orNone(j.Oldest)}, {Name: "newest", Text: orNone(j.Newest)}, {Name: "keep", Text: orNone(j.Keep)}, {Name: "waiting", Text: waiting(&j)}}}}
-	live := a.opt.Backend.Live(a.ctx)
-	b := block{Heading: "The daemon", Note: "By its metrics."}
-	if len(live) == 0 {
-		b.Note = "It tells no metrics (metrics.listen), or does not answer there; alignd doctor says more."
-	}
-	for _, l := range live {
-		b.Lines = append(b.Lines, explained{Name: terminal.Line(l[0]), Text: terminal.Line(l[1])})
-	}
-	hash := a.cfg.Hash()
-	p.Blocks = append(p.Blocks, b, block{Heading: "Configuration", Lines: []explained{
-		{Name: "file", Text: terminal.Line(fmt.Sprintf("%x", hash[:6]))}, {Name: "mode", Text: terminal.Line(string(a.cfg.Mode))},
-		{Name: "listen", Text: terminal.Line(strings.Join(a.cfg.Listen, ", "))}, {Name: "DNS servers", Text: terminal.Line(strings.Join(a.cfg.DNS.Servers, ", "))},
-		{Name: "pages", Text: terminal.Line("alignd " + a.opt.Version)}, {Name: "now", Text: a.now.Format(time.DateTime)}}}, block{Table: t})
-	p.Data = map[string]any{"journal": raw, "daemon": live, "config": fmt.Sprintf("%x", hash)}
-	return p, nil
-}
-
-func waiting(j *journalStatus) string {
-	if j.Spool == nil {
-		return "this host writes none"
-	}
-	return fmt.Sprintf("%d records that the store has not yet, %d octets of %d", j.Spool.Waiting, j.Spool.Octets, j.Spool.Max)
 }

@@ -18,6 +18,8 @@ func (s *Server) pages() []*view {
 		{path: "/whatif", title: "What if", nav: true, make: (*asked).whatIf, auditors: true},
 		{path: "/domain", title: "Domain", nav: true, make: (*asked).domainPage},
 		{path: "/health", title: "Health", nav: true, make: (*asked).health},
+		{path: "/health/journal", title: "Parts of the journal", make: (*asked).journalParts},
+		{path: "/health/metrics", title: "Metrics", make: (*asked).metrics},
 		{path: "/job", title: "Job", make: (*asked).jobPage},
 		{path: "/jobs", title: "Jobs", make: (*asked).jobList},
 	}

@@ -107,11 +107,11 @@ type Backend interface {
 	Survey(ctx context.Context, domain string, since time.Time, p Progress) (json.RawMessage, error)
 	// Report is a report of the outbox, with its mail to one of its addresses, by number.
 	Report(ctx context.Context, id string, n int) (*Report, error)
-	// Live is what the daemon tells of itself: name and value; empty where it tells nothing.
-	Live(ctx context.Context) [][2]string
 	// Behind is what of the journal is late, lost or at a standstill, in words; empty where
 	// all is well.
 	Behind(ctx context.Context) []string
+	// Metrics are those that the daemon of this host exports, by name.
+	Metrics(ctx context.Context) ([]Metric, error)
 	// Own tells whether an Author Domain is one of own_domains; Organization is the
 	// Organizational Domain of a name by the Public Suffix List.
 	Own(cfg *config.Config) func(author string) bool

@@ -81,7 +81,12 @@ func (b *backend) Report(context.Context, string, int) (*Report, error) {
 	return &Report{Raw: raw, Mail: m, Targets: []ReportTarget{{Address: "secretlocal@d.example", State: hostile[0], Reason: hostile[4] + " secretlocal@e.example"}}}, err
 }
 func (b *backend) JournalStatus(context.Context) (json.RawMessage, error) {
-	return json.RawMessage(`{"store":"sqlite","records":3,"parts":[{"name":"<i>x","day":"2026-11-28","records":3}]}`), nil
+	var hosts []map[string]any
+	for _, h := range hostile {
+		hosts = append(hosts, map[string]any{"host": h, "program": h, "at": time.Now(), "every": 60, "config": map[string]any{"file": h, "hash": h, "mode": h, "need_restart": []string{h}},
+			"reload": map[string]any{"at": time.Now(), "by": h, "failed": true}, "listeners": []map[string]any{{"place": h, "opened_by": h, "fault": h}}, "dns": map[string]any{"servers": []string{h}}})
+	}
+	return json.Marshal(map[string]any{"store": "sqlite", "records": 3, "parts": []map[string]any{{"name": "<i>x", "day": "2026-11-28", "records": 3}}, "hosts": hosts})
 }
 func (b *backend) Survey(ctx context.Context, domain string, since time.Time, p Progress) (json.RawMessage, error) {
 	p(since, 1, 0)
@@ -92,8 +97,14 @@ func (b *backend) Survey(ctx context.Context, domain string, since time.Time, p 
 	return json.RawMessage(`{"messages":3,"sources":[{"infrastructure":"<b>x","not_suggested":"why"}],"suggestions":[{"id":"v","entry":"exceptions:\n  - id: v\n    # secretlocal@a.example\n",` +
 		`"because":["<i>"],"effect":{"let_in":2,"samples":["t1"]}}]}`), nil
 }
-func (b *backend) Live(context.Context) [][2]string { return [][2]string{{"version", "<b>1"}} }
-func (b *backend) Behind(context.Context) []string  { return []string{"<b>late"} }
+func (b *backend) Behind(context.Context) []string { return []string{"<b>late"} }
+func (b *backend) Metrics(context.Context) ([]Metric, error) {
+	var list []Metric
+	for _, h := range hostile {
+		list = append(list, Metric{Name: h, Help: h, Type: h, Values: []MetricValue{{Labels: h, Value: h}}})
+	}
+	return list, nil
+}
 func (b *backend) Own(*config.Config) func(author string) bool {
 	return func(author string) bool { return author == "author00000-company.example" }
 }
@@ -157,6 +168,7 @@ s._domainkey 60 IN TXT "v=DKIM1; p=<script>alert(1)</script>"
 const testConfig = `
 own_domains: [{id: ours, domains: [author00000-company.example], action: tag}]
 reports: {from: dmarc@example.net, failure: {to: [all]}}
+metrics: {listen: ["inet:127.0.0.1:9"]}
 exceptions:
   - {id: vendor, action: accept, scope: {author_domains: [author00003-company.example], recipients: [ceo@mx.example.net]}, proof: {dkim: [vendor.example]}, expires: 2020-01-01, owner: "<i>ann</i>", reason: "=1+1"}
   - {id: partner, action: accept, proof: {clients: [192.0.2.0/24]}, never_expires: true}

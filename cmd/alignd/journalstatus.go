@@ -69,6 +69,7 @@ type journalStatus struct {
 	Taken     []journalTaken `json:"watermarks"`
 	Spool     *journalSpool  `json:"spool,omitempty"`  // absent where this host has none
 	Daemon    *journalTold   `json:"daemon,omitempty"` // absent where none has run here
+	Hosts     []hostTold     `json:"hosts,omitempty"`  // what the daemons of all hosts told last
 	Error     string         `json:"error,omitempty"`  // why the store does not answer
 }
 
@@ -103,6 +104,7 @@ func journalStatusOf(ctx context.Context, cfg *config.Config) (*journalStatus, e
 		Store: cfg.Journal.Store, Path: cfg.Journal.Path, Keep: cfg.Journal.Keep.String(), Size: int64(cfg.Journal.Size),
 		Parts: []journalPart{}, Taken: []journalTaken{}, Daemon: readTold(cfg),
 	}
+	s.Hosts = readHosts(ctx, cfg)
 	survey, err := s.askStore(ctx, cfg)
 	if err == nil {
 		return s, s.askSpool(cfg, survey)
@@ -226,6 +228,9 @@ func (s *journalStatus) show(out io.Writer) error {
 		if !d.FailingSince.IsZero() {
 			line("", "not all is taken from the spool since %s: %s", timeText(d.FailingSince), d.Err)
 		}
+	}
+	for i := range s.Hosts {
+		s.Hosts[i].show(line)
 	}
 	if s.Error == "" {
 		fmt.Fprintf(w, "parts\t%d\n", len(s.Parts))

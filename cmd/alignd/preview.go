@@ -141,6 +141,7 @@ func runPreview(ctx context.Context, cfg *config.Config, file string) (*previewR
 // afterPreview takes up the configuration, or says why not. Without an answer it is taken
 // up where no limit is set.
 func (d *daemon) afterPreview(p previewed) {
+	d.cause = "SIGHUP, after its preview"
 	cfg, file := d.preview.cfg, d.preview.file
 	d.preview.cancel()
 	d.preview = nil

@@ -75,7 +75,10 @@ type daemon struct {
 	// passed are the sockets that systemd opened; places those that alignd opens.
 	passed []net.Listener
 	places []string
+	// open are all of these once they are open, those that were passed first.
+	open   []net.Listener
 	expiry *expiryWatch
+	host   *hostTeller // nil without state
 
 	telemetry *telemetry // nil without metrics
 	memory    *memory    // nil without journal
@@ -83,7 +86,8 @@ type daemon struct {
 	rollout   *rolloutWatch
 	preview   *reloadPreview // of a reload that waits for it; nil while none does
 
-	reloads int // failed ones included
+	reloads int    // failed ones included
+	cause   string // of the reload under way
 }
 
 func newDaemon(file string, listen []string) (*daemon, error) {
@@ -185,6 +189,8 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	d.log.Info("alignd started", append([]any{"version", version, "listen", d.places, "passed", placesOf(d.passed), "mode", d.cfg.Mode,
 		"config", d.file, "dns", d.dns.Servers(), "journal", d.memory.place(d.cfg)}, counts(d.cfg)...)...)
 	d.report(reloadOutcome{Said: "not reloaded since its start"})
+	d.host = d.tellHost()
+	defer func() { d.host.close() }()
 	d.notify(sd.SdNotifyReady)
 	ended := make(chan struct{})
 	var watch sync.WaitGroup
@@ -225,6 +231,7 @@ func (d *daemon) listen(failed chan<- error) error {
 		}
 		all = append(all, l)
 	}
+	d.open = all
 	for _, l := range all {
 		go func() {
 			if err := d.server.Serve(l); !errors.Is(err, milter.ErrServerClosed) {
@@ -242,6 +249,10 @@ func (d *daemon) reload() {
 	d.notify(reloading())
 	defer d.notify(sd.SdNotifyReady)
 	skip := d.preview != nil
+	d.cause = "SIGHUP"
+	if skip {
+		d.cause = "SIGHUP, a second one that skips the preview"
+	}
 	d.endPreview()
 	cfg, file, err := d.read()
 	if err != nil {
@@ -319,6 +330,7 @@ func counts(cfg *config.Config) []any {
 // tell says what became of a reload to who waits for it, and to systemctl status.
 func (d *daemon) tell(o reloadOutcome) {
 	d.reloads++
+	d.host.reloaded(d.cfg, d.file, d.cause, needsRestart(d.begun, d.cfg), o.Error != "")
 	d.report(o)
 	status, _, _ := strings.Cut(o.Said+": "+o.Error, "\n") // a status is one line
 	d.notify("STATUS=" + strings.TrimSuffix(status, ": "))

@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"slices"
@@ -12,6 +14,8 @@ import (
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
+
+	"alignd/web"
 )
 
 // Times after which the daemon is late with what it tells every ten seconds, and how many
@@ -48,45 +52,32 @@ func (b *webBackend) Behind(context.Context) (list []string) {
 	return list
 }
 
-// liveMetrics are what the page Health shows of the daemon's metrics.
-var liveMetrics = []struct{ metric, name string }{
-	{"alignd_build_info", "version"}, {"alignd_config_info", "configuration"}, {"alignd_config_last_reload_successful", "last reload successful"},
-	{"alignd_config_last_reload_success_timestamp_seconds", "last reload"}, {"process_start_time_seconds", "started"},
-	{"alignd_connections", "connections of MTAs"}, {"alignd_sessions", "sessions"}, {"alignd_messages_total", "messages"},
-	{"alignd_dns_questions_total", "DNS questions"}, {"alignd_dns_failures_total", "DNS failures"}, {"alignd_journal_open", "journal open"},
-	{"alignd_journal_written_total", "records written"}, {"alignd_journal_dropped_total", "records dropped"},
-}
+// maxMetricValues bounds what of a metric is shown; ours.
+const maxMetricValues = 200
 
-// Live implements web.Backend: by the metrics that the daemon serves on this host.
-func (b *webBackend) Live(ctx context.Context) (list [][2]string) {
+// Metrics implements web.Backend: those that the daemon serves on this host.
+func (b *webBackend) Metrics(ctx context.Context) (list []web.Metric, err error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
+	err = errors.New("metrics.listen names no place")
 	for _, place := range b.begun.Metrics.Listen {
-		found, err := scrape(ctx, place)
-		if err != nil {
+		var found map[string]*dto.MetricFamily
+		if found, err = scrape(ctx, place); err != nil {
 			continue
 		}
-		for name, family := range found {
-			if !strings.HasPrefix(name, "alignd_") && name != "process_start_time_seconds" {
-				continue
-			}
-			title := name
-			for _, m := range liveMetrics {
-				if m.metric == name {
-					title = m.name
+		for _, name := range slices.Sorted(maps.Keys(found)) {
+			family := found[name]
+			m := web.Metric{Name: name, Help: family.GetHelp(), Type: strings.ToLower(family.GetType().String()), Values: []web.MetricValue{}}
+			for i, one := range family.Metric {
+				if i < maxMetricValues {
+					m.Values = append(m.Values, web.MetricValue{Labels: labelText(one), Value: valueOf(name, one)})
 				}
 			}
-			if len(family.Metric) > 8 || len(list) > 200 || family.GetType() == dto.MetricType_HISTOGRAM {
-				continue
-			}
-			for _, m := range family.Metric {
-				list = append(list, [2]string{title + labelText(m), valueOf(name, m)})
-			}
+			list = append(list, m)
 		}
-		slices.SortFunc(list, func(x, y [2]string) int { return strings.Compare(x[0], y[0]) })
-		return list
+		return list, nil
 	}
-	return nil
+	return nil, err
 }
 
 func labelText(m *dto.Metric) string {
@@ -94,13 +85,16 @@ func labelText(m *dto.Metric) string {
 	for _, l := range m.Label {
 		all = append(all, l.GetName()+"="+l.GetValue())
 	}
-	if len(all) == 0 {
-		return ""
-	}
-	return " (" + strings.Join(all, " ") + ")"
+	return strings.Join(all, " ")
 }
 
 func valueOf(name string, m *dto.Metric) string {
+	if h := m.GetHistogram(); h != nil {
+		return fmt.Sprintf("%d, sum %g", h.GetSampleCount(), h.GetSampleSum())
+	}
+	if q := m.GetSummary(); q != nil {
+		return fmt.Sprintf("%d, sum %g", q.GetSampleCount(), q.GetSampleSum())
+	}
 	v := m.GetGauge().GetValue() + m.GetCounter().GetValue() + m.GetUntyped().GetValue()
 	if strings.HasSuffix(name, "_timestamp_seconds") || name == "process_start_time_seconds" {
 		return time.Unix(int64(v), 0).UTC().Format(time.DateTime)
@@ -126,6 +120,9 @@ func scrape(ctx context.Context, place string) (map[string]*dto.MetricFamily, er
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return nil, errors.New(resp.Status)
+	}
 	parser := expfmt.NewTextParser(model.UTF8Validation)
 	return parser.TextToMetricFamilies(http.MaxBytesReader(nil, resp.Body, 4<<20))
 }

@@ -77,6 +77,10 @@ var steps = []step{
 		// Mails with reports, by day and organization of their targets.
 		"CREATE TABLE state_mails (day bigint NOT NULL, org text NOT NULL, mails bigint NOT NULL, PRIMARY KEY (day, org))",
 	}},
+	{works: 1, statements: []string{
+		// What the daemon of each host told of itself last.
+		"CREATE TABLE state_daemons (spool <blob> PRIMARY KEY, at bigint NOT NULL, told <blob> NOT NULL)",
+	}},
 }
 
 // What is wrong with tables.

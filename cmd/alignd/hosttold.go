@@ -1,0 +1,289 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"alignd/config"
+	"alignd/journal/spool"
+	"alignd/journal/state"
+)
+
+// hostEvery is how often a daemon tells of itself. The number is ours.
+const hostEvery = time.Minute
+
+// hostTold is what the daemon of a host tells of itself in the state of the journal, for
+// `alignd journal status` and the page Health. There is nothing secret in it: who reads
+// the journal reads this.
+type hostTold struct {
+	Host      string         `json:"host"`
+	PID       int            `json:"pid"`
+	Program   string         `json:"program"`
+	Started   time.Time      `json:"started"`
+	At        time.Time      `json:"at"`
+	Every     int            `json:"every"` // seconds; one that is late by more is not there any more, or cannot write
+	Stopped   bool           `json:"stopped"`
+	Config    toldConfig     `json:"config"`
+	Reload    toldReload     `json:"reload"`
+	Listeners []toldListener `json:"listeners"`
+	MTA       toldMTA        `json:"mta"`
+	DNS       toldDNS        `json:"dns"`
+	Journal   toldJournal    `json:"journal"`
+	Metrics   []string       `json:"metrics"` // places of metrics.listen
+	LinesLost int64          `json:"log_lines_lost"`
+}
+
+// toldConfig is the configuration in force.
+type toldConfig struct {
+	File    string    `json:"file"`
+	Hash    string    `json:"hash"`
+	Mode    string    `json:"mode"`
+	Since   time.Time `json:"since"`
+	Pending []string  `json:"need_restart"` // changed options that a reload does not take up
+}
+
+// toldReload is the last reload. What is wrong with a configuration is not in it, as that
+// may quote it: the log has it, and alignd config check.
+type toldReload struct {
+	At     time.Time `json:"at,omitzero"` // zero: none since the start
+	By     string    `json:"by,omitempty"`
+	Failed bool      `json:"failed"` // the old configuration stays
+	Times  int       `json:"times"`  // failed ones included
+}
+
+type toldListener struct {
+	Place string `json:"place"`
+	By    string `json:"opened_by"` // alignd or systemd
+	Open  bool   `json:"open"`
+	Fault string `json:"fault,omitempty"`
+}
+
+type toldMTA struct {
+	Connections uint64 `json:"connections"` // since the start
+	Open        int    `json:"open"`
+	Limit       int    `json:"limit"`
+	Messages    int    `json:"messages"` // under way
+}
+
+type toldDNS struct {
+	Servers  []string `json:"servers"`
+	Cached   uint64   `json:"from_cache"`
+	Asked    uint64   `json:"asked"`
+	Sent     uint64   `json:"sent"`
+	Failures uint64   `json:"failures"`
+	// Lately are those since it told before.
+	Lately struct {
+		Asked    uint64 `json:"asked"`
+		Failures uint64 `json:"failures"`
+	} `json:"lately"`
+}
+
+type toldJournal struct {
+	Written      uint64    `json:"written"`
+	Late         uint64    `json:"late"`
+	Dropped      uint64    `json:"dropped"`
+	Loaded       uint64    `json:"loaded"`
+	Octets       int64     `json:"spool_octets"`
+	Bound        int64     `json:"spool_limit"`
+	Oldest       time.Time `json:"oldest_waiting,omitzero"`
+	FailingSince time.Time `json:"failing_since,omitzero"`
+}
+
+// hostTeller has the state keep it: at the start, after each reload, each minute and at the
+// end. Nothing waits for that, and where it cannot be written Health says since when.
+type hostTeller struct {
+	d     *daemon
+	to    *state.State
+	id    spool.ID
+	began time.Time
+	wake  chan struct{} // has room for one
+	stop  chan struct{}
+	ended sync.WaitGroup
+	asked struct{ misses, failures uint64 } // as told before
+
+	mu     sync.Mutex
+	config toldConfig
+	reload toldReload
+}
+
+// tellHost begins; nil without a state.
+func (d *daemon) tellHost() *hostTeller {
+	if d.memory == nil || d.memory.state == nil {
+		return nil
+	}
+	t := &hostTeller{d: d, to: d.memory.state, id: d.memory.spool.ID(), began: time.Now().UTC().Truncate(time.Second), wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	t.config = toldConfigOf(d.file, d.cfg, nil, t.began)
+	t.ended.Go(func() { guarded(d.log, "telling how the daemon is", t.run) })
+	return t
+}
+
+func toldConfigOf(file string, cfg *config.Config, pending []string, since time.Time) toldConfig {
+	return toldConfig{File: file, Hash: fmt.Sprintf("%x", cfg.Hash()), Mode: string(cfg.Mode), Since: since, Pending: listOf(pending)}
+}
+
+// reloaded notes what became of a reload.
+func (t *hostTeller) reloaded(cfg *config.Config, file, by string, pending []string, failed bool) {
+	if t == nil {
+		return
+	}
+	now := time.Now().UTC().Truncate(time.Second)
+	t.mu.Lock()
+	t.reload = toldReload{At: now, By: by, Failed: failed, Times: t.reload.Times + 1}
+	if !failed {
+		t.config = toldConfigOf(file, cfg, pending, now)
+	}
+	t.mu.Unlock()
+	select {
+	case t.wake <- struct{}{}:
+	default:
+	}
+}
+
+func (t *hostTeller) run() {
+	every := time.NewTicker(hostEvery)
+	defer every.Stop()
+	for {
+		t.write(false)
+		select {
+		case <-every.C:
+		case <-t.wake:
+		case <-t.stop:
+			t.write(true)
+			return
+		}
+	}
+}
+
+func (t *hostTeller) close() {
+	if t != nil {
+		close(t.stop)
+		t.ended.Wait()
+	}
+}
+
+func (t *hostTeller) write(stopped bool) {
+	told := t.told(stopped)
+	data, err := json.Marshal(told)
+	if err == nil {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		err = t.to.Tell(ctx, &state.Told{Spool: t.id, At: told.At, Data: data})
+	}
+	if err != nil {
+		t.d.log.Debug("how the daemon is cannot be told", "err", err)
+	}
+}
+
+// told is how the daemon is now. All that it asks may be asked beside a reload.
+func (t *hostTeller) told(stopped bool) *hostTold {
+	d := t.d
+	name, _ := os.Hostname()
+	x := &hostTold{Host: name, PID: os.Getpid(), Program: "alignd " + version, Started: t.began, At: time.Now().UTC().Truncate(time.Second), Every: int(hostEvery / time.Second),
+		Stopped: stopped, Listeners: d.listeners(), Metrics: listOf(d.begun.Metrics.Listen), LinesLost: d.lines.Lost()}
+	t.mu.Lock()
+	x.Config, x.Reload = t.config, t.reload
+	t.mu.Unlock()
+	m := d.server.Stats()
+	x.MTA = toldMTA{Connections: m.Connections, Open: m.Open, Limit: m.Limit, Messages: m.Messages}
+	s := d.dns.Stats()
+	x.DNS = toldDNS{Servers: listOf(d.dns.Servers()), Cached: s.Hits, Asked: s.Misses, Sent: s.Sent, Failures: s.Failures}
+	x.DNS.Lately.Asked, x.DNS.Lately.Failures = s.Misses-t.asked.misses, s.Failures-t.asked.failures
+	t.asked.misses, t.asked.failures = s.Misses, s.Failures
+	j := d.memory.health(d.begun)
+	x.Journal = toldJournal{Written: j.Written, Late: j.Late, Dropped: j.Dropped, Loaded: j.Loaded, Octets: j.Octets, Bound: j.Bound, Oldest: j.Oldest.UTC(), FailingSince: j.FailingSince.UTC()}
+	return x
+}
+
+// listeners are the places where MTAs find alignd.
+func (d *daemon) listeners() []toldListener {
+	open := d.server.Listening()
+	list := []toldListener{}
+	for i, l := range d.open {
+		x := toldListener{Place: placeOf(l), By: "alignd"}
+		if i < len(d.passed) {
+			x.By = "systemd"
+		}
+		x.Open = slices.ContainsFunc(open, func(a net.Addr) bool { return a.Network() == l.Addr().Network() && a.String() == l.Addr().String() })
+		if u, ok := l.Addr().(*net.UnixAddr); ok && x.Open {
+			if _, err := os.Lstat(u.Name); err != nil {
+				x.Fault = "the MTA does not find the socket: " + err.Error()
+			}
+		}
+		list = append(list, x)
+	}
+	return list
+}
+
+// readHosts are what the daemons of all hosts told last, those that told most lately first.
+func readHosts(ctx context.Context, cfg *config.Config) []hostTold {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	st, err := readState(ctx, cfg)
+	if err != nil {
+		return nil
+	}
+	defer st.Close()
+	list, err := st.Daemons(ctx)
+	if err != nil {
+		return nil
+	}
+	var all []hostTold
+	for i := range list {
+		var x hostTold
+		if json.Unmarshal(list[i].Data, &x) == nil {
+			all = append(all, x)
+		}
+	}
+	return all
+}
+
+// silent: it is late by more than twice what it should be.
+func (x *hostTold) silent(now time.Time) bool {
+	return !x.Stopped && now.Sub(x.At) > 3*time.Duration(max(x.Every, 1))*time.Second
+}
+
+// life is whether it runs, in words.
+func (x *hostTold) life(now time.Time) string {
+	switch {
+	case x.Stopped:
+		return "stopped, " + timeText(x.At)
+	case x.silent(now):
+		return "silent since " + timeText(x.At) + ": it has ended, or cannot write"
+	}
+	return fmt.Sprintf("process %d, as of %s", x.PID, timeText(x.At))
+}
+
+// show writes it for people.
+func (x *hostTold) show(line func(what, format string, args ...any)) {
+	line("host", "%s: %s, %s", x.Host, x.Program, x.life(time.Now()))
+	line("", "configuration %.12s of %s, mode %s, in force since %s", x.Config.Hash, cmp.Or(x.Config.File, "no file"), x.Config.Mode, timeText(x.Config.Since))
+	if r := &x.Reload; !r.At.IsZero() {
+		said := "it is in force"
+		if r.Failed {
+			said = "the old configuration stays (alignd config check, and the log, say why)"
+		}
+		line("", "reloaded %s by %s: %s", timeText(r.At), r.By, said)
+	}
+	if len(x.Config.Pending) > 0 {
+		line("", "changed options that need a restart: %s", strings.Join(x.Config.Pending, ", "))
+	}
+	for _, l := range x.Listeners {
+		said := "open"
+		if !l.Open {
+			said = "not open"
+		}
+		line("", "listener %s, by %s: %s %s", l.Place, l.By, said, l.Fault)
+	}
+	line("", "DNS %s: %d questions asked, %d failed", strings.Join(x.DNS.Servers, ", "), x.DNS.Asked, x.DNS.Failures)
+	if !x.Journal.Oldest.IsZero() {
+		line("", "its oldest record that waits for the store is of %s", timeText(x.Journal.Oldest))
+	}
+}
