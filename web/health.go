@@ -291,14 +291,14 @@ type MetricValue struct {
 func (a *asked) metrics() (*page, error) {
 	t := &table{Caption: "Metrics of the daemon on this host", Columns: columns("Metric", "Labels", "Value", "Type", "What it says"), Empty: "None.", Live: true}
 	places := a.cfg.Metrics.Listen
-	p := &page{Command: "alignd doctor", Rows: t, Data: []Metric{}}
+	p := &page{Command: "alignd journal status", Rows: t, Data: []Metric{}}
 	b := block{Table: t, Note: "What each says, with alerts and a Grafana board, stands in docs/monitoring.md (in the package: /usr/share/doc/alignd).", Links: []link{{"Health", "/health"}}}
 	p.Blocks = []block{b}
 	if len(places) == 0 {
 		p.Blocks[0].Alert = "No metrics are exported: metrics.listen names no place (metrics: {listen: [inet:127.0.0.1:9890]}). Health tells the most important ones without it."
 		return p, nil
 	}
-	p.Command = "curl -s " + metricsAddress(places[0])
+	p.Command += "; curl -s " + metricsAddress(places[0])
 	list, err := a.opt.Backend.Metrics(a.ctx)
 	if err != nil {
 		p.Blocks[0].Alert = terminal.Line("The daemon does not answer at " + strings.Join(places, ", ") + " (metrics.listen) of this host: " + err.Error())

@@ -14,6 +14,7 @@ func (s *Server) pages() []*view {
 		{path: "/rules", title: "Rules", nav: true, make: (*asked).rules},
 		{path: "/rule", title: "Rule", make: (*asked).rule},
 		{path: "/reports", title: "Reports", nav: true, make: (*asked).reports},
+		{path: "/reports/others", title: "Reports of others", make: (*asked).reportsOfOthers},
 		{path: "/report", title: "Report", make: (*asked).report},
 		{path: "/whatif", title: "What if", nav: true, make: (*asked).whatIf, auditors: true},
 		{path: "/domain", title: "Domain", nav: true, make: (*asked).domainPage},

@@ -85,7 +85,7 @@ func (a *asked) reports() (*page, error) {
 	}
 	p.Blocks = append(p.Blocks, others...)
 	if p.Rows == nil { // the CSV then has what there is
-		p.Rows = others[0].Table
+		p.Rows = others[1].Table
 	}
 	p.Data = map[string]any{"status": orObject(raw), "elsewhere": found}
 	return p, nil

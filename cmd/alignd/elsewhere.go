@@ -25,6 +25,13 @@ type elsewhereJSON struct {
 		Messages int64 `json:"messages"`
 	} `json:"left_out"`
 	Sources []elsewhereSourceJSON `json:"sources,omitempty"`
+	Days    []elsewhereDayJSON    `json:"days"`
+}
+
+type elsewhereDayJSON struct {
+	Day     string `json:"day"`
+	Reports int64  `json:"reports"`
+	elsewhereCounts
 }
 
 type elsewhereCounts struct {
@@ -124,6 +131,10 @@ func (e *elsewhere) json(limit int) *elsewhereJSON {
 	o.LeftOut.Reports, o.LeftOut.Messages = e.LeftOut.Reports, e.LeftOut.Messages
 	for _, r := range e.Reporters {
 		o.Reporters = append(o.Reporters, reporterJSON{r.Name, r.Proven, r.Reports, r.Messages, instant(r.Last)})
+	}
+	o.Days = []elsewhereDayJSON{}
+	for i := range e.Days {
+		o.Days = append(o.Days, elsewhereDayJSON{day(e.Days[i].Day), e.Days[i].Reports, elsewhereCountsOf(&e.Days[i].OtherCounts)})
 	}
 	for i := range e.Sources {
 		if limit < 0 || limit > 0 && i >= limit {

@@ -187,3 +187,9 @@ func (d *daemon) read() (cfg *config.Config, file string, err error) {
 	}
 	return cfg, file, nil
 }
+
+// counts are how many entries the lists have whose loss would be felt.
+func counts(cfg *config.Config) []any {
+	return []any{"exceptions", len(cfg.Exceptions), "networks", len(cfg.NotJudged.Networks),
+		"relays", len(cfg.TrustedRelays), "sealers", len(cfg.TrustedSealers), "profiles", len(cfg.Profiles)}
+}

@@ -321,12 +321,6 @@ func (d *daemon) reconfigure(cfg *config.Config, file string) error {
 	return nil
 }
 
-// counts are how many entries the lists have whose loss would be felt.
-func counts(cfg *config.Config) []any {
-	return []any{"exceptions", len(cfg.Exceptions), "networks", len(cfg.NotJudged.Networks),
-		"relays", len(cfg.TrustedRelays), "sealers", len(cfg.TrustedSealers), "profiles", len(cfg.Profiles)}
-}
-
 // tell says what became of a reload to who waits for it, and to systemctl status.
 func (d *daemon) tell(o reloadOutcome) {
 	d.reloads++

@@ -12,49 +12,69 @@ import (
 
 // ElsewhereQuery says what is asked of the reports of others.
 type ElsewhereQuery struct {
-	Author string    // an Author Domain, in its A-label form; empty is all
-	Since  time.Time // reports whose period began then or later
-	Until  time.Time // excluded; zero is no bound
+	Author string // an Author Domain, in its A-label form; empty is all
+	// Reporter and Network are those of the answer; empty is all.
+	Reporter, Network string
+	Since             time.Time // reports whose period began then or later
+	Until             time.Time // excluded; zero is no bound
 	// Unproven: those without a proof of who sent them count too.
 	Unproven bool
 }
 
 // Elsewhere is what others saw of mail as our domains.
 type Elsewhere struct {
-	Reports   int64
-	Reporters []Reporter // the most messages first
-	Sources   []ElsewhereSource
+	Reports   int64             `json:"reports"`
+	Reporters []Reporter        `json:"reporters"` // the most messages first
+	Sources   []ElsewhereSource `json:"sources"`
+	Days      []ElsewhereDay    `json:"days"` // the oldest first; those without reports are not there
 	OtherCounts
 	// LeftOut are reports without proof that do not count.
-	LeftOut struct{ Reports, Messages int64 }
+	LeftOut struct {
+		Reports  int64 `json:"reports"`
+		Messages int64 `json:"messages"`
+	} `json:"left_out"`
 }
 
 // OtherCounts are messages that others saw.
 type OtherCounts struct {
-	Messages, Pass, DKIM, SPF, Quarantined, Rejected int64
+	Messages    int64 `json:"messages"`
+	Pass        int64 `json:"pass"`
+	DKIM        int64 `json:"dkim_aligned"`
+	SPF         int64 `json:"spf_aligned"`
+	Quarantined int64 `json:"quarantined"`
+	Rejected    int64 `json:"rejected"`
+}
+
+// ElsewhereDay is the day of UTC on which periods of reports begin.
+type ElsewhereDay struct {
+	Day     time.Time `json:"day"`
+	Reports int64     `json:"reports"`
+	OtherCounts
 }
 
 // Reporter is who reports.
 type Reporter struct {
-	Name     string // the organization of the domain that passed, or what the report says
-	Proven   bool
-	Reports  int64
-	Messages int64
-	Last     time.Time // end of the last period
+	Name     string    `json:"name"` // the organization of the domain that passed, or what the report says
+	Proven   bool      `json:"proven"`
+	Reports  int64     `json:"reports"`
+	Messages int64     `json:"messages"`
+	Pass     int64     `json:"pass"`
+	Last     time.Time `json:"last"` // end of the last period
 }
 
 // ElsewhereSource is a network that sends as one of our domains.
 type ElsewhereSource struct {
-	Author  string
-	Network string // empty: added up, as a report had too many
+	Author  string `json:"author_domain"`
+	Network string `json:"network"` // empty: added up, as a report had too many
 	// Addresses of the network, a few; Count is how many there are, up to 1,000.
-	Addresses []string
-	Count     int
-	Reporters []string // by name
-	Signers   []string // domains of passing signatures
-	Senders   []string // domains of passing SPF
+	Addresses []string `json:"addresses"`
+	Count     int      `json:"address_count"`
+	Reporters []string `json:"reporters"` // by name
+	Signers   []string `json:"dkim"`      // domains of passing signatures
+	Senders   []string `json:"spf"`       // domains of passing SPF
 	OtherCounts
-	First, Last time.Time // of the periods
+	First time.Time `json:"first"` // of the periods
+	Last  time.Time `json:"last"`
 }
 
 // maxElsewhere is how many sources are told apart; further ones are one without network.
@@ -78,8 +98,10 @@ func (s *State) Elsewhere(ctx context.Context, q ElsewhereQuery) (*Elsewhere, er
 		trust = "1 = 1"
 	}
 	about, args := "", []any{q.Since.Unix(), until}
-	if q.Author != "" {
-		about, args = " AND r.author = ?", append(args, q.Author)
+	for _, only := range []struct{ column, value string }{{"r.author", q.Author}, {"o.reporter", q.Reporter}, {"r.network", q.Network}} {
+		if only.value != "" {
+			about, args = about+" AND "+only.column+" = ?", append(args, only.value)
+		}
 	}
 	const from = " FROM state_others o JOIN state_other_rows r ON r.id = o.id WHERE o.start >= ? AND o.start < ?"
 	err := s.look(ctx, func(tx *sql.Tx) error {
@@ -92,21 +114,44 @@ func (s *State) Elsewhere(ctx context.Context, q ElsewhereQuery) (*Elsewhere, er
 			var x Reporter
 			var last int64
 			var unproven int64
-			err := r.Scan(&x.Name, &unproven, &x.Reports, &x.Messages, &last)
+			err := r.Scan(&x.Name, &unproven, &x.Reports, &x.Messages, &x.Pass, &last)
 			x.Proven, x.Last = unproven == 0, time.Unix(last, 0).UTC()
 			e.Reports += x.Reports
 			if len(e.Reporters) < maxReporters {
 				e.Reporters = append(e.Reporters, x)
 			}
 			return err
-		}, "SELECT o.reporter, CASE WHEN o.trust IN "+proven+" THEN 0 ELSE 1 END AS unproven, count(DISTINCT o.id), CAST(sum(r.messages) AS bigint) AS n, max(o.until)"+
+		}, "SELECT o.reporter, CASE WHEN o.trust IN "+proven+" THEN 0 ELSE 1 END AS unproven, count(DISTINCT o.id), CAST(sum(r.messages) AS bigint) AS n, "+
+			passing+", max(o.until)"+
 			from+" AND "+trust+about+" GROUP BY o.reporter, unproven ORDER BY n DESC, o.reporter", args...)
 		if err != nil {
+			return err
+		}
+		if err := s.elsewhereDays(ctx, tx, e, from+" AND "+trust+about, args); err != nil {
 			return err
 		}
 		return s.elsewhereSources(ctx, tx, e, from+" AND "+trust+about, args)
 	})
 	return e, err
+}
+
+// Sums of messages in SQL.
+const (
+	passing = "CAST(sum(CASE WHEN r.dkim = 1 OR r.spf = 1 THEN r.messages ELSE 0 END) AS bigint)"
+	dayRows = `SELECT o.start / 86400 AS began, count(DISTINCT o.id), CAST(sum(r.messages) AS bigint), ` + passing + `,
+		CAST(sum(CASE WHEN r.dkim = 1 THEN r.messages ELSE 0 END) AS bigint), CAST(sum(CASE WHEN r.spf = 1 THEN r.messages ELSE 0 END) AS bigint),
+		CAST(sum(CASE WHEN r.disposition = 'quarantine' THEN r.messages ELSE 0 END) AS bigint), CAST(sum(CASE WHEN r.disposition = 'reject' THEN r.messages ELSE 0 END) AS bigint)`
+)
+
+func (s *State) elsewhereDays(ctx context.Context, tx *sql.Tx, e *Elsewhere, from string, args []any) error {
+	return s.rows(ctx, tx, func(r *sql.Rows) error {
+		var d ElsewhereDay
+		var day int64
+		err := r.Scan(&day, &d.Reports, &d.Messages, &d.Pass, &d.DKIM, &d.SPF, &d.Quarantined, &d.Rejected)
+		d.Day = time.Unix(day*24*hourSeconds, 0).UTC()
+		e.Days = append(e.Days, d)
+		return err
+	}, dayRows+from+" GROUP BY began ORDER BY began", args...)
 }
 
 type elsewhereKey struct{ author, network string }

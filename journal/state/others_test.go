@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"alignd/journal/spool"
 )
 
 // reported is a report of receiver.example about our domain on the day before noon.
@@ -209,6 +211,54 @@ func TestAReportIsStoredOnce(t *testing.T) {
 		}
 		if stored != 1 {
 			t.Errorf("stored %d times", stored)
+		}
+	})
+}
+
+// They stand by the day that they are about, and those of one reporter or network alone.
+func TestReportsOfOthersByDay(t *testing.T) {
+	stores(t, func(t *testing.T, open func() *State) {
+		s := open()
+		for i := range 3 {
+			o := reported(func(o *Other) {
+				o.ReportID, o.Start, o.Stored = fmt.Sprint(i), o.Start.AddDate(0, 0, -i/2), noon
+				if i == 2 {
+					o.Sender, o.Reporter = "two.example", "two.example"
+				}
+			})
+			if err := s.AddOther(context.Background(), o); err != nil {
+				t.Fatal(err)
+			}
+		}
+		day := reported(nil).Start
+		days := elsewhere(t, s, ElsewhereQuery{}).Days
+		want := OtherCounts{Messages: 12, Pass: 9, DKIM: 7, SPF: 2, Quarantined: 2, Rejected: 3}
+		if len(days) != 2 || !days[0].Day.Equal(day.AddDate(0, 0, -1)) || days[0].Reports != 1 || days[0].OtherCounts != want || days[1].Reports != 2 || days[1].Messages != 24 {
+			t.Errorf("%+v", days)
+		}
+		if e := elsewhere(t, s, ElsewhereQuery{Reporter: "two.example"}); e.Reports != 1 || e.Messages != 12 || e.Reporters[0].Pass != 9 || len(e.Days) != 1 {
+			t.Errorf("of a reporter: %+v", e)
+		}
+		if e := elsewhere(t, s, ElsewhereQuery{Network: "2001:db8::/48"}); e.Messages != 6 || len(e.Sources) != 1 || len(e.Days) != 2 {
+			t.Errorf("of a network: %+v", e)
+		}
+	})
+}
+
+func TestDaysOfDomains(t *testing.T) {
+	stores(t, func(t *testing.T, open func() *State) {
+		s := open()
+		take(t, s, spool.ID{1}, mail{at: noon, author: "a.example"}.raw(1), mail{at: noon, author: "b.example"}.raw(2), mail{at: noon.AddDate(0, 0, -1), author: "a.example"}.raw(3), mail{at: noon, author: "c.example"}.raw(4))
+		if err := s.flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		day := noon.Truncate(24 * time.Hour)
+		days, err := s.DomainDays(t.Context(), day.AddDate(0, 0, -3), map[string]bool{"a.example": true, "b.example": true})
+		if err != nil || len(days) != 2 && len(days) != 3 || days[day].Messages != 2 || days[day.AddDate(0, 0, -1)].Messages != 1 {
+			t.Errorf("%+v, %v", days, err)
+		}
+		if all, err := s.Days(t.Context(), day.AddDate(0, 0, -3)); err != nil || all[day].Messages != 3 {
+			t.Errorf("%+v, %v", all, err)
 		}
 	})
 }

@@ -24,10 +24,17 @@ func (s *State) DaysOf(ctx context.Context, by Dimension, only string, first tim
 	return s.trend(ctx, trend{By: by, Only: &only, hours: 24}, first)
 }
 
+// DomainDays is Days of the Author Domains of a set. What is among the rest of a time with too
+// many domains is not counted.
+func (s *State) DomainDays(ctx context.Context, first time.Time, of map[string]bool) (map[time.Time]Counts, error) {
+	return s.trend(ctx, trend{By: ByDomain, Among: of, hours: 24}, first)
+}
+
 // trend says what is counted, by spans of so many hours.
 type trend struct {
 	By    Dimension
 	Only  *string // nil is all
+	Among map[string]bool
 	hours int64
 }
 
@@ -74,11 +81,12 @@ func (t *trend) add(to *tally, packed []byte) error {
 	if err != nil {
 		return err
 	}
-	if t.Only == nil {
+	all := t.Only == nil && t.Among == nil
+	if all {
 		to.add(&d.rest)
 	}
 	for d.next() {
-		if t.Only == nil || string(d.text) == *t.Only {
+		if all || t.Only != nil && string(d.text) == *t.Only || t.Among[string(d.text)] {
 			to.add(&d.value.tally)
 		}
 	}
