@@ -310,3 +310,14 @@ func (t *spfTree) explanation(ctx context.Context, row *SPFTerm, term *spf.Term,
 
 // Known reports whether DNS said what there is.
 func (s *SPF) Known() bool { return s.Answered }
+
+// Each hands all terms to each, those that a term leads to behind it.
+func (n *SPFNode) Each(each func(*SPFNode, *SPFTerm)) {
+	for i := range n.Terms {
+		t := &n.Terms[i]
+		each(n, t)
+		if t.Branch != nil {
+			t.Branch.Each(each)
+		}
+	}
+}

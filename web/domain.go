@@ -3,6 +3,7 @@ package web
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"alignd/domain"
 	"alignd/internal/terminal"
@@ -14,35 +15,38 @@ func (a *asked) domainPage() (*page, error) {
 	ask := block{Form: &form{Action: "/domain", Submit: "Look it up", Fields: []field{
 		{Name: "name", Label: "Domain, or SELECTOR._domainkey.DOMAIN", Value: a.get("name"), Hint: "example.com"}}}}
 	text := a.get("name")
-	if text == "" {
-		return &page{Command: "alignd dmarc DOMAIN", Blocks: []block{{Note: "Asks DNS what a domain publishes, as alignd dmarc, spf and dkim do."}, ask}}, nil
+	if text == "" || a.crossSite { // no other site has a browser ask DNS
+		return &page{Command: "alignd dmarc DOMAIN", Data: map[string]any{}, Rows: (&published{}).table(),
+			Blocks: []block{{Note: "Asks DNS what a domain publishes, as alignd dmarc, spf and dkim do."}, ask}}, nil
 	}
 	name, err := domain.Normalize(text)
 	if err != nil {
 		return nil, wrong("%q is no domain: %s", text, err)
 	}
-	dns, err := a.opt.Backend.DNS()
+	name = strings.TrimPrefix(name, "_dmarc.")
+	x, err := a.published(name)
 	if err != nil {
 		return nil, err
 	}
-	p := &page{Title: terminal.Line(name)}
-	if before, after, key := strings.Cut(name, "._domainkey."); key && before != "" && after != "" {
-		d := lint.CheckDKIM(a.ctx, dns, name)
-		p.Command, p.Data = "alignd dkim "+shellWord(name), d
-		p.Rows = findingTable(d.Findings)
-		p.Blocks = []block{ask, keyBlock(d), {Heading: "Findings", Table: p.Rows}}
-		return p, nil
+	p := &page{Title: terminal.Line(name), Rows: x.table(), Data: x}
+	if x.DKIM != nil {
+		p.Command = "alignd dkim " + shellWord(name)
+		p.Blocks = []block{ask, keyBlock(x.DKIM), {Heading: "Findings", Table: findingTable(x.DKIM.Findings)}}
+	} else {
+		p.Command = "alignd dmarc " + shellWord(name) + "; alignd spf " + shellWord(name)
+		d, s := x.DMARC, x.SPF
+		p.Blocks = []block{ask, dmarcBlock(d), {Heading: "DNS Tree Walk", Table: walkTable(d)}, {Heading: "Findings about DMARC", Table: findingTable(d.Findings)}}
+		if len(d.Reports) > 0 {
+			p.Blocks = append(p.Blocks, block{Heading: "Where reports go", Table: addressTable(d)})
+		}
+		p.Blocks = append(p.Blocks, spfBlock(s), block{Heading: "Findings about SPF", Table: findingTable(s.Findings)},
+			block{Heading: "DKIM keys", Note: "Those of signatures on mail of it that came here lately have links; of others look up SELECTOR._domainkey.DOMAIN.", Links: a.selectors(name)},
+			block{Links: []link{{"Who sends as it", to("/senders", "domain", name)}, {"Its messages", to("/messages", "domain", name)}}})
 	}
-	name = strings.TrimPrefix(name, "_dmarc.")
-	d, s := lint.CheckDMARC(a.ctx, dns, name, a.cfg.PSLGuard), lint.CheckSPF(a.ctx, dns, name)
-	p.Command, p.Data = "alignd dmarc "+shellWord(name)+"; alignd spf "+shellWord(name), map[string]any{"dmarc": d, "spf": s}
-	p.Rows = findingTable(append(append([]lint.Finding{}, d.Findings...), s.Findings...))
-	p.Blocks = []block{ask, dmarcBlock(d), {Heading: "DNS Tree Walk", Table: walkTable(d)}, {Heading: "Findings about DMARC", Table: findingTable(d.Findings)}}
-	if len(d.Reports) > 0 {
-		p.Blocks = append(p.Blocks, block{Heading: "Where reports go", Table: addressTable(d)})
+	if x.spent {
+		p.Blocks = append(p.Blocks[:1:1], append([]block{{Alert: fmt.Sprintf("A page asks DNS %d questions at most, and what the records lead to needs more: the rest is told as not answered. The command line asks more.", maxPageQuestions)}}, p.Blocks[1:]...)...)
 	}
-	p.Blocks = append(p.Blocks, spfBlock(s), block{Heading: "Findings about SPF", Table: findingTable(s.Findings)},
-		block{Links: []link{{"Who sends as it", to("/senders", "domain", name)}, {"Its messages", to("/messages", "domain", name)}}})
+	p.Blocks = append(p.Blocks, block{Heading: "All of it", Note: "As of " + x.At.Format(time.DateTime) + ".", Behind: p.Rows})
 	return p, nil
 }
 
@@ -67,7 +71,15 @@ func walkTable(d *lint.DMARC) *table {
 	t := &table{Columns: columns("Name", "Outcome", "#Records", "Record"), Empty: "Nothing was asked."}
 	for i := range d.Walk {
 		w := &d.Walk[i]
-		t.Rows = append(t.Rows, []cell{plain(w.Name), plain(w.Outcome), number(w.Records), plain(w.Record)})
+		outcome := plain(w.Outcome)
+		if len(w.CNAMEs) > 0 {
+			outcome.Note = terminal.Line("CNAME " + strings.Join(w.CNAMEs, ", CNAME "))
+		}
+		record := plain(w.Record)
+		if w.PSD == "y" || w.PSD == "n" {
+			record.Note = "the walk ends: psd=" + w.PSD
+		}
+		t.Rows = append(t.Rows, []cell{plain(w.Name), outcome, number(w.Records), record})
 	}
 	return t
 }
@@ -99,21 +111,34 @@ func spfBlock(s *lint.SPF) block {
 	} else {
 		b.Note = "There is no SPF record."
 	}
-	if !s.Answered {
+	switch {
+	case !s.Answered:
 		b.Alert = "DNS does not answer, so not all of it is known."
+	case s.Bounded:
+		b.Alert = "The records lead to more than was looked at."
 	}
 	return b
 }
 
-// maxBranches is how much of a tree is shown; ours. The command line has all of it.
-const maxBranches = 500
+// Bounds of a tree on a page; ours. The command line has all of it.
+const (
+	maxBranches   = 500
+	maxBranchText = 600
+)
+
+func branchText(s string) string {
+	if len(s) > maxBranchText {
+		s = strings.ToValidUTF8(s[:maxBranchText], "") + "…"
+	}
+	return terminal.Line(s)
+}
 
 func spfNode(n *lint.SPFNode, left *int) *branch {
 	text := fmt.Sprintf("%s: %s (%d lookups)", n.Domain, orNone(n.Record), n.Lookups)
 	if n.Problem != "" {
 		text += " – " + n.Problem
 	}
-	b := &branch{Text: terminal.Line(brief(text))}
+	b := &branch{Text: branchText(text)}
 	for i := range n.Terms {
 		if *left--; *left <= 0 {
 			return b
@@ -126,13 +151,30 @@ func spfNode(n *lint.SPFNode, left *int) *branch {
 		if t.Remark != "" {
 			line += " – " + t.Remark
 		}
-		below := &branch{Text: terminal.Line(brief(line))}
+		below := &branch{Text: branchText(line)}
+		for k := range t.Questions {
+			if *left--; *left > 0 {
+				below.Below = append(below.Below, &branch{Text: branchText(questionText(&t.Questions[k]))})
+			}
+		}
 		if t.Branch != nil {
-			below.Below = []*branch{spfNode(t.Branch, left)}
+			below.Below = append(below.Below, spfNode(t.Branch, left))
 		}
 		b.Below = append(b.Below, below)
 	}
 	return b
+}
+
+// questionText is what was asked and answered.
+func questionText(q *lint.Question) string {
+	text := q.Type + " " + q.Name + ": " + q.Outcome
+	if len(q.CNAMEs) > 0 {
+		text += " (CNAME " + strings.Join(q.CNAMEs, ", CNAME ") + ")"
+	}
+	if len(q.Answers) > 0 {
+		text += " " + strings.Join(q.Answers, ", ")
+	}
+	return text
 }
 
 func keyBlock(d *lint.DKIM) block {

@@ -69,6 +69,8 @@ type asked struct {
 	formToken string
 	cfg       *config.Config
 	stale     error // why cfg is not what the file says
+	// crossSite: another site's page made the browser ask.
+	crossSite bool
 	now       time.Time
 	unread    []string // what of the journal cannot be read
 }
@@ -107,7 +109,8 @@ const maxParameter = 1000
 func (s *Server) answer(w http.ResponseWriter, r *http.Request, v *view, f format, p person) {
 	ctx, cancel := context.WithTimeout(r.Context(), s.opt.Timeout)
 	defer cancel()
-	a := &asked{Server: s, ctx: ctx, person: p, format: f, query: r.URL.Query(), now: s.opt.Now().UTC(), form: r.PostForm}
+	a := &asked{Server: s, ctx: ctx, person: p, format: f, query: r.URL.Query(), now: s.opt.Now().UTC(), form: r.PostForm,
+		crossSite: r.Header.Get("Sec-Fetch-Site") == "cross-site"}
 	if f == asHTML {
 		a.formToken = s.token(w, r)
 	}

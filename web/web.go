@@ -148,6 +148,7 @@ type Server struct {
 	sending              atomic.Int64 // octets of answers that are being sent
 	jobs                 jobs
 	pairs                pairCache
+	asks                 asks
 }
 
 // New makes a server. It refuses to run open to everybody.
