@@ -104,7 +104,7 @@ type Backend interface {
 	Stats(ctx context.Context, now time.Time) (json.RawMessage, error)
 	ReportStatus(ctx context.Context) (json.RawMessage, error)
 	JournalStatus(ctx context.Context) (json.RawMessage, error)
-	Survey(ctx context.Context, domain string, since time.Time, p Progress) (json.RawMessage, error)
+	Survey(ctx context.Context, ask *SurveyAsk, p Progress) (json.RawMessage, error)
 	// Report is a report of the outbox, with its mail to one of its addresses, by number.
 	Report(ctx context.Context, id string, n int) (*Report, error)
 	// Behind is what of the journal is late, lost or at a standstill, in words; empty where

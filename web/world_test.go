@@ -35,6 +35,7 @@ type backend struct {
 	cfg   *config.Config
 	stale error
 	hold  chan struct{} // surveys last until they are cancelled
+	asked SurveyAsk     // the last survey
 }
 
 func (b *backend) Config() (*config.Config, error) { return b.cfg, b.stale }
@@ -88,8 +89,9 @@ func (b *backend) JournalStatus(context.Context) (json.RawMessage, error) {
 	}
 	return json.Marshal(map[string]any{"store": "sqlite", "records": 3, "parts": []map[string]any{{"name": "<i>x", "day": "2026-11-28", "records": 3}}, "hosts": hosts})
 }
-func (b *backend) Survey(ctx context.Context, domain string, since time.Time, p Progress) (json.RawMessage, error) {
-	p(since, 1, 0)
+func (b *backend) Survey(ctx context.Context, ask *SurveyAsk, p Progress) (json.RawMessage, error) {
+	p(ask.Since, 1, 0)
+	b.asked = *ask
 	if b.hold != nil {
 		<-ctx.Done()
 		return nil, ctx.Err()

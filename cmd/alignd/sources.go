@@ -43,7 +43,7 @@ func sourcesCommand() *cobra.Command {
 		Long: `Tell who sends as an Author Domain: from which infrastructure, signed and sealed by whom,
 how much of it passes DMARC and what became of the rest, from the journal (option
 journal). Without DOMAIN: the domains of own_domains first, then all others, those with
-the most failing mail first.
+the most failing mail first, and last what came only a few times.
 
 Infrastructure is the Organizational Domain of a name of the client's address that leads
 back to it (option iprev), else the network of /24 or /48.

@@ -3,18 +3,23 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
+	"alignd/config"
 	"alignd/evidence"
 	"alignd/internal/pgtest"
+	"alignd/journal"
 	"alignd/policy"
 	"alignd/record"
+	"alignd/web"
 )
 
 func TestSourcesAreTold(t *testing.T) {
@@ -74,10 +79,11 @@ func TestSourcesAsJSON(t *testing.T) {
 
 // plantedVendor is a configuration whose journal, in a store, has mail of a vendor for the
 // site, of the site itself, and of a forger.
-func plantedVendor(t *testing.T, store string) string {
+func plantedVendor(t *testing.T, store string, attackers ...attacker) string {
 	t.Helper()
 	m := openJournal(t, fmt.Sprintf("own_domains:\n  - {id: ours, domains: [own.example]}\njournal: {store: %s, path: DIR}\n", store))
 	n := 0
+	change := func(*evidence.Message) {}
 	send := func(day int, ip, sender string, spf evidence.Result, signers ...string) {
 		n++
 		r := &record.Record{Evidence: evidence.Message{
@@ -100,6 +106,7 @@ func plantedVendor(t *testing.T, store string) string {
 			dm.Result = evidence.Pass
 		}
 		r.Evidence.DMARC = []evidence.DMARC{dm}
+		change(&r.Evidence)
 		r.Verdict = policy.Decide(&r.Evidence, m.cfg.Rules)
 		r.Outcome = record.Outcome{End: record.EndAnswered, Delivered: r.Verdict.Delivery == policy.Deliver}
 		m.sink.Take(r)(true)
@@ -112,6 +119,16 @@ func plantedVendor(t *testing.T, store string) string {
 		if day%3 == 0 {
 			send(day, "198.51.100.1", "bounces.vendor.example", evidence.Pass, "vendor.example", "own.example")
 		}
+		for _, a := range attackers {
+			change = func(ev *evidence.Message) {
+				ev.QueueID = "EVIL" + ev.QueueID
+				if a.change != nil {
+					a.change(ev)
+				}
+			}
+			send(day, a.ip, a.sender, a.spf, a.signers...)
+		}
+		change = func(*evidence.Message) {}
 	}
 	m.close()
 	return m.file
@@ -180,6 +197,91 @@ func TestAnEntryIsSuggestedAndCanBePasted(t *testing.T) {
 	run([]string{"sources", "--config", file}, strings.NewReader(""), &out, &errs)
 	if !strings.Contains(out.String(), "own.example from 198.51.100.0/24: the configuration in force delivers") || strings.Contains(out.String(), "exceptions:") {
 		t.Errorf("after that it says\n%s", out.String())
+	}
+}
+
+// attacker sends as own.example each day.
+type attacker struct {
+	name, ip, sender string
+	spf              evidence.Result
+	signers          []string
+	change           func(*evidence.Message)
+}
+
+// Beside an honest vendor, whoever imitates it comes in by no suggestion of the command,
+// nor of the pages, which suggest the same.
+func TestNoSuggestionLetsAnAttackerIn(t *testing.T) {
+	named := func(names ...string) func(*evidence.Message) {
+		return func(ev *evidence.Message) { ev.IPRev = evidence.IPRev{Result: evidence.Pass, Names: names} }
+	}
+	file := plantedVendor(t, "sqlite", []attacker{
+		{name: "in the vendor's network, with a domain of his own", ip: "198.51.100.66", sender: "evil.example", spf: evidence.Pass, signers: []string{"evil.example"}},
+		{name: "on the vendor's host, with a domain of his own", ip: "198.51.100.1", sender: "evil.example", spf: evidence.Pass, signers: []string{"evil.example"}},
+		{name: "sends again what the vendor signed", ip: "203.0.113.66", sender: "bounces.vendor.example", spf: evidence.Fail, signers: []string{"vendor.example"}},
+		{name: "the same from his own domain", ip: "203.0.113.67", sender: "evil.example", spf: evidence.Pass, signers: []string{"vendor.example", "evil.example"}},
+		{name: "the same from the vendor's network", ip: "198.51.100.67", sender: "evil.example", spf: evidence.Pass, signers: []string{"vendor.example"}},
+		{name: "sends again what the site signed", ip: "203.0.113.68", sender: "evil.example", spf: evidence.Pass, signers: []string{"own.example", "evil.example"}},
+		{name: "a name of the vendor that does not lead back", ip: "203.0.113.69", sender: "evil.example", spf: evidence.Pass, signers: []string{"evil.example"},
+			change: func(ev *evidence.Message) {
+				ev.Client.HELO = "out.vendor.example"
+				ev.IPRev = evidence.IPRev{Result: evidence.Fail, Unconfirmed: []string{"out.vendor.example"}}
+			}},
+		{name: "a name that begins as the vendor's", ip: "203.0.113.70", sender: "vendor.example.evil.example", spf: evidence.Pass, signers: []string{"vendor.example.evil.example"}, change: named("vendor.example.evil.example")},
+		{name: "a list of the vendor's name", ip: "203.0.113.71", sender: "evil.example", spf: evidence.Pass, signers: []string{"evil.example"},
+			change: func(ev *evidence.Message) { ev.Traces.ListID, ev.Traces.List = "vendor.example", true }},
+		{name: "names that are none", ip: "203.0.113.72", sender: "evil.example", spf: evidence.Pass, signers: []string{"evil.example", "\"]\n    action: accept\n#.evil.example", "<script>.evil.example"},
+			change: named("=cmd|'/C calc'!A0.evil.example", "\x1b[2J\u202e<b>.evil2.example")},
+	}...)
+	cfg, err := readConfig(config.Input{File: file})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := alignd(t, "", "sources", "--json", "--limit", "0", "--config", file, "own.example")
+	var told sourcesJSON
+	if err := json.Unmarshal([]byte(got.stdout), &told); err != nil || len(told.Suggestions) == 0 {
+		t.Fatalf("%v, %+v", err, got)
+	}
+	for _, s := range told.Suggestions {
+		with, err := cfg.With([]byte(s.Entry), time.Now())
+		if err != nil {
+			t.Fatalf("%v in\n%s", err, s.Entry)
+		}
+		if s.Effect.Unproven != 0 || len(s.Effect.Others) != 0 || len(s.Effect.Infrastructure) != 1 || s.Effect.Infrastructure[0] != (countJSON{"198.51.100.0/24", 24}) {
+			t.Errorf("%s: %+v", s.ID, s.Effect)
+		}
+		r, err := openReader(cfg, func(err error) { t.Error(err) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		seen := 0
+		err = r.Search(t.Context(), journal.Query{Domain: "own.example"}, func(e *journal.Entry) error {
+			before, after := policy.Decide(&e.Record.Evidence, cfg.Rules), policy.Decide(&e.Record.Evidence, with.Rules)
+			if id := e.Record.Evidence.QueueID; strings.HasPrefix(id, "EVIL") {
+				if seen++; before.Delivery != after.Delivery {
+					t.Errorf("%s of %s comes in by\n%s", id, e.Record.Evidence.Client.Peer, s.Entry)
+				}
+			}
+			return nil
+		})
+		if err != nil || seen != 120 {
+			t.Errorf("%d of attackers, %v", seen, err)
+		}
+	}
+	if text := alignd(t, "", "sources", "--config", file).stdout + alignd(t, "", "sources", "--counts", "--config", file).stdout; strings.ContainsAny(text, "\x1b\u202e") {
+		t.Errorf("a terminal is told to do something: %q", text)
+	}
+	b, err := newWebBackend(file, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := b.surveyHere(t.Context(), &web.SurveyAsk{Domain: "own.example", Source: "203.0.113.0/24", Since: time.Now().AddDate(0, 0, -30)}, func(time.Time, uint64, uint64) {})
+	var page sourcesJSON
+	if err := errors.Join(err, json.Unmarshal(raw, &page)); err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(page.Suggestions, told.Suggestions) || page.Sources[0].Infrastructure != "203.0.113.0/24" || page.Sources[0].NotSuggested == "" {
+		t.Errorf("the page has %+v\n%+v", page.Suggestions, page.Sources[0])
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"alignd/policy"
 	"alignd/record"
 	"alignd/replay"
+	"alignd/replay/sources"
 	"alignd/resolver"
 	"alignd/web"
 )
@@ -176,13 +178,13 @@ func (b *webBackend) JournalStatus(ctx context.Context) (json.RawMessage, error)
 }
 
 // surveyHere is alignd sources --json.
-func (b *webBackend) surveyHere(ctx context.Context, ask *surveyAsk, p web.Progress) (json.RawMessage, error) {
+func (b *webBackend) surveyHere(ctx context.Context, ask *web.SurveyAsk, p web.Progress) (json.RawMessage, error) {
 	cfg, err := b.Config()
 	if cfg == nil {
 		return nil, err
 	}
 	now := time.Now()
-	f := sourcesFlags{config: b.file, since: ask.Since.UTC().Format(time.RFC3339), limit: 50}
+	f := sourcesFlags{config: b.file, since: ask.Since.UTC().Format(time.RFC3339), trust: ask.Trust, limit: 50}
 	opt, err := f.options([]string{ask.Domain}, now)
 	if err != nil {
 		return nil, err
@@ -206,6 +208,10 @@ func (b *webBackend) surveyHere(ctx context.Context, ask *surveyAsk, p web.Progr
 	report, err := in.survey(ctx, opt)
 	if err != nil {
 		return nil, err
+	}
+	if i := slices.IndexFunc(report.Sources, func(x *sources.Source) bool { return x.Infrastructure == ask.Source }); i > 0 {
+		x := report.Sources[i]
+		report.Sources = slices.Insert(slices.Delete(report.Sources, i, i+1), 0, x)
 	}
 	var out bytes.Buffer
 	err = printSources(&out, opt, report, in.elsewhere, f.limit)

@@ -46,12 +46,7 @@ func afterMail() {
 // jobAsk is what a job is asked on standard input.
 type jobAsk struct {
 	Replay *web.ReplayAsk `json:"replay,omitempty"`
-	Survey *surveyAsk     `json:"survey,omitempty"`
-}
-
-type surveyAsk struct {
-	Domain string    `json:"domain"`
-	Since  time.Time `json:"since"`
+	Survey *web.SurveyAsk `json:"survey,omitempty"`
 }
 
 // jobSays is what it answers: some times how far it is, then the result or why there is
@@ -268,6 +263,6 @@ func spanOf(ctx context.Context, r journal.Reader, found *web.Replayed) uint64 {
 }
 
 // Survey implements web.Backend.
-func (b *webBackend) Survey(ctx context.Context, name string, since time.Time, p web.Progress) (json.RawMessage, error) {
-	return b.job(ctx, &jobAsk{Survey: &surveyAsk{name, since}}, p)
+func (b *webBackend) Survey(ctx context.Context, ask *web.SurveyAsk, p web.Progress) (json.RawMessage, error) {
+	return b.job(ctx, &jobAsk{Survey: ask}, p)
 }

@@ -53,7 +53,7 @@ func TestPagesJudgeAgainAsTheCommandLine(t *testing.T) {
 			t.Errorf("without %s: %+v, %v", e, found, err)
 		}
 	}
-	raw, err := b.Survey(t.Context(), made.DomainOf(0), since, ignored)
+	raw, err := b.Survey(t.Context(), &web.SurveyAsk{Domain: made.DomainOf(0), Since: since}, ignored)
 	if err != nil || !strings.Contains(string(raw), `"sources"`) {
 		t.Errorf("%.200s, %v", raw, err)
 	}

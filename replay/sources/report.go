@@ -11,7 +11,8 @@ import (
 type Report struct {
 	Messages    int // records that were counted
 	First, Last time.Time
-	// Sources are own domains first, then those with the most failing mail.
+	// Sources are own domains first, then those with the most failing mail. Those that sent
+	// a few messages, none of which passed, are behind all others.
 	Sources []*Source
 	// Suggestions are all entries, those for own domains and the most mail first.
 	Suggestions []*Suggestion
@@ -30,7 +31,7 @@ func (s *Survey) Report() *Report {
 		s.explain(p, byPair[pairKey{p.Author, p.Infrastructure}])
 	}
 	slices.SortStableFunc(r.Sources, func(a, b *Source) int {
-		return cmp.Or(btoi(b.Own)-btoi(a.Own), b.Fail-a.Fail, b.Messages-a.Messages,
+		return cmp.Or(btoi(a.once())-btoi(b.once()), btoi(b.Own)-btoi(a.Own), b.Fail-a.Fail, b.Messages-a.Messages,
 			cmp.Compare(a.Author, b.Author), cmp.Compare(a.Infrastructure, b.Infrastructure))
 	})
 	return r
@@ -77,6 +78,9 @@ func (s *Survey) explain(p *Source, about []*candidate) {
 		p.NotSuggested = "its failing mail has no signature of another domain that passes, so nothing proves who sends it"
 	}
 }
+
+// once: who forges from many places has thousands of these.
+func (p *Source) once() bool { return p.Pass == 0 && p.Messages < leastMessages }
 
 // Days is on how many days in UTC it was seen.
 func (p *Source) Days() int { return p.days.count() }

@@ -71,7 +71,7 @@ func TestInfrastructure(t *testing.T) {
 	}
 }
 
-func TestOwnDomainsComeFirstAndThenTheMostFailing(t *testing.T) {
+func TestOwnDomainsComeFirstAndThenTheMostFailingAndLastWhatCameOnce(t *testing.T) {
 	s := New(Options{Own: own, Organization: lastTwo, Now: today})
 	at := func(days int) time.Time { return today.AddDate(0, 0, -days) }
 	for day := 20; day > 0; day-- {
@@ -79,14 +79,17 @@ func TestOwnDomainsComeFirstAndThenTheMostFailing(t *testing.T) {
 		s.Add(message("shop.example", at(day), "192.0.2.1", evidence.Pass))
 	}
 	s.Add(message("news.own.example", at(3), "198.51.100.1", evidence.Pass))
-	s.Add(message("own.example", at(2), "203.0.113.1", evidence.Fail))
+	for range 5 {
+		s.Add(message("own.example", at(2), "203.0.113.1", evidence.Fail))
+	}
+	s.Add(message("own.example", at(2), "203.0.114.1", evidence.Fail))
 	r := s.Report()
 	var got []string
 	for _, p := range r.Sources {
 		got = append(got, fmt.Sprintln(p.Author, p.Pass, p.Fail, p.Refused, p.New, p.Days()))
 	}
-	want := "[own.example 0 1 1 true 1\n news.own.example 1 0 0 true 1\n bank.example 0 20 20 false 20\n shop.example 20 0 0 false 20\n]"
-	if fmt.Sprint(got) != want || r.Messages != 42 {
+	want := "[own.example 0 5 5 true 1\n news.own.example 1 0 0 true 1\n bank.example 0 20 20 false 20\n shop.example 20 0 0 false 20\n own.example 0 1 1 true 1\n]"
+	if fmt.Sprint(got) != want || r.Messages != 47 {
 		t.Errorf("got %v of %d messages", got, r.Messages)
 	}
 }
@@ -186,5 +189,21 @@ func TestATallyForgetsSingles(t *testing.T) {
 	}
 	if got := c.sorted(); len(got) != maxNames || got[0] != (Count{"a.example", 3}) {
 		t.Errorf("got %v", got)
+	}
+}
+
+// However many forge once, who sends steadily is seen first.
+func TestWhatCameOnceIsLast(t *testing.T) {
+	w := newWorld(t, 0)
+	for i := range 40 {
+		w.send("attacker", mail{day: i % 20, ip: fmt.Sprintf("11.9.%d.1", i), from: "own.example", sender: "evil.example", signers: []string{"evil.example"}})
+	}
+	days(8, 1, func(day int) {
+		w.send("vendor", mail{day: day, ip: "100.64.9.7", from: "shop.example", sender: "bank.example", signers: []string{"bank.example"}})
+	})
+	w.office()
+	list := w.survey().Sources
+	if len(list) != 42 || list[0].Author != "own.example" || list[0].Pass == 0 || list[1].Author != "shop.example" || !list[2].once() {
+		t.Errorf("%d: %+v", len(list), list[:3])
 	}
 }
