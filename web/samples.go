@@ -18,7 +18,7 @@ import (
 // messages from elsewhere, so they are looked for in hours in which it is counted.
 const (
 	mostSamples  = 20
-	sampleDays   = 6                      // with mail of it, that are looked at
+	sampleDays   = 4                      // with mail of it, that are looked at
 	sampleLooks  = 2000                   // messages of its Author Domain
 	samplesSoon  = 100 * time.Millisecond // for then some are enough
 	leastSamples = 3
@@ -32,6 +32,7 @@ type sampling struct {
 	begun          time.Time
 	list           []*journal.Entry
 	looked         int
+	hours          map[time.Time][]state.PairDay // of days that were looked at
 }
 
 // samples are messages of a pair, the newest first, failing ones before others. part says
@@ -47,7 +48,7 @@ func (a *asked) samples(author, source string, days []state.PairDay) (list []*jo
 		return nil, "", err
 	}
 	defer st.Close()
-	s := &sampling{asked: a, author: author, source: source, reader: r, begun: time.Now()}
+	s := &sampling{asked: a, author: author, source: source, reader: r, begun: time.Now(), hours: map[time.Time][]state.PairDay{}}
 	counted := uint64(0)
 	for i := range days {
 		counted += days[i].Messages
@@ -74,11 +75,14 @@ func (s *sampling) days(ctx context.Context, st *state.State, days []state.PairD
 		if looked++; looked > sampleDays || s.enough() {
 			return nil
 		}
-		hours, err := st.PairHours(ctx, s.author, s.source, d.Begin)
-		if err != nil {
-			return err
+		if s.hours[d.Begin] == nil {
+			hours, err := st.PairHours(ctx, s.author, s.source, d.Begin)
+			if err != nil {
+				return err
+			}
+			s.hours[d.Begin] = hours
 		}
-		for _, h := range slices.Backward(hours) {
+		for _, h := range slices.Backward(s.hours[d.Begin]) {
 			if !wanted(&h.Counts) {
 				continue
 			}

@@ -69,7 +69,7 @@ func (s *State) PairHours(ctx context.Context, author, infrastructure string, da
 	}
 	var hours [24]tally
 	for i, d := range list {
-		for d.next() {
+		for d.next() && string(d.text) <= author { // they are in order
 			if string(d.text) == author && string(d.second) == infrastructure {
 				hours[(starts[i]-from)/hourSeconds].add(&d.value.tally)
 				break // each is there once
