@@ -126,13 +126,16 @@ func TestWhatMattersComesFirst(t *testing.T) {
 			}
 		}
 	}
-	send(40, 1, 0, mail{author: "own.example", client: "192.0.2.1", result: evidence.Pass})                             // own servers
-	send(10, 2, 0, mail{author: "own.example", client: "198.51.100.1", result: evidence.Fail, dkim: evidence.Pass})     // vendor, for long
-	send(1, 9, 0, mail{author: "own.example", client: "198.51.101.1", result: evidence.Fail, dkim: evidence.Pass})      // vendor, since today
-	send(1, 30, 20, mail{author: "own.example", client: "198.51.102.1", result: evidence.Fail, dkim: evidence.Pass})    // a burst, long ago
-	send(8, 9, 20, mail{author: "own.example", client: "198.51.103.1", result: evidence.Fail, dkim: evidence.Fail})     // forgeries without any proof
-	send(20, 5, 0, mail{author: "other.example", client: "198.51.104.1", result: evidence.Fail, dkim: evidence.Pass})   // vendor of somebody else
-	send(20, 9, 0, mail{author: "other.example", client: "198.51.105.1", result: evidence.Pass, dkim: evidence.Pass})   // their own servers
+	send(40, 1, 0, mail{author: "own.example", client: "192.0.2.1", result: evidence.Pass})                           // own servers
+	send(10, 2, 0, mail{author: "own.example", client: "198.51.100.1", result: evidence.Fail, dkim: evidence.Pass})   // vendor, for long
+	send(1, 9, 0, mail{author: "own.example", client: "198.51.101.1", result: evidence.Fail, dkim: evidence.Pass})    // vendor, since today
+	send(1, 30, 20, mail{author: "own.example", client: "198.51.102.1", result: evidence.Fail, dkim: evidence.Pass})  // a burst, long ago
+	send(8, 9, 20, mail{author: "own.example", client: "198.51.103.1", result: evidence.Fail, dkim: evidence.Fail})   // forgeries without any proof
+	send(20, 5, 0, mail{author: "other.example", client: "198.51.104.1", result: evidence.Fail, dkim: evidence.Pass}) // vendor of somebody else
+	send(20, 9, 0, mail{author: "other.example", client: "198.51.105.1", result: evidence.Pass, dkim: evidence.Pass}) // their own servers
+	for i := range 5 {                                                                                                // households, some of which sign
+		send(4, 2+4*min(1, i), 2*i, mail{author: "own.example", client: "198.51.107.1", result: evidence.Fail, dkim: []evidence.Result{evidence.Pass, evidence.Fail}[min(1, i)]})
+	}
 	send(30, 20, 5, mail{author: "notown.example", client: "198.51.106.1", result: evidence.Fail, dkim: evidence.Fail}) // forgeries
 	for i := range 300 {                                                                                                // forgeries from everywhere, half with a signature of their own
 		m := mail{author: []string{"own.example", "other.example"}[i%2], client: fmt.Sprintf("203.%d.%d.1", i/200, i%200), result: evidence.Fail, told: policy.Refuse}
@@ -157,19 +160,20 @@ func TestWhatMattersComesFirst(t *testing.T) {
 		"own.example 198.51.100.0/24 steady false 20",
 		"own.example 198.51.101.0/24 new true 9",
 		"own.example 198.51.102.0/24  false 30",
+		"own.example 198.51.107.0/24  false 8",
 		"own.example 198.51.103.0/24  false 0",
 		"own.example 192.0.2.0/24  false 0",
 		"other.example 198.51.104.0/24 steady false 100",
 		"notown.example 198.51.106.0/24  false 0",
 		"other.example 198.51.105.0/24  false 0",
 	}
-	if !slices.Equal(got[:8], want) {
-		t.Errorf("got\n%q\nwant\n%q", got[:8], want)
+	if !slices.Equal(got[:9], want) {
+		t.Errorf("got\n%q\nwant\n%q", got[:9], want)
 	}
-	if p := found.List[8]; p.Kind != SenderOnce || !p.Own {
+	if p := found.List[9]; p.Kind != SenderOnce || !p.Own {
 		t.Errorf("then comes %+v", p)
 	}
-	if found.Single.Pairs != 300 || found.All != 308 {
+	if found.Single.Pairs != 300 || found.All != 309 {
 		t.Errorf("%+v of %d", found.Single, found.All)
 	}
 	q.Limit = 0

@@ -28,6 +28,9 @@ const (
 // (package sources), and of what is new there.
 const (
 	leastHonest = 5
+	// honestShare: a quarter of its failing mail has to look so, as some of what a network
+	// of households sends in all is signed by somebody.
+	honestShare = 4
 	steadyDays  = 3
 	freshDays   = 7
 )
@@ -189,10 +192,11 @@ func (b *Book) fresh(x *sums, began int64) bool {
 }
 
 func (x *sums) kind(fresh bool) SenderKind {
+	honest := x.honest >= leastHonest && x.honest*honestShare >= x.fail
 	switch {
-	case x.honest >= leastHonest && x.honestDays >= steadyDays:
+	case honest && x.honestDays >= steadyDays:
 		return SenderSteady
-	case x.honest >= leastHonest && fresh:
+	case honest && fresh:
 		return SenderNew
 	case x.pass == 0 && x.messages < leastHonest:
 		return SenderOnce
