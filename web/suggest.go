@@ -156,7 +156,7 @@ func (a *asked) entryBlock(x *suggested, ofPair bool) block {
 	if !ofPair {
 		b.Note = "This one is for another source of the domain. " + b.Note
 	}
-	b.Stats = []stat{{Name: "would have been let in, in 30 days", Value: fmt.Sprint(x.Effect.LetIn), Class: "good"},
+	b.Stats = []stat{{Name: "messages it would have let in, in 30 days", Value: fmt.Sprint(x.Effect.LetIn), Class: "good"},
 		{Name: "of them without the proofs", Value: fmt.Sprint(x.Effect.Unproven), Class: map[bool]string{true: "good", false: "bad"}[x.Effect.Unproven == 0]}}
 	for _, why := range x.Because {
 		b.Points = append(b.Points, terminal.Line("Because "+why))
