@@ -97,14 +97,16 @@ func (a *asked) story(e, shown *journal.Entry) []block {
 	r := shown.Record
 	ev, v := &r.Evidence, &r.Verdict
 	id := cmp.Or(ev.Token, ev.QueueID, a.get("id"))
-	list := []block{{Way: way(shown), Links: append(whyLink(v), []link{
+	list := []block{{Way: way(shown), Links: []link{
 		{"Judge again under today's configuration", to("/message/again", "id", id)},
 		{"More from this domain", to("/messages", "domain", journal.AuthorOf(r))},
 		{"Who sends as it", to("/senders", "domain", journal.AuthorOf(r))},
-	}...)}}
+	}}}
 	rules, note := a.opt.Backend.RulesOf(a.ctx, e.Record)
-	why := len(whyLink(v)) > 0
+	question := whyLink(v)
+	why := len(question) > 0
 	if why {
+		list = append([]block{{Links: question}}, list...)
 		list = append(list, a.whyNot(e, shown, rules)...)
 	}
 	for _, c := range []*evidence.SPFCheck{ev.SPF.MailFrom, ev.SPF.HELO} {

@@ -51,7 +51,7 @@ func (a *asked) hand(st *state.State, o *overview) (block, error) {
 	for _, x := range []struct {
 		n        int64
 		sign, as string
-	}{{standing.PutOff, "later", "were put off, and are tried again"}, {standing.Items[state.GivenUp], "fail", "were given up"},
+	}{{standing.PutOff, "temperror", "were put off, and are tried again"}, {standing.Items[state.GivenUp], "fail", "were given up"},
 		{standing.Items[state.Unknown], "warning", "were perhaps sent: the answer was not heard"}} {
 		if x.n > 0 {
 			add(x.sign, fmt.Sprintf("reports: %d %s", x.n, x.as), "outbox", "/reports")
@@ -100,14 +100,14 @@ func (a *asked) troubles(st *state.State, add func(sign, what, where, href strin
 			}
 		}
 		if n := all[check+"=temperror"]; n > 10 && n*20 > sum {
-			add("later", fmt.Sprintf("DNS fails: %s=temperror in %d of %d messages", check, n, sum), "since "+since.Format("15:04"), to("/messages", "since", "2h", check, "temperror"))
+			add("temperror", fmt.Sprintf("DNS fails: %s=temperror in %d of %d messages", check, n, sum), "since "+since.Format("15:04"), to("/messages", "since", "2h", check, "temperror"))
 		}
 	}
 	for _, what := range a.opt.Backend.Behind(a.ctx) {
-		add("later", "the journal: "+what, "journal", "/health")
+		add("temperror", "the journal: "+what, "journal", "/health")
 	}
 	if through, err := st.Through(a.ctx, a.now.Add(-48*time.Hour)); err == nil && !through.IsZero() && a.now.Sub(through) > 10*time.Minute {
-		add("later", "the counts are behind: a host told nothing since "+through.UTC().Format(time.DateTime), "journal", "/health")
+		add("temperror", "the counts are behind: a host told nothing since "+through.UTC().Format(time.DateTime), "journal", "/health")
 	}
 	return nil
 }

@@ -155,9 +155,9 @@ exceptions:
 	text := readPage(t, p.pages(t, now)+"/today")
 	for _, want := range []string{
 		"expires in 8 days: exceptions going", "expired " + day(-2) + ": exceptions gone", "entries decided nothing in 60 messages", "behind can decide nothing: exceptions: never takes its mail",
-		"reports: 1 were put off", "reports are due since " + due.Format(time.DateTime), "DNS fails: spf=temperror in 15 of 60 messages",
+		"↻</span> reports: 1 were put off", "reports are due since " + due.Format(time.DateTime), "DNS fails: spf=temperror in 15 of 60 messages",
 		"a rule needs the " + string(policy.FactIPRev), "/message?id=undecided",
-		"tells nothing since", "disk full", "19893 records wait for the store", "7 records were dropped",
+		"↻</span> the journal: the daemon of this host tells nothing since", "disk full", "19893 records wait for the store", "7 records were dropped",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing", want)
