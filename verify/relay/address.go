@@ -59,9 +59,13 @@ func isPort(s string) bool {
 // a name, such as 192.0.2.1.pool.example, is none.
 func addressesIn(text string) []netip.Addr {
 	var found []netip.Addr
-	for token := range strings.FieldsFuncSeq(text, outsideAddress) {
-		token = strings.TrimRight(token, ".")
-		if isWord(token) {
+	for i := 0; i < len(text); i++ {
+		start := i
+		for i < len(text) && ofAddress(text[i]) {
+			i++
+		}
+		token := strings.TrimRight(text[start:i], ".")
+		if token == "" || isWord(token) {
 			continue
 		}
 		if ip, ok := parse(token); ok {
@@ -73,13 +77,13 @@ func addressesIn(text string) []netip.Addr {
 	return found
 }
 
-// outsideAddress reports whether r ends a name or an address.
-func outsideAddress(r rune) bool {
+// ofAddress reports whether c may stand in a name or an address.
+func ofAddress(c byte) bool {
 	switch {
-	case '0' <= r && r <= '9', 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', r >= 0x80:
-		return false
+	case '0' <= c && c <= '9', 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', c >= 0x80:
+		return true
 	}
-	return !strings.ContainsRune(".:-_", r)
+	return c == '.' || c == ':' || c == '-' || c == '_'
 }
 
 // resembles finds addresses in a spelling that is not read: 192.000.002.001,

@@ -145,12 +145,11 @@ func scan(s string) (parts []part, problem string) {
 			parts = append(parts, part{text, true})
 			i += n
 		default:
-			n := strings.IndexAny(s[i:], spaces+"()")
-			if n < 0 {
-				n = len(s) - i
+			start := i
+			for i < len(s) && !isSpace(s[i]) && s[i] != '(' && s[i] != ')' {
+				i++
 			}
-			parts = append(parts, part{text: s[i : i+n]})
-			i += n
+			parts = append(parts, part{text: s[start:i]})
 		}
 	}
 	return parts, ""
@@ -204,5 +203,5 @@ func hidesBy(text string) bool {
 
 const spaces = " \t\r\n"
 
-func isSpace(c byte) bool   { return strings.IndexByte(spaces, c) >= 0 }
+func isSpace(c byte) bool   { return c == ' ' || c == '\t' || c == '\r' || c == '\n' }
 func isControl(c byte) bool { return c < ' ' || c == 0x7f }
