@@ -43,7 +43,8 @@ func (l *Log) Take(r *record.Record) (sent func(written bool)) {
 	*w = logLine{attrs: w.attrs[:0], addresses: l.addresses.Load()}
 	w.message(r)
 	line := slog.NewRecord(time.Now(), slog.LevelInfo, logMessages[r.Outcome.End], 0)
-	line.AddAttrs(w.attrs...)       // copies them
+	// A group without a name is its attributes, which are not copied so.
+	line.AddAttrs(slog.Attr{Value: slog.GroupValue(w.attrs...)})
 	_ = l.handler.Handle(ctx, line) // there is no place left to complain
 	clear(w.attrs)
 	l.lines.Put(w)

@@ -163,7 +163,14 @@ func journalFields(r *slog.Record) map[string]string {
 	fields["SYSLOG_PID"] = strconv.Itoa(os.Getpid())
 	fields["ALIGND_MSG"] = r.Message
 	r.Attrs(func(a slog.Attr) bool {
-		fields["ALIGND_"+strings.ToUpper(a.Key)] = a.Value.String()
+		few := [1]slog.Attr{a}
+		attrs := few[:]
+		if a.Value.Kind() == slog.KindGroup { // the line of a message
+			attrs = a.Value.Group()
+		}
+		for _, a := range attrs {
+			fields["ALIGND_"+strings.ToUpper(a.Key)] = a.Value.String()
+		}
 		return true
 	})
 	return fields

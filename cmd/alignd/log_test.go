@@ -67,7 +67,8 @@ func TestTheLogHasTimesUnlessTheJournalKeepsThem(t *testing.T) {
 func TestEachKeyIsAFieldOfTheJournal(t *testing.T) {
 	var got entry
 	h := newLogHandler(slog.LevelInfo, logJournald, func(e entry) { got = e })
-	slog.New(h).With("component", "filter").Warn("message judged", "queue_id", "4F1", "size", 12, "reason", "a\nb")
+	slog.New(h).With("component", "filter").Warn("message judged", "queue_id", "4F1",
+		slog.Attr{Value: slog.GroupValue(slog.Int("size", 12), slog.String("reason", "a\nb"))}) // as judge.Log hands on its keys
 	want := map[string]string{
 		"SYSLOG_FACILITY": "2", "SYSLOG_IDENTIFIER": "alignd", "SYSLOG_PID": strconv.Itoa(os.Getpid()), "ALIGND_MSG": "message judged",
 		"ALIGND_QUEUE_ID": "4F1", "ALIGND_SIZE": "12", "ALIGND_REASON": "a\nb", "ALIGND_COMPONENT": "filter",
