@@ -59,7 +59,7 @@ func (s *stage) show(ctx context.Context) error {
 	defer both.Wait()
 	defer cancel()
 	both.Go(func() { // without it Health says less
-		if err := s.process(ctx, "alignd.log", s.alignd()); err != nil {
+		if err := s.process(ctx, "alignd.log", s.alignd("serve")); err != nil {
 			fmt.Fprintln(os.Stderr, "demopages: the daemon:", err)
 		}
 	})
