@@ -280,9 +280,10 @@ func (b *browser) fits(where string) {
 	b.t.Helper()
 	var wide string
 	b.do(chromedp.Evaluate(`(() => {
+		const clipped = e => { for (let p = e.parentElement; p; p = p.parentElement) if (getComputedStyle(p).overflowX !== "visible") return true; };
 		const most = document.documentElement.clientWidth;
 		if (document.documentElement.scrollWidth <= most) return "";
-		return [...document.querySelectorAll("main *, header *, footer *")].filter(e => e.getBoundingClientRect().right > most + 1 && !e.closest(".scroll, .chart, pre, .numbered"))
+		return [...document.querySelectorAll("main *, header *, footer *")].filter(e => e.getBoundingClientRect().right > most + 1 && !clipped(e))
 			.slice(0, 3).map(e => e.outerHTML.slice(0, 200)).join("\n") || "something";
 	})()`, &wide))
 	if wide != "" {
