@@ -91,7 +91,12 @@ func plant() (*site, error) {
 	if err := c.Start(); err != nil {
 		return nil, err
 	}
-	planted.end = func() { _ = c.Process.Signal(syscall.SIGTERM); _ = c.Wait(); _ = os.RemoveAll(dir); _ = os.RemoveAll(world) }
+	planted.end = func() {
+		_ = c.Process.Signal(syscall.SIGTERM)
+		_ = c.Wait()
+		_ = os.RemoveAll(dir)
+		_ = os.RemoveAll(world)
+	}
 	lines := bufio.NewScanner(out)
 	for lines.Scan() {
 		if m := regexp.MustCompile(`^https?://\S+`).FindString(lines.Text()); m != "" {
