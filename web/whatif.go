@@ -39,30 +39,13 @@ func (a *asked) whatIf() (*page, error) {
 		text = j.text
 	}
 	if entry := a.query.Get("entry"); entry != "" && len(entry) < 20_000 {
-		added, err := withEntry(text, entry)
+		added, err := config.WithEntry(text, entry)
 		if err != nil {
-			return nil, err
+			return nil, wrong("The entry cannot be added: %s.", err)
 		}
 		text = added
 	}
 	return a.editor(text, nil), nil
-}
-
-// withEntry adds the entries of a suggestion below those of the same list.
-func withEntry(text, entry string) (string, error) {
-	for list := range strings.SplitSeq("exceptions trusted_sealers trusted_relays", " ") {
-		head := list + ":\n"
-		body, ok := strings.CutPrefix(entry, head)
-		if !ok {
-			continue
-		}
-		if at := strings.Index("\n"+text, "\n"+head); at >= 0 {
-			at += len(head)
-			return text[:at] + body + text[at:], nil
-		}
-		return strings.TrimRight(text, "\n") + "\n\n" + entry, nil
-	}
-	return "", wrong("This is no entry that was suggested.")
 }
 
 // editor shows a text, with what is wrong with it.
