@@ -158,8 +158,11 @@ func p99s(t *testing.T, l loadgen.Load, mix []*loadgen.Message, crowd *viewing, 
 				crowd.signal(t, syscall.SIGSTOP)
 			case 1:
 				crowd.signal(t, syscall.SIGCONT)
-			case 2:
+			case 2: // it begins while there is a place
+				crowd.signal(t, syscall.SIGSTOP)
 				ended = judge()
+				time.Sleep(200 * time.Millisecond)
+				crowd.signal(t, syscall.SIGCONT)
 			}
 			time.Sleep(300 * time.Millisecond)
 			res, err := loadgen.Run(l, mix)
@@ -188,7 +191,7 @@ func judging(t *testing.T, at string) (begin func() (end func())) {
 	client := &http.Client{Jar: jar, Timeout: 10 * time.Second, Transport: named{}}
 	var token []string
 	for deadline := time.Now().Add(20 * time.Second); token == nil; time.Sleep(50 * time.Millisecond) {
-		_, text := lookAt(t.Context(), client, at+"/rule?id=partner")
+		_, text := lookAt(t.Context(), client, at+"/rule?list=exceptions&id=partner")
 		if token = regexp.MustCompile(`name="token" value="([^"]+)"`).FindStringSubmatch(text); time.Now().After(deadline) {
 			t.Fatalf("no form: %.500s", text)
 		}
@@ -198,7 +201,7 @@ func judging(t *testing.T, at string) (begin func() (end func())) {
 		var ended sync.WaitGroup
 		ended.Go(func() {
 			for ; ctx.Err() == nil; time.Sleep(5 * time.Millisecond) {
-				resp, err := client.PostForm(at+"/rule/without", url.Values{"id": {"partner"}, "token": {token[1]}})
+				resp, err := client.PostForm(at+"/rule/without", url.Values{"list": {"exceptions"}, "id": {"partner"}, "token": {token[1]}})
 				if err != nil {
 					continue
 				}

@@ -147,25 +147,3 @@ func TestHostileTextInFiles(t *testing.T) {
 		}
 	}
 }
-
-// Whatever is asked for, the answer is a page and no fault of ours.
-func FuzzQuery(f *testing.F) {
-	for _, q := range []string{"", "id=x", "since=7d&until=1h&domain=a.example", "skip=-1", "skip=99999999999999999999", "id=%00", "client=1.2.3.4%2F99", "%zz", "a;b", "id=&id=2"} {
-		f.Add(q)
-	}
-	site := serve(f, plant(f, usual(20)...), nil)
-	f.Fuzz(func(t *testing.T, q string) {
-		q = url.PathEscape(q)
-		q = strings.NewReplacer("%26", "&", "%3D", "=", "%25", "%", "%2B", "+").Replace(q)
-		for _, v := range (&Server{}).pages() {
-			site.t = t
-			status, text, _ := site.get(v.path + "?" + q)
-			if status >= 500 {
-				t.Errorf("%s?%s: %d %.200s", v.path, q, status, text)
-			}
-			for _, fault := range harmless(text) {
-				t.Errorf("%s?%s: %s", v.path, q, fault)
-			}
-		}
-	})
-}

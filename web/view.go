@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"alignd/config"
@@ -359,6 +360,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, p *pa
 			}
 		}
 	}
+	printable(p.Blocks)
 	var b bytes.Buffer
 	if err := templates.ExecuteTemplate(&b, "page.html", l); err != nil {
 		s.opt.Log.Error("a page cannot be made", "page", r.URL.Path, "err", err)
@@ -368,6 +370,30 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, p *pa
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes())
+}
+
+// printable makes what was asked for safe to be shown in the fields of forms.
+func printable(list []block) {
+	for i := range list {
+		for _, column := range list[i].Beside {
+			printable(column)
+		}
+		if list[i].Form == nil {
+			continue
+		}
+		for j := range list[i].Form.Fields {
+			if f := &list[i].Form.Fields[j]; f.Text { // a configuration has tabs
+				f.Value = strings.Map(func(r rune) rune {
+					if r != '\n' && r != '\t' && r != '\u00a0' && !unicode.IsPrint(r) {
+						return '?'
+					}
+					return r
+				}, strings.ToValidUTF8(f.Value, "?"))
+			} else {
+				f.Value = terminal.Line(f.Value)
+			}
+		}
+	}
 }
 
 // failed tells what went wrong: what was asked wrongly in full, else that the log has it.

@@ -30,7 +30,7 @@ import (
 )
 
 // shownIn is a configuration with a journal of some hundred messages in a store.
-func shownIn(t *testing.T, store string) (file string, cfg *config.Config) {
+func shownIn(t testing.TB, store string) (file string, cfg *config.Config) {
 	t.Helper()
 	dir := t.TempDir()
 	file = filepath.Join(dir, "alignd.yaml")
