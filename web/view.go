@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"embed"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,7 +13,6 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
 
 	"alignd/config"
 	"alignd/internal/terminal"
@@ -276,44 +274,6 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, a *asked, p *page)
 	default:
 		s.write(w, r, http.StatusOK, p)
 	}
-}
-
-// writeCSV writes a table as RFC 4180 has it. What a spreadsheet would take for a formula
-// gets an apostrophe in front.
-func writeCSV(w http.ResponseWriter, t *table) error {
-	out := csv.NewWriter(w)
-	out.UseCRLF = true
-	line := make([]string, len(t.Columns))
-	for i, c := range t.Columns {
-		line[i] = c.Name
-	}
-	if err := out.Write(line); err != nil {
-		return err
-	}
-	for _, row := range t.Rows {
-		for i := range line {
-			line[i] = ""
-			if i < len(row) {
-				line[i] = noFormula(row[i].Text)
-			}
-		}
-		if err := out.Write(line); err != nil {
-			return err
-		}
-	}
-	out.Flush()
-	return out.Error()
-}
-
-func noFormula(s string) string {
-	if s == "-" {
-		return ""
-	}
-	first, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, " \t\r\n\u00a0"))
-	if strings.ContainsRune("=+-@|%\t\r＝＋－＠", first) {
-		return "'" + s
-	}
-	return s
 }
 
 // layout is what the template gets.
