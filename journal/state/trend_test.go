@@ -52,6 +52,15 @@ func TestTrendsCountWhatQuestionsCount(t *testing.T) {
 					}
 				}
 			}
+			each := map[string][]uint64{"one": make([]uint64, 3), "three": make([]uint64, 1)}
+			if err := s.DaysEach(ctx, ByRule, first, each); err != nil {
+				t.Fatal(err)
+			}
+			for i, n := range each["one"] {
+				if want := day[first.Truncate(24*time.Hour).AddDate(0, 0, i)].Messages; n != want || each["three"][0] != 0 {
+					t.Errorf("day %d of each: %d, want %d", i, n, want)
+				}
+			}
 			check("days of a rule", day, 24*time.Hour, Question{By: ByRule, Only: "one"})
 			check("hours", hours, time.Hour, Question{})
 		}
