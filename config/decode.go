@@ -56,8 +56,28 @@ func (d *decoder) pos(n *yaml.Node) Position {
 }
 
 func (d *decoder) problem(n *yaml.Node, format string, args ...any) {
-	d.problems = append(d.problems, Problem{Position: d.pos(n), Text: fmt.Sprintf(format, args...)})
+	text := fmt.Sprintf(format, args...)
+	if len(text) > maxProblemText {
+		text = strings.ToValidUTF8(text[:maxProblemText], "") + "..."
+	}
+	if len(d.problems) == maxProblems {
+		text = fmt.Sprintf("more than %d faults in one file, the rest of it was not looked at", maxProblems)
+	}
+	if !d.over() {
+		d.problems = append(d.problems, Problem{Position: d.pos(n), Text: text})
+	}
 }
+
+// Bounds of faults; ours. A file of another kind that was named by mistake has one in each
+// line, and who sends a text to be tried may send any.
+const (
+	maxProblems    = 1000 // of one file
+	maxProblemText = 2000 // octets of one
+	maxListen      = 100  // places to listen at
+)
+
+// over reports whether enough was told of a file.
+func (d *decoder) over() bool { return len(d.problems) > maxProblems }
 
 // fault notes what is wrong with the value of an option.
 func (d *decoder) fault(n *yaml.Node, key, format string, args ...any) {
@@ -222,7 +242,7 @@ func (d *decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 	}
 	fields := fieldsOf(v.Type())
 	seen := map[string]int{} // the line
-	for i := 0; i+1 < len(n.Content); i += 2 {
+	for i := 0; i+1 < len(n.Content) && !d.over(); i += 2 {
 		k, val := n.Content[i], n.Content[i+1]
 		name := k.Value
 		if _, ok := fields[name]; !ok {
@@ -317,6 +337,10 @@ func (d *decoder) sequence(n *yaml.Node, v reflect.Value, key string, tag reflec
 	reflect.Copy(s, v.Slice(0, first))
 	v.Set(s)
 	for i, item := range n.Content {
+		if d.over() {
+			v.SetLen(first + i)
+			break
+		}
 		d.colonInFront(n, item)
 		d.value(item, v.Index(first+i), fmt.Sprintf("%s[%d]", key, first+i), tag)
 	}

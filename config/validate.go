@@ -151,6 +151,10 @@ func (k *checker) stops() {
 func (k *checker) places() {
 	k.web()
 	c := k.cfg
+	if len(c.Listen) > maxListen {
+		k.fault("listen", "listen: %d places are more than %d", len(c.Listen), maxListen)
+		return
+	}
 	for i, place := range c.Listen {
 		if first := slices.Index(c.Listen, place); first < i {
 			k.fault(item("listen", i), "listen: %s stands there twice", place)
@@ -247,8 +251,11 @@ func (k *checker) expiry(now time.Time) {
 
 // fault notes what is wrong with an option, named by its path.
 func (k *checker) fault(option, format string, args ...any) {
-	if k.follows(option) {
+	switch n := len(k.problems); {
+	case n > 2*maxProblems || k.follows(option):
 		return
+	case n == 2*maxProblems:
+		option, format, args = "", "more than %d faults, the rest was not looked at", []any{n}
 	}
 	k.breakAt(option)
 	k.problems = append(k.problems, Problem{Position: k.at(option), Text: fmt.Sprintf(format, args...)})

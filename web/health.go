@@ -221,7 +221,7 @@ func (a *asked) hash() string { return fmt.Sprintf("%x", a.cfg.Hash()) }
 func (a *asked) faults() (list []string) {
 	list = []string{}
 	if a.stale != nil {
-		list = append(list, strings.Split(a.stale.Error(), "\n")...)
+		list = append(list, staleLines(a.stale)...)
 	}
 	return list
 }

@@ -238,3 +238,15 @@ func TestFaultsStandAtTheirLines(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// Where the file is faulty it is said where, and nothing of what stands there is quoted.
+func TestAFaultyFileIsToldWithoutItsText(t *testing.T) {
+	b := plant(t, usual(3)...)
+	b.stale = fmt.Errorf("reading: %w", config.Problems{{Position: config.Position{File: "staff.list", Line: 3, Column: 1}, Text: "topsecret is no address"}})
+	s := serve(t, b, nil)
+	for _, at := range []string{"/rules", "/messages", "/health"} {
+		if _, text, _ := s.get(at); !strings.Contains(text, "staff.list:3:1") || strings.Contains(text, "topsecret") {
+			t.Errorf("%s: %.900s", at, text)
+		}
+	}
+}

@@ -47,7 +47,7 @@ func TestAllThatDecidesIsARule(t *testing.T) {
 			t.Errorf("%s: %d", at, status)
 		}
 	}
-	for _, e := range []EntryName{{"options", "mode"}, {"trusted_relays", "mx"}, {"domains: bank: rollout", "1/tag"}} {
+	for _, e := range []EntryName{{List: "options", ID: "mode"}, {List: "trusted_relays", ID: "mx"}, {List: "domains: bank: rollout", ID: "1/tag"}} {
 		status, text, h := s.post(to("/rule", "list", e.List, "id", e.ID), "/rule/without", url.Values{"list": {e.List}, "id": {e.ID}})
 		if text = s.whenDone(status, text, h); !strings.Contains(text, "Without "+e.List+": "+e.ID) || !strings.Contains(text, "unchanged") {
 			t.Errorf("%v: %.300s", e, text)

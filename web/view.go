@@ -181,7 +181,7 @@ func (a *asked) finish(p *page, v *view) {
 		first = append(first, block{Alert: "The journal is read in part: " + terminal.Line(what)})
 	}
 	if a.stale != nil {
-		first = append(first, block{Alert: "The configuration file is faulty, so these pages go by an earlier state of it: " + terminal.Line(a.stale.Error())})
+		first = append(first, block{Alert: "The configuration file is faulty, so these pages go by an earlier state of it: " + terminal.Line(strings.Join(staleLines(a.stale), ", "))})
 	}
 	p.Blocks = append(first, p.Blocks...)
 	if !a.person.auditor() {
