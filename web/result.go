@@ -106,11 +106,11 @@ func spanText(r *Replayed) string {
 		text = fmt.Sprintf("Messages of %s to %s", timeOrNone(r.First), timeOrNone(r.Last))
 	}
 	text += fmt.Sprintf("; asked for were those since %s.", timeOrNone(r.Since))
-	if oldest := r.Journal.Oldest; !oldest.IsZero() && r.Since.Before(oldest.Truncate(time.Minute)) {
-		text += fmt.Sprintf(" The journal begins later, at %s.", timeOrNone(oldest))
-	}
 	if r.Journal.Records > 0 {
-		text += fmt.Sprintf(" It holds %d messages.", r.Journal.Records)
+		text += fmt.Sprintf(" The journal holds %d messages.", r.Journal.Records)
+	}
+	if oldest := r.Journal.Oldest; !oldest.IsZero() && r.Since.Before(oldest.Truncate(time.Minute)) {
+		text += fmt.Sprintf(" It begins later, at %s.", timeOrNone(oldest))
 	}
 	if r.Older > 0 {
 		text += fmt.Sprintf(" %d older ones were left out, as no more than the newest were asked for.", r.Older)
