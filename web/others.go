@@ -69,7 +69,7 @@ type othersQuery struct {
 
 // Bounds of the pages about reports of others; ours.
 const (
-	sourcesOnPage = 100
+	sourcesOnPage = 50
 	// lookedUp is how many sources the journal is asked about, a message each.
 	lookedUp = 100
 	// readOfNetwork is how many messages of a network are counted by day.

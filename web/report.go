@@ -172,7 +172,7 @@ func targetTable(id string, list []ReportTarget) *table {
 	t := &table{Columns: columns("Address", "State", "Since", "#Tries", "Next", "Reason", "Mail"), Empty: "Nobody."}
 	for i := range list {
 		x := &list[i]
-		t.Rows = append(t.Rows, []cell{plain(x.Address), word(x.State), plain(x.Changed), number(x.Tries), plain(x.Next), plain(x.Reason), linked(fmt.Sprintf("number %d", i+1), "/report", "id", id, "n", fmt.Sprint(i))})
+		t.Rows = append(t.Rows, []cell{plain(x.Address), word(x.State), plain(readable(x.Changed)), number(x.Tries), plain(readable(x.Next)), plain(x.Reason), linked(fmt.Sprintf("number %d", i+1), "/report", "id", id, "n", fmt.Sprint(i))})
 	}
 	return t
 }

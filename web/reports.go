@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"alignd/internal/terminal"
 )
@@ -53,6 +54,9 @@ func (x *outboxItem) kind() string {
 	return "aggregate"
 }
 
+// outboxOnPage is how many rows of a table the page shows; ours. CSV and JSON have all.
+const outboxOnPage = 100
+
 // noReports says what turns them on.
 const noReports = "No reports are sent: reports.from is not set. An address there (reports: {from: dmarc@example.net}) turns them on, and reports.to says to whom they go; alignd report dns tells what they need in DNS."
 
@@ -73,7 +77,7 @@ func (a *asked) reports() (*page, error) {
 		}
 		p.Rows = a.outbox(&s)
 		p.Blocks = append(p.Blocks, block{Heading: "What we send", Stats: s.standing(), Links: s.links()}, block{Table: p.Rows},
-			block{Heading: "Suppressions", Note: "An address that does not exist gets none for a while, each further time for twice as long.", Table: s.suppressions()},
+			block{Heading: "Suppressions", Note: "An address that does not exist gets none for a while, each further time for twice as long.", Table: s.suppressions(a.format)},
 			block{Heading: "Not sent yet", Table: s.counted(a.format)})
 		if len(a.cfg.Reports.Failure.To) > 0 || len(s.Failures) > 0 {
 			p.Blocks = append(p.Blocks, block{Table: s.held()})
@@ -130,7 +134,7 @@ func (a *asked) outbox(s *reportStatus) *table {
 		if state != "" && x.State != state || kind != "" && x.kind() != kind || name != "" && x.Domain != name {
 			continue
 		}
-		if matching++; len(t.Rows) == rowsOfFile || len(t.Rows) == 300 && a.format == asHTML {
+		if matching++; len(t.Rows) == rowsOfFile || len(t.Rows) == outboxOnPage && a.format == asHTML {
 			continue
 		}
 		reason := x.Reason
@@ -140,7 +144,7 @@ func (a *asked) outbox(s *reportStatus) *table {
 		if a.format == asHTML {
 			reason = brief(reason)
 		}
-		t.Rows = append(t.Rows, []cell{linked(x.Domain, "/reports", "domain", x.Domain), plain(x.Day), plain(x.kind()), plain(x.Target), word(x.State), plain(x.Changed), number(x.Tries), plain(x.Next), plain(reason),
+		t.Rows = append(t.Rows, []cell{linked(x.Domain, "/reports", "domain", x.Domain), plain(x.Day), plain(x.kind()), plain(x.Target), word(x.State), plain(readable(x.Changed)), number(x.Tries), plain(readable(x.Next)), plain(reason),
 			linked(x.ID, "/report", "id", x.ID)})
 	}
 	if matching > len(t.Rows) {
@@ -156,8 +160,8 @@ func (s *reportStatus) counted(f format) *table {
 	t := &table{Caption: "Being counted", Columns: columns("Policy Domain", "Day", "#Rows", "#Messages", "Will be sent", "Why not"), Empty: "Nothing is counted."}
 	for i := range s.Counting {
 		x := &s.Counting[i]
-		if len(t.Rows) == 100 && f == asHTML {
-			t.Caption += fmt.Sprintf("; 100 of %d", len(s.Counting))
+		if len(t.Rows) == 50 && f == asHTML {
+			t.Caption += fmt.Sprintf("; 50 of %d", len(s.Counting))
 			break
 		}
 		t.Rows = append(t.Rows, []cell{linked(x.Domain, "/domain", "name", x.Domain), plain(x.Day), number(x.Rows), number(x.Messages), plain(yesNo(x.Sent)), plain(x.Reason)})
@@ -167,12 +171,12 @@ func (s *reportStatus) counted(f format) *table {
 
 // suppressions are addresses that get none, and those whose time is over but is doubled
 // should it happen again.
-func (s *reportStatus) suppressions() *table {
+func (s *reportStatus) suppressions(f format) *table {
 	t := &table{Caption: "Get none for a while", Columns: columns("Address", "Holds", "Until", "#Times", "Why"), Empty: "Nobody is kept from getting reports."}
 	for _, holds := range []bool{true, false} {
 		for i := range s.Suppressed {
-			if x := &s.Suppressed[i]; x.Holds == holds && len(t.Rows) < 300 {
-				t.Rows = append(t.Rows, []cell{plain(x.Target), plain(yesNo(x.Holds)), plain(x.Until), number(x.Times), plain(brief(x.Reason))})
+			if x := &s.Suppressed[i]; x.Holds == holds && (len(t.Rows) < outboxOnPage || f != asHTML) {
+				t.Rows = append(t.Rows, []cell{plain(x.Target), plain(yesNo(x.Holds)), plain(readable(x.Until)), number(x.Times), plain(brief(x.Reason))})
 			}
 		}
 	}
@@ -187,11 +191,19 @@ func (s *reportStatus) held() *table {
 	t := &table{Caption: "Failure reports that are held (alignd report preview --failure DOMAIN prints them)", Columns: columns("Policy Domain", "Since", "Leaves", "#Messages"), Empty: "None are held."}
 	for i := range s.Failures {
 		x := &s.Failures[i]
-		if len(t.Rows) == 300 {
-			t.Caption += fmt.Sprintf("; 300 of %d", len(s.Failures))
+		if len(t.Rows) == outboxOnPage {
+			t.Caption += fmt.Sprintf("; %d of %d", outboxOnPage, len(s.Failures))
 			break
 		}
-		t.Rows = append(t.Rows, []cell{linked(x.Domain, "/domain", "name", x.Domain), plain(x.Since), plain(x.Due), number(x.Messages)})
+		t.Rows = append(t.Rows, []cell{linked(x.Domain, "/domain", "name", x.Domain), plain(readable(x.Since)), plain(readable(x.Due)), number(x.Messages)})
 	}
 	return t
+}
+
+// readable is a time of RFC 3339 as the pages write it; what is none stays.
+func readable(s string) string {
+	if t, err := time.Parse(time.RFC3339, s); err == nil {
+		return t.UTC().Format(time.DateTime)
+	}
+	return s
 }

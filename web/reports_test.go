@@ -38,7 +38,7 @@ func TestReportsByState(t *testing.T) {
 		path      string
 		has, lack []string
 	}{
-		{path: "/reports", has: []string{"r@x.example", "put off", "450 later", "550 no", "2026-11-28T03:00:00Z", "gone@z.example", "2026-12-05T00:00:00Z", "5.1.1 no such user", "back@z.example", "held.example", "/reports?state=put&#43;off"}},
+		{path: "/reports", has: []string{"r@x.example", "put off", "450 later", "550 no", "2026-11-28 03:00:00", "gone@z.example", "2026-12-05 00:00:00", "5.1.1 no such user", "back@z.example", "held.example", "/reports?state=put&#43;off"}},
 		{path: "/reports?state=put+off", has: []string{"450 later"}, lack: []string{"550 no", "r@x.example"}},
 		{path: "/reports?kind=failure", has: []string{"550 no"}, lack: []string{"450 later"}},
 		{path: "/reports.csv?domain=x.example", has: []string{"r@x.example", "f@x.example", "aggregate", "failure"}, lack: []string{"y.example"}},
