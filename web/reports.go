@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -20,8 +21,10 @@ type reportStatus struct {
 		Sent     bool `json:"will_be_sent"`
 		Reason   string
 	}
-	Outbox     []outboxItem
-	Suppressed []struct {
+	CountingAll int64 `json:"counting_all"`
+	Outbox      []outboxItem
+	States      map[string]int `json:"outbox_states"` // of all of the outbox
+	Suppressed  []struct {
 		Target, Until, Reason string
 		Holds                 bool
 		Times                 int
@@ -69,7 +72,7 @@ func (a *asked) reports() (*page, error) {
 	} else {
 		var s reportStatus
 		var err error
-		if raw, err = a.opt.Backend.ReportStatus(a.ctx); err != nil {
+		if raw, err = a.opt.Backend.ReportStatus(a.ctx, a.get("domain"), a.get("state")); err != nil {
 			return nil, err
 		}
 		if err := json.Unmarshal(raw, &s); err != nil {
@@ -104,18 +107,12 @@ func orObject(raw json.RawMessage) json.RawMessage {
 
 // standing is the outbox by state.
 func (s *reportStatus) standing() (list []stat) {
-	counts := map[string]int{}
-	var states []string
-	for i := range s.Outbox {
-		x := &s.Outbox[i]
-		if counts[x.State]++; counts[x.State] == 1 {
-			states = append(states, x.State)
+	for _, w := range slices.Sorted(maps.Keys(s.States)) {
+		if s.States[w] == 0 {
+			continue
 		}
-	}
-	slices.Sort(states)
-	for _, w := range states {
 		class, _ := meaning(w)
-		list = append(list, stat{Name: terminal.Line(w), Value: fmt.Sprint(counts[w]), Class: class, Href: to("/reports", "state", w)})
+		list = append(list, stat{Name: terminal.Line(w), Value: fmt.Sprint(s.States[w]), Class: class, Href: to("/reports", "state", w)})
 	}
 	return list
 }
@@ -150,6 +147,13 @@ func (a *asked) outbox(s *reportStatus) *table {
 	if matching > len(t.Rows) {
 		t.Caption += fmt.Sprintf("; %d of %d", len(t.Rows), matching)
 	}
+	all := 0
+	for _, n := range s.States {
+		all += n
+	}
+	if name+state == "" && all > len(s.Outbox) {
+		t.Caption += fmt.Sprintf("; the newest %d of %d, alignd report status has all", len(s.Outbox), all)
+	}
 	if state+kind+name != "" {
 		t.Empty = "No report of the outbox is so."
 	}
@@ -161,10 +165,12 @@ func (s *reportStatus) counted(f format) *table {
 	for i := range s.Counting {
 		x := &s.Counting[i]
 		if len(t.Rows) == 50 && f == asHTML {
-			t.Caption += fmt.Sprintf("; 50 of %d", len(s.Counting))
 			break
 		}
 		t.Rows = append(t.Rows, []cell{linked(x.Domain, "/domain", "name", x.Domain), plain(x.Day), number(x.Rows), number(x.Messages), plain(yesNo(x.Sent)), plain(x.Reason)})
+	}
+	if s.CountingAll > int64(len(t.Rows)) {
+		t.Caption += fmt.Sprintf("; %d of %d", len(t.Rows), s.CountingAll)
 	}
 	return t
 }

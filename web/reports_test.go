@@ -17,12 +17,12 @@ type shownReports struct {
 	report *Report
 }
 
-func (b *shownReports) ReportStatus(context.Context) (json.RawMessage, error) {
+func (b *shownReports) ReportStatus(_ context.Context, _, _ string) (json.RawMessage, error) {
 	return json.RawMessage(b.status), nil
 }
 func (b *shownReports) Report(context.Context, string, int) (*Report, error) { return b.report, nil }
 
-const outboxOfAll = `{"outbox":[
+const outboxOfAll = `{"counting_all":7,"counting":[{"policy_domain":"c.example","day":"2026-11-28","rows":1,"messages":2,"will_be_sent":true}],"outbox_states":{"sent":9,"put off":1,"given up":1,"waiting":0},"outbox":[
  {"report_id":"a1","policy_domain":"x.example","day":"2026-11-27","target":"r@x.example","state":"sent","changed":"2026-11-28T01:00:00Z","tries":1},
  {"report_id":"a2","policy_domain":"y.example","day":"2026-11-27","target":"r@y.example","state":"put off","reason":"450 later","next":"2026-11-28T03:00:00Z","tries":2},
  {"report_id":"failure3","policy_domain":"x.example","day":"2026-11-28","target":"f@x.example","state":"given up","reason":"550 no","tries":1}],
@@ -38,7 +38,7 @@ func TestReportsByState(t *testing.T) {
 		path      string
 		has, lack []string
 	}{
-		{path: "/reports", has: []string{"r@x.example", "put off", "450 later", "550 no", "2026-11-28 03:00:00", "gone@z.example", "2026-12-05 00:00:00", "5.1.1 no such user", "back@z.example", "held.example", "/reports?state=put&#43;off"}},
+		{path: "/reports", has: []string{"the newest 3 of 11", "1 of 7", "r@x.example", "put off", "450 later", "550 no", "2026-11-28 03:00:00", "gone@z.example", "2026-12-05 00:00:00", "5.1.1 no such user", "back@z.example", "held.example", "/reports?state=put&#43;off"}},
 		{path: "/reports?state=put+off", has: []string{"450 later"}, lack: []string{"550 no", "r@x.example"}},
 		{path: "/reports?kind=failure", has: []string{"550 no"}, lack: []string{"450 later"}},
 		{path: "/reports.csv?domain=x.example", has: []string{"r@x.example", "f@x.example", "aggregate", "failure"}, lack: []string{"y.example"}},

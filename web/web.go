@@ -102,7 +102,8 @@ type Backend interface {
 	// Stats, ReportStatus, JournalStatus and Survey are what alignd stats, report status,
 	// journal status and sources print with --json.
 	Stats(ctx context.Context, now time.Time) (json.RawMessage, error)
-	ReportStatus(ctx context.Context) (json.RawMessage, error)
+	// ReportStatus has the newest, of one domain and state or of all.
+	ReportStatus(ctx context.Context, domain, state string) (json.RawMessage, error)
 	JournalStatus(ctx context.Context) (json.RawMessage, error)
 	Survey(ctx context.Context, ask *SurveyAsk, p Progress) (json.RawMessage, error)
 	// Report is a report of the outbox, with its mail to one of its addresses, by number.

@@ -65,7 +65,7 @@ func (b *backend) Stats(ctx context.Context, now time.Time) (json.RawMessage, er
 	return json.RawMessage(`{"periods":[{"name":"today","messages":6,"refused":1,"fail":2},{"name":"y"},{"name":"w"}],"unused":{"since":"2026-11-13T12:30:00Z","messages":27,` +
 		`"entries":[{"list":"exceptions","id":"<b>vendor","file":"a.yaml","line":3}]},"shadowed":[]}`), nil
 }
-func (b *backend) ReportStatus(context.Context) (json.RawMessage, error) {
+func (b *backend) ReportStatus(_ context.Context, _, _ string) (json.RawMessage, error) {
 	raw, err := json.Marshal(map[string]any{"outbox": []map[string]any{{"report_id": hostile[0], "policy_domain": hostile[1], "target": "secretlocal@a.example", "state": "waiting", "reason": hostile[4]}},
 		"suppressed": []map[string]any{{"target": "secretlocal@b.example", "reason": hostile[2]}},
 		"failures":   []map[string]any{{"policy_domain": hostile[0], "since": hostile[1], "due": hostile[4]}}})

@@ -240,6 +240,9 @@ func readPart(p *multipart.Part) (*web.ReportPart, error) {
 	return x, nil
 }
 
+// putOff is the state of what waits and was tried.
+const putOff = "put off"
+
 // outboxStatusOf is where an item stands.
 func outboxStatusOf(x *state.Item) outboxStatus {
 	o := outboxStatus{ID: x.ID, Target: x.Target, State: string(x.State), Reason: x.Reason, Tries: x.Tries, Changed: x.Changed.Format(time.RFC3339)}
@@ -247,7 +250,7 @@ func outboxStatusOf(x *state.Item) outboxStatus {
 		o.Next = x.Next.Format(time.RFC3339)
 	}
 	if x.State == state.Waiting && x.Tries > 0 {
-		o.State = "put off"
+		o.State = putOff
 	}
 	return o
 }

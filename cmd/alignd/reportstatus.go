@@ -33,7 +33,7 @@ ready: MX, SPF, keys and DMARC.
 Exit status 0: told; 1: the state cannot be read; 2: wrong usage.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			s, err := readReportStatus(context.WithoutCancel(c.Context()), file, offline)
+			s, err := readReportStatus(context.WithoutCancel(c.Context()), file, offline, nil)
 			if err != nil {
 				return err
 			}
@@ -56,6 +56,9 @@ type reportStatus struct {
 	Outbox     []outboxStatus      `json:"outbox"`
 	Suppressed []suppressionStatus `json:"suppressed"`
 	Failures   []failureStatus     `json:"failures"`
+	// Of a part of them: all that are counted, and the outbox by state.
+	CountingAll int64            `json:"counting_all,omitempty"`
+	States      map[string]int64 `json:"outbox_states,omitempty"`
 }
 
 type countingStatus struct {
@@ -96,8 +99,8 @@ type suppressionStatus struct {
 // errNoReports: the option is not set.
 var errNoReports = errors.New("no reports are sent: reports.from is not set")
 
-// readReportStatus reads the state of the configuration in file.
-func readReportStatus(ctx context.Context, file string, offline bool) (*reportStatus, error) {
+// readReportStatus reads the state of the configuration in file. part is nil for all of it.
+func readReportStatus(ctx context.Context, file string, offline bool, part *reportPart) (*reportStatus, error) {
 	cfg, err := readConfig(config.Input{File: file})
 	if err != nil {
 		return nil, err
@@ -115,7 +118,13 @@ func readReportStatus(ctx context.Context, file string, offline bool) (*reportSt
 		return nil, failure{err}
 	}
 	s := &reportStatus{Ready: []send.Fact{}, Counting: []countingStatus{}, Outbox: []outboxStatus{}, Suppressed: []suppressionStatus{}, Failures: []failureStatus{}}
-	if err := errors.Join(s.counting(ctx, st, send.New(st, settings)), s.outbox(ctx, st), s.failures(ctx, st)); err != nil {
+	sender := send.New(st, settings)
+	if part != nil {
+		err = errors.Join(s.countingPart(ctx, st, sender, part), s.outboxPart(ctx, st, part))
+	} else {
+		err = errors.Join(s.counting(ctx, st, sender), s.outbox(ctx, st))
+	}
+	if err = errors.Join(err, s.suppressions(ctx, st), s.failures(ctx, st)); err != nil {
 		return nil, failure{err}
 	}
 	ready, err := readyFacts(ctx, cfg, "", offline)
@@ -136,17 +145,23 @@ func (s *reportStatus) counting(ctx context.Context, st *state.State, sender *se
 		return err
 	}
 	for i := range all {
-		d := &all[i]
-		c := countingStatus{Domain: d.Domain, Day: d.Day.Format(time.DateOnly), Further: d.Cut, Messages: d.Messages, Why: why(d)}
-		if c.Policy, c.To, err = sender.Addressees(ctx, d); err != nil {
+		if err := s.count(ctx, st, sender, &all[i], why(&all[i])); err != nil {
 			return err
 		}
-		if c.Rows, err = st.Rows(ctx, d); err != nil {
-			return err
-		}
-		c.Sent = c.Why == ""
-		s.Counting = append(s.Counting, c)
 	}
+	return nil
+}
+
+// count adds a report in the making.
+func (s *reportStatus) count(ctx context.Context, st *state.State, sender *send.Sender, d *state.Draft, why string) (err error) {
+	c := countingStatus{Domain: d.Domain, Day: d.Day.Format(time.DateOnly), Further: d.Cut, Messages: d.Messages, Why: why, Sent: why == ""}
+	if c.Policy, c.To, err = sender.Addressees(ctx, d); err != nil {
+		return err
+	}
+	if c.Rows, err = st.Rows(ctx, d); err != nil {
+		return err
+	}
+	s.Counting = append(s.Counting, c)
 	return nil
 }
 
@@ -188,6 +203,10 @@ func (s *reportStatus) outbox(ctx context.Context, st *state.State) error {
 		}
 		s.Outbox = append(s.Outbox, o)
 	}
+	return nil
+}
+
+func (s *reportStatus) suppressions(ctx context.Context, st *state.State) error {
 	list, err := st.Suppressions(ctx)
 	for _, x := range list { // one that is over is kept, as the next one is for twice as long
 		s.Suppressed = append(s.Suppressed, suppressionStatus{x.Target, x.Until.Format(time.RFC3339), x.Until.After(time.Now()), x.Times, x.Reason})

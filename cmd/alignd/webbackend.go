@@ -156,9 +156,14 @@ func (b *webBackend) Stats(ctx context.Context, now time.Time) (json.RawMessage,
 	return json.Marshal(found)
 }
 
+// shownReports is what the pages show of reports; ours.
+var shownReports = reportPart{counting: 100, most: 300}
+
 // ReportStatus implements web.Backend.
-func (b *webBackend) ReportStatus(ctx context.Context) (json.RawMessage, error) {
-	found, err := readReportStatus(ctx, b.file, true)
+func (b *webBackend) ReportStatus(ctx context.Context, domain, state string) (json.RawMessage, error) {
+	part := shownReports
+	part.domain, part.state = domain, state
+	found, err := readReportStatus(ctx, b.file, true, &part)
 	if err != nil {
 		return nil, err
 	}

@@ -149,7 +149,7 @@ func outbox(ctx context.Context, db *sql.DB, n int) (err error) {
 	const number = "substr('00000' || n %% %[1]d, length('00000' || n %% %[1]d) - 4)"
 	parts := fmt.Sprintf("INSERT INTO state_parts WITH RECURSIVE i(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM i WHERE n < 7 * %[1]d - 1) "+
 		"SELECT 'report-' || n, 'author' || "+number+" || '-company.example', %[2]d - 86400 * (n / %[1]d + 1), $1, $1, %[2]d - 86400 * (n / %[1]d) + 3600 FROM i",
-		min(14_000, n/50), time.Now().UTC().Truncate(24*time.Hour).Unix())
+		min(14_000, n/500), time.Now().UTC().Truncate(24*time.Hour).Unix())
 	for _, do := range []struct {
 		text string
 		args []any

@@ -268,7 +268,9 @@ func makeDay(ctx context.Context, conn *pgx.Conn, d day) error {
 
 // daysOf lists the days that there are partitions for, oldest first.
 func daysOf(ctx context.Context, conn *pgx.Conn) (list []day, err error) {
-	rows, err := conn.Query(ctx, "SELECT DISTINCT day FROM "+partitions+" ORDER BY day")
+	// That of records is made first, and all go together. Sizes are not asked for: each is a
+	// look at files.
+	rows, err := conn.Query(ctx, "SELECT "+partitionDay+" FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'records'::regclass AND relname ~ '_[0-9]{8}$' ORDER BY 1")
 	if err != nil {
 		return nil, err
 	}
@@ -276,6 +278,9 @@ func daysOf(ctx context.Context, conn *pgx.Conn) (list []day, err error) {
 }
 
 // partitions has the day and the octets of each partition.
-const partitions = `(SELECT to_date(right(relname, 8), 'YYYYMMDD') - date '1970-01-01' AS day, pg_total_relation_size(oid) AS octets
+const partitions = `(SELECT ` + partitionDay + ` AS day, pg_total_relation_size(oid) AS octets
 	FROM pg_inherits JOIN pg_class ON oid = inhrelid
 	WHERE inhparent IN ('records'::regclass, 'blocks'::regclass, 'names'::regclass) AND relname ~ '_[0-9]{8}$') AS partitions`
+
+// partitionDay is the day of a partition by its name.
+const partitionDay = "to_date(right(relname, 8), 'YYYYMMDD') - date '1970-01-01'"

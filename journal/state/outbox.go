@@ -24,17 +24,23 @@ type Draft struct {
 // Drafts hands the reports on days before one that have lines to each, by day.
 func (s *State) Drafts(ctx context.Context, before time.Time, each func(*Draft)) error {
 	return s.rows(ctx, s.db, func(r *sql.Rows) error {
-		var d Draft
-		var key []byte
-		var day int64
-		err := r.Scan(&key, &day, &d.Domain, &d.Messages, &d.Wanted, &d.Dropped, &d.Lines, &d.Cut)
-		copy(d.Report[:], key)
-		d.Day = time.Unix(day, 0).UTC()
+		d, err := scanDraft(r)
 		if err == nil {
 			each(&d)
 		}
 		return err
-	}, "SELECT report, day, domain, messages, wanted, dropped, lines, cut FROM state_tallies WHERE day < ? AND lines > 0 ORDER BY day", before.Unix())
+	}, "SELECT "+draftColumns+" FROM state_tallies WHERE day < ? AND lines > 0 ORDER BY day", before.Unix())
+}
+
+const draftColumns = "report, day, domain, messages, wanted, dropped, lines, cut"
+
+func scanDraft(r *sql.Rows) (d Draft, err error) {
+	var key []byte
+	var day int64
+	err = r.Scan(&key, &day, &d.Domain, &d.Messages, &d.Wanted, &d.Dropped, &d.Lines, &d.Cut)
+	copy(d.Report[:], key)
+	d.Day = time.Unix(day, 0).UTC()
+	return d, err
 }
 
 // Rows is how many lines a draft has. Its Lines are more where a line is long.

@@ -192,6 +192,12 @@ func (s *Sender) Why(ctx context.Context) (func(*state.Draft) string, error) {
 	return func(d *state.Draft) string { return s.why(d, who) }, err
 }
 
+// WhyOf is Why of one.
+func (s *Sender) WhyOf(ctx context.Context, d *state.Draft) (string, error) {
+	does, err := s.state.Deserves(ctx, d.Domain, s.now().Add(-passesWithin), deservingDays)
+	return s.why(d, map[string]bool{d.Domain: does}), err
+}
+
 func (s *Sender) why(d *state.Draft, deserving map[string]bool) string {
 	switch {
 	case s.To.None:
