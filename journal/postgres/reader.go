@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -88,8 +89,30 @@ func (e foundError) Error() string { return e.err.Error() }
 // pageRows is how many rows are read at once. Each page is a transaction of its own.
 const pageRows = 1000
 
-// Search implements journal.Searcher.
+// Search implements journal.Searcher. An id that looks like a token is first taken for one:
+// a token is of one message, so that nothing is looked for once that is found.
 func (r *Reader) Search(ctx context.Context, q journal.Query, found func(*journal.Entry) error) error {
+	if !looksLikeToken(q.ID) {
+		return r.search(ctx, q, found)
+	}
+	token, any := q, false
+	token.ID, token.Token = "", q.ID
+	err := r.search(ctx, token, func(e *journal.Entry) error {
+		any = true
+		return found(e)
+	})
+	if err != nil || any {
+		return err
+	}
+	return r.search(ctx, q, found)
+}
+
+// looksLikeToken: sixteen digits and lower-case letters, of which a message's token is.
+func looksLikeToken(id string) bool {
+	return len(id) == 16 && strings.Trim(id, "0123456789abcdefghijklmnopqrstuvwxyz") == ""
+}
+
+func (r *Reader) search(ctx context.Context, q journal.Query, found func(*journal.Entry) error) error {
 	return r.session(ctx, func(conn *pgx.Conn) error {
 		days, err := daysOf(ctx, conn)
 		if err != nil {
@@ -98,7 +121,7 @@ func (r *Reader) Search(ctx context.Context, q journal.Query, found func(*journa
 		s := search{reader: r, conn: conn, query: &q, left: q.Limit, found: found}
 		slices.Reverse(days)
 		days = slices.DeleteFunc(days, func(d day) bool { return !mayHold(d, q.Since, q.Until) })
-		for most := 1; len(days) > 0; most = s.more(most) {
+		for most := 1; len(days) > 0 && (q.Token == "" || s.handed == 0); most = s.more(most) {
 			n := together(days, most)
 			if err := s.days(ctx, days[n-1], days[0]); err != nil {
 				return err
@@ -146,6 +169,7 @@ type search struct {
 	conn   *pgx.Conn
 	query  *journal.Query
 	left   int // entries that are wanted still; 0 at first is all
+	handed int // entries
 	found  func(*journal.Entry) error
 }
 
@@ -324,6 +348,7 @@ func (s *search) one(items []journal.Item, p place) error {
 	if !s.query.Matches(e) {
 		return nil
 	}
+	s.handed++
 	if err := s.found(e); err != nil {
 		return foundError{err}
 	}
