@@ -129,7 +129,7 @@ func (s *settled) Take(ctx context.Context, from spool.ID, batch []journal.Raw) 
 func elsewhere(ctx context.Context, s *state.State, n int, days float64) error {
 	today := time.Now().UTC().Truncate(24 * time.Hour)
 	for d := range int(days) {
-		for org := range min(30, n/20_000) {
+		for org := range min(30, n/333_333) {
 			if err := s.AddOther(ctx, other(today.AddDate(0, 0, -d-1), org)); err != nil {
 				return err
 			}
