@@ -3,6 +3,7 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -111,5 +112,18 @@ func TestAReportAsMail(t *testing.T) {
 	b.report = &Report{Targets: []ReportTarget{{Address: "f@x.example", State: "sent"}}, Why: "what it told is forgotten"}
 	if status, text, _ := serve(t, b, nil).get("/report?id=failure1"); status != 200 || !strings.Contains(text, "forgotten") {
 		t.Errorf("forgotten: %d %.300s", status, text)
+	}
+}
+
+// A viewer sees no local part of an address that a cut leaves without its "@".
+func TestReasonsAreHiddenBeforeTheyAreCut(t *testing.T) {
+	b := &shownReports{backend: plant(t, usual(1)...)}
+	s := serve(t, b, nil)
+	for room := range 12 {
+		reason := strings.Repeat("x", 160-5-room) + " <secretlocal@mx.example.net> is unknown"
+		b.status = fmt.Sprintf(`{"outbox":[{"report_id":"a","policy_domain":"x.example","target":"r@x.example","state":"given up","reason":%q}],"suppressed":[{"target":"r@x.example","holds":true,"reason":%q}]}`, reason, reason)
+		if status, text, _ := s.get("/reports"); status != 200 || strings.Contains(text, "secret") {
+			t.Errorf("%d octets are left: %d, a viewer sees the local part", room, status)
+		}
 	}
 }

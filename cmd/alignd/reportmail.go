@@ -235,8 +235,11 @@ func readPart(p *multipart.Part) (*web.ReportPart, error) {
 	if err != nil {
 		return nil, err
 	}
-	x.Cut = len(text) > maxShownPart
-	x.Text = string(text[:min(len(text), maxShownPart)])
+	if x.Cut = len(text) > maxShownPart; x.Cut {
+		// Not within an address, of which pages then would not see that it is one.
+		text = text[:1+bytes.LastIndexAny(text[:maxShownPart], "\n>")]
+	}
+	x.Text = string(text)
 	return x, nil
 }
 
