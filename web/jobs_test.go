@@ -250,3 +250,14 @@ func TestAFaultyFileIsToldWithoutItsText(t *testing.T) {
 		}
 	}
 }
+
+// A text of a million lines is refused at once: their numbers would take half a minute.
+func TestTheEditorTakesNoMillionLines(t *testing.T) {
+	s := serve(t, plant(t, usual(1)...), asAuditor)
+	for _, lines := range []int{maxLines, maxLines + 1, 1 << 20} {
+		status, text, _ := s.post("/whatif", "/whatif/try", url.Values{"text": {strings.Repeat("\n", lines)}, "do": {"check"}})
+		if (status == 400) != (lines > maxLines) || len(text) > 400_000 {
+			t.Errorf("%d lines: %d, %d octets", lines, status, len(text))
+		}
+	}
+}

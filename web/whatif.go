@@ -86,6 +86,10 @@ func (a *asked) newestWanted() string {
 // moreLines have a number where nothing stands yet.
 const moreLines = 40
 
+// maxLines is how long a configuration may be in the editor: numbers of millions of lines
+// take longer than a page may. Ours.
+const maxLines = 20_000
+
 // lineNumbers are those of a text and some more, with marks where there is a fault.
 func lineNumbers(text string, problems config.Problems, file string) template.HTML {
 	faulty := map[int]bool{}
@@ -110,6 +114,9 @@ func (a *asked) try() (*page, error) {
 	text := strings.ReplaceAll(a.form.Get("text"), "\r\n", "\n")
 	if a.form.Get("do") == "download" {
 		return nil, download{"alignd.yaml", text}
+	}
+	if n := strings.Count(text, "\n"); n > maxLines {
+		return nil, wrong("This has %d lines, and the editor takes %d. alignd replay --config NEW.yaml takes more.", n, maxLines)
 	}
 	_, err := a.opt.Backend.Parse([]byte(text))
 	if problems := (config.Problems{}); errors.As(err, &problems) {
