@@ -188,6 +188,9 @@ func (a *asked) finish(p *page, v *view) {
 		p.hide(hidden)
 		p.Data = hiddenData(p.Data)
 	}
+	if a.format == asHTML && v.path != "/messages" { // its links to older ones count rows
+		p.fit()
+	}
 }
 
 var dropping = &judge.Privacy{How: record.AddressesDropped}
