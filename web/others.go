@@ -67,6 +67,10 @@ type othersQuery struct {
 	by   string // source, reporter or day
 }
 
+// looksSoon is for how long a page, not its CSV and JSON, asks the journal about sources:
+// each takes a look into every day. Ours.
+var looksSoon = 100 * time.Millisecond
+
 // Bounds of the pages about reports of others; ours.
 const (
 	sourcesOnPage = 50
@@ -234,7 +238,7 @@ func (a *asked) networkDays(q *othersQuery, days []othersDay) (part string, err 
 	}
 	defer r.Close()
 	network, seen := netip.MustParsePrefix(q.Network), 0
-	return part, r.Search(a.ctx, journal.Query{Domain: q.Author, Client: network, Since: q.Since}, func(e *journal.Entry) error {
+	err = r.Search(a.ctx, journal.Query{Domain: q.Author, Client: network, Since: q.Since}, func(e *journal.Entry) error {
 		at := e.Record.Evidence.Time
 		if seen++; seen > readOfNetwork {
 			part = fmt.Sprintf("Of what came here the newest %d messages are counted, which began %s.", readOfNetwork, at.UTC().Format(time.DateTime))
@@ -245,6 +249,7 @@ func (a *asked) networkDays(q *othersQuery, days []othersDay) (part string, err 
 		}
 		return nil
 	})
+	return part, err
 }
 
 func othersChart(days []othersDay) *chart.Bars {
@@ -299,13 +304,13 @@ func (a *asked) besideSources(q *othersQuery, list []state.ElsewhereSource) ([]h
 	for i := range keys {
 		keys[i] = state.Key{Text: list[i].Author, Second: list[i].Network}
 	}
-	looks := 0
+	looks, begun := 0, time.Now()
 	for i, c := range book.Counts(keys, q.days) {
 		if all[i] = hereOf(&c); c.Messages > 0 {
 			continue
 		}
 		network, err := netip.ParsePrefix(list[i].Network)
-		if looks++; err != nil || looks > lookedUp {
+		if looks++; err != nil || looks > lookedUp || looks > 1 && a.format == asHTML && time.Since(begun) > looksSoon {
 			all[i].Unknown = true
 			continue
 		}
@@ -331,6 +336,7 @@ func (a *asked) besideSources(q *othersQuery, list []state.ElsewhereSource) ([]h
 func (a *asked) sourceTable(q *othersQuery, list []state.ElsewhereSource, beside []here) *table {
 	t := &table{Caption: "Sources, those with the most failing mail first", Live: true, Empty: "None.",
 		Columns: columns("Author Domain", "Network", "#Messages", "#Pass", "#Fail", "#Rejected", "#Quarantined", "#Here", "#Fail here", "Signed by", "SPF of", "Reporters", "Last")}
+	asked := true
 	for i := range beside {
 		x := &list[i]
 		if len(t.Rows) == sourcesOnPage && a.format == asHTML {
@@ -343,7 +349,11 @@ func (a *asked) sourceTable(q *othersQuery, list []state.ElsewhereSource, beside
 		}
 		row := []cell{linked(x.Author, "/sender", "domain", x.Author, "source", x.Network), network, number(x.Messages), number(x.Pass), number(x.Messages - x.Pass), number(x.Rejected), number(x.Quarantined)}
 		row = append(row, beside[i].cells(x.Author, x.Network)...)
+		asked = asked && !beside[i].Unknown
 		t.Rows = append(t.Rows, append(row, plain(joinedBriefly(x.Signers)), plain(joinedBriefly(x.Senders)), plain(joinedBriefly(x.Reporters)), plain(dayOrNone(x.Last))))
+	}
+	if !asked && a.format == asHTML {
+		t.Caption += "; where Here is empty the journal was not asked, CSV and JSON ask it more"
 	}
 	return t
 }

@@ -3,6 +3,7 @@ package web
 import (
 	"encoding/csv"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -105,5 +106,30 @@ func TestReportsOfOthersBesideWhatCameHere(t *testing.T) {
 	}
 	if _, text, _ := s.get("/reports/others?domain=nobody.example"); !strings.Contains(text, "Nobody reported in this time") {
 		t.Error("without reports")
+	}
+}
+
+// A page asks the journal about sources for a short time, and tells of which it did not
+// ask; JSON asks about all.
+func TestAPageDoesNotAskLongAboutSources(t *testing.T) {
+	b, author, _ := withOthers(t, usual(60))
+	st, err := state.OpenFile(t.Context(), filepath.Join(b.dir, "state.db"), state.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	day := time.Now().UTC().Truncate(24 * time.Hour)
+	err = st.AddOther(t.Context(), &state.Other{Domain: author, Org: "five.example", ReportID: "5", Start: day, Until: day, Trust: state.TrustVouched, Reporter: "five.example", Stored: time.Now(),
+		Rows: []state.OtherRow{{Source: "198.51.101.2", Network: "198.51.101.0/24", Author: author, Messages: 1}}})
+	if err := errors.Join(err, st.Close()); err != nil {
+		t.Fatal(err)
+	}
+	defer func(was time.Duration) { looksSoon = was }(looksSoon)
+	looksSoon = 0
+	s := serve(t, b, nil)
+	if _, text, _ := s.get("/reports/others"); !strings.Contains(text, "where Here is empty") {
+		t.Error("the page does not tell that it did not ask")
+	}
+	if _, text, _ := s.get("/reports/others.json"); strings.Contains(text, `"unknown":true`) {
+		t.Error("JSON did not ask")
 	}
 }
