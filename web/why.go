@@ -4,9 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
-	"time"
 
-	"alignd/config"
 	"alignd/evidence"
 	"alignd/internal/terminal"
 	"alignd/journal"
@@ -207,49 +205,22 @@ func (a *asked) entryFor(e *journal.Entry) block {
 		b.Links = []link{{"The rule and what would be without it", to("/rule", "id", v.Rule)}}
 		return b
 	}
-	if text := a.entryText(ev, author); text != "" {
-		b.Note += " The entry below would have let in this message; it also lets in all that its signer writes as its author, so take it only where you know that it sends for it."
-		b.Entry = text
-		if a.person.auditor() {
-			b.Links = append(b.Links, link{"Try this entry in What if", to("/whatif", "entry", text)})
-		}
+	if name := signerOf(ev); name != "" {
+		b.Note += terminal.Line(" A signature of " + brief(name) + " verifies, which proves nothing but that it signed this: whoever forges can sign as himself. Where you know from elsewhere that it sends for " +
+			brief(author) + ", name it there, under Somebody you know.")
 	}
 	return b
 }
 
-// entryText is an exception by a signature that verifies, where it lets the message in.
-func (a *asked) entryText(ev *evidence.Message, author string) string {
+// signerOf is the domain of the first signature that verifies. It is told, and stands in no
+// entry to paste: one message is no proof that its signer may write as its author.
+func signerOf(ev *evidence.Message) string {
 	for i := range ev.DKIM {
-		s := &ev.DKIM[i]
-		if s.Result != evidence.Pass || s.PublicSuffix || s.Testing || !plainName(s.Domain) || !plainName(author) {
-			continue
-		}
-		text := fmt.Sprintf("exceptions:\n  - id: %s\n    action: accept\n    scope: {author_domains: [%s]}\n    proof: {dkim: [%s]}\n    expires: %s\n    reason: \"who asked for it, and why\"\n",
-			entryID(s.Domain, author), author, s.Domain, a.now.AddDate(0, 3, 0).Format(time.DateOnly))
-		cfg, err := config.Parse([]byte(text), "entry", a.now)
-		if err != nil {
-			continue // a name that YAML or an entry cannot have
-		}
-		if v := policy.Decide(ev, cfg.Rules); v.Step == policy.StepException && v.Delivery == policy.Deliver {
-			return text
+		if s := &ev.DKIM[i]; s.Result == evidence.Pass && !s.PublicSuffix && !s.Testing {
+			return s.Domain
 		}
 	}
 	return ""
-}
-
-// plainName reports whether a domain can stand in YAML as it is.
-func plainName(s string) bool {
-	return !strings.ContainsFunc(s, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '.' || r == '-') })
-}
-
-func entryID(signer, author string) string {
-	id := strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' {
-			return r
-		}
-		return '-'
-	}, strings.ToLower(signer+"-for-"+author))
-	return id[:min(len(id), 60)]
 }
 
 // placeShown is where something stands: the name of the file, with its path as title.
