@@ -22,15 +22,15 @@ func (s *State) Standing(ctx context.Context, now time.Time) (*Standing, error) 
 	all := &Standing{Items: map[Progress]int64{}}
 	err := s.rows(ctx, s.db, func(r *sql.Rows) error {
 		var p Progress
-		var tried, n int64
-		err := r.Scan(&p, &tried, &n)
-		all.Items[p] += n
-		if p == Waiting && tried > 0 {
-			all.PutOff += n
-		}
+		var n int64
+		err := r.Scan(&p, &n)
+		all.Items[p] = n
 		return err
-	}, "SELECT state, CASE WHEN tries > 0 THEN 1 ELSE 0 END AS tried, count(*) FROM state_outbox GROUP BY state, tried")
+	}, "SELECT state, count(*) FROM state_outbox GROUP BY state")
 	if err != nil {
+		return nil, err
+	}
+	if all.PutOff, err = s.number(ctx, s.db, "SELECT count(*) FROM state_outbox WHERE state = ? AND tries > 0", string(Waiting)); err != nil {
 		return nil, err
 	}
 	oldest := func(r *sql.Rows) error {
