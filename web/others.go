@@ -11,7 +11,6 @@ import (
 	"alignd/journal"
 	"alignd/journal/state"
 	"alignd/policy"
-	"alignd/replay/sources"
 	"alignd/web/chart"
 )
 
@@ -314,11 +313,7 @@ func (a *asked) besideSources(q *othersQuery, list []state.ElsewhereSource) ([]h
 			all[i].Unknown = true
 			continue
 		}
-		err = r.Search(a.ctx, journal.Query{Domain: list[i].Author, Client: network, Since: q.Since, Limit: 1}, func(e *journal.Entry) error {
-			all[i].Of = sources.Infrastructure(&e.Record.Evidence, a.opt.Backend.Organization)
-			return journal.ErrEnough
-		})
-		if err != nil {
+		if all[i].Of, err = a.infrastructureOf(a.ctx, r, list[i].Author, network, q.Since); err != nil {
 			return nil, err
 		}
 		keys[i].Second = all[i].Of

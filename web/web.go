@@ -149,6 +149,7 @@ type Server struct {
 	sending              atomic.Int64 // octets of answers that are being sent
 	jobs                 jobs
 	pairs                pairCache
+	beside               besideCache
 	asks                 asks
 }
 

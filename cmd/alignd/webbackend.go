@@ -30,6 +30,8 @@ import (
 type webBackend struct {
 	file  string
 	begun *config.Config // names the journal
+	// others is what reports of others add up to, which each look at Today and Reports asks.
+	others state.Remembered
 
 	mu     sync.Mutex
 	read   time.Time
@@ -106,6 +108,7 @@ func (b *webBackend) State(ctx context.Context) (*state.State, error) {
 	if err != nil {
 		return nil, unreadable(b.begun, err)
 	}
+	s.Remember(&b.others)
 	return s, nil
 }
 

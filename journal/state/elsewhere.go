@@ -88,6 +88,21 @@ const (
 
 // Elsewhere adds up reports of others. Sources come with the most failing mail first.
 func (s *State) Elsewhere(ctx context.Context, q ElsewhereQuery) (*Elsewhere, error) {
+	if s.remembered == nil {
+		return s.addUp(ctx, q)
+	}
+	now := time.Now()
+	if e := s.remembered.find(q, now); e != nil {
+		return e, nil
+	}
+	e, err := s.addUp(ctx, q)
+	if err == nil {
+		s.remembered.keep(q, e, now)
+	}
+	return e, err
+}
+
+func (s *State) addUp(ctx context.Context, q ElsewhereQuery) (*Elsewhere, error) {
 	e := &Elsewhere{}
 	until := int64(1) << 60
 	if !q.Until.IsZero() {

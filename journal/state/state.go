@@ -76,6 +76,8 @@ type State struct {
 	aged    ageGuard
 	reports *tallies
 
+	remembered *Remembered // nil: Elsewhere adds up each time
+
 	closing sync.Once
 }
 
