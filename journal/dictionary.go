@@ -53,7 +53,8 @@ func LearnDictionary(content []byte) error {
 	if _, known := dictionaries.Load(id); known {
 		return nil
 	}
-	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(0), zstd.WithDecoderMaxMemory(maxBlock), zstd.WithDecoderDictRaw(id, content))
+	// There is one for each file, and what each takes adds up to much over 90 days.
+	d, err := zstd.NewReader(nil, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxMemory(maxBlock), zstd.WithDecoderLowmem(true), zstd.WithDecoderDictRaw(id, content))
 	if err != nil {
 		return err
 	}
