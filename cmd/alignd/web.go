@@ -84,6 +84,9 @@ func serveWeb(c *cobra.Command, file string, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	if back, ok := opt.Backend.(io.Closer); ok {
+		defer back.Close()
+	}
 	pages, err := web.New(opt)
 	if err != nil {
 		return err

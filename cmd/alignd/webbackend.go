@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/journal/postgres"
 	"alignd/journal/state"
 	"alignd/policy"
 	"alignd/record"
@@ -32,6 +34,9 @@ type webBackend struct {
 	begun *config.Config // names the journal
 	// others is what reports of others add up to, which each look at Today and Reports asks.
 	others state.Remembered
+	// Sessions with PostgreSQL that looks have in common; nil without one.
+	sessions *postgres.Sessions
+	counts   *sql.DB
 
 	mu     sync.Mutex
 	read   time.Time
@@ -48,7 +53,37 @@ const webConfigAge = 5 * time.Second
 
 func newWebBackend(file string, cfg *config.Config) (*webBackend, error) {
 	b := &webBackend{file: file, begun: cfg}
+	if cfg.Journal.Store == "postgres" {
+		b.sessions = postgres.NewSessions(databaseOf(cfg))
+	}
+	if sharesState(cfg) {
+		db, err := databaseOf(cfg).DB()
+		if err != nil {
+			return nil, err
+		}
+		// As many as there are looks: one that has a session and waits for another is not to
+		// wait for those that do the same.
+		db.SetMaxOpenConns(0)
+		db.SetMaxIdleConns(webIdle)
+		db.SetConnMaxIdleTime(time.Minute)
+		db.SetConnMaxLifetime(5 * time.Minute) // after a failover the place may be another server's
+		b.counts = db
+	}
 	return b, b.take(cfg, time.Now())
+}
+
+// webIdle is how many sessions of each kind wait for the next look; ours.
+const webIdle = 4
+
+// Close ends sessions.
+func (b *webBackend) Close() error {
+	if b.sessions != nil {
+		_ = b.sessions.Close() // there is nothing to lose in them
+	}
+	if b.counts != nil {
+		return b.counts.Close()
+	}
+	return nil
 }
 
 // take judges by cfg from now on.
@@ -99,11 +134,21 @@ func (b *webBackend) refresh() {
 
 // Reader implements web.Backend.
 func (b *webBackend) Reader(skipped func(error)) (journal.Reader, error) {
-	return openReader(b.begun, skipped)
+	if b.sessions == nil {
+		return openReader(b.begun, skipped)
+	}
+	r := b.sessions.Reader()
+	r.Skipped = skipped
+	return r, nil
 }
 
 // State implements web.Backend.
 func (b *webBackend) State(ctx context.Context) (*state.State, error) {
+	if b.counts != nil {
+		s := state.ReadShared(b.counts)
+		s.Remember(&b.others)
+		return s, nil
+	}
 	s, err := readState(ctx, b.begun)
 	if err != nil {
 		return nil, unreadable(b.begun, err)

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -22,61 +21,42 @@ type Reader struct {
 	// Skipped hears of blocks that cannot be read; nil to be told of none.
 	Skipped func(error)
 
-	access Access
-	mu     sync.Mutex
-	idle   *pgx.Conn // kept for the next question
+	sessions *Sessions
+	shared   bool // others use the sessions, too
 }
 
 // NewReader does not reach for the server before it is asked something.
-func NewReader(access Access) *Reader { return &Reader{access: access} }
-
-// Close ends what sessions are open.
-func (r *Reader) Close() error {
-	if conn := r.swap(nil); conn != nil {
-		shut(conn)
-	}
-	return nil
+func NewReader(access Access) *Reader {
+	return &Reader{sessions: &Sessions{access: access, most: 1}}
 }
 
-// swap puts a session aside and returns the one that was there.
-func (r *Reader) swap(conn *pgx.Conn) *pgx.Conn {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	conn, r.idle = r.idle, conn
-	return conn
+// Close ends what sessions are open, unless they are others' too.
+func (r *Reader) Close() error {
+	if r.shared {
+		return nil
+	}
+	return r.sessions.Close()
 }
 
 // session runs f in one. Where there is no journal yet, f is not called.
-func (r *Reader) session(ctx context.Context, f func(*pgx.Conn) error) (err error) {
-	conn := r.swap(nil)
-	if conn != nil && conn.Ping(ctx) != nil {
-		shut(conn)
-		conn = nil
+func (r *Reader) session(ctx context.Context, f func(*pgx.Conn) error) error {
+	s, err := r.sessions.get(ctx)
+	if errors.Is(err, errEmpty) {
+		return nil
 	}
-	if conn == nil {
-		if conn, err = r.access.connect(ctx); err != nil {
-			return fmt.Errorf("PostgreSQL: %w", err)
-		}
-		if err := checkSchema(ctx, conn); err != nil {
-			shut(conn)
-			if errors.Is(err, errEmpty) {
-				return nil
-			}
-			return fmt.Errorf("PostgreSQL: %w", err)
-		}
+	if err != nil {
+		return fmt.Errorf("PostgreSQL: %w", err)
 	}
 	var found foundError
-	switch err := f(conn); {
+	switch err := f(s.conn); {
 	case err == nil, errors.As(err, &found):
-		if conn = r.swap(conn); conn != nil {
-			shut(conn)
-		}
+		r.sessions.put(s)
 		if errors.Is(found.err, journal.ErrEnough) {
 			return nil
 		}
 		return found.err
 	default:
-		shut(conn)
+		shut(s.conn)
 		return fmt.Errorf("PostgreSQL: %w", err)
 	}
 }

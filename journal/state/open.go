@@ -89,6 +89,13 @@ func ReadPostgres(db *sql.DB) *State {
 	return s
 }
 
+// ReadShared is ReadPostgres with a db that others use, too: Close leaves it open.
+func ReadShared(db *sql.DB) *State {
+	s := ReadPostgres(db)
+	s.borrowed = true
+	return s
+}
+
 func openSQLite(path string, v url.Values) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+v.Encode())
 	if err != nil {

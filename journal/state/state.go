@@ -59,6 +59,7 @@ type State struct {
 	steps   []step
 
 	readOnly  bool
+	borrowed  bool          // db is not ours to close
 	isReady   atomic.Bool   // the tables are there, and of this version
 	preparing chan struct{} // has room for who makes them
 
@@ -140,6 +141,9 @@ func (s *State) Tidy(ctx context.Context, now time.Time) error {
 
 // Close writes what is gathered, and closes the database.
 func (s *State) Close() (err error) {
+	if s.borrowed {
+		return nil // it gathered nothing
+	}
 	s.closing.Do(func() { err = errors.Join(s.flush(context.Background()), s.db.Close()) })
 	return err
 }
