@@ -57,23 +57,10 @@ func newWebBackend(file string, cfg *config.Config) (*webBackend, error) {
 		b.sessions = postgres.NewSessions(databaseOf(cfg))
 	}
 	if sharesState(cfg) {
-		db, err := databaseOf(cfg).DB()
-		if err != nil {
-			return nil, err
-		}
-		// As many as there are looks: one that has a session and waits for another is not to
-		// wait for those that do the same.
-		db.SetMaxOpenConns(0)
-		db.SetMaxIdleConns(webIdle)
-		db.SetConnMaxIdleTime(time.Minute)
-		db.SetConnMaxLifetime(5 * time.Minute) // after a failover the place may be another server's
-		b.counts = db
+		b.counts = databaseOf(cfg).KeptDB()
 	}
 	return b, b.take(cfg, time.Now())
 }
-
-// webIdle is how many sessions of each kind wait for the next look; ours.
-const webIdle = 4
 
 // Close ends sessions.
 func (b *webBackend) Close() error {

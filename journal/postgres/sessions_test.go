@@ -62,3 +62,25 @@ func TestSessionsAreKeptForTheNextQuestion(t *testing.T) {
 		t.Errorf("closed: %d records, %d sessions wait", n, len(p.idle))
 	}
 }
+
+// A database that is kept is asked by another session where the server ended one just now.
+func TestKeptDBOutlivesItsSessions(t *testing.T) {
+	access := Access{URL: pgtest.Database(t)}
+	db := access.KeptDB()
+	defer db.Close()
+	pid := func() (pid int) {
+		t.Helper()
+		if err := db.QueryRow("SELECT pg_backend_pid()").Scan(&pid); err != nil {
+			t.Fatal(err)
+		}
+		return pid
+	}
+	first := pid()
+	if again := pid(); again != first {
+		t.Errorf("session %d, then %d", first, again)
+	}
+	execute(t, access.URL, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()")
+	if second := pid(); second == first {
+		t.Error("the session that was ended is asked again")
+	}
+}
