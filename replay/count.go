@@ -72,8 +72,8 @@ func (c *Counters) add(other *Counters) {
 	}
 }
 
-// count adds a judgement of r.
-func (c *Counters) count(j *Judgement, r *record.Record) {
+// count adds a judgement.
+func (c *Counters) count(j *Judgement) {
 	if j.Kind == NotCounted {
 		c.NotCounted++
 		return
@@ -83,7 +83,7 @@ func (c *Counters) count(j *Judgement, r *record.Record) {
 	switch j.Kind {
 	case Unchanged:
 		c.Unchanged++
-		c.DecidedOtherwise += one(j.Verdict.Rule != r.Verdict.Rule || j.Verdict.Step != r.Verdict.Step || j.Verdict.Reply != r.Verdict.Reply)
+		c.DecidedOtherwise += one(j.Verdict.Rule != j.Was.Rule || j.Verdict.Step != j.Was.Step || j.Verdict.Reply != j.Was.Reply)
 	case WouldRefuse:
 		c.WouldRefuse++
 		c.RefusePassing += one(passing)
@@ -207,12 +207,12 @@ func newTally(o *RunOptions) *tally {
 // add counts a judgement.
 func (t *tally) add(j *Judgement, r *record.Record) {
 	t.seen(r.Evidence.Time)
-	t.counters.count(j, r)
+	t.counters.count(j)
 	if j.Kind == Unchanged || j.Kind == NotCounted {
 		return
 	}
 	for _, g := range t.groups {
-		g.at(g.value(j, r)).count(j, r)
+		g.at(g.value(j, r)).count(j)
 	}
 	if j.Kind == CannotTell {
 		for _, c := range j.Causes {
@@ -252,7 +252,7 @@ func (t *tally) sample(j *Judgement, r *record.Record) []Sample {
 	return []Sample{{
 		Token: strings.Clone(ev.Token), QueueID: strings.Clone(ev.QueueID), Time: ev.Time.UTC(), Domain: strings.Clone(r.AuthorDomain()),
 		Client: ev.Client.IP(), DMARC: evidence.Result(strings.Clone(string(j.Result))),
-		OldRule: strings.Clone(ruleOf(&r.Verdict)), Rule: strings.Clone(ruleOf(&j.Verdict)), Reason: strings.Clone(j.Verdict.Reason),
+		OldRule: strings.Clone(ruleOf(j.Was)), Rule: strings.Clone(ruleOf(&j.Verdict)), Reason: strings.Clone(j.Verdict.Reason),
 		ByState: j.ByState, BySample: j.BySample,
 	}}
 }
@@ -271,7 +271,7 @@ func (g *groups) value(j *Judgement, r *record.Record) string {
 		}
 		return ""
 	}
-	return ruleOf(&r.Verdict) + " -> " + ruleOf(&j.Verdict)
+	return ruleOf(j.Was) + " -> " + ruleOf(&j.Verdict)
 }
 
 // maxGroups is how many groups of a Dimension are told apart; ours. Those that come later are one,

@@ -36,6 +36,9 @@ type Options struct {
 	Prepare func(*record.Record) *record.Record
 	// Enforced compares what would be done without monitor mode and rollout.
 	Enforced bool
+	// Against is what it is compared with: what would be done under these, in place of what
+	// the MTA was told. nil is the latter.
+	Against *Options
 }
 
 // Relays finds the client of a message by its Received chain. A *relay.Options is one.
@@ -63,6 +66,8 @@ const (
 type Judgement struct {
 	Kind     Kind
 	From, To policy.Delivery
+	// Was is the verdict that the new one is compared with.
+	Was *policy.Verdict
 	// Verdict is the new one. Where Kind is CannotTell it is the one without what is
 	// not known.
 	Verdict policy.Verdict
@@ -83,11 +88,12 @@ func (j *Judgement) Changed() bool { return j.Kind != Unchanged && j.Kind < Cann
 
 // Judge judges a record again. It is safe for concurrent use, and does not change r.
 func (o *Options) Judge(r *record.Record) Judgement {
+	whole := r
 	if o.Prepare != nil {
 		r = o.Prepare(r)
 	}
 	was := &r.Verdict
-	j := Judgement{From: o.delivery(was), OverLimit: was.Step == policy.StepLimit}
+	j := Judgement{From: o.delivery(was), Was: was, OverLimit: was.Step == policy.StepLimit}
 	switch {
 	case r.Outcome.End == record.EndAborted || !was.Reached():
 		j.Kind = NotCounted
@@ -95,6 +101,13 @@ func (o *Options) Judge(r *record.Record) Judgement {
 	case j.OverLimit:
 		j.Verdict, j.To = *was, j.From
 		return j
+	}
+	if o.Against != nil {
+		before := o.Against.Judge(whole)
+		if before.Kind == CannotTell {
+			return before
+		}
+		j.From, j.Was = before.To, &before.Verdict
 	}
 	ev := r.Evidence
 	if was.Step == policy.StepInternal {
@@ -123,8 +136,8 @@ func (o *Options) decide(j *Judgement, ev *evidence.Message, r *record.Record) {
 		return
 	}
 	j.Kind = kindOf(j.From, j.To)
-	stopped := len(ev.Stopped) > 0 && (j.Verdict.Stage != "" || r.Verdict.Stage != "")
-	j.ByState = j.Kind != Unchanged && (stopped || byState(&j.Verdict) || byState(&r.Verdict))
+	stopped := len(ev.Stopped) > 0 && (j.Verdict.Stage != "" || j.Was.Stage != "")
+	j.ByState = j.Kind != Unchanged && (stopped || byState(&j.Verdict) || byState(j.Was))
 	j.BySample = o.bySample(ev, j)
 }
 

@@ -9,8 +9,8 @@ import (
 
 // ReplayAsk says what is judged again, and by what.
 type ReplayAsk struct {
-	// Text is a configuration in place of the running one; nil is that one without the
-	// entry Without.
+	// Text is a configuration in place of the running one, compared with what the MTA was
+	// told; nil is the running one without the entry Without, compared with it as it is.
 	Text    *string   `json:"text,omitempty"`
 	Without EntryName `json:"without,omitzero"`
 	Since   time.Time `json:"since"`
@@ -49,6 +49,9 @@ type Replayed struct {
 	Older       uint64 `json:"older_not_judged"`
 	UnreadFiles int    `json:"unread_files"`
 	Problem     string `json:"problem,omitempty"` // the first that could not be read
+	// AgainstRunning: it is compared with what the running configuration would do, not with
+	// what the MTA was told.
+	AgainstRunning bool `json:"against_running"`
 }
 
 // JournalSpan is what the journal holds.

@@ -120,7 +120,10 @@ func spanText(r *Replayed) string {
 
 // resultChanges are the tables of a result.
 func resultChanges(r *Replayed) []block {
-	flips := &table{Caption: "From what was told the MTA, by the configuration of then, to what would have been", Columns: columns("From", "To", "#Messages", "#Pass", "#Fail"), Empty: "Nothing would change."}
+	flips := &table{Caption: "From what the MTA was told, by the configuration of then, to what would have been", Columns: columns("From", "To", "#Messages", "#Pass", "#Fail"), Empty: "Nothing would change."}
+	if r.AgainstRunning {
+		flips.Caption = "From what the running configuration would do to what it would do without the entry"
+	}
 	for i := range r.Flips {
 		f := &r.Flips[i]
 		flips.Rows = append(flips.Rows, []cell{word(string(f.From)), word(string(f.To)), number(f.Count), number(f.Passing), number(f.Failing)})

@@ -243,7 +243,7 @@ func (a *asked) rule() (*page, error) {
 		p.Rows = &table{Caption: "The entry", Columns: columns("Entry", "What", "Where"), Rows: [][]cell{a.ruleCells(found)[:3]}}
 		p.Blocks = append(p.Blocks, block{Table: p.Rows})
 	}
-	p.Blocks = append(p.Blocks, block{Heading: "Without it", Note: "Judges the messages of 7 days again without this entry; an option has its default then. What is compared is what the MTA was told at the time, so what other changes since then do is counted too; By rule tells them apart. Nothing is changed.",
+	p.Blocks = append(p.Blocks, block{Heading: "Without it", Note: "Judges the messages of 7 days again without this entry; an option has its default then. It is compared with what the running configuration would do of them, whatever the MTA was told at the time. Nothing is changed.",
 		Form: &form{Action: "/rule/without", Submit: "What would happen without it", Post: true, Token: a.formToken,
 			Fields: []field{{Name: "list", Value: found.List, Hidden: true}, {Name: "id", Value: id, Hidden: true}}}})
 	return p, nil

@@ -154,6 +154,9 @@ var replaySpans = map[string]time.Duration{"1d": 24 * time.Hour, "7d": 7 * 24 * 
 func (a *asked) startReplay(j *job, ask *ReplayAsk, against string) (*page, error) {
 	ask.Since = ask.Since.UTC().Truncate(time.Second)
 	j.Command = "alignd replay --config NEW.yaml --since " + ask.Since.Format(time.RFC3339) + " --by domain,client,rule"
+	if ask.Text == nil {
+		j.Command = strings.Replace(j.Command, "--config NEW.yaml", "--config WITHOUT.yaml --against "+a.opt.Backend.File(), 1)
+	}
 	if ask.Newest > 0 {
 		j.Command += fmt.Sprintf(" --newest %d", ask.Newest)
 	}

@@ -24,7 +24,8 @@ import (
 
 // replayFlags are those of alignd replay.
 type replayFlags struct {
-	config, journal, since, until, input string
+	config, against                      string
+	journal, since, until, input         string
 	at, by, explain, keyFile             string
 	samples, newest, groups              int
 	failIf                               []string
@@ -64,6 +65,7 @@ error, wrong usage too.`,
 	}
 	flags := c.Flags()
 	flags.StringVar(&f.config, "config", "", "the new configuration (default: the one in force)")
+	flags.StringVar(&f.against, "against", "", "compare with what this configuration would do, in place of what the MTA was told")
 	flags.StringVar(&f.journal, "journal", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
 	flags.StringVar(&f.input, "input", "", "read an export in place of the journal; - is standard input")
 	flags.StringVar(&f.keyFile, "key-file", "", "the key of hashed addresses (default: that of the journal, or the one in the export)")
@@ -79,6 +81,16 @@ error, wrong usage too.`,
 	flags.StringVar(&f.explain, "explain", "", "show both verdicts of one message: its token, queue id or Message-ID")
 	flags.BoolVar(&f.json, "json", false, "print one JSON object")
 	return c
+}
+
+// judging is how cfg judges the records of a source.
+func (f *replayFlags) judging(cfg *config.Config, source *replaySource, now time.Time) (replay.Options, error) {
+	o := replayOptions(cfg)
+	o.Enforced = f.enforced
+	if f.at == "now" {
+		o.Now = now
+	}
+	return o, judgePrivate(&o, cfg, source.key)
 }
 
 // asStatus ends with a status of its own, unless err has one.
@@ -98,18 +110,24 @@ func (f *replayFlags) run(c *cobra.Command, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	o.Options = replayOptions(cfg)
-	o.Enforced = f.enforced
-	if f.at == "now" {
-		o.Now = now
-	}
 	source, err := f.source(c)
 	if err != nil {
 		return err
 	}
 	defer source.close()
-	if err := judgePrivate(&o.Options, cfg, source.key); err != nil {
+	if o.Options, err = f.judging(cfg, source, now); err != nil {
 		return err
+	}
+	if f.against != "" {
+		before, err := readConfig(config.Input{File: f.against})
+		if err != nil {
+			return fmt.Errorf("--against: %w", err)
+		}
+		compared, err := f.judging(before, source, now)
+		if err != nil {
+			return err
+		}
+		o.Against = &compared
 	}
 	if f.explain != "" {
 		return f.explainOne(c, source, o)
@@ -199,6 +217,9 @@ func (f *replayFlags) options(now time.Time) (*replay.RunOptions, []replay.Bound
 	}
 	if f.newest < 0 {
 		return nil, nil, fmt.Errorf("--newest %d is below 0", f.newest)
+	}
+	if f.against != "" && f.explain != "" {
+		return nil, nil, errors.New("--explain shows what the MTA was told, so --against is not for it")
 	}
 	if f.newest > 0 && f.input != "" {
 		return nil, nil, errors.New("--newest reads twice, so it is not for --input")

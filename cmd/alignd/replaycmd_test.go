@@ -117,6 +117,10 @@ func TestReplay(t *testing.T) {
 		{name: "a dimension that is none", args: []string{"--config", wave, "--by", "day"}, exit: 1, has: []string{"none of domain, client, rule"}},
 		{name: "a time that is none", args: []string{"--config", wave, "--at", "tomorrow"}, exit: 1, has: []string{"neither then nor now"}},
 		{name: "a configuration with a fault", args: []string{"--config", write(t, "bad.yaml", "mode: on\n")}, exit: 1, has: []string{"bad.yaml:1"}},
+		{name: "against itself", args: []string{"--config", wave, "--against", wave}, has: []string{"unchanged  4"}, not: []string{"->"}},
+		{name: "against another one", args: []string{"--config", vendor, "--against", wave, "--by", "rule"}, has: []string{"would let in  2", "wave ->"}},
+		{name: "against one with a fault", args: []string{"--config", wave, "--against", write(t, "bad.yaml", "mode: on\n")}, exit: 1, has: []string{"--against: ", "bad.yaml:1"}},
+		{name: "against another one, of one message", args: []string{"--config", wave, "--against", same, "--explain", "token0"}, exit: 1, has: []string{"--against is not for it"}},
 		{name: "a bound beside one message", args: []string{"--config", wave, "--explain", "token0", "--fail-if", "changed>0"}, exit: 1, has: []string{"give one of them"}},
 	} {
 		for _, from := range [][]string{store, input} {

@@ -208,6 +208,17 @@ func (b *webBackend) replayHere(ctx context.Context, ask *web.ReplayAsk, p web.P
 	if err := judgePrivate(&o.Options, cfg, s.key); err != nil {
 		return nil, err
 	}
+	if found.AgainstRunning = ask.Text == nil; found.AgainstRunning {
+		running, err := b.Config()
+		if err != nil {
+			return nil, err
+		}
+		compared := replayOptions(running)
+		if err := judgePrivate(&compared, running, s.key); err != nil {
+			return nil, err
+		}
+		o.Against = &compared
+	}
 	feed := s.feed(ctx, o.Since, o.Until)
 	if ask.Newest > 0 {
 		feed = newest(feed, ask.Newest, func(n int) { found.Older = uint64(n) })
