@@ -115,6 +115,7 @@ func TestReasonsAreShort(t *testing.T) {
 	for _, c := range []struct{ name, said, want string }{
 		{name: "some words", said: "550 no such user", want: "550 no such user"},
 		{name: "Latin-1 and NUL", said: "550 ung\xfcltig\x00\r\nx", want: "550 ung?ltig???x"},
+		{name: "no address is cut", said: "550 " + strings.Repeat("x", maxReason-10) + " <ann@a.example>", want: "550 " + strings.Repeat("x", maxReason-10) + "..."},
 		{name: "a megabyte", said: strings.Repeat("\u00e4", 1<<20), want: strings.Repeat("\u00e4", maxReason/2) + "..."},
 	} {
 		if got := reason(c.said); got != c.want {

@@ -92,7 +92,12 @@ const maxReason = 500
 func reason(s string) string {
 	s = terminal.Line(s[:min(len(s), 4*maxReason)])
 	if len(s) > maxReason {
-		s = strings.ToValidUTF8(s[:maxReason], "") + "..."
+		s = strings.ToValidUTF8(s[:maxReason], "")
+		// Half an address is not known for one where addresses are hidden.
+		if space := strings.LastIndexByte(s, ' '); space > 0 {
+			s = s[:space]
+		}
+		s += "..."
 	}
 	return s
 }
