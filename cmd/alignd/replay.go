@@ -24,12 +24,12 @@ import (
 
 // replayFlags are those of alignd replay.
 type replayFlags struct {
-	config, against                      string
-	journal, since, until, input         string
-	at, by, explain, keyFile             string
-	samples, newest, groups              int
-	failIf                               []string
-	json, enforced                       bool
+	config, against              string
+	journal, since, until, input string
+	at, by, explain, keyFile     string
+	samples, newest, groups      int
+	failIf                       []string
+	json, enforced               bool
 }
 
 // exitBound is the status of a replay that is outside of a bound.
