@@ -288,7 +288,7 @@ func (v *viewing) end(t *testing.T) (s seen) {
 func TestViewersLook(t *testing.T) {
 	at := os.Getenv("ALIGND_VIEWED")
 	if at == "" {
-		t.Skip("part of TestFaultThousandViewers")
+		t.Skip("left out: it is a process of TestFaultThousandViewers, which starts it (make faults)")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { _, _ = io.Copy(io.Discard, os.Stdin); cancel() }()
