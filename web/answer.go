@@ -71,7 +71,7 @@ func (s *Server) whole(r *http.Request, make func(http.ResponseWriter)) (w *kept
 		if p := recover(); p != nil {
 			s.opt.Log.Error("a page cannot be made", "page", r.URL.Path, "err", fmt.Sprintf("panic: %v", p), "stack", string(debug.Stack()))
 			w = newKept()
-			refuse(w, http.StatusInternalServerError, "This page cannot be made; the log of alignd web says why.")
+			http.Error(w, "This page cannot be made; the log of alignd web says why.", http.StatusInternalServerError)
 		}
 	}()
 	make(w)

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/netip"
@@ -43,7 +42,7 @@ func (s *Server) checked(next http.Handler) http.Handler {
 		}
 		// A name of others that leads here (DNS rebinding) is not ours.
 		if !s.knowsHost(r.Host) {
-			refuse(w, http.StatusMisdirectedRequest, "These pages have another name (web.hosts).")
+			http.Error(w, "These pages have another name (web.hosts).", http.StatusMisdirectedRequest)
 			return
 		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
@@ -63,13 +62,6 @@ func (s *Server) checked(next http.Handler) http.Handler {
 		}
 		next.ServeHTTP(w, r)
 	})
-}
-
-// refuse answers in plain words.
-func refuse(w http.ResponseWriter, status int, text string) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	w.WriteHeader(status)
-	_, _ = io.WriteString(w, text+"\n")
 }
 
 // maxForm is what a form may hold, in octets; ours: a configuration has room in that of

@@ -327,7 +327,7 @@ func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, p *pa
 	var b bytes.Buffer
 	if err := templates.ExecuteTemplate(&b, "page.html", l); err != nil {
 		s.opt.Log.Error("a page cannot be made", "page", r.URL.Path, "err", err)
-		refuse(w, http.StatusInternalServerError, "This page cannot be made; the log of alignd web says why.")
+		http.Error(w, "This page cannot be made; the log of alignd web says why.", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
