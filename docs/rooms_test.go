@@ -181,6 +181,17 @@ func TestSubjectsStayInTheirRooms(t *testing.T) {
 	}
 }
 
+// Who may look is decided without knowing what the pages show.
+func TestAccessKnowsNoOtherRoom(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, d := range p.deps {
+			if p.room == "web/access" && below(d, []string{"alignd"}) {
+				t.Errorf("%s depends on %s", p.room, d)
+			}
+		}
+	}
+}
+
 // The table of rooms in architecture.md has each folder with Go code that is
 // not for tests alone, and no others.
 func TestTheTableOfRoomsIsWhole(t *testing.T) {

@@ -24,7 +24,7 @@ func (a *asked) again() (*page, error) {
 		return nil, err
 	}
 	shown := r
-	if !a.person.auditor() {
+	if !a.person.Auditor() {
 		shown, j.Verdict = dropping.Record(r), dropping.Verdict(j.Verdict)
 	}
 	id := a.get("id")

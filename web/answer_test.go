@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"alignd/web/access"
 )
 
 // stuck is a browser that reads nothing of what it is sent.
@@ -26,7 +28,7 @@ func (s stuck) Write(text []byte) (int, error) {
 
 // Who reads slowly takes no place of others, whatever he asked for.
 func TestASlowReaderHoldsUpNobody(t *testing.T) {
-	s, err := New(Options{Backend: plant(t, usual(3)...), Open: true, Socket: true, Role: Viewer, Hosts: []string{"localhost"}, Timeout: time.Minute, Parallel: 1})
+	s, err := New(Options{Backend: plant(t, usual(3)...), Access: access.Options{Open: true, Socket: true, Role: access.Viewer, Hosts: []string{"localhost"}, Parallel: 1}, Timeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +59,7 @@ func (broken) JournalStatus(context.Context) (json.RawMessage, error) { panic("s
 // A panic is a page that fails, with a line in the log, and takes no place for good.
 func TestAPanicIsAPageThatFails(t *testing.T) {
 	var log bytes.Buffer
-	s := serve(t, broken{plant(t, usual(3)...)}, func(o *Options) { o.Parallel, o.Log = 1, slog.New(slog.NewTextHandler(&log, nil)) })
+	s := serve(t, broken{plant(t, usual(3)...)}, func(o *Options) { o.Access.Parallel, o.Log = 1, slog.New(slog.NewTextHandler(&log, nil)) })
 	for range 3 {
 		status, text, h := s.get("/health")
 		if status != http.StatusInternalServerError || strings.Contains(text, "secretlocal") || h.Get("Content-Security-Policy") == "" {
@@ -69,21 +71,5 @@ func TestAPanicIsAPageThatFails(t *testing.T) {
 	}
 	if status, _, _ := s.get("/messages"); status != http.StatusOK {
 		t.Errorf("another page: %d", status)
-	}
-}
-
-// Those who read nothing of large answers take bounded memory.
-func TestSlowReadersTakeBoundedMemory(t *testing.T) {
-	s := serve(t, plant(t, usual(3)...), nil)
-	s.web.sending.Add(maxSending)
-	if status, _, h := s.get("/messages"); status != http.StatusServiceUnavailable || h.Get("Retry-After") == "" {
-		t.Errorf("with all room taken: %d", status)
-	}
-	s.web.sending.Add(-maxSending)
-	for _, path := range []string{"/messages", "/messages.csv", "/nothing", "/message?id=none"} {
-		s.get(path)
-	}
-	if n := s.web.sending.Load(); n != 0 {
-		t.Errorf("%d octets are being sent to nobody", n)
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/net/html"
 
 	"alignd/record"
+	"alignd/web/access"
 )
 
 // Hostile text in every place of a record changes no page: no element, no attribute and
@@ -24,8 +25,8 @@ func TestHostileTextIsShownAndDoesNothing(t *testing.T) {
 		all = append(all, spoiled(i, text))
 	}
 	b := plant(t, all...)
-	for _, role := range []Role{Viewer, Auditor} {
-		s := serve(t, b, func(o *Options) { o.Role = role })
+	for _, role := range []access.Role{access.Viewer, access.Auditor} {
+		s := serve(t, b, func(o *Options) { o.Access.Role = role })
 		for _, path := range hostilePaths(all) {
 			status, text, _ := s.get(path)
 			if status >= 500 {
@@ -34,7 +35,7 @@ func TestHostileTextIsShownAndDoesNothing(t *testing.T) {
 			for _, f := range harmless(text) {
 				t.Errorf("%s: %s", path, f)
 			}
-			if role == Viewer && (strings.Contains(text, "secretlocal") || strings.Contains(text, "secretsender")) {
+			if role == access.Viewer && (strings.Contains(text, "secretlocal") || strings.Contains(text, "secretsender")) {
 				t.Errorf("%s shows a viewer an address", path)
 			}
 		}
@@ -112,8 +113,8 @@ func TestHostileTextInFiles(t *testing.T) {
 		all = append(all, spoiled(i, text))
 	}
 	b := plant(t, all...)
-	for _, role := range []Role{Viewer, Auditor} {
-		s := serve(t, b, func(o *Options) { o.Role = role })
+	for _, role := range []access.Role{access.Viewer, access.Auditor} {
+		s := serve(t, b, func(o *Options) { o.Access.Role = role })
 		for _, v := range (&Server{}).pages() {
 			id := "?id=" + url.QueryEscape(all[0].Evidence.QueueID)
 			if v.path == "/messages" { // with an id it leads to the message
@@ -123,7 +124,7 @@ func TestHostileTextInFiles(t *testing.T) {
 			if !json.Valid([]byte(text)) {
 				t.Errorf("%s.json: %d, no JSON: %.200s", v.path, status, text)
 			}
-			if role == Viewer && strings.Contains(text, "secretlocal") || role == Viewer && strings.Contains(text, "secretsender") {
+			if role == access.Viewer && strings.Contains(text, "secretlocal") || role == access.Viewer && strings.Contains(text, "secretsender") {
 				t.Errorf("%s.json shows a viewer an address: %.300s", v.path, text)
 			}
 			status, text, _ = s.get(v.path + ".csv" + id)
@@ -141,7 +142,7 @@ func TestHostileTextInFiles(t *testing.T) {
 					}
 				}
 			}
-			if role == Viewer && strings.Contains(text, "secretlocal") || role == Viewer && strings.Contains(text, "secretsender") {
+			if role == access.Viewer && strings.Contains(text, "secretlocal") || role == access.Viewer && strings.Contains(text, "secretsender") {
 				t.Errorf("%s.csv shows a viewer an address: %q", v.path, text[max(0, strings.Index(text, "secret")-60):][:120])
 			}
 		}

@@ -2,6 +2,8 @@ package web
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/base64"
 	"fmt"
 	"net/http"
 	"slices"
@@ -93,12 +95,12 @@ func (a *asked) start(j *job, run func(context.Context, Progress) (any, error)) 
 	switch {
 	case busy >= runningJobs || s.jobs.closed:
 		return said{http.StatusServiceUnavailable, fmt.Sprintf("%d jobs run already. Wait for one to end, or cancel it (page Jobs).", busy)}
-	case own >= viewersJobs && a.person.Name != "" && !a.person.auditor():
+	case own >= viewersJobs && a.person.Name != "" && !a.person.Auditor():
 		return said{http.StatusServiceUnavailable, "A job of yours runs already. Wait for it to end, or cancel it (page Jobs)."}
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), jobTime)
 	s.jobs.begun++
-	j.ID, j.begun, j.cancel, j.owner, j.Number = encoded(random(9)), now, cancel, a.person.Name, s.jobs.begun
+	j.ID, j.begun, j.cancel, j.owner, j.Number = newID(), now, cancel, a.person.Name, s.jobs.begun
 	s.jobs.list = append(s.jobs.list, j)
 	s.jobs.running.Go(func() {
 		defer cancel()
@@ -114,6 +116,13 @@ func (a *asked) start(j *job, run func(context.Context, Progress) (any, error)) 
 		}
 	})
 	return nil
+}
+
+// newID is one that nobody can guess.
+func newID() string {
+	b := make([]byte, 9)
+	_, _ = rand.Read(b) // it never fails
+	return base64.RawURLEncoding.EncodeToString(b)
 }
 
 // tidy forgets what is old, or too much, and counts those that run, and of these those of
@@ -154,7 +163,7 @@ func guarded(run func() (any, error)) (result any, err error) {
 
 // sees reports whether who asks may see a job, and cancel it.
 func (a *asked) sees(j *job) bool {
-	return a.person.auditor() || j.owner == a.person.Name && !j.auditors
+	return a.person.Auditor() || j.owner == a.person.Name && !j.auditors
 }
 
 // job is one that who asks may see; nil for all others.

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"alignd/config"
+	"alignd/web/access"
 )
 
 // whenDone follows a job to its result.
@@ -120,8 +121,8 @@ func TestAResultIsShownWithoutItsLock(t *testing.T) {
 func TestJobsHaveOwners(t *testing.T) {
 	b := plant(t, usual(30)...)
 	s := serve(t, b, func(o *Options) {
-		o.Open, o.Socket, o.Auditors = false, false, []string{"ann"}
-		o.Proxy = Proxy{Header: "X-Remote-User", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+		o.Access.Open, o.Access.Socket, o.Access.Auditors = false, false, []string{"ann"}
+		o.Access.Proxy = access.Proxy{Header: "X-Remote-User", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	})
 	as := func(name string) *site {
 		jar, _ := cookiejar.New(nil)

@@ -30,7 +30,7 @@ func (a *asked) message() (*page, error) {
 	var objects []json.RawMessage
 	for i, e := range list {
 		shown := e
-		if !a.person.auditor() {
+		if !a.person.Auditor() {
 			shown = private(e)
 		}
 		objects = append(objects, explain.EntryJSON(shown))

@@ -97,7 +97,7 @@ func (a *asked) search(q journal.Query, skip, most int) (list []*journal.Entry, 
 			skip--
 			return nil
 		}
-		if !a.person.auditor() {
+		if !a.person.Auditor() {
 			e = private(e)
 		}
 		list = append(list, e)

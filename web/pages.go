@@ -2,10 +2,17 @@ package web
 
 import "net/http"
 
+// firstPage is where who names no page begins.
+const firstPage = "/today"
+
+// largeForms are those in which an auditor may send more, in octets; ours: a configuration
+// has room in that of What if.
+var largeForms = map[string]int64{"/whatif/try": 4 << 20}
+
 // pages are all of them, in the order of the navigation. A page is added here.
 func (s *Server) pages() []*view {
 	return []*view{
-		{path: "/today", title: "Today", nav: true, make: (*asked).today},
+		{path: firstPage, title: "Today", nav: true, make: (*asked).today},
 		{path: "/messages", title: "Messages", nav: true, make: (*asked).messages, hidden: []string{"mail-from"}},
 		{path: "/message", title: "Message", make: (*asked).message},
 		{path: "/message/again", title: "Judged again", make: (*asked).again},

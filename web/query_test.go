@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"alignd/web/access"
 )
 
 // queries are seeds: each parameter with what it does not expect.
@@ -50,8 +52,8 @@ func FuzzQuery(f *testing.F) {
 		}
 	}
 	var server [2]*Server
-	for i, role := range []Role{Viewer, Auditor} {
-		s, err := New(Options{Backend: plant(f, usual(20)...), Open: true, Socket: true, Role: role, Hosts: []string{"localhost"}, Timeout: 10 * time.Second, Parallel: 4})
+	for i, role := range []access.Role{access.Viewer, access.Auditor} {
+		s, err := New(Options{Backend: plant(f, usual(20)...), Access: access.Options{Open: true, Socket: true, Role: role, Hosts: []string{"localhost"}, Parallel: 4}, Timeout: 10 * time.Second})
 		if err != nil {
 			f.Fatal(err)
 		}

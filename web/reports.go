@@ -75,7 +75,7 @@ func (a *asked) reports() (*page, error) {
 		if raw, err = a.opt.Backend.ReportStatus(a.ctx, a.get("domain"), a.get("state")); err != nil {
 			return nil, err
 		}
-		if !a.person.auditor() { // before texts are cut, which an "@" may be behind
+		if !a.person.Auditor() { // before texts are cut, which an "@" may be behind
 			raw = hiddenJSON(raw)
 		}
 		if err := json.Unmarshal(raw, &s); err != nil {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"alignd/config"
+	"alignd/web/access"
 )
 
 // shownReports is a backend with an outbox of its own.
@@ -86,11 +87,11 @@ func TestAReportAsMail(t *testing.T) {
 			Fields: []MailField{{Name: "From", Value: `"Org" <local1@own.example>`}, {Name: "Subject", Value: "Report Domain: x.example"}},
 			Parts:  []ReportPart{{Type: "text/plain", Text: "words\r\nfor people"}, {Type: "application/gzip", Name: "a.xml.gz", Encoding: "base64", Octets: 900, Text: "<feedback><email>local1@own.example</email>", Cut: true}}},
 	}}
-	for _, role := range []Role{Viewer, Auditor} {
-		s := serve(t, b, func(o *Options) { o.Role = role })
+	for _, role := range []access.Role{access.Viewer, access.Auditor} {
+		s := serve(t, b, func(o *Options) { o.Access.Role = role })
 		for _, path := range []string{"/report?id=a", "/report.json?id=a", "/report.csv?id=a"} {
 			status, text, _ := s.get(path)
-			if status != 200 || role == Viewer && strings.Contains(text, "local") {
+			if status != 200 || role == access.Viewer && strings.Contains(text, "local") {
 				t.Errorf("%s, %s: %d %.100q", role, path, status, text[max(0, strings.Index(text, "local")-50):])
 			}
 			if path != "/report?id=a" {
@@ -101,7 +102,7 @@ func TestAReportAsMail(t *testing.T) {
 					t.Errorf("%s: no %q", role, want)
 				}
 			}
-			if role == Auditor && !strings.Contains(text, "local2@x.example") {
+			if role == access.Auditor && !strings.Contains(text, "local2@x.example") {
 				t.Error("an auditor is shown no address")
 			}
 		}

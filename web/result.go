@@ -287,7 +287,7 @@ func (a *asked) resultLinks(j *job, r, other *Replayed) []block {
 	if len(b.Links) == 0 {
 		b.Note = "Judge again by another configuration, and its result can stand beside this one."
 	}
-	if a.person.auditor() && j.text != "" {
+	if a.person.Auditor() && j.text != "" {
 		b.Links = append(b.Links, link{"Change it further", to("/whatif", "job", j.ID)})
 	}
 	b.Links = append(b.Links, link{"All results", "/jobs"})

@@ -117,7 +117,7 @@ func (s *sampling) hour(ctx context.Context, since, until time.Time, failing boo
 		ev := &e.Record.Evidence
 		s.looked++
 		if failsDMARC(e) == failing && !ev.Authenticated() && sources.Infrastructure(ev, s.opt.Backend.Organization) == s.source {
-			if !s.person.auditor() {
+			if !s.person.Auditor() {
 				e = private(e)
 			}
 			s.list = append(s.list, e)

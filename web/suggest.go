@@ -166,7 +166,7 @@ func (a *asked) entryBlock(x *suggested, ofPair bool) block {
 	for _, id := range x.Effect.Samples {
 		b.Links = append(b.Links, link{"Sample " + terminal.Line(id), to("/message", "id", id)})
 	}
-	if a.person.auditor() {
+	if a.person.Auditor() {
 		b.Links = append([]link{{"Open in What if", to("/whatif", "entry", x.Entry)}}, b.Links...)
 	}
 	return b

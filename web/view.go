@@ -18,6 +18,7 @@ import (
 	"alignd/internal/terminal"
 	"alignd/judge"
 	"alignd/record"
+	"alignd/web/access"
 )
 
 //go:embed templates/*.html
@@ -60,7 +61,7 @@ type view struct {
 type asked struct {
 	*Server
 	ctx    context.Context
-	person person
+	person access.Person
 	format format
 	query  url.Values
 	form   url.Values // what was posted; nil for a question
@@ -104,22 +105,28 @@ func (a *asked) get(name string) string {
 // 998 (RFC 5322 section 2.1.1).
 const maxParameter = 1000
 
-// answer makes a view for a person.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, v *view, f format, p person) {
+// show makes a view for those who may look.
+func (s *Server) show(v *view, f format) http.HandlerFunc {
+	return s.access.Admit(access.Needs{Auditor: v.auditors, Large: f != asHTML}, func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, v, f) })
+}
+
+// answer makes a view in a bounded time.
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, v *view, f format) {
+	p, _ := access.PersonOf(r.Context())
 	ctx, cancel := context.WithTimeout(r.Context(), s.opt.Timeout)
 	defer cancel()
 	a := &asked{Server: s, ctx: ctx, person: p, format: f, query: r.URL.Query(), now: s.opt.Now().UTC(), form: r.PostForm,
 		crossSite: r.Header.Get("Sec-Fetch-Site") == "cross-site"}
 	if f == asHTML {
-		a.formToken = s.token(w, r)
+		a.formToken = s.access.Token(w, r)
 	}
 	for _, name := range v.hidden {
-		if strings.Contains(a.get(name), "@") && !p.auditor() {
+		if strings.Contains(a.get(name), "@") && !p.Auditor() {
 			s.fail(w, r, http.StatusForbidden, "Only auditors may ask for an address (web.auditors). Ask for its domain.")
 			return
 		}
 	}
-	if p.auditor() {
+	if p.Auditor() {
 		s.opt.Log.Info("auditor looked", "user", p.Name, "page", r.URL.Path, "query", lookedFor(r))
 	}
 	page, err := a.page(v)
@@ -184,7 +191,7 @@ func (a *asked) finish(p *page, v *view) {
 		first = append(first, block{Alert: "The configuration file is faulty, so these pages go by an earlier state of it: " + terminal.Line(strings.Join(staleLines(a.stale), ", "))})
 	}
 	p.Blocks = append(first, p.Blocks...)
-	if !a.person.auditor() {
+	if !a.person.Auditor() {
 		p.hide(hidden)
 		p.Data = hiddenData(p.Data)
 	}
@@ -284,7 +291,7 @@ type layout struct {
 	*page
 	Nav     []navLink
 	Person  string
-	Role    Role
+	Role    access.Role
 	Token   string
 	CSV     string
 	JSON    string
@@ -298,18 +305,17 @@ type navLink struct {
 }
 
 func (s *Server) write(w http.ResponseWriter, r *http.Request, status int, p *page) {
-	who := personOf(r.Context())
+	who, known := access.PersonOf(r.Context())
 	l := layout{page: p, Person: terminal.Line(who.Name), Role: who.Role, Version: s.opt.Version}
-	_, known := r.Context().Value(personKey{}).(person)
 	if known {
 		for _, v := range s.views {
-			if v.nav && (!v.auditors || who.auditor()) {
+			if v.nav && (!v.auditors || who.Auditor()) {
 				l.Nav = append(l.Nav, navLink{link{v.title, v.path}, r.URL.Path == v.path || strings.HasPrefix(r.URL.Path, v.path+"/")})
 			}
 		}
-		l.Login = s.opt.Users != nil && s.sessionOf(r) != ""
+		l.Login = s.access.LoggedIn(r)
 		if l.Login {
-			l.Token = s.token(w, r)
+			l.Token = s.access.Token(w, r)
 		}
 		if q := r.URL.RawQuery; status == http.StatusOK && r.Method == http.MethodGet {
 			if q != "" {
@@ -374,7 +380,7 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int, text string) {
 	text = terminal.Line(text)
-	if p := personOf(r.Context()); !p.auditor() {
+	if p, _ := access.PersonOf(r.Context()); !p.Auditor() {
 		text = hidden(text)
 	}
 	if strings.HasSuffix(r.URL.Path, ".json") {

@@ -8,6 +8,8 @@
 // same tables make the CSV. Viewers are shown no local parts of addresses: records lose
 // them before anything is made of them, and each text of a page once more.
 //
+// Who may look, and how much is made at once, is said by package access.
+//
 // A page never slows mail: it is made in a process of its own, in bounded time, by a
 // bounded number at once, of a bounded number of rows.
 package web
@@ -15,12 +17,9 @@ package web
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"log/slog"
+	"net"
 	"net/http"
-	"net/netip"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"alignd/config"
@@ -30,54 +29,22 @@ import (
 	"alignd/record"
 	"alignd/replay"
 	"alignd/resolver"
+	"alignd/web/access"
 )
 
 // Options are what the pages are made with.
 type Options struct {
 	// Backend is what questions are put to.
 	Backend Backend
-	// Users are those with a password; nil for none.
-	Users *Users
-	// Proxy names who a trusted reverse proxy says is asking.
-	Proxy Proxy
-	// Certificates: the subject's common name of a verified client certificate is who asks.
-	Certificates bool
-	// Socket: it is a unix socket that is listened on.
-	Socket bool
-	// Open: the way to the socket is what rights guard, so nobody is asked who he is.
-	Open bool
-	// Role is what those who look may see, unless they are among Auditors.
-	Role     Role
-	Auditors []string
-	// Roles is asked for both at each request; nil for those above.
-	Roles func() (usual Role, auditors []string)
-	// Hosts are the names under which the pages are asked for, without port.
-	Hosts []string
-	// Secure: browsers reach it by TLS, here or at a proxy.
-	Secure bool
-	// Timeout bounds the making of a page, Parallel how many are made at once.
-	Timeout  time.Duration
-	Parallel int
-	Version  string
-	Log      *slog.Logger
+	// Access is who may look, and how many at once.
+	Access access.Options
+	// Timeout bounds the making of a page.
+	Timeout time.Duration
+	Version string
+	Log     *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
-
-// Proxy is a reverse proxy that says who asks. The zero Proxy is none.
-type Proxy struct {
-	Header   string
-	Networks []netip.Prefix
-}
-
-// Role says what somebody may see.
-type Role string
-
-// The roles.
-const (
-	Viewer  Role = "viewer"  // no local parts of addresses
-	Auditor Role = "auditor" // all, and each look is logged
-)
 
 // Backend is the journal and its configuration. Its functions are safe for concurrent use.
 type Backend interface {
@@ -132,49 +99,38 @@ type Backend interface {
 
 // Server makes pages.
 type Server struct {
-	opt   Options
-	key   []byte        // of tokens
-	slots chan struct{} // views that are made
-	files chan struct{} // and of them CSV and JSON
-	guard *http.CrossOriginProtection
-	// Logins of strangers, and those of browsers in which that name logged in before: each
-	// has failures and places of its own, so that the ones do not keep out the others.
-	logins, browsers     *attempts
-	strangers, returning *lane
-	mux                  *http.ServeMux
-	views                []*view
-	mu                   sync.Mutex // for sessions
-	session              map[string]*session
-	conns                atomic.Int64 // that are open
-	sending              atomic.Int64 // octets of answers that are being sent
-	jobs                 jobs
-	pairs                pairCache
-	beside               besideCache
-	asks                 asks
+	opt    Options
+	access *access.Control
+	mux    *http.ServeMux
+	views  []*view
+	jobs   jobs
+	pairs  pairCache
+	beside besideCache
+	asks   asks
 }
 
-// New makes a server. It refuses to run open to everybody.
+// New makes a server. It refuses to run open to everybody, as access.New does.
 func New(opt Options) (*Server, error) {
-	if opt.Users == nil && opt.Proxy.Header == "" && !opt.Certificates && !opt.Open {
-		return nil, errors.New("nobody may look: there are no users (alignd web passwd), no proxy and no client certificates")
-	}
 	if opt.Now == nil {
 		opt.Now = time.Now
-	}
-	if opt.Roles == nil {
-		opt.Roles = func() (Role, []string) { return opt.Role, opt.Auditors }
 	}
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Server{opt: opt, key: random(32), slots: make(chan struct{}, max(1, opt.Parallel)), files: make(chan struct{}, max(1, opt.Parallel/4)), guard: http.NewCrossOriginProtection(),
-		logins: newAttempts(opt.Now), browsers: newAttempts(opt.Now), strangers: newLane(), returning: newLane(), mux: http.NewServeMux(), session: map[string]*session{}}
+	s := &Server{opt: opt, mux: http.NewServeMux()}
+	var err error
+	if s.access, err = access.New(opt.Access, access.Pages{Fail: s.fail, Login: s.loginPage, First: firstPage, LargeForms: largeForms, Log: opt.Log, Now: opt.Now}); err != nil {
+		return nil, err
+	}
 	s.routes()
 	return s, nil
 }
 
+// Listen bounds how many are connected by ln, as access.Control.Listen does.
+func (s *Server) Listen(ln net.Listener) net.Listener { return s.access.Listen(ln) }
+
 // Handler answers requests.
-func (s *Server) Handler() http.Handler { return s.checked(s.mux) }
+func (s *Server) Handler() http.Handler { return s.access.Checked(s.mux) }
 
 // HTTP is a server of the pages with bounds on what a client may send and take.
 func (s *Server) HTTP() *http.Server {
@@ -188,9 +144,7 @@ func (s *Server) HTTP() *http.Server {
 
 func (s *Server) routes() {
 	s.mux.Handle("GET /static/", http.HandlerFunc(static))
-	s.mux.HandleFunc("GET /login", s.showLogin)
-	s.mux.HandleFunc("POST /login", s.login)
-	s.mux.HandleFunc("POST /logout", s.logout)
+	s.access.Routes(s.mux)
 	for path, h := range s.forms() {
 		s.mux.HandleFunc("POST "+path, h)
 	}
@@ -198,11 +152,11 @@ func (s *Server) routes() {
 	for _, v := range s.views {
 		for _, f := range []format{asHTML, asCSV, asJSON} {
 			if path := v.path + string(f); v.path != "/" {
-				s.mux.HandleFunc("GET "+path, s.known(s.show(v, f)))
+				s.mux.HandleFunc("GET "+path, s.show(v, f))
 			}
 		}
 	}
-	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/today", http.StatusSeeOther) })
+	s.mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, firstPage, http.StatusSeeOther) })
 	s.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, http.StatusNotFound, "There is no such page.")
 	})

@@ -27,6 +27,7 @@ import (
 	"alignd/record"
 	"alignd/replay"
 	"alignd/resolver"
+	"alignd/web/access"
 )
 
 // backend is a journal of its own in SQLite.
@@ -280,7 +281,7 @@ type site struct {
 
 func serve(t testing.TB, b Backend, change func(*Options)) *site {
 	t.Helper()
-	opt := Options{Backend: b, Open: true, Socket: true, Role: Viewer, Hosts: []string{"127.0.0.1"}, Timeout: 10 * time.Second, Parallel: 8}
+	opt := Options{Backend: b, Access: access.Options{Open: true, Socket: true, Role: access.Viewer, Hosts: []string{"127.0.0.1"}, Parallel: 8}, Timeout: 10 * time.Second}
 	if change != nil {
 		change(&opt)
 	}
@@ -294,7 +295,7 @@ func serve(t testing.TB, b Backend, change func(*Options)) *site {
 	return &site{t: t, web: s, server: server, client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-func asAuditor(o *Options) { o.Role = Auditor }
+func asAuditor(o *Options) { o.Access.Role = access.Auditor }
 
 // get is a page's status and text.
 func (s *site) get(path string) (int, string, http.Header) {

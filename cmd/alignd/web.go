@@ -24,6 +24,7 @@ import (
 	"alignd/config"
 	"alignd/filter/milter"
 	"alignd/web"
+	"alignd/web/access"
 )
 
 func webCommand() *cobra.Command {
@@ -135,22 +136,29 @@ func serveWeb(c *cobra.Command, file string, cfg *config.Config) error {
 }
 
 func webOptions(file string, cfg *config.Config, log *slog.Logger) (web.Options, error) {
-	w := &cfg.Web
 	back, err := newWebBackend(file, cfg)
 	if err != nil {
 		return web.Options{}, err
 	}
-	opt := web.Options{
-		Backend: back, Proxy: web.Proxy{Header: w.Proxy.Header, Networks: w.Proxy.Networks}, Certificates: w.TLS.ClientCAFile != "",
-		Role: web.Role(w.Role), Auditors: w.Auditors, Hosts: append([]string{"localhost", "127.0.0.1", "::1"}, w.Hosts...),
-		Roles: back.roles, Secure: w.TLS.CertFile != "" || w.Proxy.Header != "" && w.Proxy.TLS, Timeout: w.Timeout.Duration, Parallel: w.Parallel, Version: version, Log: log,
+	who, err := webAccess(cfg)
+	who.Roles = back.roles
+	return web.Options{Backend: back, Access: who, Timeout: cfg.Web.Timeout.Duration, Version: version, Log: log}, err
+}
+
+// webAccess is who may look at the pages.
+func webAccess(cfg *config.Config) (opt access.Options, err error) {
+	w := &cfg.Web
+	opt = access.Options{
+		Proxy: access.Proxy{Header: w.Proxy.Header, Networks: w.Proxy.Networks}, Certificates: w.TLS.ClientCAFile != "",
+		Role: access.Role(w.Role), Auditors: w.Auditors, Hosts: append([]string{"localhost", "127.0.0.1", "::1"}, w.Hosts...),
+		Secure: w.TLS.CertFile != "" || w.Proxy.Header != "" && w.Proxy.TLS, Parallel: w.Parallel,
 	}
 	address, tcp := strings.CutPrefix(w.Listen, "inet:")
 	if host, _, err := net.SplitHostPort(address); tcp && err == nil && host != "" {
 		opt.Hosts = append(opt.Hosts, strings.ToLower(host))
 	}
 	if w.UsersFile != "" {
-		opt.Users, err = web.OpenUsers(w.UsersFile)
+		opt.Users, err = access.OpenUsers(w.UsersFile)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return opt, fmt.Errorf("web.users_file: %w", err)
 		}
@@ -183,7 +191,7 @@ Exit status 0: set; 1: the file cannot be written; 2: wrong usage.`,
 			if len(args) != 1 {
 				return fmt.Errorf("name one user (%s)", help(c))
 			}
-			return web.CheckName(args[0])
+			return access.CheckName(args[0])
 		},
 		RunE: func(c *cobra.Command, args []string) error {
 			cfg, err := readConfig(config.Input{File: file})
@@ -202,7 +210,7 @@ Exit status 0: set; 1: the file cannot be written; 2: wrong usage.`,
 					return errors.New("an empty password is none; --remove takes somebody out")
 				}
 			}
-			if err := web.SetPassword(cfg.Web.UsersFile, args[0], password); err != nil {
+			if err := access.SetPassword(cfg.Web.UsersFile, args[0], password); err != nil {
 				return failure{err}
 			}
 			return nil

@@ -94,7 +94,7 @@ func TestThePagesOverBothStores(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			opt.Timeout, opt.Hosts = 30*time.Second, append(opt.Hosts, "127.0.0.1")
+			opt.Timeout, opt.Access.Hosts = 30*time.Second, append(opt.Access.Hosts, "127.0.0.1")
 			s, err := web.New(opt)
 			if err != nil {
 				t.Fatal(err)

@@ -25,6 +25,7 @@ import (
 	"alignd/replay/sources"
 	"alignd/resolver"
 	"alignd/web"
+	"alignd/web/access"
 )
 
 // webBackend is the journal and its configuration, for the pages. What it does is what
@@ -100,11 +101,11 @@ func (b *webBackend) Config() (*config.Config, error) {
 
 // roles are who may see what, as the file says now: who is no auditor any more is none at
 // once.
-func (b *webBackend) roles() (usual web.Role, auditors []string) {
+func (b *webBackend) roles() (usual access.Role, auditors []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.refresh()
-	return web.Role(b.cfg.Web.Role), b.cfg.Web.Auditors
+	return access.Role(b.cfg.Web.Role), b.cfg.Web.Auditors
 }
 
 func (b *webBackend) refresh() {

@@ -79,7 +79,7 @@ func (p *planted) pages(t *testing.T, now time.Time) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	opt.Hosts, opt.Now = append(opt.Hosts, "127.0.0.1"), func() time.Time { return now }
+	opt.Access.Hosts, opt.Now = append(opt.Access.Hosts, "127.0.0.1"), func() time.Time { return now }
 	s, err := web.New(opt)
 	if err != nil {
 		t.Fatal(err)

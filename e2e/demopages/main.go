@@ -23,7 +23,7 @@ import (
 	"alignd/journal/sqlite"
 	"alignd/journal/state"
 	"alignd/report/send"
-	"alignd/web"
+	"alignd/web/access"
 )
 
 const (
@@ -117,7 +117,7 @@ func (d *demo) settle(ctx context.Context) error {
 		return err
 	}
 	for _, name := range []string{"demo", "viewer"} {
-		if err := web.SetPassword(filepath.Join(d.dir, "users"), name, password); err != nil {
+		if err := access.SetPassword(filepath.Join(d.dir, "users"), name, password); err != nil {
 			return err
 		}
 	}

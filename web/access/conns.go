@@ -1,4 +1,4 @@
-package web
+package access
 
 import (
 	"net"
@@ -24,12 +24,12 @@ const (
 
 // Listen bounds how many are connected by ln, of all and of each network. This host and
 // the proxy's networks, from where many come by one address, may have all.
-func (s *Server) Listen(ln net.Listener) net.Listener {
-	return netutil.LimitListener(&listener{Listener: ln, free: s.isMany, open: map[string]int{}, all: &s.conns}, maxConns)
+func (c *Control) Listen(ln net.Listener) net.Listener {
+	return netutil.LimitListener(&listener{Listener: ln, free: c.isMany, open: map[string]int{}, all: &c.conns}, maxConns)
 }
 
-func (s *Server) isMany(ip netip.Addr) bool {
-	return ip.IsLoopback() || s.opt.Proxy.Header != "" && s.ofProxy(ip)
+func (c *Control) isMany(ip netip.Addr) bool {
+	return ip.IsLoopback() || c.opt.Proxy.Header != "" && c.ofProxy(ip)
 }
 
 // listener ends connections of networks that have too many.

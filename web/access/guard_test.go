@@ -1,35 +1,16 @@
-package web
+package access
 
 import (
-	"bufio"
-	"fmt"
-	"net"
 	"net/http"
-	"net/netip"
+	"net/http/cookiejar"
+	"net/url"
 	"strings"
 	"testing"
 )
 
-// ask sends a request as it stands, and returns the status; 0 for no answer.
-func (s *site) ask(request string) int {
-	s.t.Helper()
-	c, err := net.Dial("tcp", s.server.Listener.Addr().String())
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer c.Close()
-	fmt.Fprint(c, request)
-	resp, err := http.ReadResponse(bufio.NewReader(c), nil)
-	if err != nil {
-		return 0
-	}
-	resp.Body.Close()
-	return resp.StatusCode
-}
-
 // However a request says which name it is for, only ours is answered.
 func TestOtherNamesAreRefused(t *testing.T) {
-	s := serve(t, plant(t), func(o *Options) { o.Hosts = []string{"localhost", "127.0.0.1", "::1", "mx.example.net"} })
+	s := serve(t, func(o *setup) { o.Hosts = []string{"localhost", "127.0.0.1", "::1", "mx.example.net"} })
 	for _, row := range []struct {
 		name, request string
 		want          int
@@ -67,35 +48,71 @@ func TestOtherNamesAreRefused(t *testing.T) {
 	}
 }
 
-// Nothing but the one field of a listed proxy says who asks.
-func TestWhoCannotPoseAsTheProxy(t *testing.T) {
-	s := serve(t, plant(t, usual(3)...), func(o *Options) {
-		o.Open, o.Socket, o.Auditors = false, false, []string{"ann"}
-		o.Proxy = Proxy{Header: "X-Remote-User", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
-	})
-	for _, row := range []struct {
-		name, fields string
-		want         int
-	}{
-		{name: "the field", fields: "X-Remote-User: ann", want: 200},
-		{name: "in other capitals", fields: "x-remote-USER: ann", want: 200},
-		{name: "with an underscore", fields: "X_Remote_User: ann", want: 401},
-		{name: "with an underscore, beside the field", fields: "X_Remote-User: ann\r\nX-Remote-User: vic", want: 200},
-		{name: "a space before the colon", fields: "X-Remote-User : ann", want: 400},
-		{name: "folded", fields: "X-Remote-User:\r\n ann", want: 200},
-		{name: "twice", fields: "X-Remote-User: ann\r\nX-Remote-User: vic", want: 401},
-		{name: "twice, in other capitals", fields: "X-Remote-User: ann\r\nx-remote-user: ann", want: 401},
-		{name: "empty", fields: "X-Remote-User:", want: 401},
-		{name: "two names in one field, who is neither", fields: "X-Remote-User: vic, ann", want: 200},
-		{name: "spaces", fields: "X-Remote-User:    ", want: 401},
-		{name: "a long one", fields: "X-Remote-User: " + strings.Repeat("x", maxName+1), want: 401},
-		{name: "no text", fields: "X-Remote-User: ann\xff", want: 401},
-		{name: "a control", fields: "X-Remote-User: ann\x01", want: 400},
-		{name: "another one's", fields: "X-Real-IP: 127.0.0.1\r\nX-Forwarded-User: ann\r\nRemote-User: ann", want: 401},
-		{name: "after the body", fields: "Transfer-Encoding: chunked\r\nTrailer: X-Remote-User\r\n\r\n0\r\nX-Remote-User: ann", want: 401},
+func TestFormsNeedTheirToken(t *testing.T) {
+	s := serve(t, withUsers(users(t, "ann:correct horse")))
+	s.get("/login")
+	form := url.Values{"name": {"ann"}, "password": {"correct horse"}}
+	for name, change := range map[string]func(*http.Request){
+		"no token":     func(*http.Request) {},
+		"another site": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
+		"a name below ours that is another origin": func(r *http.Request) { r.Header.Set("Origin", "http://evil.example") },
 	} {
-		if got := s.ask("GET /messages HTTP/1.1\r\nHost: 127.0.0.1\r\n" + row.fields + "\r\n\r\n"); got != row.want {
-			t.Errorf("%s: %d, want %d", row.name, got, row.want)
+		r, _ := http.NewRequest(http.MethodPost, s.server.URL+"/login", strings.NewReader(form.Encode()))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		change(r)
+		resp, err := s.client.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status, _, _ := s.read(resp); status != http.StatusForbidden {
+			t.Errorf("%s: %d", name, status)
+		}
+	}
+}
+
+// A cookie of forms that somebody planted, with its token, sends no form of who logged in.
+func TestATokenIsOfItsSession(t *testing.T) {
+	s := serve(t, withUsers(users(t, "ann:correct horse")))
+	_, text, _ := s.get("/login")
+	planted := tokenInPage.FindStringSubmatch(text)[1]
+	s.login("ann", "correct horse")
+	resp, err := s.client.PostForm(s.server.URL+"/logout", url.Values{"token": {planted}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if status, _, _ := s.read(resp); status != http.StatusForbidden {
+		t.Errorf("the token of the login: %d", status)
+	}
+	at, _ := url.Parse(s.server.URL)
+	old := s.client.Jar.Cookies(at)
+	if status, _, _ := s.post("/messages", "/logout", url.Values{}); status != http.StatusSeeOther {
+		t.Errorf("its own: %d", status)
+	}
+	s.client.Jar, _ = cookiejar.New(nil)
+	s.client.Jar.SetCookies(at, old)
+	if status, _, _ := s.get("/messages"); status != http.StatusSeeOther {
+		t.Errorf("the cookie of before the logout: %d", status)
+	}
+}
+
+// What nobody who is known sent is small; where pages say so, what an auditor sends is not.
+func TestFormsAreBounded(t *testing.T) {
+	long := strings.Repeat("x", 100<<10)
+	s := serve(t, withUsers(users(t, "ann:correct horse", "vic:battery staple")))
+	if status := s.login(long, "correct horse"); status != http.StatusBadRequest {
+		t.Errorf("a long name: %d", status)
+	}
+	if status := s.login(strings.Repeat("x", 100), "correct horse"); status != http.StatusForbidden {
+		t.Errorf("a name that is none: %d", status)
+	}
+	form := url.Values{"text": {long}}
+	for name, want := range map[string]int{"ann:correct horse": http.StatusOK, "vic:battery staple": http.StatusBadRequest} {
+		user, password, _ := strings.Cut(name, ":")
+		if status := s.login(user, password); status != http.StatusSeeOther {
+			t.Fatalf("%s: %d", user, status)
+		}
+		if status, _, _ := s.post("/messages", "/large", form); status != want {
+			t.Errorf("%s: %d, want %d", user, status, want)
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package web
+package access
 
 import (
 	"context"
@@ -106,18 +106,18 @@ const (
 )
 
 // knownValue is one for a user, as long as his password is this one and alignd web runs.
-func (s *Server) knownValue(nonce, name, hash string) string {
-	m := hmac.New(sha256.New, s.key)
+func (c *Control) knownValue(nonce, name, hash string) string {
+	m := hmac.New(sha256.New, c.key)
 	fmt.Fprintf(m, "known %q %q %q", nonce, name, hash)
 	return nonce + "." + encoded(m.Sum(nil))
 }
 
 // limitsOf are what a login counts for, and whether it is of a known browser.
-func (s *Server) limitsOf(r *http.Request, name, from string) (list []limit, known bool) {
-	value := s.cookie(r, knownCookie)
+func (c *Control) limitsOf(r *http.Request, name, from string) (list []limit, known bool) {
+	value := c.cookie(r, knownCookie)
 	nonce, _, _ := strings.Cut(value, ".")
 	if name != "" && len(nonce) == 22 { // 16 octets
-		if hash := s.opt.Users.Hash(name); hash != "" && hmac.Equal([]byte(value), []byte(s.knownValue(nonce, name, hash))) {
+		if hash := c.opt.Users.Hash(name); hash != "" && hmac.Equal([]byte(value), []byte(c.knownValue(nonce, name, hash))) {
 			return []limit{{"browser " + nonce, maxTries}}, true
 		}
 	}

@@ -1,4 +1,4 @@
-package web
+package access
 
 import (
 	"net"
@@ -37,8 +37,8 @@ func TestANetworkTakesNotAllConnections(t *testing.T) {
 		{name: "this host", first: "127.0.0.1", next: "127.0.0.1", more: true},
 		{name: "the proxy", first: "198.51.100.7", next: "198.51.100.7", more: true},
 	} {
-		s := &Server{opt: Options{Proxy: Proxy{Header: "X-User", Networks: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}}}
-		l := &listener{free: s.isMany, open: map[string]int{}, all: &s.conns}
+		c := &Control{opt: Options{Proxy: Proxy{Header: "X-User", Networks: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/24")}}}}
+		l := &listener{free: c.isMany, open: map[string]int{}, all: &c.conns}
 		at := func(ip string) net.Addr {
 			return net.TCPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr(ip), 1))
 		}
@@ -62,8 +62,8 @@ func TestANetworkTakesNotAllConnections(t *testing.T) {
 				c.Close()
 			}
 		}
-		if s.conns.Load() != 0 || len(l.open) != 0 {
-			t.Errorf("%s: %d open, %v", row.name, s.conns.Load(), l.open)
+		if c.conns.Load() != 0 || len(l.open) != 0 {
+			t.Errorf("%s: %d open, %v", row.name, c.conns.Load(), l.open)
 		}
 	}
 }

@@ -1,0 +1,87 @@
+package access
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/bcrypt"
+)
+
+// A password is hashed at the least cost in tests.
+func users(t *testing.T, lines ...string) *Users {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "users")
+	text := ""
+	for _, line := range lines {
+		name, password, _ := strings.Cut(line, ":")
+		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text += name + ":" + string(hash) + "\n"
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	u, err := OpenUsers(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+func TestMain(m *testing.M) {
+	hashCost = bcrypt.MinCost
+	os.Exit(m.Run())
+}
+
+func TestTheFileOfUsers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users")
+	for _, row := range []struct {
+		name, user, password string
+		fails                bool
+	}{
+		{name: "the first", user: "ann", password: "correct horse"},
+		{name: "another", user: "bob", password: "battery staple"},
+		{name: "a new password", user: "ann", password: "correct horse two"},
+		{name: "a short one", user: "ann", password: "short", fails: true},
+		{name: "a name with a colon", user: "a:b", password: "correct horse", fails: true},
+		{name: "taken out", user: "bob"},
+		{name: "who is not there", user: "bob", fails: true},
+	} {
+		if err := SetPassword(path, row.user, row.password); (err != nil) != row.fails {
+			t.Errorf("%s: %v", row.name, err)
+		}
+	}
+	u, err := OpenUsers(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, password := range map[string]string{"ann": "correct horse", "bob": "battery staple", "eve": strings.Repeat("x", 100)} {
+		if _, ok := u.Check(name, password); ok {
+			t.Errorf("%s has the password %q", name, password)
+		}
+	}
+	if hash, ok := u.Check("ann", "correct horse two"); !ok || hash != u.Hash("ann") || u.Hash("bob") != "" || u.Count() != 1 {
+		t.Error("the file holds something else")
+	}
+	if info, _ := os.Stat(path); info.Mode().Perm() != 0o640 {
+		t.Errorf("mode %v", info.Mode())
+	}
+}
+
+// A name that nobody has takes as long as one that is in the file, whatever wrote that.
+func TestNobodysHashCostsWhatOthersDo(t *testing.T) {
+	u := users(t, "ann:correct horse")
+	for _, cost := range []int{5, 6, 11} {
+		like := costing(u.nobody, cost)
+		if got, err := bcrypt.Cost(like); err != nil || got != cost {
+			t.Errorf("cost %d, %v, want %d", got, err, cost)
+		}
+	}
+	if u.cost != bcrypt.MinCost || bcrypt.CompareHashAndPassword(costing(u.nobody, u.cost), []byte("x")) != bcrypt.ErrMismatchedHashAndPassword {
+		t.Errorf("cost %d of the file", u.cost)
+	}
+}
