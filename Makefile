@@ -120,7 +120,7 @@ faults: ## each fault under load, with what became of the mail: restarts, kill -
 	@rm -f build/faults.md
 	@(cd e2e && $(ROOT) env ALIGND_E2E=1 ALIGND_FAULTS=1 ALIGND_FAULT_TABLE=$(CURDIR)/build/faults.md \
 		ALIGND_FAULTY=$(CURDIR)/build/faulty ALIGND_BINARY=$(CURDIR)/build/alignd \
-		$(CURDIR)/build/e2e.test -test.v -test.run '^TestFault[A-Z]' -test.timeout 60m; echo $$? > $(CURDIR)/build/faults.status) | \
+		$(CURDIR)/build/e2e.test -test.v -test.parallel 4 -test.run '^TestFault[A-Z]' -test.timeout 60m; echo $$? > $(CURDIR)/build/faults.status) | \
 		grep --line-buffered -v '^=== '; \
 	if [ "$$(cat build/faults.status)" != 0 ]; then echo "faults: failed"; exit 1; fi
 	@echo; cat build/faults.md

@@ -18,6 +18,7 @@ func must(t *testing.T, err error) {
 // TestFaultDatabase has the database of the journal fail in each way while mail comes in:
 // killed, restarted, stopped for a while, hanging. Mail goes on.
 func TestFaultDatabase(t *testing.T) {
+	t.Parallel()
 	needsFaults(t)
 	needsDatabase(t)
 	const rounds = 5
@@ -50,6 +51,7 @@ func TestFaultDatabase(t *testing.T) {
 // TestFaultFleet has three hosts on one database, of which one is killed again and again,
 // and the database is restarted.
 func TestFaultFleet(t *testing.T) {
+	t.Parallel()
 	needsDatabase(t)
 	rounds := many(1, 10)
 	c := pgtest.Start(t)
@@ -75,6 +77,7 @@ func TestFaultFleet(t *testing.T) {
 // TestFaultFailover has a standby take over that lacks what the primary committed last, as it
 // is asynchronous.
 func TestFaultFailover(t *testing.T) {
+	t.Parallel()
 	needsFaults(t)
 	needsDatabase(t)
 	const failovers = 3

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -156,9 +157,9 @@ func TestFaultDNS(t *testing.T) {
 				daemon.NoJournal+"limits: {message_timeout: 3s}\ndns: {timeout: 500ms, attempts: 2, servers: [\""+server.conn.LocalAddr().String()+"\"]}\n")}
 			startDaemon(t, d)
 			f := newFlood(t, p, "")
-			f.PerSession = 4
+			f.Sessions, f.PerSession = 45, 3 // a message may take 3 s; Postfix takes 50 sessions of a client
 			f.Fault = func(r mta.Reply) bool { return !fault.right && r.Code == 250 }
-			sums := f.run(100)
+			sums := f.run(90)
 			kinds := map[string]int{}
 			for _, kv := range d.Judged() {
 				if kv["author_domain"] == "example.com" {
@@ -235,10 +236,16 @@ func TestFaultDNSWhereThePolicyIsKnown(t *testing.T) {
 	signed := func(i int) string {
 		return fmt.Sprintf("DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=s%d; h=from; bh=%s; b=AAAA\n", i, base64.StdEncoding.EncodeToString(hash[:])) + spoof
 	}
-	for i := range messages {
-		reply := once(t, p, signed(i))
-		if reply.Code != 451 {
-			t.Errorf("message %d: got %s", i, reply)
+	replies, errs := make([]mta.Reply, messages), make([]error, messages)
+	var clients sync.WaitGroup
+	for i := range messages { // each waits for 3 s
+		c := dial(t, p, "", "198.51.100.66")
+		clients.Go(func() { replies[i], errs[i] = oneMessage(c, "x@attacker.example", strings.NewReader(signed(i))) })
+	}
+	clients.Wait()
+	for i, reply := range replies {
+		if errs[i] != nil || reply.Code != 451 {
+			t.Errorf("message %d: got %s, %v", i, reply, errs[i])
 			continue
 		}
 		putOff++

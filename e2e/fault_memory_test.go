@@ -20,6 +20,7 @@ import (
 // TestFaultJournalKills kills alignd again and again under load: each message that was
 // answered is in the journal, once; of those that were not, some may be.
 func TestFaultJournalKills(t *testing.T) {
+	t.Parallel()
 	kills := many(10, 200)
 	dir := t.TempDir()
 	d := journaling(t, dir)

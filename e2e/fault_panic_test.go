@@ -138,6 +138,7 @@ func (l *lab) judge(o *outcomes, fault string, forged, genuine fakemta.Result) {
 // the answer and of the log. The message that meets it is put off or judged rightly; the
 // process lives, tells of it, and judges the next message.
 func TestFaultPanicInEachFunction(t *testing.T) {
+	t.Parallel()
 	binary, points, board := faulty(t)
 	l := newLab(t, binary, board)
 	start := func() {

@@ -165,6 +165,7 @@ func keeping(t *testing.T, binary, path string, env ...string) *daemon.Daemon {
 // TestFaultJournalDiskIsFull, and has room again, several times: mail does not notice,
 // what is dropped is counted, and all else is kept.
 func TestFaultJournalDiskIsFull(t *testing.T) {
+	t.Parallel()
 	path := disk(t, "64m")
 	d := keeping(t, binary(t), path)
 	startDaemon(t, d)
@@ -220,6 +221,7 @@ func fill(t *testing.T, path string) {
 // TestFaultJournalDiskIsReadOnly at the start: alignd runs without a journal, and says
 // so once.
 func TestFaultJournalDiskIsReadOnly(t *testing.T) {
+	t.Parallel()
 	path := disk(t, "16m")
 	if err := unix.Mount("none", path, "tmpfs", unix.MS_REMOUNT|unix.MS_RDONLY, ""); err != nil {
 		t.Fatal(err)
@@ -242,6 +244,7 @@ func TestFaultJournalDiskIsReadOnly(t *testing.T) {
 // TestFaultJournalStoreIsLocked by another program, longer than the store waits: records
 // wait in the spool, readers read, and all is taken afterwards.
 func TestFaultJournalStoreIsLocked(t *testing.T) {
+	t.Parallel()
 	needsFaults(t)
 	path := t.TempDir()
 	d := keeping(t, binary(t), path)
@@ -319,6 +322,7 @@ func lockToday(t *testing.T, dir string) (unlock func()) {
 // TestFaultJournalStoreIsDamaged between two runs: the file is put aside, and what the
 // spool still has of its records is taken again.
 func TestFaultJournalStoreIsDamaged(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	d := keeping(t, binary(t), path)
 	startDaemon(t, d)
@@ -410,6 +414,7 @@ func awaitToday(t *testing.T, path string) {
 // TestFaultTwoDaemonsOneJournal: the second one runs without, which it says, and harms
 // nothing.
 func TestFaultTwoDaemonsOneJournal(t *testing.T) {
+	t.Parallel()
 	path := t.TempDir()
 	first, second := keeping(t, binary(t), path), keeping(t, binary(t), path)
 	startDaemon(t, first)
@@ -441,6 +446,7 @@ func TestFaultTwoDaemonsOneJournal(t *testing.T) {
 // TestFaultJournalClockSteps while mail comes in: each record is kept once, under the
 // day that the clock had, and a jump of more than a day stops what removes old files.
 func TestFaultJournalClockSteps(t *testing.T) {
+	t.Parallel()
 	binary, _, board := faulty(t)
 	path := t.TempDir()
 	d := keeping(t, binary, path, instrument.BoardVariable+"="+board.Name)

@@ -224,6 +224,7 @@ func needsDatabase(t *testing.T) {
 // TestAJournalInPostgreSQL: two hosts, one database that is restarted, and what each command
 // sees of it.
 func TestAJournalInPostgreSQL(t *testing.T) {
+	t.Parallel()
 	needsDatabase(t)
 	c := pgtest.Start(t)
 	f := newFleet(t, 2, c.Database(t))
@@ -285,6 +286,7 @@ func (f *fleet) says(t *testing.T, d *daemon.Daemon, args ...string) string {
 // TestFaultDatabaseThatCannotBeUsed: the daemon runs, mail goes on, the log says in words what is
 // wrong, and what is there is left alone.
 func TestFaultDatabaseThatCannotBeUsed(t *testing.T) {
+	t.Parallel()
 	needsFaults(t)
 	needsDatabase(t)
 	c := pgtest.Start(t)

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"io"
 	"net/netip"
 	"os/exec"
@@ -50,20 +51,25 @@ func serve(t *testing.T, bin, listen, zone, settings string) *daemon.Daemon {
 // the first refusal.
 func transaction(t *testing.T, c *mta.Client, from string, message io.Reader) mta.Reply {
 	t.Helper()
-	for _, cmd := range []string{"EHLO host.attacker.example", "MAIL FROM:<" + from + ">", "RCPT TO:<bob@here.test>"} {
-		reply, err := c.Command("%s", cmd)
-		if err != nil {
-			t.Fatalf("%s: %v", cmd, err)
-		}
-		if reply.Code != 250 {
-			return reply
-		}
-	}
-	reply, err := c.DataFrom(message)
+	reply, err := oneMessage(c, from, message)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return reply
+}
+
+// oneMessage sends one message, and returns the first reply that is not 250.
+func oneMessage(c *mta.Client, from string, message io.Reader) (mta.Reply, error) {
+	for _, cmd := range []string{"EHLO host.attacker.example", "MAIL FROM:<" + from + ">", "RCPT TO:<bob@here.test>"} {
+		reply, err := c.Command("%s", cmd)
+		if err != nil {
+			return reply, fmt.Errorf("%s: %w", cmd, err)
+		}
+		if reply.Code != 250 {
+			return reply, nil
+		}
+	}
+	return c.DataFrom(message)
 }
 
 func dial(t *testing.T, p *mta.Postfix, line, addr string) *mta.Client {
