@@ -24,7 +24,7 @@ var floors = [][]string{
 	{"compare"},
 	{"policy", "verify"},
 	{"authres", "header", "resolver"},
-	{"domain", "evidence", "internal/mailbox", "internal/terminal", "internal/owned"},
+	{"domain", "evidence", "internal/logging", "internal/mailbox", "internal/terminal", "internal/owned"},
 }
 
 // forTests are rooms that only tests and the programs of e2e use.
@@ -162,7 +162,7 @@ func TestSubjectsStayInTheirRooms(t *testing.T) {
 	for subject, rooms := range map[string][]string{
 		"go.yaml.in":                     {"cmd/alignd", "config", "web"}, // web asks config
 		"github.com/spf13":               {"cmd/alignd"},
-		"github.com/coreos/go-systemd":   {"cmd/alignd"},
+		"github.com/coreos/go-systemd":   {"cmd/alignd", "internal/logging"},
 		"github.com/jackc/pgx":           {"cmd/alignd", "journal"},
 		"alignd/filter/milter":           {"cmd/alignd", "filter"},
 		"github.com/emersion/go-milter":  {"cmd/alignd", "filter"},

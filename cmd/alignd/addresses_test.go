@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"alignd/config"
+	"alignd/internal/logging"
 	"alignd/journal"
 	"alignd/judge"
 	"alignd/policy"
@@ -142,7 +143,7 @@ func TestWithoutAKeyLocalPartsAreDropped(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said bytes.Buffer
-	log, lines := newDaemonLogger(&said, logLevel(cfg), logText)
+	log, lines := logging.New(&said, logLevel(cfg), logging.Text)
 	p := privacy(cfg, log)
 	lines.Close()
 	if p.How != record.AddressesDropped || !strings.Contains(said.String(), "level=ERROR") {
@@ -158,7 +159,7 @@ func TestMessagesAreFoundByAddressesThatAreHashed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
+	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	defer lines.Close()
 	m := openMemory(cfg, log)
 	r := past(t, cfg)[0]

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/internal/logging"
 	"alignd/journal"
 	"alignd/journal/spool"
 )
@@ -80,7 +81,7 @@ func importInto(c *cobra.Command, cfg *config.Config, x *journal.ExportReader) (
 		}
 		defer held.Close()
 	}
-	log, lines := newDaemonLogger(c.ErrOrStderr(), logLevel(cfg), logText)
+	log, lines := logging.New(c.ErrOrStderr(), logLevel(cfg), logging.Text)
 	defer lines.Close()
 	store, err := openStore(cfg, log)
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"alignd/config"
+	"alignd/internal/logging"
 	"alignd/internal/pgtest"
 	"alignd/record"
 )
@@ -33,7 +34,7 @@ func remembering(t *testing.T, file string) (*config.Config, *memory) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, lines := newDaemonLogger(io.Discard, logLevel(cfg), logText)
+	log, lines := logging.New(io.Discard, logLevel(cfg), logging.Text)
 	t.Cleanup(func() { lines.Close() })
 	m := openMemory(cfg, log)
 	if m == nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"alignd/config"
+	"alignd/internal/logging"
 	"alignd/record"
 )
 
@@ -32,7 +33,7 @@ func openJournal(t *testing.T, options string) *keptJournal {
 	if k.cfg, err = readConfig(config.Input{File: k.file}); err != nil {
 		t.Fatal(err)
 	}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(k.cfg), logText)
+	log, lines := logging.New(os.Stderr, logLevel(k.cfg), logging.Text)
 	k.shut = func() { lines.Close() }
 	if k.memory = openMemory(k.cfg, log); k.memory == nil {
 		t.Fatal("no journal")

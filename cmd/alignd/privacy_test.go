@@ -10,6 +10,7 @@ import (
 
 	"alignd/config"
 	"alignd/e2e/cases"
+	"alignd/internal/logging"
 	"alignd/judge"
 	"alignd/policy"
 	"alignd/record"
@@ -91,7 +92,7 @@ func TestNothingOfTheContentIsKept(t *testing.T) {
 	s := settings(cfg)
 	j := m.judgedBy(t, s, zone)
 	r := &record.Record{Evidence: *j.Evidence, Verdict: j.Verdict, Basis: s.Basis, Outcome: record.Outcome{End: record.EndAnswered}}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
+	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	defer lines.Close()
 	memory := openMemory(cfg, log)
 	memory.sink(record.Sinks{}).Take(r)(true)

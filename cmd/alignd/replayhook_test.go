@@ -14,6 +14,7 @@ import (
 
 	"alignd/config"
 	"alignd/e2e/filled"
+	"alignd/internal/logging"
 )
 
 // blocksOf are the code blocks of a page, by their language, in order.
@@ -131,7 +132,7 @@ func TestTheHookAndTheJobOfTheDocs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
+	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	defer lines.Close()
 	openMemory(cfg, log).close() // as a daemon that ran
 	export := filepath.Join(t.TempDir(), "mail.export")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"alignd/config"
+	"alignd/internal/logging"
 	"alignd/resolver"
 )
 
@@ -35,7 +36,7 @@ func left(t *testing.T) (file, sender string, r *reporter) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
+	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	t.Cleanup(func() { lines.Close() })
 	m := openMemory(cfg, log)
 	t.Cleanup(m.close)

@@ -15,6 +15,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"alignd/config"
+	"alignd/internal/logging"
 	"alignd/report/send"
 	"alignd/resolver"
 )
@@ -96,7 +97,7 @@ func TestReportsLeave(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	log, lines := newDaemonLogger(os.Stderr, logLevel(cfg), logText)
+	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	defer lines.Close()
 	m := openMemory(cfg, log)
 	defer m.close()

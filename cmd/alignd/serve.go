@@ -21,6 +21,7 @@ import (
 	"alignd/config"
 	"alignd/filter"
 	"alignd/filter/milter"
+	"alignd/internal/logging"
 	"alignd/judge"
 	"alignd/resolver"
 )
@@ -65,7 +66,7 @@ type daemon struct {
 	cfg   *config.Config // the one in force
 	begun *config.Config // as of the start, for what a reload does not take up
 	log   *slog.Logger
-	lines *backlog // of log
+	lines *logging.Backlog // of log
 	level *slog.LevelVar
 	dns   *resolver.Resolver
 	// messages takes the records of messages to log.
@@ -109,7 +110,7 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 	var unnamed []net.Listener
 	d.places, unnamed = choosePlaces(cfg, listen, d.passed)
 	d.level.Set(logLevel(cfg))
-	d.log, d.lines = newDaemonLogger(os.Stderr, d.level, logFormat(cfg.LogFormat))
+	d.log, d.lines = logging.New(os.Stderr, d.level, logging.Format(cfg.LogFormat))
 	if len(unnamed) > 0 {
 		d.log.Warn("systemd passes a socket that listen does not name, it is served too", "passed", placesOf(unnamed))
 	}

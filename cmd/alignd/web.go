@@ -23,6 +23,7 @@ import (
 
 	"alignd/config"
 	"alignd/filter/milter"
+	"alignd/internal/logging"
 	"alignd/web"
 	"alignd/web/access"
 )
@@ -75,7 +76,7 @@ configuration.`,
 const webNice = 10
 
 func serveWeb(c *cobra.Command, file string, cfg *config.Config) error {
-	log, lines := newDaemonLogger(c.ErrOrStderr(), logLevel(cfg), logFormat(cfg.LogFormat))
+	log, lines := logging.New(c.ErrOrStderr(), logLevel(cfg), logging.Format(cfg.LogFormat))
 	defer lines.Close()
 	security, err := webTLS(&cfg.Web, log)
 	if err != nil {

@@ -1,4 +1,4 @@
-package main
+package logging
 
 import (
 	"io"
@@ -25,11 +25,11 @@ type entry struct {
 	fields   map[string]string
 }
 
-// backlog hands the entries of the log on from a goroutine of its own, as a pipe
+// Backlog hands the entries of the log on from a goroutine of its own, as a pipe
 // or a socket that nobody reads blocks whoever writes to it: mail must not wait
 // for that, nor the end of the process. Where entries are missing it is told how
 // many. Its methods are safe for concurrent use.
-type backlog struct {
+type Backlog struct {
 	// write hands an entry on, and is false where it was lost. One goroutine calls it.
 	write   func(entry) bool
 	notice  func(lost int) entry            // says so
@@ -42,8 +42,8 @@ type backlog struct {
 	ended   chan struct{}
 }
 
-func newBacklog(write func(entry) bool, notice func(lost int) entry, fault func(any, []byte) entry) *backlog {
-	b := &backlog{write: write, notice: notice, fault: fault, entries: make(chan entry, maxBacklog), wake: make(chan struct{}, 1),
+func newBacklog(write func(entry) bool, notice func(lost int) entry, fault func(any, []byte) entry) *Backlog {
+	b := &Backlog{write: write, notice: notice, fault: fault, entries: make(chan entry, maxBacklog), wake: make(chan struct{}, 1),
 		end: make(chan struct{}), ended: make(chan struct{})}
 	go b.run()
 	return b
@@ -51,7 +51,7 @@ func newBacklog(write func(entry) bool, notice func(lost int) entry, fault func(
 
 // put takes one entry. After a lost one the others are lost too, until it was told
 // how many: so the place of the gap is right.
-func (b *backlog) put(e entry) {
+func (b *Backlog) put(e entry) {
 	if b.lost.Load() == 0 {
 		select {
 		case b.entries <- e:
@@ -66,16 +66,16 @@ func (b *backlog) put(e entry) {
 	}
 }
 
-func (b *backlog) lose(n int64) {
+func (b *Backlog) lose(n int64) {
 	b.lost.Add(n)
 	b.total.Add(n)
 }
 
 // Lost is how many entries were lost since the start.
-func (b *backlog) Lost() int64 { return b.total.Load() }
+func (b *Backlog) Lost() int64 { return b.total.Load() }
 
 // run hands entries on until Close, and then those that wait.
-func (b *backlog) run() {
+func (b *Backlog) run() {
 	defer close(b.ended)
 	for {
 		select {
@@ -98,7 +98,7 @@ func (b *backlog) run() {
 }
 
 // hand hands one entry on. A panic costs that one: mail goes on without it.
-func (b *backlog) hand(e entry) {
+func (b *Backlog) hand(e entry) {
 	defer func() {
 		if p := recover(); p != nil {
 			b.failed(p)
@@ -111,7 +111,7 @@ func (b *backlog) hand(e entry) {
 }
 
 // tell says what was lost, once all that came before it is written.
-func (b *backlog) tell() {
+func (b *Backlog) tell() {
 	defer func() {
 		if p := recover(); p != nil {
 			b.failed(p)
@@ -125,7 +125,7 @@ func (b *backlog) tell() {
 
 // failed tells of a panic where nothing else is missing: where something is, it would
 // be lost, too.
-func (b *backlog) failed(p any) {
+func (b *Backlog) failed(p any) {
 	if b.lost.Load() == 0 {
 		b.put(b.fault(p, debug.Stack()))
 	}
@@ -133,7 +133,7 @@ func (b *backlog) failed(p any) {
 
 // Close returns when all entries are written, or the reader has not read for
 // flushTime. Entries that come later are lost.
-func (b *backlog) Close() {
+func (b *Backlog) Close() {
 	close(b.end)
 	select {
 	case <-b.ended:

@@ -1,4 +1,7 @@
-package main
+// Package logging writes the log of a process that must not wait for who reads it: each
+// line goes through a Backlog, bounded, and what is lost of it is counted and told. It
+// knows the formats of the option log_format, and the protocols of systemd's journal.
+package logging
 
 import (
 	"bytes"
@@ -13,31 +16,31 @@ import (
 	sdjournal "github.com/coreos/go-systemd/v22/journal"
 )
 
-// logFormat says how the log is written; the option log_format.
-type logFormat string
+// Format says how the log is written; the option log_format.
+type Format string
 
 // The formats.
 const (
-	logAuto     logFormat = "auto"     // journald where it reads standard error, else text
-	logText     logFormat = "text"     // key=value
-	logJSON     logFormat = "json"     // one object a line
-	logJournald logFormat = "journald" // the journal's own protocol: each key is a field
-	// logStream is text for a journal that reads standard error: it keeps the time,
+	Auto     Format = "auto"     // journald where it reads standard error, else text
+	Text     Format = "text"     // key=value
+	JSON     Format = "json"     // one object a line
+	Journald Format = "journald" // the journal's own protocol: each key is a field
+	// forStream is text for a journal that reads standard error: it keeps the time,
 	// and takes the level from the prefix <N> of sd-daemon(3).
-	logStream logFormat = "stream"
+	forStream Format = "stream"
 )
 
-// newDaemonLogger writes the log to w, or in the journal's own protocol, through a
-// backlog that is to be closed at the end.
-func newDaemonLogger(w io.Writer, level slog.Leveler, format logFormat) (*slog.Logger, *backlog) {
+// New makes a log that is written to w, or in the journal's own protocol, through a
+// Backlog that is to be closed at the end.
+func New(w io.Writer, level slog.Leveler, format Format) (*slog.Logger, *Backlog) {
 	write := (&lineWriter{w: w}).write
 	wanted := format
-	if format = chosen(format); format == logJournald {
+	if format = chosen(format); format == Journald {
 		write = toJournal
 	}
-	h := newLogHandler(level, format, nil)
+	h := newHandler(level, format, nil)
 	var own entry // of the backlog
-	ownLog := slog.New(newLogHandler(level, format, func(got entry) { own = got }))
+	ownLog := slog.New(newHandler(level, format, func(got entry) { own = got }))
 	b := newBacklog(write, func(lost int) entry {
 		ownLog.Warn("lines of the log are missing, they could not be written", "lines", lost)
 		return own
@@ -47,7 +50,7 @@ func newDaemonLogger(w io.Writer, level slog.Leveler, format logFormat) (*slog.L
 	})
 	h.put = b.put
 	log := slog.New(h)
-	if wanted == logJournald && format != logJournald {
+	if wanted == Journald && format != Journald {
 		log.Warn("the journal cannot be reached, the log goes to standard error", "log_format", string(wanted))
 	}
 	return log, b
@@ -57,54 +60,54 @@ func newDaemonLogger(w io.Writer, level slog.Leveler, format logFormat) (*slog.L
 // what journald means where there is no journal: a log that nobody gets is none.
 // JOURNAL_STREAM alone says nothing: it is also set where only standard output is
 // the journal's (systemd.exec(5)).
-func chosen(format logFormat) logFormat {
+func chosen(format Format) Format {
 	stream, err := sdjournal.StderrIsJournalStream()
 	stream = stream && err == nil
-	if format == logJournald || format == logAuto && stream {
+	if format == Journald || format == Auto && stream {
 		if sdjournal.Enabled() {
-			return logJournald
+			return Journald
 		}
-		format = logText
+		format = Text
 	}
 	switch {
-	case format == logJSON:
-		return logJSON
+	case format == JSON:
+		return JSON
 	case stream:
-		return logStream
+		return forStream
 	}
-	return logText
+	return Text
 }
 
-// logHandler renders each record as an entry.
-type logHandler struct {
+// handler renders each record as an entry.
+type handler struct {
 	level  slog.Leveler
-	format logFormat
+	format Format
 	put    func(entry)
 	attrs  []slog.Attr
 }
 
-func newLogHandler(level slog.Leveler, format logFormat, put func(entry)) *logHandler {
-	return &logHandler{level: level, format: format, put: put}
+func newHandler(level slog.Leveler, format Format, put func(entry)) *handler {
+	return &handler{level: level, format: format, put: put}
 }
 
 // Enabled implements slog.Handler.
-func (h *logHandler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level.Level() }
+func (h *handler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.level.Level() }
 
 // Handle implements slog.Handler.
-func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
+func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	r.AddAttrs(h.attrs...)
 	var line bytes.Buffer
 	e := entry{priority: priority(r.Level)}
 	opt := slog.HandlerOptions{Level: h.level}
 	var render slog.Handler
 	switch h.format {
-	case logJSON:
+	case JSON:
 		render = slog.NewJSONHandler(&line, &opt)
-	case logStream:
+	case forStream:
 		line.WriteString("<" + strconv.Itoa(int(e.priority)) + ">")
 		opt.ReplaceAttr = withoutTimeAndLevel
 		render = slog.NewTextHandler(&line, &opt)
-	case logJournald:
+	case Journald:
 		opt.ReplaceAttr = withoutTimeAndLevel
 		render = slog.NewTextHandler(&line, &opt)
 		e.fields = journalFields(&r)
@@ -120,7 +123,7 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 }
 
 // WithAttrs implements slog.Handler.
-func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 	next := *h
 	next.attrs = append(h.attrs[:len(h.attrs):len(h.attrs)], attrs...)
 	return &next
@@ -128,7 +131,7 @@ func (h *logHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 // WithGroup implements slog.Handler. The log has one level of keys: a group is not
 // kept.
-func (h *logHandler) WithGroup(string) slog.Handler { return h }
+func (h *handler) WithGroup(string) slog.Handler { return h }
 
 // withoutTimeAndLevel leaves out what the journal keeps by itself.
 func withoutTimeAndLevel(groups []string, a slog.Attr) slog.Attr {

@@ -1,4 +1,4 @@
-package main
+package logging
 
 import (
 	"errors"
@@ -28,9 +28,9 @@ func missing(n int) entry { return entry{line: fmt.Appendf(nil, "%d missing\n", 
 
 func failed(p any, _ []byte) entry { return entry{line: fmt.Appendf(nil, "%v\n", p)} }
 
-func lines(w io.Writer) *backlog { return newBacklog((&lineWriter{w: w}).write, missing, failed) }
+func lines(w io.Writer) *Backlog { return newBacklog((&lineWriter{w: w}).write, missing, failed) }
 
-func (b *backlog) line(text string) { b.put(entry{line: []byte(text)}) }
+func (b *Backlog) line(text string) { b.put(entry{line: []byte(text)}) }
 
 func TestLinesAreWrittenInOrderAndAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
