@@ -54,7 +54,7 @@ var (
 	descStoreOctets       = describe("alignd_journal_store_bytes", "Octets of the store of records.")
 	descDamagedFiles      = describe("alignd_journal_damaged_files", "Files of the store that were put aside or cannot be sealed, as they are damaged.")
 	descStopped           = describe("alignd_journal_retention_stopped", "1 where the clock jumped, so that nothing is removed until a restart.")
-	descSealing           = describe("alignd_journal_sealing", "1 while a file that is over gets its indexes.")
+	descSealing           = describe("alignd_journal_sealing", "1 while a file or day that is over gets its indexes or filter.")
 	descTested            = describe("alignd_journal_self_test_timestamp_seconds", "When the last self-test ended, in Unix time; absent, as its others, before the first one.")
 	descTestFailed        = describe("alignd_journal_self_test_failed", "1 where the last self-test could not be made.")
 	descTestJudged        = describe("alignd_journal_self_test_messages", "Messages that the last self-test judged again.")

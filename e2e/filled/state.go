@@ -71,9 +71,19 @@ func Postgres(ctx context.Context, url string, n int, days float64) (cost Cost, 
 	if err = outbox(ctx, db, n); err != nil {
 		return cost, err
 	}
-	err = vacuum(ctx, access)
+	err = errors.Join(Seal(ctx, access), vacuum(ctx, access))
 	cost.Sealing = time.Since(begin)
 	return cost, err
+}
+
+// Seal has a database seal all days that are over, which alignd does by and by.
+func Seal(ctx context.Context, access postgres.Access) error {
+	j := postgres.Open(postgres.Options{Access: access, Keep: 1000 * 24 * time.Hour, MaxSize: 1 << 50, Hurry: true})
+	err := j.Tidy(ctx, time.Now())
+	for err == nil && j.Health().Sealing {
+		err = j.Tidy(ctx, time.Now())
+	}
+	return errors.Join(err, j.Close())
 }
 
 func vacuum(ctx context.Context, access postgres.Access) error {

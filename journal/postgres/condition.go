@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"alignd/journal"
@@ -50,20 +51,18 @@ func (c *condition) key(column, kind, text string) {
 	}
 }
 
+// domainOf is that of an address, or the domain itself.
+func domainOf(mailFrom string) string {
+	return strings.ToLower(mailFrom[strings.LastIndexByte(mailFrom, '@')+1:])
+}
+
 func keyOf(kind, text string) int64 { return int64(journal.KeyOf(kind, text)) }
 
-// condition is that of the query for the days from one to another.
-func (s *search) condition(ctx context.Context, first, last day) (*condition, error) {
+// condition is that of the query for some days, newest first.
+func (s *search) condition(ctx context.Context, days []day) (*condition, error) {
 	q := s.query
 	c := &condition{few: few(q)}
-	from, to := first.begin(), (last+1).begin()-1
-	if !q.Since.IsZero() {
-		from = max(from, q.Since.UnixMilli())
-	}
-	if !q.Until.IsZero() {
-		to = min(to, q.Until.UnixMilli())
-	}
-	c.add("time BETWEEN $ AND $", from, to)
+	c.span(q, days)
 	c.key("queue", journal.ColumnQueue, q.QueueID)
 	c.key("token", journal.ColumnToken, q.Token)
 	c.key("message", journal.ColumnMessageID, journal.BareID(q.MessageID))
@@ -74,9 +73,8 @@ func (s *search) condition(ctx context.Context, first, last day) (*condition, er
 	c.key("rule", journal.ColumnRule, q.Rule)
 	c.key("author", journal.ColumnDomain, q.Domain)
 	if q.MailFrom != "" {
-		at := strings.LastIndexByte(q.MailFrom, '@')
-		c.key("mailfrom", journal.ColumnDomain, strings.ToLower(q.MailFrom[at+1:]))
-		if at >= 0 {
+		c.key("mailfrom", journal.ColumnDomain, domainOf(q.MailFrom))
+		if strings.Contains(q.MailFrom, "@") {
 			c.add("sender = $", int32(journal.SenderOf(q.MailFrom)))
 		}
 	}
@@ -92,15 +90,43 @@ func (s *search) condition(ctx context.Context, first, last day) (*condition, er
 	if !q.Client.IsValid() {
 		return c, nil
 	}
-	return c, s.client(ctx, c, int(last-first)+1)
+	return c, s.client(ctx, c, days)
+}
+
+// span wants a time of some days, which the server takes for their partitions.
+func (c *condition) span(q *journal.Query, days []day) {
+	var spans []string
+	var bounds []any
+	for len(days) > 0 {
+		n := together(days)
+		from, to := days[n-1].begin(), (days[0]+1).begin()-1
+		if !q.Since.IsZero() {
+			from = max(from, q.Since.UnixMilli())
+		}
+		if !q.Until.IsZero() {
+			to = min(to, q.Until.UnixMilli())
+		}
+		spans, bounds = append(spans, "time BETWEEN $ AND $"), append(bounds, from, to)
+		days = days[n:]
+	}
+	c.add("("+strings.Join(spans, " OR ")+")", bounds...)
+}
+
+// together is how many of days, newest first, are one after the other.
+func together(days []day) int {
+	n := 1
+	for n < len(days) && days[n] == days[n-1]-1 {
+		n++
+	}
+	return n
 }
 
 // frequent is how many rows of a network make it quicker to read all rows of a day, newest
 // first, than to sort those of the index. The number is ours.
 const frequent = 20_000
 
-// client adds what columns say of a client's network, for so many days.
-func (s *search) client(ctx context.Context, c *condition, days int) error {
+// client adds what columns say of a client's network, for some days.
+func (s *search) client(ctx context.Context, c *condition, days []day) error {
 	first, last := journal.NumbersOf(s.query.Client)
 	if first == last {
 		c.add("client = $", first)
@@ -109,12 +135,15 @@ func (s *search) client(ctx context.Context, c *condition, days int) error {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
 	var count int
-	const text = "SELECT count(*) FROM (SELECT FROM records WHERE time BETWEEN $1 AND $2 AND client BETWEEN $3 AND $4 LIMIT $5) AS few"
-	if err := s.conn.QueryRow(ctx, text, c.args[0], c.args[1], first, last, frequent*days).Scan(&count); err != nil {
+	rows := &condition{}
+	rows.span(s.query, days)
+	rows.add("client BETWEEN $ AND $", first, last)
+	text := "SELECT count(*) FROM (SELECT FROM records WHERE " + rows.where() + " LIMIT " + strconv.Itoa(frequent*len(days)) + ") AS few"
+	if err := s.conn.QueryRow(ctx, text, rows.args...).Scan(&count); err != nil {
 		return late(ctx, err, readWithin)
 	}
 	column := "client"
-	if count == frequent*days {
+	if count == frequent*len(days) {
 		column = "client + 0" // an expression that no index has
 	} else {
 		c.few = true

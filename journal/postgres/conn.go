@@ -37,7 +37,8 @@ var settings = map[string]string{
 	"statement_timeout":                   "60s",
 	"lock_timeout":                        "10s",
 	"idle_in_transaction_session_timeout": "60s",
-	"jit":                                 "off", // it takes longer than what is asked
+	"jit":                                 "off",            // it takes longer than what is asked
+	"default_transaction_isolation":       "read committed", // what a trigger does sees what others did
 }
 
 // connect begins a session. It is not known yet whose tables the database has.

@@ -94,16 +94,24 @@ func looksLikeToken(id string) bool {
 
 func (r *Reader) search(ctx context.Context, q journal.Query, found func(*journal.Entry) error) error {
 	return r.session(ctx, func(conn *pgx.Conn) error {
-		days, err := daysOf(ctx, conn)
+		parts, err := partsOf(ctx, conn)
+		if err != nil {
+			return err
+		}
+		parts = slices.DeleteFunc(parts, func(p part) bool { return !mayHold(p.day, q.Since, q.Until) })
+		w := wantedOf(&q)
+		days, err := candidates(ctx, conn, parts, w)
 		if err != nil {
 			return err
 		}
 		s := search{reader: r, conn: conn, query: &q, left: q.Limit, found: found}
-		slices.Reverse(days)
-		days = slices.DeleteFunc(days, func(d day) bool { return !mayHold(d, q.Since, q.Until) })
-		for most := 1; len(days) > 0 && (q.Token == "" || s.handed == 0); most = s.more(most) {
-			n := together(days, most)
-			if err := s.days(ctx, days[n-1], days[0]); err != nil {
+		most := 1
+		if len(w) > 0 && len(days) <= maxTogether {
+			most = maxTogether // mostly few of many, all of which are needed
+		}
+		for ; len(days) > 0 && (q.Token == "" || s.handed == 0); most = s.more(most) {
+			n := min(most, len(days))
+			if err := s.days(ctx, days[:n]); err != nil {
 				return err
 			}
 			days = days[n:]
@@ -129,15 +137,6 @@ func (s *search) more(last int) int {
 	return min(4*last, maxTogether)
 }
 
-// together is how many of days, newest first, are one after the other, up to most.
-func together(days []day, most int) int {
-	n := 1
-	for n < min(most, len(days)) && days[n] == days[n-1]-1 {
-		n++
-	}
-	return n
-}
-
 // mayHold: the day is within the time that is wanted.
 func mayHold(d day, since, until time.Time) bool {
 	return (until.IsZero() || d.begin() < until.UnixMilli()+1) && (since.IsZero() || (d+1).begin() > since.UnixMilli())
@@ -160,14 +159,13 @@ func (p place) block() int64 { return p.id >> placeBits }
 
 func (p place) day() day { return dayOf(time.UnixMilli(p.time)) }
 
-// days searches those from one to another, newest first. The first page is as long as what
-// is wanted.
-func (s *search) days(ctx context.Context, from, to day) error {
+// days searches some, newest first. The first page is as long as what is wanted.
+func (s *search) days(ctx context.Context, days []day) error {
 	size := pageRows
 	if s.query.Limit > 0 {
 		size = min(size, s.left)
 	}
-	c, err := s.condition(ctx, from, to)
+	c, err := s.condition(ctx, days)
 	if err != nil {
 		return err
 	}

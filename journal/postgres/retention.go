@@ -24,7 +24,7 @@ const dropWithin = "1s"
 // Tidy implements journal.Store. One host at a time removes partitions.
 func (s *Store) Tidy(ctx context.Context, now time.Time) error {
 	since := time.Since(s.checked) // of the monotonic clock; now may be any time
-	if since < checkEvery {
+	if since < checkEvery && !s.opt.Hurry {
 		return nil
 	}
 	s.checked = time.Now()
@@ -49,6 +49,9 @@ func (s *Store) tidy(ctx context.Context, now time.Time) error {
 		}
 	}
 	if err := s.makeFilters(ctx); err != nil {
+		return err
+	}
+	if err := s.sealDays(ctx, now); err != nil {
 		return err
 	}
 	if time.Since(s.tidied) < retainEvery {
@@ -114,7 +117,11 @@ type sized struct {
 
 // sizes are those of the days, oldest first.
 func (s *Store) sizes(ctx context.Context) ([]sized, error) {
-	rows, err := s.conn.Query(ctx, "SELECT day, sum(octets)::bigint FROM "+partitions+" GROUP BY day ORDER BY day")
+	from := partitions
+	if s.version >= 3 { // filters are not of a partition
+		from = fmt.Sprintf("(SELECT day, octets FROM %s UNION ALL SELECT day, lines * %d FROM records_sealed) AS parts", partitions, lineOctets)
+	}
+	rows, err := s.conn.Query(ctx, "SELECT day, sum(octets)::bigint FROM "+from+" GROUP BY day ORDER BY day")
 	if err != nil {
 		return nil, err
 	}
@@ -136,6 +143,11 @@ func (s *Store) drop(ctx context.Context, d day) (done bool, err error) {
 		}
 		if _, err := tx.Exec(ctx, fmt.Sprintf("SET LOCAL lock_timeout = '%s'", dropWithin)); err != nil {
 			return err
+		}
+		if s.version >= 3 {
+			if _, err := tx.Exec(ctx, "DELETE FROM records_sealed WHERE day = $1", int32(d)); err != nil {
+				return err
+			}
 		}
 		_, err := tx.Exec(ctx, "DROP TABLE IF EXISTS "+strings.Join(parts, ", "))
 		return err

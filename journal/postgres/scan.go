@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -12,15 +13,15 @@ import (
 // Scan implements journal.Reader.
 func (r *Reader) Scan(ctx context.Context, since, until time.Time, each func(journal.Block) error) error {
 	return r.session(ctx, func(conn *pgx.Conn) error {
-		days, err := daysOf(ctx, conn)
+		parts, err := partsOf(ctx, conn)
 		if err != nil {
 			return err
 		}
-		for _, d := range days {
-			if !mayHold(d, since, until) {
+		for _, p := range slices.Backward(parts) {
+			if !mayHold(p.day, since, until) {
 				continue
 			}
-			if err := scanDay(ctx, conn, d, each); err != nil {
+			if err := scanDay(ctx, conn, p.day, each); err != nil {
 				return err
 			}
 		}

@@ -16,9 +16,11 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,16 +32,16 @@ import (
 )
 
 // product and version say what the tables are, and reads is the oldest version whose programs
-// may read and write them. Versions are counted as in package sqlite, which says how a schema
-// changes; there was none before version 2 here.
+// may read and write them. Package sqlite says how a schema changes. The first version here
+// was 2; version 3 adds the filters of days that are over, which version 2 passes over.
 const (
 	product = "alignd journal"
-	version = 2
+	version = 3
 	reads   = 2
 )
 
-// schema is that of version. docs/journal.md tells of it. In names and blocks, day is the
-// number of days since 1970; items are the records of a block.
+// schema is that of version 2, to which version 3 adds sealing. docs/journal.md tells of it.
+// In names and blocks, day is the number of days since 1970; items are the records of a block.
 const schema = `
 CREATE TABLE meta (key text PRIMARY KEY, value text NOT NULL);
 CREATE TABLE loaded (spool bytea PRIMARY KEY, number bigint NOT NULL);
@@ -146,30 +148,31 @@ var ErrForeign = errors.New("it is no journal that this version reads")
 // errEmpty: the schema has none of our tables.
 var errEmpty = errors.New("the database has no journal yet")
 
-// checkSchema says what the tables are if they are not ours.
-func checkSchema(ctx context.Context, conn *pgx.Conn) error {
+// checkSchema is the version of the tables, or says what they are if they are not ours.
+func checkSchema(ctx context.Context, conn *pgx.Conn) (int, error) {
 	var there int
 	err := conn.QueryRow(ctx, `SELECT count(*) FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(current_schema()))
 		AND relname IN ('meta', 'loaded', 'records', 'blocks', 'names', 'messages')`).Scan(&there)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if there == 0 {
-		return errEmpty
+		return 0, errEmpty
 	}
 	var got, is, needs string
 	err = conn.QueryRow(ctx, `SELECT coalesce(max(value::text) FILTER (WHERE key::text = 'product'), ''), coalesce(max(value::text) FILTER (WHERE key::text = 'version'), ''),
 		coalesce(max(value::text) FILTER (WHERE key::text = 'reads'), '') FROM meta`).Scan(&got, &is, &needs)
 	if err != nil && !isTheirs(err) {
-		return err
+		return 0, err
 	}
 	if err != nil || got != product {
-		return fmt.Errorf("%w: tables of another product, named meta, loaded, records, blocks, names or messages", ErrForeign)
+		return 0, fmt.Errorf("%w: tables of another product, named meta, loaded, records, blocks, names or messages", ErrForeign)
 	}
 	if n, err := strconv.Atoi(needs); err != nil || n > version {
-		return fmt.Errorf("%w: a later alignd made it, with version %s of the schema; this one reads up to %d", ErrForeign, is, version)
+		return 0, fmt.Errorf("%w: a later alignd made it, with version %s of the schema; this one reads up to %d", ErrForeign, is, version)
 	}
-	return nil
+	have, err := strconv.Atoi(is)
+	return have, err
 }
 
 // isTheirs: the fault says that a table or column is not there.
@@ -183,17 +186,30 @@ const (
 	codeNoTable     = "42P01"
 	codeNoColumn    = "42703"
 	codeNoFunction  = "42883" // also an operator: a column of another type
+	codeNoRight     = "42501"
 	codeLockTimeout = "55P03"
 )
 
 // makeSchema makes the tables where there are none. Hosts that begin together take turns.
 func makeSchema(ctx context.Context, conn *pgx.Conn) error {
 	return inTurn(ctx, conn, func(tx pgx.Tx) error {
-		if err := checkSchema(ctx, conn); !errors.Is(err, errEmpty) {
+		if _, err := checkSchema(ctx, conn); !errors.Is(err, errEmpty) {
 			return err
 		}
-		text := fmt.Sprintf("%s; %s; INSERT INTO meta VALUES ('product', '%s'), ('version', '%d'), ('reads', '%d')", schema, view(), product, version, reads)
+		text := fmt.Sprintf("%s; %s; %s; INSERT INTO meta VALUES ('product', '%s'), ('version', '%d'), ('reads', '%d')", schema, sealing, view(), product, version, reads)
 		_, err := tx.Exec(ctx, text, pgx.QueryExecModeSimpleProtocol)
+		return err
+	})
+}
+
+// migrate adds what this version has more than the one before. Hosts of that version go on:
+// they pass over it.
+func migrate(ctx context.Context, conn *pgx.Conn) error {
+	return inTurn(ctx, conn, func(tx pgx.Tx) error {
+		if have, err := checkSchema(ctx, conn); err != nil || have >= version {
+			return err
+		}
+		_, err := tx.Exec(ctx, fmt.Sprintf("%s; UPDATE meta SET value = '%d' WHERE key = 'version'", sealing, version), pgx.QueryExecModeSimpleProtocol)
 		return err
 	})
 }
@@ -266,15 +282,35 @@ func makeDay(ctx context.Context, conn *pgx.Conn, d day) error {
 	})
 }
 
-// daysOf lists the days that there are partitions for, oldest first.
-func daysOf(ctx context.Context, conn *pgx.Conn) (list []day, err error) {
-	// That of records is made first, and all go together. Sizes are not asked for: each is a
-	// look at files.
-	rows, err := conn.Query(ctx, "SELECT "+partitionDay+" FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'records'::regclass AND relname ~ '_[0-9]{8}$' ORDER BY 1")
+// part is the partition of records of a day.
+type part struct {
+	day day
+	oid uint32
+}
+
+// partsOf lists those that there are, newest first. That of records is made first, and all
+// of a day go together. Sizes are not asked for: each is a look at files.
+func partsOf(ctx context.Context, conn *pgx.Conn) ([]part, error) {
+	return partsBy(ctx, conn, "SELECT inhrelid, relname::text FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'records'::regclass")
+}
+
+// partsBy are those of which a query has oid and name, newest first.
+func partsBy(ctx context.Context, conn *pgx.Conn, query string) (list []part, err error) {
+	rows, err := conn.Query(ctx, query)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (d day, err error) { return d, row.Scan((*int32)(&d)) })
+	var oid uint32
+	var name string
+	_, err = pgx.ForEachRow(rows, []any{&oid, &name}, func() error {
+		digits, ours := strings.CutPrefix(name, "records_")
+		if t, err := time.Parse(dayForm, digits); err == nil && ours { // else somebody made it
+			list = append(list, part{day: dayOf(t), oid: oid})
+		}
+		return nil
+	})
+	slices.SortFunc(list, func(a, b part) int { return cmp.Compare(b.day, a.day) })
+	return list, err
 }
 
 // partitions has the day and the octets of each partition.

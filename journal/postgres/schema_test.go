@@ -106,15 +106,15 @@ func TestLaterVersions(t *testing.T) {
 	url := pgtest.Database(t)
 	place := database(url)
 	storetest.Take(t, place.Open(t, 0, 0), spool.ID{1}, storetest.Batch(1, 5, storetest.Noon))
-	execute(t, url, "UPDATE meta SET value = '3' WHERE key = 'version'", "ALTER TABLE records ADD later integer NOT NULL DEFAULT 0",
+	execute(t, url, "UPDATE meta SET value = '4' WHERE key = 'version'", "ALTER TABLE records ADD later integer NOT NULL DEFAULT 0",
 		"ALTER TABLE blocks ADD later integer", "CREATE TABLE later (a int)")
 	storetest.Take(t, place.Open(t, 0, 0), spool.ID{1}, storetest.Batch(1, 10, storetest.Noon))
 	storetest.Take(t, place.Open(t, 0, 0), spool.ID{1}, storetest.Batch(11, 1, storetest.Noon.AddDate(0, 0, 1)))
 	if got := storetest.Tokens(t, place, journal.Query{}); len(got) != 11 {
 		t.Errorf("%d records", len(got))
 	}
-	execute(t, url, "UPDATE meta SET value = '3' WHERE key = 'reads'")
-	refused(t, url, "a later alignd made it, with version 3 of the schema")
+	execute(t, url, "UPDATE meta SET value = '4' WHERE key = 'reads'")
+	refused(t, url, "a later alignd made it, with version 4 of the schema")
 }
 
 func TestTheViewHasWords(t *testing.T) {

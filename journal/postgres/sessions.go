@@ -72,7 +72,7 @@ func (p *Sessions) get(ctx context.Context) (session, error) {
 	if err != nil {
 		return session{}, err
 	}
-	if err := checkSchema(ctx, conn); err != nil {
+	if _, err := checkSchema(ctx, conn); err != nil {
 		shut(conn)
 		return session{}, err
 	}

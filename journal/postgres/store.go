@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"alignd/journal"
 	"alignd/journal/spool"
@@ -25,6 +26,8 @@ type Options struct {
 	Keep time.Duration
 	// MaxSize bounds the partitions, indexes and all, in octets; 0 is DefaultMaxSize.
 	MaxSize int64
+	// Hurry has Tidy look at each call for what is due. It is for tests and measurements.
+	Hurry bool
 	// Log hears what an admin should know; nil for nobody.
 	Log *slog.Logger
 }
@@ -61,10 +64,17 @@ type Store struct {
 	checked   time.Time
 	tidied    time.Time
 	filtered  time.Time
-	rows      copying
-	blocks    copying
-	raw       []byte
-	zip       journal.Block
+
+	version    int               // of the tables
+	making     *making           // the day that is being sealed; nil for none
+	due        []part            // days that may be sealed next
+	sealLooked time.Time         // for such days
+	sealTried  map[day]time.Time // when a day was begun
+
+	rows   copying
+	blocks copying
+	raw    []byte
+	zip    journal.Block
 }
 
 // name is a key with the day whose partition has its text.
@@ -84,7 +94,7 @@ func Open(opt Options) *Store {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Store{opt: opt, have: map[spool.ID]spool.Number{}, retention: journal.Retention{Log: opt.Log}}
+	return &Store{opt: opt, have: map[spool.ID]spool.Number{}, retention: journal.Retention{Log: opt.Log}, sealTried: map[day]time.Time{}}
 }
 
 // Close ends the session.
@@ -116,8 +126,9 @@ func (s *Store) enter(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err = checkSchema(ctx, conn); errors.Is(err, errEmpty) {
-		err = makeSchema(ctx, conn)
+	if err = s.ensureSchema(ctx, conn); err != nil {
+		shut(conn)
+		return err
 	}
 	if err == nil && s.newest == nil { // before the first record of this run, which has the time of a clock that may be wrong
 		s.newest, err = newestOf(ctx, conn)
@@ -126,9 +137,29 @@ func (s *Store) enter(ctx context.Context) error {
 		shut(conn)
 		return err
 	}
-	s.conn, s.ids = conn, nil
+	s.conn, s.ids, s.making, s.due = conn, nil, nil, nil
 	s.sure, s.days, s.known, s.ranges = map[spool.ID]bool{}, map[day]bool{}, map[name]bool{}, map[day]int64{}
 	return nil
+}
+
+// ensureSchema makes the tables, or adds what older ones lack. Where that is not allowed
+// they serve as they are.
+func (s *Store) ensureSchema(ctx context.Context, conn *pgx.Conn) (err error) {
+	s.version, err = checkSchema(ctx, conn)
+	switch {
+	case errors.Is(err, errEmpty):
+		err, s.version = makeSchema(ctx, conn), version
+	case err == nil && s.version < version:
+		var fault *pgconn.PgError
+		if err = migrate(ctx, conn); err == nil {
+			s.opt.Log.Info("the tables of the journal are of a newer version now", "version", version)
+			s.version = version
+		} else if errors.As(err, &fault) && fault.Code == codeNoRight {
+			s.opt.Log.Warn("the tables of the journal stay as an older version made them: looking for an id takes longer", "err", err)
+			err = nil
+		}
+	}
+	return err
 }
 
 // Take implements journal.Store. All of a batch is taken in one transaction, or nothing.
