@@ -67,7 +67,14 @@ type Cluster struct {
 // of this package: "fsync=on" for what a power cut leaves.
 func Start(t testing.TB, set ...string) *Cluster {
 	t.Helper()
-	c, err := create(programs(t), set)
+	return StartIn(t, "", set...)
+}
+
+// StartIn makes it in a folder below another one, which the server's user has to reach;
+// empty for the usual one.
+func StartIn(t testing.TB, dir string, set ...string) *Cluster {
+	t.Helper()
+	c, err := create(programs(t), dir, set)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,8 +108,8 @@ func versionOf(path string) int {
 	return n
 }
 
-func create(bin string, set []string) (*Cluster, error) {
-	dir, err := os.MkdirTemp("", "pg") // short: the address of a socket has 107 octets
+func create(bin, in string, set []string) (*Cluster, error) {
+	dir, err := os.MkdirTemp(in, "pg") // short: the address of a socket has 107 octets
 	if err != nil {
 		return nil, err
 	}
@@ -270,6 +277,9 @@ func (c *Cluster) Stop() error {
 
 // Kill ends all its processes as kill -9 does.
 func (c *Cluster) Kill() error { return c.end(func() error { return c.signal(syscall.SIGKILL) }) }
+
+// Ended waits until it ended by itself, as after a fault that it cannot go on from.
+func (c *Cluster) Ended() error { return c.end(func() error { return nil }) }
 
 // Restart stops and starts it.
 func (c *Cluster) Restart() error { return errors.Join(c.Stop(), c.Start()) }

@@ -21,7 +21,7 @@ func Shared(t testing.TB) *Cluster {
 	if shared.cluster != nil {
 		return shared.cluster
 	}
-	c, err := create(bin, nil)
+	c, err := create(bin, "", nil)
 	if err == nil {
 		err = c.Start()
 	}

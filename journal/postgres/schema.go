@@ -188,6 +188,7 @@ const (
 	codeNoFunction  = "42883" // also an operator: a column of another type
 	codeNoRight     = "42501"
 	codeLockTimeout = "55P03"
+	codeDiskFull    = "53100"
 )
 
 // makeSchema makes the tables where there are none. Hosts that begin together take turns.

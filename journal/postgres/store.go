@@ -182,6 +182,10 @@ func (s *Store) outcome(ctx context.Context, err error) error {
 	if errors.Is(err, journal.ErrAnew) {
 		s.opt.Log.Warn("records are taken again from the spool", "err", err)
 	}
+	var fault *pgconn.PgError
+	if errors.As(err, &fault) && fault.Code == codeDiskFull {
+		return fmt.Errorf("PostgreSQL: the disk of the database is full: %w", err)
+	}
 	return fmt.Errorf("PostgreSQL: %w", late(ctx, err, takeWithin))
 }
 
