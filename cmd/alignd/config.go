@@ -77,7 +77,9 @@ func configCheckCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "check [FILE|-]",
 		Short: "Tell every fault of a configuration with its line",
-		Long: `Tell every fault of a configuration with its line.
+		Long: `Tell every fault of a configuration with its line. Keys, passwords and other files
+that it names and that are missing or cannot be used are warned of: a configuration
+may be checked elsewhere.
 
 ` + whichFile,
 		Args: atMostOne,
@@ -89,7 +91,7 @@ func configCheckCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		for _, w := range cfg.Warnings {
+		for _, w := range append(cfg.Warnings, fileWarnings(cfg)...) {
 			fmt.Fprintf(c.ErrOrStderr(), "warning: %v\n", w)
 		}
 		name := in.File
