@@ -18,6 +18,7 @@ import (
 	"alignd/config"
 	"alignd/journal"
 	"alignd/journal/postgres"
+	"alignd/journal/sqlite"
 	"alignd/journal/state"
 	"alignd/policy"
 	"alignd/record"
@@ -38,6 +39,8 @@ type webBackend struct {
 	// Sessions with PostgreSQL that looks have in common; nil without one.
 	sessions *postgres.Sessions
 	counts   *sql.DB
+	// kept are files of a journal in SQLite that looks have in common; nil without one.
+	kept *sqlite.Kept
 
 	mu     sync.Mutex
 	read   time.Time
@@ -54,8 +57,11 @@ const webConfigAge = 5 * time.Second
 
 func newWebBackend(file string, cfg *config.Config) (*webBackend, error) {
 	b := &webBackend{file: file, begun: cfg}
-	if cfg.Journal.Store == "postgres" {
+	switch cfg.Journal.Store {
+	case "postgres":
 		b.sessions = postgres.NewSessions(databaseOf(cfg))
+	case "sqlite":
+		b.kept = sqlite.NewKept(storeDir(cfg))
 	}
 	if sharesState(cfg) {
 		b.counts = databaseOf(cfg).KeptDB()
@@ -63,8 +69,11 @@ func newWebBackend(file string, cfg *config.Config) (*webBackend, error) {
 	return b, b.take(cfg, time.Now())
 }
 
-// Close ends sessions.
+// Close ends sessions, and closes files.
 func (b *webBackend) Close() error {
+	if b.kept != nil {
+		_ = b.kept.Close() // there is nothing to lose in them, either
+	}
 	if b.sessions != nil {
 		_ = b.sessions.Close() // there is nothing to lose in them
 	}
@@ -122,12 +131,20 @@ func (b *webBackend) refresh() {
 
 // Reader implements web.Backend.
 func (b *webBackend) Reader(skipped func(error)) (journal.Reader, error) {
-	if b.sessions == nil {
-		return openReader(b.begun, skipped)
+	switch {
+	case b.sessions != nil:
+		r := b.sessions.Reader()
+		r.Skipped = skipped
+		return r, nil
+	case b.kept != nil:
+		if err := mayList(storeDir(b.begun)); err != nil {
+			return nil, unreadable(b.begun, err)
+		}
+		r := b.kept.Reader()
+		r.Skipped = skipped
+		return r, nil
 	}
-	r := b.sessions.Reader()
-	r.Skipped = skipped
-	return r, nil
+	return openReader(b.begun, skipped)
 }
 
 // State implements web.Backend.

@@ -12,6 +12,7 @@ import (
 type folder struct {
 	dir     string
 	maxRows int64
+	kept    *Kept // nil: no file stays open
 }
 
 func (f folder) Open(t *testing.T, keep time.Duration, maxSize int64) journal.Store {
@@ -26,6 +27,9 @@ func (f folder) Open(t *testing.T, keep time.Duration, maxSize int64) journal.St
 
 func (f folder) Reader(t *testing.T) journal.Reader {
 	r := NewReader(f.dir)
+	if f.kept != nil {
+		r = f.kept.Reader()
+	}
 	r.Skipped = func(err error) { t.Errorf("skipped: %v", err) }
 	return r
 }
@@ -39,5 +43,16 @@ func TestItDoesWhatAStoreDoes(t *testing.T) {
 			t.Skip("left out: many files a day with the race detector (make test runs it without)")
 		}
 		storetest.Run(t, func(t *testing.T) storetest.Place { return folder{dir: t.TempDir(), maxRows: 7} })
+	})
+	t.Run("files_that_stay_open", func(t *testing.T) {
+		if underRace {
+			t.Skip("left out: files that stay open with the race detector (make test runs it without)")
+		}
+		storetest.Run(t, func(t *testing.T) storetest.Place {
+			dir := t.TempDir()
+			k := NewKept(dir)
+			t.Cleanup(func() { k.Close() })
+			return folder{dir: dir, maxRows: 40, kept: k}
+		})
 	})
 }

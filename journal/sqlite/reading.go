@@ -15,12 +15,12 @@ import (
 )
 
 // openReading opens a file to be read, by whoever may read it.
-func openReading(ctx context.Context, dir string, n name) (*sql.DB, *sql.Conn, layout, error) {
+func openReading(ctx context.Context, dir string, n name, pragmas ...string) (*sql.DB, *sql.Conn, layout, error) {
 	path := filepath.Join(dir, n.String())
 	if err := emptied(path); err != nil {
 		return nil, nil, 0, err
 	}
-	db, conn, is, err := openChecked(ctx, path, "ro")
+	db, conn, is, err := openChecked(ctx, path, "ro", pragmas...)
 	if n.sealed && errors.Is(err, errEmpty) {
 		return nil, nil, 0, fmt.Errorf("%s: %w: nothing is in it", path, errDamaged)
 	}
@@ -35,15 +35,15 @@ func openReading(ctx context.Context, dir string, n name) (*sql.DB, *sql.Conn, l
 	case errors.Is(err, os.ErrNotExist), err == nil && wal.Size() == 0:
 		// A copy, which lacks the companions that a reader of a folder that it cannot
 		// write needs. They hold nothing, so the file is whole, and nobody writes it.
-		return openChecked(ctx, path, immutable)
+		return openChecked(ctx, path, immutable, pragmas...)
 	case err == nil && !there(path+"-shm"):
 		return nil, nil, 0, fmt.Errorf("%s: its %s-shm was not copied, which a reader needs who cannot write the folder: copy it, too", path, n)
 	}
 	return nil, nil, 0, err
 }
 
-func openChecked(ctx context.Context, path, mode string) (*sql.DB, *sql.Conn, layout, error) {
-	db, conn, err := open(ctx, path, mode)
+func openChecked(ctx context.Context, path, mode string, pragmas ...string) (*sql.DB, *sql.Conn, layout, error) {
+	db, conn, err := open(ctx, path, mode, pragmas...)
 	if err != nil {
 		return nil, nil, 0, err
 	}

@@ -36,21 +36,23 @@ func (r *Reader) Scan(ctx context.Context, since, until time.Time, each func(jou
 	return nil
 }
 
-func (r *Reader) scanFile(ctx context.Context, n name, each func(journal.Block) error) error {
-	db, conn, is, err := openReading(ctx, r.dir, n)
+func (r *Reader) scanFile(ctx context.Context, n name, each func(journal.Block) error) (err error) {
+	f, err := r.open(ctx, n)
 	if errors.Is(err, errEmpty) { // about to be made
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	defer conn.Close()
-	if err := readDictionaries(ctx, conn, is); err != nil {
-		return fmt.Errorf("%s: %w", n, err)
+	defer func() { r.done(f, err) }()
+	if !f.learned {
+		if err := readDictionaries(ctx, f.conn, f.layout); err != nil {
+			return fmt.Errorf("%s: %w", n, err)
+		}
+		f.learned = true
 	}
 	for after := int64(0); ; {
-		rows, err := conn.QueryContext(ctx, "SELECT id, data FROM blocks WHERE id > ? ORDER BY id LIMIT ?", after, scanBlocks)
+		rows, err := f.conn.QueryContext(ctx, "SELECT id, data FROM blocks WHERE id > ? ORDER BY id LIMIT ?", after, scanBlocks)
 		if err != nil {
 			return fmt.Errorf("%s: %w", n, err)
 		}

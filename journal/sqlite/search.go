@@ -18,7 +18,8 @@ import (
 // Reader reads a journal, beside the process that writes it or without one. Its methods
 // are safe for concurrent use.
 type Reader struct {
-	dir string
+	dir  string
+	kept *Kept // nil: no file is open between calls
 	// Skipped hears of files that cannot be read; nil to be told of none.
 	Skipped func(error)
 }
@@ -26,7 +27,7 @@ type Reader struct {
 // NewReader reads the journal in dir.
 func NewReader(dir string) *Reader { return &Reader{dir: dir} }
 
-// Close implements journal.Reader. No file is open between calls.
+// Close implements journal.Reader. What stays open is its Kept's.
 func (r *Reader) Close() error { return nil }
 
 // pageRows is how many rows are read in one transaction, so that a reader that takes
@@ -112,18 +113,18 @@ type foundError struct{ err error }
 
 func (e foundError) Error() string { return e.err.Error() }
 
-func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found func(*journal.Entry) error) error {
-	db, conn, is, err := openReading(ctx, r.dir, n)
+func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found func(*journal.Entry) error) (err error) {
+	f, err := r.open(ctx, n)
 	if errors.Is(err, errEmpty) { // about to be made
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	defer db.Close()
-	defer conn.Close()
-	s := searching{conn: conn, layout: is, query: q, found: found, blocks: blockCache{conn: conn, is: is}}
+	defer func() { r.done(f, err) }()
+	s := searching{conn: f.conn, layout: f.layout, query: q, found: found, blocks: blockCache{conn: f.conn, is: f.layout, ready: f.learned}}
 	defer s.close()
+	defer func() { f.learned = s.blocks.ready }()
 	if err = s.file(ctx, n); err == nil {
 		err = s.skipped
 	}
