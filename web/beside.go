@@ -51,6 +51,13 @@ func (c *besideCache) keep(key besideKey, of string, now time.Time) {
 	c.list[key] = besideOf{of, now}
 }
 
+// usualOthers is what is asked where nobody says more.
+func usualOthers(now time.Time) othersQuery {
+	q := othersQuery{days: 30, by: "source"}
+	q.Since = now.Truncate(24*time.Hour).AddDate(0, 0, 1-q.days)
+	return q
+}
+
 // infrastructureOf is that of the newest message of an author from a network.
 func (a *asked) infrastructureOf(ctx context.Context, r journal.Reader, author string, network netip.Prefix, since time.Time) (of string, err error) {
 	key := besideKey{author, network, since.Unix()}

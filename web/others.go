@@ -360,8 +360,7 @@ func (a *asked) others() ([]block, *state.Elsewhere, error) {
 		return nil, nil, err
 	}
 	defer st.Close()
-	q := othersQuery{days: 30, by: "source"}
-	q.Since = a.now.Truncate(24*time.Hour).AddDate(0, 0, 1-q.days)
+	q := usualOthers(a.now)
 	found, err := st.Elsewhere(a.ctx, q.ElsewhereQuery)
 	if err != nil {
 		return nil, nil, err

@@ -100,11 +100,20 @@ func (s *Server) readBook(old *state.Book, now time.Time) (*state.Book, error) {
 	return b.(*state.Book), nil
 }
 
-// warm reads the pairs before somebody asks for them; whoever asks hears of a fault.
+// warm reads what many looks ask for before somebody does; whoever asks hears of a fault.
 func (s *Server) warm() {
 	s.jobs.running.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), bookTime)
 		defer cancel()
 		_, _ = s.book(ctx)
+		_, _ = guarded(func() (any, error) {
+			s.opt.Backend.Warm(ctx)
+			st, err := s.opt.Backend.State(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer st.Close()
+			return st.Elsewhere(ctx, usualOthers(s.opt.Now()).ElsewhereQuery)
+		})
 	})
 }

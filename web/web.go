@@ -53,6 +53,8 @@ type Backend interface {
 	Config() (*config.Config, error)
 	// Reader opens the journal. skipped hears of what cannot be read of it.
 	Reader(skipped func(error)) (journal.Reader, error)
+	// Warm opens of the journal what most looks need.
+	Warm(ctx context.Context)
 	// State opens the counts.
 	State(ctx context.Context) (*state.State, error)
 	// Query reads the flags of alignd log by their names; the error begins with that of a flag.

@@ -45,6 +45,7 @@ func (b *backend) Reader(skipped func(error)) (journal.Reader, error) {
 	r.Skipped = skipped
 	return r, nil
 }
+func (b *backend) Warm(context.Context) {}
 func (b *backend) State(ctx context.Context) (*state.State, error) {
 	return state.ReadFile(ctx, filepath.Join(b.dir, "state.db"))
 }

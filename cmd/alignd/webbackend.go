@@ -147,6 +147,13 @@ func (b *webBackend) Reader(skipped func(error)) (journal.Reader, error) {
 	return openReader(b.begun, skipped)
 }
 
+// Warm implements web.Backend.
+func (b *webBackend) Warm(ctx context.Context) {
+	if b.kept != nil {
+		b.kept.Warm(ctx)
+	}
+}
+
 // State implements web.Backend.
 func (b *webBackend) State(ctx context.Context) (*state.State, error) {
 	if b.counts != nil {

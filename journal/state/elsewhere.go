@@ -91,6 +91,15 @@ func (s *State) Elsewhere(ctx context.Context, q ElsewhereQuery) (*Elsewhere, er
 	if s.remembered == nil {
 		return s.addUp(ctx, q)
 	}
+	days, ok, err := s.remembered.book.of(ctx, s, &q)
+	if err != nil {
+		return nil, err
+	}
+	if ok {
+		if e, ok := addUpBook(&q, days); ok {
+			return e, nil
+		}
+	}
 	now := time.Now()
 	if e := s.remembered.find(q, now); e != nil {
 		return e, nil
@@ -104,15 +113,11 @@ func (s *State) Elsewhere(ctx context.Context, q ElsewhereQuery) (*Elsewhere, er
 
 func (s *State) addUp(ctx context.Context, q ElsewhereQuery) (*Elsewhere, error) {
 	e := &Elsewhere{}
-	until := int64(1) << 60
-	if !q.Until.IsZero() {
-		until = q.Until.Unix()
-	}
 	trust := "trust IN " + proven
 	if q.Unproven {
 		trust = "1 = 1"
 	}
-	about, args := "", []any{q.Since.Unix(), until}
+	about, args := "", []any{q.Since.Unix(), q.end()}
 	for _, only := range []struct{ column, value string }{{"r.author", q.Author}, {"o.reporter", q.Reporter}, {"r.network", q.Network}} {
 		if only.value != "" {
 			about, args = about+" AND "+only.column+" = ?", append(args, only.value)
@@ -177,8 +182,36 @@ type elsewhereSum struct {
 	addresses, reporters, signers, senders map[string]bool
 }
 
+// elsewhereSums are those of all sources.
+type elsewhereSums map[elsewhereKey]*elsewhereSum
+
+func (m elsewhereSums) of(author, network string) *elsewhereSum {
+	key := elsewhereKey{author, network}
+	sum := m[key]
+	if sum == nil {
+		sum = &elsewhereSum{addresses: map[string]bool{}, reporters: map[string]bool{}, signers: map[string]bool{}, senders: map[string]bool{}}
+		sum.Author, sum.Network = author, network
+		m[key] = sum
+	}
+	return sum
+}
+
+// list has the most failing mail first.
+func (m elsewhereSums) list() (list []ElsewhereSource) {
+	for _, sum := range m {
+		sum.Count = len(sum.addresses)
+		sum.Addresses, sum.Reporters = some(sum.addresses), some(sum.reporters)
+		sum.Signers, sum.Senders = some(sum.signers), some(sum.senders)
+		list = append(list, sum.ElsewhereSource)
+	}
+	slices.SortFunc(list, func(a, b ElsewhereSource) int {
+		return cmp.Or(cmp.Compare(b.Messages-b.Pass, a.Messages-a.Pass), cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Author, b.Author), cmp.Compare(a.Network, b.Network))
+	})
+	return list
+}
+
 func (s *State) elsewhereSources(ctx context.Context, tx *sql.Tx, e *Elsewhere, from string, args []any) error {
-	sums := map[elsewhereKey]*elsewhereSum{}
+	sums := elsewhereSums{}
 	err := s.rows(ctx, tx, func(r *sql.Rows) error {
 		var x OtherRow
 		var reporter string
@@ -187,18 +220,11 @@ func (s *State) elsewhereSources(ctx context.Context, tx *sql.Tx, e *Elsewhere, 
 			return err
 		}
 		x.DKIM, x.SPF = dkim == 1, spf == 1
-		key := elsewhereKey{x.Author, x.Network}
-		sum := sums[key]
-		if sum == nil && len(sums) >= maxElsewhere {
-			key = elsewhereKey{}
-			sum, x.Source = sums[key], ""
+		author, network := x.Author, x.Network
+		if sums[elsewhereKey{author, network}] == nil && len(sums) >= maxElsewhere {
+			author, network, x.Source = "", "", ""
 		}
-		if sum == nil {
-			sum = &elsewhereSum{addresses: map[string]bool{}, reporters: map[string]bool{}, signers: map[string]bool{}, senders: map[string]bool{}}
-			sum.Author, sum.Network = key.author, key.network
-			sums[key] = sum
-		}
-		sum.add(&x, reporter, time.Unix(first, 0).UTC(), time.Unix(last, 0).UTC())
+		sums.of(author, network).add(&x, reporter, time.Unix(first, 0).UTC(), time.Unix(last, 0).UTC())
 		e.add(&x)
 		return nil
 	}, `SELECT r.author, r.network, r.source, o.reporter, r.dkim, r.spf, r.disposition, r.signers, r.sender, CAST(sum(r.messages) AS bigint), min(o.start), max(o.until)`+
@@ -206,15 +232,7 @@ func (s *State) elsewhereSources(ctx context.Context, tx *sql.Tx, e *Elsewhere, 
 	if err != nil {
 		return err
 	}
-	for _, sum := range sums {
-		sum.Count = len(sum.addresses)
-		sum.Addresses, sum.Reporters = some(sum.addresses), some(sum.reporters)
-		sum.Signers, sum.Senders = some(sum.signers), some(sum.senders)
-		e.Sources = append(e.Sources, sum.ElsewhereSource)
-	}
-	slices.SortFunc(e.Sources, func(a, b ElsewhereSource) int {
-		return cmp.Or(cmp.Compare(b.Messages-b.Pass, a.Messages-a.Pass), cmp.Compare(b.Messages, a.Messages), cmp.Compare(a.Author, b.Author), cmp.Compare(a.Network, b.Network))
-	})
+	e.Sources = sums.list()
 	return nil
 }
 

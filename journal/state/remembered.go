@@ -5,9 +5,12 @@ import (
 	"time"
 )
 
-// Remembered has what the reports of others add up to, for a process that asks the same
-// again and again. The zero value is ready; it is safe for concurrent use.
+// Remembered has the reports of others in memory, for a process that asks again and again.
+// Where they are too many, it has what they add up to for those who ask the same. The zero
+// value is ready; it is safe for concurrent use.
 type Remembered struct {
+	book othersBook
+
 	mu   sync.Mutex
 	list []remembered // the oldest first
 }
@@ -27,8 +30,7 @@ const (
 	rememberedSources = maxElsewhere
 )
 
-// Remember has Elsewhere give an answer of the last minute again. Nobody is to change what
-// it returns then.
+// Remember has Elsewhere answer from memory. Nobody is to change what it returns then.
 func (s *State) Remember(in *Remembered) { s.remembered = in }
 
 // same are equal where the statement asks the same.

@@ -7,8 +7,11 @@ import (
 	"time"
 )
 
-// The same question is answered again for a minute, another one and a later one anew.
+// The same question is answered again for a minute, another one and a later one anew, where
+// reports are too many to have them in memory.
 func TestElsewhereIsRememberedForAMinute(t *testing.T) {
+	defer func(was int64) { maxBookOthers = was }(maxBookOthers)
+	maxBookOthers = 0
 	stores(t, func(t *testing.T, open func() *State) {
 		ctx, s, memory := context.Background(), open(), Remembered{}
 		s.Remember(&memory)
