@@ -66,14 +66,14 @@ type othersQuery struct {
 	by   string // source, reporter or day
 }
 
-// looksSoon is for how long a page, not its CSV and JSON, asks the journal about sources:
-// each takes a look into every day. Ours.
+// looksSoon is after how long a page, not its CSV and JSON, asks the journal about no further
+// sources: each takes a look into every day. Ours.
 var looksSoon = 100 * time.Millisecond
 
 // Bounds of the pages about reports of others; ours.
 const (
 	sourcesOnPage = 50
-	// lookedUp is how many sources the journal is asked about, a message each.
+	// lookedUp is how many sources the journal is asked about at a look, a message each.
 	lookedUp = 100
 	// readOfNetwork is how many messages of a network are counted by day.
 	readOfNetwork = 2000
@@ -293,30 +293,28 @@ func (a *asked) besideSources(q *othersQuery, list []state.ElsewhereSource) ([]h
 	if err != nil {
 		return nil, err
 	}
-	r, err := a.opt.Backend.Reader(a.skipped)
-	if err != nil {
-		return nil, err
+	most := rowsOfFile
+	if a.format == asHTML {
+		most = sourcesOnPage
 	}
-	defer r.Close()
-	all := make([]here, min(len(list), rowsOfFile))
-	keys := make([]state.Key, len(all))
+	list = list[:min(len(list), most)]
+	all, keys := make([]here, len(list)), make([]state.Key, len(list))
 	for i := range keys {
 		keys[i] = state.Key{Text: list[i].Author, Second: list[i].Network}
 	}
-	looks, begun := 0, time.Now()
+	var other []int // those that are not an infrastructure themselves
 	for i, c := range book.Counts(keys, q.days) {
-		if all[i] = hereOf(&c); c.Messages > 0 {
-			continue
+		if all[i] = hereOf(&c); c.Messages == 0 {
+			other = append(other, i)
 		}
-		network, err := netip.ParsePrefix(list[i].Network)
-		if looks++; err != nil || looks > lookedUp || looks > 1 && a.format == asHTML && time.Since(begun) > looksSoon {
-			all[i].Unknown = true
-			continue
-		}
-		if all[i].Of, err = a.infrastructureOf(a.ctx, r, list[i].Author, network, q.Since); err != nil {
-			return nil, err
-		}
-		keys[i].Second = all[i].Of
+	}
+	of, err := a.infrastructures(q, list, other)
+	if err != nil {
+		return nil, err
+	}
+	for _, i := range other {
+		name, asked := of[i]
+		all[i].Of, all[i].Unknown, keys[i].Second = name, !asked, name
 	}
 	for i, c := range book.Counts(keys, q.days) {
 		if all[i].Of != "" {
@@ -334,10 +332,6 @@ func (a *asked) sourceTable(q *othersQuery, list []state.ElsewhereSource, beside
 	asked := true
 	for i := range beside {
 		x := &list[i]
-		if len(t.Rows) == sourcesOnPage && a.format == asHTML {
-			t.Caption += fmt.Sprintf("; %d of %d", sourcesOnPage, len(list))
-			break
-		}
 		network := plain(cmp.Or(x.Network, "(others)"))
 		if x.Network != "" {
 			network.Href = q.link("network", x.Network, "domain", x.Author, "by", "day")
@@ -346,6 +340,9 @@ func (a *asked) sourceTable(q *othersQuery, list []state.ElsewhereSource, beside
 		row = append(row, beside[i].cells(x.Author, x.Network)...)
 		asked = asked && !beside[i].Unknown
 		t.Rows = append(t.Rows, append(row, plain(joinedBriefly(x.Signers)), plain(joinedBriefly(x.Senders)), plain(joinedBriefly(x.Reporters)), plain(dayOrNone(x.Last))))
+	}
+	if len(t.Rows) < len(list) {
+		t.Caption += fmt.Sprintf("; %d of %d", len(t.Rows), len(list))
 	}
 	if !asked && a.format == asHTML {
 		t.Caption += "; where Here is empty the journal was not asked, CSV and JSON ask it more"
@@ -372,11 +369,7 @@ func (a *asked) others() ([]block, *state.Elsewhere, error) {
 	sums := othersSums(found, &q)
 	sums.Heading = "What others report about own domains"
 	sums.Links = append(sums.Links, link{"All sources", q.link()}, link{"By reporter", q.link("by", "reporter")}, link{"By day", q.link("by", "day")})
-	t := a.sourceTable(&q, found.Sources, beside)
-	if len(t.Rows) < len(found.Sources) {
-		t.Caption += fmt.Sprintf("; %d of %d", len(t.Rows), len(found.Sources))
-	}
-	return []block{sums, {Table: t}}, found, nil
+	return []block{sums, {Table: a.sourceTable(&q, found.Sources, beside)}}, found, nil
 }
 
 func joinedBriefly(list []string) string {

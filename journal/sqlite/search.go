@@ -122,14 +122,20 @@ func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found
 		return err
 	}
 	defer func() { r.done(f, err) }()
+	return f.search(ctx, q, found)
+}
+
+// search hands on what a file has.
+func (f *opened) search(ctx context.Context, q *journal.Query, found func(*journal.Entry) error) error {
 	s := searching{conn: f.conn, layout: f.layout, query: q, found: found, blocks: blockCache{conn: f.conn, is: f.layout, ready: f.learned}}
 	defer s.close()
 	defer func() { f.learned = s.blocks.ready }()
-	if err = s.file(ctx, n); err == nil {
+	err := s.file(ctx, f.name)
+	if err == nil {
 		err = s.skipped
 	}
 	if err != nil && !errors.As(err, new(foundError)) {
-		err = fmt.Errorf("%s: %w", n, err)
+		err = fmt.Errorf("%s: %w", f.name, err)
 	}
 	return err
 }
