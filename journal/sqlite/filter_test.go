@@ -93,7 +93,8 @@ func TestSearchFindsAllThatMatches(t *testing.T) {
 	ev := &all[434].Record.Evidence
 	queries := []journal.Query{{}, {ID: ev.Token}, {ID: ev.QueueID}, {ID: journal.BareID(ev.MessageID)}, {ID: "nothing"}, {Rule: "rare"},
 		{Would: policy.Refuse}, {Disposition: policy.DispositionQuarantine}, {MailFrom: ev.MailFrom}, {MailFrom: ev.MailFromDomain},
-		{Domain: ev.From.Domains[0], Would: policy.DeliverHold}, {Since: ev.Time}, {Until: ev.Time, Rule: "rare"}}
+		{Domain: ev.From.Domains[0], Would: policy.DeliverHold}, {Since: ev.Time}, {Until: ev.Time, Rule: "rare"},
+		{Limit: 1}, {Until: ev.Time, Limit: 1}, {Would: policy.Refuse, Limit: firstRows - 1}, {Disposition: policy.DispositionQuarantine, Until: ev.Time, Limit: 2}, {Rule: "rare", Limit: 3}}
 	for i := range 6 {
 		queries = append(queries, journal.Query{Domain: made.DomainOf(i * 15)})
 	}
@@ -105,7 +106,7 @@ func TestSearchFindsAllThatMatches(t *testing.T) {
 		for _, q := range queries {
 			var want []string
 			for _, e := range slices.Backward(all) {
-				if q.Matches(&e.Entry) {
+				if q.Matches(&e.Entry) && (q.Limit == 0 || len(want) < q.Limit) {
 					want = append(want, e.Record.Evidence.Token)
 				}
 			}

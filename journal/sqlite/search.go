@@ -34,6 +34,9 @@ func (r *Reader) Close() error { return nil }
 // its time keeps no writer waiting.
 const pageRows = 1000
 
+// firstRows are read at first where most rows are what is wanted: those of a time.
+const firstRows = 20
+
 // Search implements journal.Searcher. Files that cannot be read are passed over, and
 // told of.
 func (r *Reader) Search(ctx context.Context, q journal.Query, found func(*journal.Entry) error) error {
@@ -147,6 +150,7 @@ type searching struct {
 	query     *journal.Query
 	condition *condition
 	page      *sql.Stmt
+	size      int // of a page, in rows
 	blocks    blockCache
 	found     func(*journal.Entry) error
 	skipped   error // why the first record could not be read that was passed over
@@ -155,6 +159,7 @@ type searching struct {
 func (s *searching) close() {
 	if s.page != nil {
 		s.page.Close()
+		s.page = nil
 	}
 }
 
@@ -163,12 +168,14 @@ func (s *searching) file(ctx context.Context, n name) (err error) {
 	if err := s.layout.client(ctx, s.conn, s.condition, s.query.Client, n.sealed); err != nil {
 		return err
 	}
-	text := fmt.Sprintf("SELECT id, %s FROM records WHERE %s AND id BETWEEN ? AND ? ORDER BY id DESC LIMIT %d",
-		s.layout.place(), s.condition.where(), pageRows)
-	if s.page, err = s.conn.PrepareContext(ctx, text); err != nil {
+	lists := wanted(s.query)
+	s.size = pageRows
+	if q := s.query; q.Limit > 0 && q.Limit < firstRows && len(lists) == 0 && !q.Client.IsValid() {
+		s.size = firstRows
+	}
+	if err := s.prepare(ctx); err != nil {
 		return err
 	}
-	lists := wanted(s.query)
 	if n.sealed || s.layout == 1 || len(lists) == 0 {
 		return s.span(ctx, everything)
 	}
@@ -185,6 +192,15 @@ func (s *searching) file(ctx context.Context, n name) (err error) {
 		before = next
 	}
 	return nil
+}
+
+// prepare has pages be of size.
+func (s *searching) prepare(ctx context.Context) (err error) {
+	s.close()
+	text := fmt.Sprintf("SELECT id, %s FROM records WHERE %s AND id BETWEEN ? AND ? ORDER BY id DESC LIMIT %d",
+		s.layout.place(), s.condition.where(), s.size)
+	s.page, err = s.conn.PrepareContext(ctx, text)
+	return err
 }
 
 // span searches rows, the newest first.
@@ -211,10 +227,16 @@ func (s *searching) span(ctx context.Context, at span) error {
 				return foundError{err}
 			}
 		}
-		if len(rows) < pageRows {
+		if len(rows) < s.size {
 			return nil
 		}
 		at.last = rows[len(rows)-1].id - 1
+		if s.size < pageRows {
+			s.size = pageRows
+			if err := s.prepare(ctx); err != nil {
+				return err
+			}
+		}
 	}
 }
 
