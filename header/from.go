@@ -30,6 +30,8 @@ const MaxAuthorDomains = 4
 //     no pass of any domain in it can be relied on;
 //   - a domain in an unquoted address in front of an angle address is one too
 //     (From.Fronts); ticket systems and forms write that, so policy is milder there;
+//   - a line inside of any field that reads "From:" behind a bare CR is a From
+//     field more (Fields.Hidden);
 //   - what stands behind at signs anywhere in a From that is no address list is
 //     one too: in raw and decoded text, in comments, quotes and brackets, up to and
 //     behind NUL and line breaks. The From is FromUnparsable, and From.Sole
@@ -62,14 +64,21 @@ func AuthorDomains(h *Fields, limit int) evidence.From {
 		fields++
 		p.read(f.Value())
 	}
+	hidden := 0
+	h.Hidden(func(name, value []byte) {
+		if isFrom(name) {
+			hidden++
+			p.read(value)
+		}
+	})
 	if len(p.names) == 0 {
 		p.names, p.roles = p.short, make([]role, len(p.short))
 		for i := range p.roles {
 			p.roles[i] = asMailbox
 		}
 	}
-	from := evidence.From{Fields: fields, Domains: p.names}
-	from.Problem, from.Detail = p.problem(fields)
+	from := evidence.From{Fields: fields + hidden, Domains: p.names}
+	from.Problem, from.Detail = p.problem(fields, hidden)
 	from.Sole = from.Problem == evidence.FromUnparsable && len(p.names) == 1 && !p.torn && !p.broken
 	for i, d := range p.names {
 		switch p.roles[i] {
@@ -156,13 +165,15 @@ func (a *authors) search(text []byte, whole bool) {
 }
 
 // problem names what is wrong with the From fields, the gravest first.
-func (a *authors) problem(fields int) (evidence.FromProblem, string) {
+func (a *authors) problem(fields, concealed int) (evidence.FromProblem, string) {
 	hidden := slices.Index(a.roles, asShown)
 	switch {
 	case fields == 0:
 		return evidence.FromMissing, "the message has no From field"
-	case a.more && fields > 1:
-		return evidence.FromTooMany, fmt.Sprintf("the message has %d From fields with more than %d domains", fields, a.limit)
+	case concealed > 0 && !a.more:
+		return evidence.FromSeveral, "the message has a From field behind a line break that is no fold, inside of another field"
+	case a.more && fields+concealed > 1:
+		return evidence.FromTooMany, fmt.Sprintf("the message has %d From fields with more than %d domains", fields+concealed, a.limit)
 	case a.more:
 		return evidence.FromTooMany, fmt.Sprintf("From names more than %d domains", a.limit)
 	case fields > 1:

@@ -215,6 +215,44 @@ func TestSeveralFromFields(t *testing.T) {
 	}
 }
 
+// TestHiddenFromFields: readers that take CR for the end of a line (Python's email,
+// Perl's Email::Simple, JavaMail) show a From that stands inside another field.
+func TestHiddenFromFields(t *testing.T) {
+	for _, tt := range []struct {
+		name, field, value, want string
+	}{
+		{name: "behind a bare CR", field: "Subject", value: " x\rFrom: ceo@bank.example", want: "a.example bank.example several"},
+		{name: "behind a bare LF", field: "Subject", value: " x\nFrom: ceo@bank.example", want: "a.example bank.example several"},
+		{name: "any case, with space before the colon", field: "X", value: "\rfROM \t:<ceo@bank.example>", want: "a.example bank.example several"},
+		{name: "behind two CR", field: "Subject", value: " x\r\rFrom: ceo@bank.example", want: "a.example bank.example several"},
+		{name: "behind a fold", field: "Subject", value: " x\r\n y\r\n z\rFrom: ceo@bank.example", want: "a.example bank.example several"},
+		{name: "in a name", field: "X\rFrom", value: " ceo@bank.example", want: "a.example bank.example several"},
+		{name: "it is folded", field: "Subject", value: " x\rFrom: Ann\r <ceo@bank.example>\rTo: y@to.example", want: "a.example bank.example several"},
+		{name: "one author in both", field: "Subject", value: " x\rFrom: ceo@a.example", want: "a.example several"},
+		{name: "a fold", field: "Subject", value: " x\r\n From: ceo@bank.example", want: "a.example"},
+		{name: "a bare CR and a space", field: "Subject", value: " x\r From: ceo@bank.example", want: "a.example"},
+		{name: "another name", field: "Subject", value: " x\rX-From: ceo@bank.example", want: "a.example"},
+		{name: "no colon", field: "Subject", value: " x\rFrom ceo@bank.example", want: "a.example"},
+		{name: "CR at the end", field: "Subject", value: " x\r", want: "a.example"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := fromFields(" a@a.example")
+			h.Add([]byte(tt.field), []byte(tt.value))
+			if got := show(AuthorDomains(h, 0)); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
+	}
+	h := new(Fields)
+	h.Add([]byte("Subject"), []byte(" x\rFrom: ceo@bank.example"))
+	if got := show(AuthorDomains(h, 0)); got != "bank.example missing" {
+		t.Errorf("no other From: got %s", got)
+	}
+	if got := show(AuthorDomains(fromFields(" a@a.example\rFrom: ceo@bank.example"), 0)); got != "a.example a.examplefrom bank.example several" {
+		t.Errorf("in From itself: got %s", got)
+	}
+}
+
 var fromSeeds = []string{
 	" a@b.example", ` "x@y, \"z" <a@b.example>, G: <@r.example:c@d . example>;`, " (a(b)) \r\n =?utf-8?q?x?= <a@b\u00fc.example.>",
 	" a@[192.0.2.1], <>, a b@c d", ` a\@b@c, <"q"."r"@s>`, " a@b.c .d.e", " John <a@b> c <d@e>", "x@bank\u3002example;", "<0@0!>,<0@00>",
