@@ -47,13 +47,19 @@ type Reader struct {
 	// sizes when that was seen.
 	foreign map[string]int64
 	offset  int64  // in the file, of buf[0]
+	mem     []byte // what buf lies in, used again
 	buf     []byte // read and not yet cut
 	whole   bool   // its header was read
 	headed  bool   // and was good
 }
 
-// readAhead is how much is read at once, in octets. The number is ours.
-const readAhead = 256 << 10
+// readAhead is how much is read at once, in octets. The number is ours: a reader that
+// follows a daemon's spool keeps to memory that is warm.
+const readAhead = 64 << 10
+
+// keptMost is how much memory goes on to the next segment; a search behind damage may
+// take more. The number is ours.
+const keptMost = 2 * MaxPayload
 
 // NewReader begins with the first frame whose number is at least from.
 func NewReader(dir string, from Number) (*Reader, error) {
@@ -135,21 +141,26 @@ func (r *Reader) enter(s segment) error {
 	if err != nil {
 		return err
 	}
+	if len(r.mem) > keptMost {
+		r.mem = nil
+	}
 	r.file, r.path, r.first = f, s.path, s.first
-	r.offset, r.buf, r.whole, r.headed = 0, r.buf[:0], false, false
+	r.offset, r.buf, r.whole, r.headed = 0, r.mem[:0], false, false
 	return nil
 }
 
 // fill reads on; io.EOF where nothing was added.
 func (r *Reader) fill() error {
 	have := len(r.buf)
-	if cap(r.buf)-have < readAhead {
-		grown := make([]byte, have, have+2*readAhead)
+	if have > len(r.mem)/2 || r.mem == nil { // what is left of a long frame, or a search
+		grown := make([]byte, max(2*len(r.mem), readAhead))
 		copy(grown, r.buf)
-		r.buf = grown
+		r.mem = grown
+	} else {
+		copy(r.mem, r.buf)
 	}
-	n, err := r.file.ReadAt(r.buf[have:cap(r.buf)], r.offset+int64(have))
-	r.buf = r.buf[:have+n]
+	n, err := r.file.ReadAt(r.mem[have:], r.offset+int64(have))
+	r.buf = r.mem[:have+n]
 	if n > 0 {
 		return nil
 	}
