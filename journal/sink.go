@@ -1,6 +1,9 @@
 package journal
 
 import (
+	"errors"
+	"sync"
+
 	"alignd/journal/spool"
 	"alignd/record"
 )
@@ -12,14 +15,25 @@ type Sink struct{ spool *spool.Spool }
 // NewSink writes to s.
 func NewSink(s *spool.Spool) *Sink { return &Sink{spool: s} }
 
-// typicalSize is about what a record takes, in octets.
-const typicalSize = 2 << 10
+// buffers are memory to encode records in. Nearly all of them are shorter than usualSize, in
+// octets; what a longer one took is not kept.
+var buffers = sync.Pool{New: func() any {
+	b := make([]byte, 0, usualSize)
+	return &b
+}}
+
+const usualSize = 8 << 10
 
 // Take implements record.Sink. It waits as long as the spool's Patience at most. The
 // spool tells of what comes late and of what it drops.
 func (k *Sink) Take(r *record.Record) (sent func(written bool)) {
-	// A late record is still to be written when Append returns: its octets are its own.
-	n, _ := k.spool.Append(record.Append(make([]byte, 0, typicalSize), r))
+	buf := buffers.Get().(*[]byte)
+	encoded := record.Append((*buf)[:0], r)
+	n, err := k.spool.Append(encoded)
+	// A late record is still to be written: its octets are its own.
+	if !errors.Is(err, spool.ErrLate) {
+		buffers.Put(buf)
+	}
 	if n == 0 {
 		return nil
 	}

@@ -135,9 +135,17 @@ type Spool struct {
 
 // entry is a frame on its way to disk.
 type entry struct {
-	frame   Frame
-	written chan error // has room for one
+	frame    Frame
+	written  chan error  // has room for one; nil where nobody waits
+	patience *time.Timer // of who waits
 }
+
+// entries are those of Append, used again.
+var entries = sync.Pool{New: func() any {
+	e := &entry{written: make(chan error, 1), patience: time.NewTimer(time.Hour)}
+	e.patience.Stop()
+	return e
+}}
 
 // Open locks the spool in Options.Dir, making it if needed, and begins a new run.
 func Open(opt Options) (*Spool, error) {
@@ -239,12 +247,14 @@ func (s *Spool) ID() ID { return s.id }
 
 // Append writes a record and returns its number, which Answered or Lost is to be told
 // once the MTA has been answered, whatever the error. With ErrLate the record is on its
-// way; with any other error it is not kept.
+// way, and payload with it; with any other error it is not kept. Else payload is the
+// caller's again.
 func (s *Spool) Append(payload []byte) (Number, error) {
 	if len(payload) > MaxPayload {
 		return 0, fmt.Errorf("%w: %d octets", ErrDropped, len(payload))
 	}
-	e := &entry{frame: Frame{Kind: KindRecord, Payload: payload}, written: make(chan error, 1)}
+	e := entries.Get().(*entry)
+	e.frame = Frame{Kind: KindRecord, Payload: payload}
 	s.mu.Lock()
 	if s.closing || s.octets+len(payload) > maxQueue {
 		s.counts.Dropped++
@@ -252,26 +262,32 @@ func (s *Spool) Append(payload []byte) (Number, error) {
 		return 0, ErrDropped
 	}
 	s.enqueue(e)
-	s.flying[e.frame.Number] = true
+	n := e.frame.Number
+	s.flying[n] = true
 	s.mu.Unlock()
+	return n, s.wait(e)
+}
 
-	timer := time.NewTimer(s.opt.Patience)
-	defer timer.Stop()
+// wait waits for e to be written. One that is late stays with who writes it.
+func (s *Spool) wait(e *entry) (err error) {
+	e.patience.Reset(s.opt.Patience)
 	select {
-	case err := <-e.written:
-		return e.frame.Number, err
-	case <-timer.C:
+	case err = <-e.written:
+		e.patience.Stop()
+	case <-e.patience.C:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		select {
+		case err = <-e.written: // just now
+		default:
+			s.counts.Late++
+			s.tellLate()
+			return ErrLate
+		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	select {
-	case err := <-e.written: // just now
-		return e.frame.Number, err
-	default:
-		s.counts.Late++
-		s.tellLate()
-		return e.frame.Number, ErrLate
-	}
+	e.frame = Frame{}
+	entries.Put(e)
+	return err
 }
 
 // tellLate says at most once a minute that the disk is slow; mu is held.
