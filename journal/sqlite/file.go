@@ -106,8 +106,9 @@ type writing struct {
 	db   *sql.DB
 	conn *sql.Conn
 
-	rowInserter   inserter
-	block, filter *sql.Stmt
+	rowInserter     inserter
+	block, filter   *sql.Stmt
+	naming, marking *sql.Stmt // names, and what is loaded
 
 	layout layout
 	rows   int64 // that it has
@@ -126,7 +127,8 @@ func openWriting(ctx context.Context, dir string, n name) (_ *writing, err error
 	if err := create(w.path, 0); err != nil {
 		return nil, err
 	}
-	w.db, w.conn, err = open(ctx, w.path, "rw", "journal_mode(WAL)", "synchronous(FULL)")
+	// What is added goes to few pages: a cache of the usual 2 MiB would only be filled.
+	w.db, w.conn, err = open(ctx, w.path, "rw", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-512)")
 	if err != nil {
 		return nil, err
 	}
@@ -152,14 +154,30 @@ func openWriting(ctx context.Context, dir string, n name) (_ *writing, err error
 	if err = w.read(ctx); err != nil {
 		return nil, err
 	}
-	if err = w.rowInserter.prepare(ctx, w.conn); err != nil {
-		return nil, err
-	}
-	if w.block, err = w.conn.PrepareContext(ctx, "INSERT OR REPLACE INTO blocks (id, data) VALUES (?,?)"); err != nil {
-		return nil, err
-	}
-	w.filter, err = w.conn.PrepareContext(ctx, "INSERT OR REPLACE INTO filters (block, data) VALUES (?,?)")
+	err = w.prepare(ctx)
 	return w, err
+}
+
+// prepare prepares the statements that insert.
+func (w *writing) prepare(ctx context.Context) error {
+	if err := w.rowInserter.prepare(ctx, w.conn); err != nil {
+		return err
+	}
+	for _, p := range []struct {
+		stmt **sql.Stmt
+		text string
+	}{
+		{&w.block, "INSERT OR REPLACE INTO blocks (id, data) VALUES (?,?)"},
+		{&w.filter, "INSERT OR REPLACE INTO filters (block, data) VALUES (?,?)"},
+		{&w.naming, "INSERT OR IGNORE INTO names (key, name) VALUES (?,?)"},
+		{&w.marking, "INSERT OR REPLACE INTO loaded (spool, number) VALUES (?,?)"},
+	} {
+		var err error
+		if *p.stmt, err = w.conn.PrepareContext(ctx, p.text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // rowCount is how many rows a file has; a sealed one says it.
@@ -193,7 +211,7 @@ func (w *writing) read(ctx context.Context) error {
 func (w *writing) close() error {
 	var errs []error
 	errs = append(errs, w.rowInserter.close())
-	for _, s := range []*sql.Stmt{w.block, w.filter} {
+	for _, s := range []*sql.Stmt{w.block, w.filter, w.naming, w.marking} {
 		if s != nil {
 			errs = append(errs, s.Close())
 		}

@@ -47,11 +47,6 @@ func (r *inserter) prepare(ctx context.Context, db in) (err error) {
 	return err
 }
 
-// within is r for a transaction.
-func (r *inserter) within(ctx context.Context, tx *sql.Tx) inserter {
-	return inserter{one: tx.StmtContext(ctx, r.one), many: tx.StmtContext(ctx, r.many), args: r.args}
-}
-
 func (r *inserter) close() error {
 	var errs []error
 	for _, s := range []*sql.Stmt{r.one, r.many} {
@@ -112,48 +107,52 @@ func (t *tail) next() {
 
 // insert writes a batch in one transaction. After an error the file is to be closed.
 func (w *writing) insert(ctx context.Context, from spool.ID, batch []journal.Raw) (err error) {
-	tx, err := w.conn.BeginTx(ctx, nil)
-	if err != nil {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	// The driver begins a goroutine for each statement that could be cancelled. Those of
+	// one batch are short, and none of them waits longer than busy_timeout.
+	ctx = context.WithoutCancel(ctx)
+	if _, err := w.conn.ExecContext(ctx, "BEGIN"); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, tx.Rollback())
+			_, undo := w.conn.ExecContext(ctx, "ROLLBACK")
+			err = errors.Join(err, undo)
 		}
 	}()
-	rows, block, filter := w.rowInserter.within(ctx, tx), tx.StmtContext(ctx, w.block), tx.StmtContext(ctx, w.filter)
 	names := map[journal.Key]string{}
 	for rest := batch; len(rest) > 0; {
 		if w.tail.filter == nil || w.tail.count >= liveItems {
 			w.tail.next()
 		}
 		n := min(len(rest), liveItems-w.tail.count)
-		if err := w.fill(ctx, &rows, rest[:n], names); err != nil {
+		if err := w.fill(ctx, rest[:n], names); err != nil {
 			return err
 		}
 		w.tail.zip = journal.Pack(w.tail.zip, w.tail.items)
-		if _, err := block.ExecContext(ctx, w.tail.block, []byte(w.tail.zip)); err != nil {
+		if _, err := w.block.ExecContext(ctx, w.tail.block, []byte(w.tail.zip)); err != nil {
 			return err
 		}
-		if _, err := filter.ExecContext(ctx, w.tail.block, []byte(w.tail.filter)); err != nil {
+		if _, err := w.filter.ExecContext(ctx, w.tail.block, []byte(w.tail.filter)); err != nil {
 			return err
 		}
 		rest = rest[n:]
 	}
-	if err := rows.flush(ctx); err != nil {
+	if err := w.rowInserter.flush(ctx); err != nil {
 		return err
 	}
-	w.rowInserter.args = rows.args
 	for key, text := range names {
-		if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO names (key, name) VALUES (?,?)", int64(key), text); err != nil {
+		if _, err := w.naming.ExecContext(ctx, int64(key), text); err != nil {
 			return err
 		}
 	}
 	last := int64(batch[len(batch)-1].Number)
-	if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO loaded (spool, number) VALUES (?,?)", from[:], last); err != nil {
+	if _, err := w.marking.ExecContext(ctx, from[:], last); err != nil {
 		return err
 	}
-	if err := tx.Commit(); err != nil {
+	if _, err := w.conn.ExecContext(ctx, "COMMIT"); err != nil {
 		return err
 	}
 	w.rows += int64(len(batch))
@@ -162,12 +161,12 @@ func (w *writing) insert(ctx context.Context, from spool.ID, batch []journal.Raw
 }
 
 // fill adds entries to the tail, with their rows, and gathers names that the file lacks.
-func (w *writing) fill(ctx context.Context, rows *inserter, batch []journal.Raw, names map[journal.Key]string) error {
+func (w *writing) fill(ctx context.Context, batch []journal.Raw, names map[journal.Key]string) error {
 	t := &w.tail
 	for i := range batch {
 		t.items = journal.AppendItem(t.items, &batch[i])
 		c := journal.ColumnsOf(&batch[i].Entry)
-		if err := rows.add(ctx, values(t.block<<placeBits|int64(t.count), &c)); err != nil {
+		if err := w.rowInserter.add(ctx, values(t.block<<placeBits|int64(t.count), &c)); err != nil {
 			return err
 		}
 		t.filter.addColumns(&c)
