@@ -16,8 +16,13 @@ import (
 
 // The loader's numbers are ours.
 const (
-	// maxBatch is how many records one transaction takes.
-	maxBatch = 512
+	// maxHeld is how many records are read before the answer to the first of them has to be
+	// known, and maxOctets how long they are together, if there is more than one.
+	maxHeld   = 512
+	maxOctets = 4 << 20
+	// maxBatch is how many records one transaction takes. What is decoded of them lives
+	// until then, and the heap grows to three times of what lives.
+	maxBatch = 256
 	// loadEvery is how soon a record can be found.
 	loadEvery = time.Second
 	// retryMost is the longest wait after the store of records failed; retryOther, after
@@ -222,7 +227,8 @@ func (l *Loader) isStopping() bool {
 type batch struct {
 	loader *Loader
 	from   spool.ID
-	held   []Raw        // in the order of their numbers
+	held   []held       // in the order of their numbers
+	octets []byte       // of their records
 	passed spool.Number // of the last frame read
 	known  spool.Number // the answer to each record below is known
 	since  time.Time    // when held began to wait
@@ -232,10 +238,20 @@ type batch struct {
 	read    []Raw // what decode returned
 }
 
+// held is an entry whose record is octets[from:to] of its batch.
+type held struct {
+	number   spool.Number
+	answer   Answer
+	from, to int
+}
+
+// enough reports whether a batch is to be taken before more is read.
+func (b *batch) enough() bool { return len(b.held) >= maxHeld || len(b.octets) >= maxOctets }
+
 // fill reads frames until there are none, or enough.
 func (b *batch) fill(r *spool.Reader) error {
 	b.full = true
-	for len(b.held) < maxBatch {
+	for !b.enough() {
 		f, err := r.Next()
 		if err == io.EOF {
 			b.full = false
@@ -253,18 +269,20 @@ func (b *batch) frame(f *spool.Frame) {
 	switch f.Kind {
 	case spool.KindStart: // whatever was in flight in the run before
 		for i := range b.held {
-			if b.held[i].Number >= b.known {
-				b.held[i].Answer = AnswerUnknown
+			if b.held[i].number >= b.known {
+				b.held[i].answer = AnswerUnknown
 			}
 		}
 	case spool.KindLost:
 		for i := range b.held {
-			if b.held[i].Number == f.Lost() {
-				b.held[i].Answer = AnswerLost
+			if b.held[i].number == f.Lost() {
+				b.held[i].answer = AnswerLost
 			}
 		}
 	case spool.KindRecord:
-		b.held = append(b.held, Raw{Entry: Entry{Number: f.Number}, Encoded: append([]byte(nil), f.Payload...)})
+		from := len(b.octets)
+		b.octets = append(b.octets, f.Payload...)
+		b.held = append(b.held, held{number: f.Number, from: from, to: len(b.octets)})
 	}
 	b.passed, b.known = f.Number, max(b.known, f.Answered)
 }
@@ -274,7 +292,7 @@ func (b *batch) frame(f *spool.Frame) {
 func (b *batch) take(all bool) {
 	n := len(b.held)
 	for i := range b.held {
-		if b.held[i].Number >= b.known && b.held[i].Answer != AnswerUnknown {
+		if b.held[i].number >= b.known && b.held[i].answer != AnswerUnknown {
 			n = i
 			break
 		}
@@ -282,34 +300,47 @@ func (b *batch) take(all bool) {
 	switch {
 	case n > 0 || len(b.held) == 0:
 		b.since = time.Now()
-	case len(b.held) >= maxBatch || all && !b.full || time.Since(b.since) > heldMost:
+	case b.enough() || all && !b.full || time.Since(b.since) > heldMost:
 		n = len(b.held)
 		for i := range b.held {
-			b.held[i].Answer = AnswerUnknown
+			b.held[i].answer = AnswerUnknown
 		}
 	}
 	if n > 0 {
-		if list := b.decode(b.held[:n]); len(list) > 0 {
-			b.hand(list)
+		for part := range slices.Chunk(b.held[:n], maxBatch) {
+			if list := b.decode(part); len(list) > 0 {
+				b.hand(list)
+			}
 		}
-		b.held = append(b.held[:0], b.held[n:]...)
+		b.drop(n)
 	}
 	b.passOn()
 }
 
+// drop lets go of the first n.
+func (b *batch) drop(n int) {
+	end := b.held[n-1].to
+	b.octets = append(b.octets[:0], b.octets[end:]...)
+	b.held = append(b.held[:0], b.held[n:]...)
+	for i := range b.held {
+		b.held[i].from -= end
+		b.held[i].to -= end
+	}
+}
+
 // decode reads the records of a list, and leaves out those that it cannot read. They are
 // good until the next call.
-func (b *batch) decode(list []Raw) []Raw {
+func (b *batch) decode(list []held) []Raw {
 	b.decoder.Reset()
 	b.read = b.read[:0]
-	for i := range list {
-		rec, err := b.decoder.Another(list[i].Encoded)
+	for _, h := range list {
+		encoded := b.octets[h.from:h.to]
+		rec, err := b.decoder.Another(encoded)
 		if err != nil {
-			b.loader.unreadable(list[i].Number, err)
+			b.loader.unreadable(h.number, err)
 			continue
 		}
-		b.read = append(b.read, list[i])
-		b.read[len(b.read)-1].Record = rec
+		b.read = append(b.read, Raw{Entry: Entry{Number: h.number, Answer: h.answer, Record: rec}, Encoded: encoded})
 	}
 	return b.read
 }
@@ -349,7 +380,7 @@ func (l *Loader) loaded(list []Raw) {
 func (b *batch) passOn() {
 	taken := b.passed
 	if len(b.held) > 0 {
-		taken = b.held[0].Number - 1
+		taken = b.held[0].number - 1
 	}
 	for i, f := range b.loader.feeds {
 		if f.away() {
