@@ -57,28 +57,83 @@ func (a *asked) messages() (*page, error) {
 	if err != nil {
 		return nil, wrong("%s", strings.TrimPrefix(err.Error(), "--"))
 	}
-	skip, _ := strconv.Atoi(a.get("skip"))
-	skip = min(max(skip, 0), maxSkip)
-	most := rowsOfPage
-	if a.format != asHTML {
-		most = rowsOfFile
-	}
-	list, more, err := a.search(q, skip, most)
+	at := a.section()
+	list, more, err := a.search(q, at.skip, at.most)
 	if err != nil {
 		return nil, err
 	}
-	p := &page{Command: a.logCommand(skip), Rows: messageTable(list)}
+	p := &page{Rows: messageTable(nil)}
 	p.Rows.Empty = "No message is like that."
 	p.Rows.Live = true
 	var objects []json.RawMessage
-	if a.format == asJSON {
-		for _, e := range list {
+	for _, e := range list {
+		if err := a.ctx.Err(); err != nil {
+			return nil, err
+		}
+		p.Rows.Rows = append(p.Rows.Rows, messageRow(e))
+		if a.format == asJSON {
 			objects = append(objects, explain.EntryJSON(e))
 		}
 	}
+	if a.format == asHTML {
+		at.shorten(p.Rows)
+	}
+	at.shown = len(p.Rows.Rows)
+	at.more = more || at.skip+at.shown < at.from+len(list)
+	p.Command = a.logCommand(&at)
 	p.Data = map[string]any{"messages": orEmpty(objects), "more": more}
-	p.Blocks = []block{{Form: a.messageForm()}, {Table: p.Rows, Links: a.turn(skip, len(list), more)}}
+	p.Blocks = []block{{Form: a.messageForm()}, {Table: p.Rows, Links: a.turn(&at)}}
 	return p, nil
+}
+
+// section is which of the messages of a search a page shows.
+type section struct {
+	from, skip  int // how many newer ones there are: of those that were read, and of those shown
+	most, shown int
+	more        bool // there are older ones
+	back        bool // it ends where the page it was reached from begins
+}
+
+// section reads the parameters: skip is how many newer ones are left out, to is where a
+// page ends that somebody turns back to. How many rows a page has depends on how long they
+// are.
+func (a *asked) section() (s section) {
+	number := func(name string) int {
+		n, _ := strconv.Atoi(a.get(name))
+		return min(max(n, 0), maxSkip)
+	}
+	s.most, s.from = rowsOfPage, number("skip")
+	if end := number("to"); end > 0 {
+		s.back, s.from = true, max(0, end-rowsOfPage)
+		s.most = end - s.from
+	}
+	if a.format != asHTML {
+		s.most = rowsOfFile
+	}
+	s.skip = s.from
+	return s
+}
+
+// messagesOctets is how many octets of rows a page of messages has; ours. The form and the
+// links beside take of pageOctets, too.
+const messagesOctets = 240_000
+
+// shorten leaves out the rows that a page has no room for, those at the end, or at the
+// beginning where somebody turned back; the links go on from what is left.
+func (s *section) shorten(t *table) {
+	if s.back {
+		slices.Reverse(t.Rows)
+	}
+	rows := t.part()
+	kept, _ := rows.fits(messagesOctets)
+	kept = max(kept, min(1, len(t.Rows)))
+	if s.back {
+		s.skip += len(t.Rows) - kept
+	}
+	t.Rows = t.Rows[:kept]
+	if s.back {
+		slices.Reverse(t.Rows)
+	}
 }
 
 // search finds entries, without the first ones. more says that there are others.
@@ -225,8 +280,8 @@ func (a *asked) messageForm() *form {
 
 // turn are the links to older and newer messages. All pages of a search end at one time,
 // so that what comes meanwhile shifts none.
-func (a *asked) turn(skip, shown int, more bool) (list []link) {
-	page := func(text string, skip int) {
+func (a *asked) turn(s *section) (list []link) {
+	page := func(text, name string, at int) {
 		q := url.Values{}
 		for name, values := range a.query {
 			if slices.ContainsFunc(filters, func(f filter) bool { return f.name == name }) && values[0] != "" {
@@ -236,30 +291,31 @@ func (a *asked) turn(skip, shown int, more bool) (list []link) {
 		if q.Get("until") == "" {
 			q.Set("until", a.now.Format(time.RFC3339Nano))
 		}
-		if skip > 0 {
-			q.Set("skip", strconv.Itoa(skip))
-		}
+		q.Set(name, strconv.Itoa(at))
 		list = append(list, link{text, "/messages?" + q.Encode()})
 	}
-	if skip > 0 {
-		page("← newer", max(0, skip-rowsOfPage))
+	if s.skip > 0 {
+		page("← newer", "to", s.skip)
 	}
-	if more && skip+shown < maxSkip {
-		page("older →", skip+shown)
+	if end := s.skip + s.shown; s.more && end < maxSkip {
+		page("older →", "skip", end)
 	}
 	return list
 }
 
 // logCommand is the command line that lists the same.
-func (a *asked) logCommand(skip int) string {
+func (a *asked) logCommand(s *section) string {
 	b := []string{"alignd log"}
 	for _, f := range filters {
 		if v := a.get(f.name); v != "" {
 			b = append(b, "--"+f.name+" "+shellWord(v))
 		}
 	}
-	if skip > 0 {
-		b = append(b, fmt.Sprintf("--limit %d | tail -n +%d", skip+rowsOfPage, skip+1))
+	if s.skip > 0 || s.more && s.shown < rowsOfPage {
+		b = append(b, fmt.Sprintf("--limit %d", s.skip+s.shown))
+	}
+	if s.skip > 0 {
+		b = append(b, fmt.Sprintf("| tail -n +%d", s.skip+1))
 	}
 	return strings.Join(b, " ")
 }

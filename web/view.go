@@ -195,7 +195,7 @@ func (a *asked) finish(p *page, v *view) {
 		p.hide(hidden)
 		p.Data = hiddenData(p.Data)
 	}
-	if a.format == asHTML && v.path != "/messages" { // its links to older ones count rows
+	if a.format == asHTML {
 		p.fit()
 	}
 }
