@@ -1,15 +1,16 @@
 package web
 
 import (
+	"context"
 	"encoding/csv"
-	"net/http"
+	"io"
 	"strings"
 	"unicode/utf8"
 )
 
 // writeCSV writes a table as RFC 4180 has it. What a spreadsheet would take for a formula
-// gets an apostrophe in front.
-func writeCSV(w http.ResponseWriter, t *table) error {
+// gets an apostrophe in front. It ends where ctx does.
+func writeCSV(ctx context.Context, w io.Writer, t *table) error {
 	out := csv.NewWriter(w)
 	out.UseCRLF = true
 	line := make([]string, len(t.Columns))
@@ -20,6 +21,9 @@ func writeCSV(w http.ResponseWriter, t *table) error {
 		return err
 	}
 	for _, row := range t.Rows {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		for i := range line {
 			line[i] = ""
 			if i < len(row) {

@@ -67,8 +67,8 @@ func TestHiddenJSON(t *testing.T) {
 		`"\\"`:                                                                  `"\\"`,
 		`""`:                                                                    `""`,
 	} {
-		if got := string(hiddenJSON([]byte(text))); got != want {
-			t.Errorf("%s: %s, want %s", text, got, want)
+		if got, err := hiddenJSON(t.Context(), []byte(text)); string(got) != want || err != nil {
+			t.Errorf("%s: %s, %v, want %s", text, got, err, want)
 		}
 	}
 }

@@ -76,7 +76,9 @@ func (a *asked) reports() (*page, error) {
 			return nil, err
 		}
 		if !a.person.Auditor() { // before texts are cut, which an "@" may be behind
-			raw = hiddenJSON(raw)
+			if raw, err = hiddenJSON(a.ctx, raw); err != nil {
+				return nil, err
+			}
 		}
 		if err := json.Unmarshal(raw, &s); err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"embed"
 	"encoding/json"
@@ -16,8 +17,6 @@ import (
 
 	"alignd/config"
 	"alignd/internal/terminal"
-	"alignd/judge"
-	"alignd/record"
 	"alignd/web/access"
 )
 
@@ -144,7 +143,10 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, v *view, f forma
 		s.failed(w, r, err)
 		return
 	}
-	a.finish(page, v)
+	if err := a.finish(page, v); err != nil {
+		s.failed(w, r, err)
+		return
+	}
 	s.send(w, r, a, page)
 }
 
@@ -172,14 +174,20 @@ func (a *asked) page(v *view) (p *page, err error) {
 	if a.cfg, a.stale = a.opt.Backend.Config(); a.cfg == nil {
 		return nil, a.stale
 	}
-	if p, err = v.make(a); err != nil && a.ctx.Err() == context.DeadlineExceeded {
+	p, err = v.make(a)
+	return p, a.late(err)
+}
+
+// late is what is said of an error that came of the end of the time.
+func (a *asked) late(err error) error {
+	if err != nil && a.ctx.Err() == context.DeadlineExceeded {
 		err = said{http.StatusServiceUnavailable, fmt.Sprintf("This took longer than %s (web.timeout). Narrow it down: a shorter span, a domain, a queue id.", a.opt.Timeout)}
 	}
-	return p, err
+	return err
 }
 
 // finish adds what all pages have, and takes out what the role may not see.
-func (a *asked) finish(p *page, v *view) {
+func (a *asked) finish(p *page, v *view) error {
 	if p.Title == "" {
 		p.Title = v.title
 	}
@@ -193,81 +201,24 @@ func (a *asked) finish(p *page, v *view) {
 	p.Blocks = append(first, p.Blocks...)
 	if !a.person.Auditor() {
 		p.hide(hidden)
-		p.Data = hiddenData(p.Data)
+		data, err := hiddenData(a.ctx, p.Data)
+		if err != nil {
+			return a.late(err)
+		}
+		p.Data = data
 	}
 	if a.format == asHTML {
 		p.fit()
 	}
-}
-
-var dropping = &judge.Privacy{How: record.AddressesDropped}
-
-// hidden is a text without the local parts of addresses.
-func hidden(s string) string {
-	if path, query, ok := strings.Cut(s, "?"); ok && strings.HasPrefix(s, "/") { // a link
-		if q, err := url.ParseQuery(query); err == nil {
-			for _, values := range q {
-				for i := range values {
-					values[i] = dropping.Text(values[i])
-				}
-			}
-			return path + "?" + q.Encode()
-		}
-	}
-	return dropping.Text(s)
-}
-
-// hiddenData hides in whatever JSON is made of.
-func hiddenData(data any) any {
-	if data == nil {
-		return nil
-	}
-	raw, err := json.Marshal(data)
-	if err != nil {
-		return nil
-	}
-	return hiddenJSON(raw)
-}
-
-// hiddenJSON hides in each string of a text of JSON. It is not taken apart for that: of
-// thousands of messages that would take ten times its room.
-func hiddenJSON(raw []byte) json.RawMessage {
-	var out bytes.Buffer
-	out.Grow(len(raw))
-	for {
-		begin := bytes.IndexByte(raw, '"')
-		if begin < 0 {
-			out.Write(raw)
-			return out.Bytes()
-		}
-		out.Write(raw[:begin])
-		end := begin + 1
-		for end < len(raw) && raw[end] != '"' {
-			if raw[end] == '\\' {
-				end++
-			}
-			end++
-		}
-		end = min(end+1, len(raw))
-		word := raw[begin:end]
-		var text string
-		if err := json.Unmarshal(word, &text); err != nil {
-			return nil
-		}
-		if kept := dropping.Text(text); kept != text {
-			word, _ = json.Marshal(kept)
-		}
-		out.Write(word)
-		raw = raw[end:]
-	}
+	return nil
 }
 
 func (s *Server) send(w http.ResponseWriter, r *http.Request, a *asked, p *page) {
 	switch a.format {
 	case asJSON:
 		text, err := json.Marshal(p.Data)
-		if err != nil {
-			s.failed(w, r, err)
+		if err = cmp.Or(err, a.ctx.Err()); err != nil {
+			s.failed(w, r, a.late(err))
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
@@ -278,9 +229,14 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, a *asked, p *page)
 			s.fail(w, r, http.StatusNotFound, "There is no table on this page.")
 			return
 		}
+		var text bytes.Buffer // in part it would look like all of it
+		if err := writeCSV(a.ctx, &text, p.Rows); err != nil {
+			s.failed(w, r, a.late(err))
+			return
+		}
 		w.Header().Set("Content-Type", "text/csv; charset=utf-8; header=present")
 		w.Header().Set("Content-Disposition", `attachment; filename="alignd`+strings.ReplaceAll(strings.TrimSuffix(r.URL.Path, ".csv"), "/", "-")+`.csv"`)
-		_ = writeCSV(w, p.Rows)
+		_, _ = w.Write(text.Bytes())
 	default:
 		s.write(w, r, http.StatusOK, p)
 	}
