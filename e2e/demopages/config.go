@@ -16,6 +16,9 @@ temperror: {policy_unknown: tempfail}
 own_domains:
   - {id: ours, domains: [example.net, brand.example], action: tag}
 
+domains:
+  - {id: water, author_domains: ["org:statewater.example"], honor: {reject: tag}}
+
 trusted_sealers:
   - {id: club, domains: [club.example], require: dmarc}
 `

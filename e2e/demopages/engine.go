@@ -105,16 +105,19 @@ func (e *engine) zone(hour int) *resolver.Zone {
 
 func (e *engine) batch(from, to int) (list []journal.Raw) {
 	for i := from; i < to; i++ {
-		r := e.message(i)
-		list = append(list, journal.Raw{Entry: journal.Entry{Number: spool.Number(i + 1), Record: r}, Encoded: record.Append(nil, r)})
+		now, hour := e.at(i)
+		list = append(list, raw(i+1, e.message(i, now, hour)))
 	}
 	return list
 }
 
-// message is number i.
-func (e *engine) message(i int) *record.Record {
+func raw(number int, r *record.Record) journal.Raw {
+	return journal.Raw{Entry: journal.Entry{Number: spool.Number(number), Record: r}, Encoded: record.Append(nil, r)}
+}
+
+// message is number i, which comes in an hour of the world's.
+func (e *engine) message(i int, now time.Time, hour int) *record.Record {
 	r := rand.New(rand.NewPCG(7, uint64(i)))
-	now, hour := e.at(i)
 	s := e.settings[0]
 	if hour >= reloadDay*24 {
 		s = e.settings[1]

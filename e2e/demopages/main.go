@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -14,6 +15,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"syscall"
 	"time"
 
@@ -169,7 +171,10 @@ func (d *demo) plantWorld(ctx context.Context, e *engine, configs [2]*config.Con
 		return err
 	}
 	fmt.Println("sending reports")
-	return d.withCounts(ctx, func(counts *state.State) error { return e.sendReports(ctx, counts) })
+	if err := d.withCounts(ctx, func(counts *state.State) error { return e.sendReports(ctx, counts) }); err != nil {
+		return err
+	}
+	return d.withCounts(ctx, func(counts *state.State) error { return e.silenced(ctx, counts) })
 }
 
 // withCounts opens the state; what it was told is in it once it is closed.
@@ -197,14 +202,19 @@ func (e *engine) fill(ctx context.Context, stores ...journal.Store) error {
 		}
 	}()
 	var err error
-	told := 0
+	told, silenced := 0, false
 	for done := range waiting {
 		batch := <-done
+		at := slices.IndexFunc(batch, func(r journal.Raw) bool { return r.Record.Evidence.Time.After(e.silence()) })
 		for _, s := range stores {
+			if at >= 0 && !silenced && err == nil { // in the order in which all came
+				err = cmp.Or(s.Take(ctx, spool.ID{1}, batch[:at]), s.Take(ctx, second, e.lastOfSecond()))
+			}
 			if err == nil {
-				err = s.Take(ctx, spool.ID{1}, batch)
+				err = s.Take(ctx, spool.ID{1}, batch) // of which it has the first part
 			}
 		}
+		silenced = silenced || at >= 0
 		if at := int(batch[len(batch)-1].Number); at*10/e.n > told && err == nil {
 			told = at * 10 / e.n
 			fmt.Printf("%3d %%\n", told*10)

@@ -56,7 +56,8 @@ type looker func(where string, words ...string)
 
 // each is each page of the navigation.
 func each(b *browser, look looker) {
-	look("today", "messages today", "What needs a hand", "old-fax-second", "no-promo", "crm-vendor.example", "expired", "put off")
+	look("today", "messages today", "What needs a hand", "old-fax-second", "no-promo", "crm-vendor.example", "expires in", "expired", "decided nothing in", "put off",
+		"were given up", "the counts are behind", "a rule needs the Organizational Domain")
 	b.click("30 days")
 	look("today-30", "What became of mail")
 	for _, p := range []struct {
@@ -64,7 +65,7 @@ func each(b *browser, look looker) {
 		words []string
 	}{{"Messages", []string{"newest first"}}, {"Senders", []string{"example.net", "brand.example", "own"}}, {"Rules", []string{"talk-list", "no-promo", "can decide nothing", "spring-trial"}},
 		{"Reports", []string{"Being counted", "Suppressions", "dmarc@riverpress.example", "bigmail.example"}}, {"What if", []string{"Configuration"}},
-		{"Domain", []string{"Asks DNS"}}, {"Health", []string{"records", "version"}}} {
+		{"Domain", []string{"Asks DNS"}}, {"Health", []string{"records", "version", "mx2.example.net", "silent"}}} {
 		b.click(p.name)
 		look(strings.ToLower(strings.ReplaceAll(p.name, " ", "")), p.words...)
 	}
