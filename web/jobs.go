@@ -2,8 +2,6 @@ package web
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/base64"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,11 +14,15 @@ import (
 // Bounds of jobs; ours.
 const (
 	runningJobs = 2
-	viewersJobs = 1 // of these, of one who is no auditor
+	viewersJobs = 1 // of these, of all who are no auditors
+	waitingJobs = 10
 	keptJobs    = 30
 	jobAge      = 6 * time.Hour
 	jobTime     = time.Hour
 )
+
+// jobTurn is for how long a job of a viewer runs where others wait for its place; ours.
+var jobTurn = 10 * time.Minute
 
 // job is what takes longer than a page may: it goes on beside requests, tells how far it
 // is, and can be cancelled. Who began it may see it and cancel it, and auditors; what its
@@ -31,12 +33,15 @@ type job struct {
 	Number    int    // of the jobs of this server
 	owner     string // the name of who began it
 	auditors  bool   // it is of a page that only auditors see
+	viewers   bool   // who began it is no auditor
 	text      string // of the configuration that is judged by, where it is that of an editor
 	begun     time.Time
-	cancel    context.CancelFunc
+	turn      chan struct{} // closed when it may run
+	cancel    context.CancelCauseFunc
 	show      func(*asked, any) *page // the page of its result
 
 	mu      sync.Mutex
+	ran     time.Time // since when; zero: it waits
 	newest  time.Time
 	first   time.Time
 	records uint64
@@ -86,71 +91,6 @@ type jobs struct {
 	closed  bool
 }
 
-// start begins a job of who asks; an error is for him.
-func (a *asked) start(j *job, run func(context.Context, Progress) (any, error)) error {
-	s, now := a.Server, a.opt.Now()
-	s.jobs.mu.Lock()
-	defer s.jobs.mu.Unlock()
-	busy, own := s.jobs.tidy(now, a.person.Name)
-	switch {
-	case busy >= runningJobs || s.jobs.closed:
-		return said{http.StatusServiceUnavailable, fmt.Sprintf("%d jobs run already. Wait for one to end, or cancel it (page Jobs).", busy)}
-	case own >= viewersJobs && a.person.Name != "" && !a.person.Auditor():
-		return said{http.StatusServiceUnavailable, "A job of yours runs already. Wait for it to end, or cancel it (page Jobs)."}
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), jobTime)
-	s.jobs.begun++
-	j.ID, j.begun, j.cancel, j.owner, j.Number = newID(), now, cancel, a.person.Name, s.jobs.begun
-	s.jobs.list = append(s.jobs.list, j)
-	s.jobs.running.Go(func() {
-		defer cancel()
-		result, err := guarded(func() (any, error) { return run(ctx, j.progress) })
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		j.result, j.err, j.done = result, err, s.opt.Now()
-		switch ctx.Err() {
-		case context.Canceled:
-			j.result, j.err = nil, context.Canceled
-		case context.DeadlineExceeded:
-			j.result, j.err = nil, fmt.Errorf("it took longer than %v; ask for a shorter span", jobTime)
-		}
-	})
-	return nil
-}
-
-// newID is one that nobody can guess.
-func newID() string {
-	b := make([]byte, 9)
-	_, _ = rand.Read(b) // it never fails
-	return base64.RawURLEncoding.EncodeToString(b)
-}
-
-// tidy forgets what is old, or too much, and counts those that run, and of these those of
-// a person.
-func (s *jobs) tidy(now time.Time, owner string) (busy, own int) {
-	ended := func(j *job) (at time.Time) {
-		j.mu.Lock()
-		defer j.mu.Unlock()
-		return j.done
-	}
-	s.list = slices.DeleteFunc(s.list, func(j *job) bool {
-		at := ended(j)
-		return !at.IsZero() && now.Sub(at) > jobAge
-	})
-	over := len(s.list) - keptJobs + 1
-	s.list = slices.DeleteFunc(s.list, func(j *job) bool {
-		if ended(j).IsZero() {
-			if busy++; j.owner == owner {
-				own++
-			}
-			return false
-		}
-		over--
-		return over >= 0
-	})
-	return busy, own
-}
-
 // guarded has a panic end the job and nothing else.
 func guarded(run func() (any, error)) (result any, err error) {
 	defer func() {
@@ -193,7 +133,7 @@ func (s *Server) Close() {
 	s.jobs.mu.Lock()
 	s.jobs.closed = true
 	for _, j := range s.jobs.list {
-		j.cancel()
+		j.cancel(nil)
 	}
 	s.jobs.mu.Unlock()
 	s.jobs.running.Wait()
@@ -205,12 +145,12 @@ func (a *asked) jobPage() (*page, error) {
 	if j == nil {
 		return nil, said{http.StatusNotFound, "There is no such job of yours any more. Results are kept for some hours, and not over a restart."}
 	}
-	at := j.standing(a.now)
+	at := a.standing(j)
 	title := j.title()
 	how := &table{Columns: columns("#Messages", "State"), Rows: [][]cell{{number(at.records), at.state()}}}
 	switch {
 	case !at.ended:
-		p := &page{Title: title, Rows: how, Command: j.Command, Refresh: 2, Data: map[string]any{"id": j.ID, "done": false, "percent": at.percent, "records": at.records, "of": at.of}}
+		p := &page{Title: title, Rows: how, Command: j.Command, Refresh: 2, Data: map[string]any{"id": j.ID, "done": false, "place": at.place, "percent": at.percent, "records": at.records, "of": at.of}}
 		p.Blocks = []block{{Note: at.text(), Meter: &meter{at.percent}, Table: how,
 			Form: &form{Action: "/job/cancel", Submit: "Cancel", Post: true, Token: a.formToken, Fields: []field{{Name: "id", Value: j.ID, Hidden: true}}}}}
 		return p, nil
@@ -229,6 +169,7 @@ func (j *job) title() string { return fmt.Sprintf("%s (job %d)", j.Title, j.Numb
 // standing is how a job stands.
 type standing struct {
 	ended   bool
+	place   int // of those that wait; 0: it does not
 	percent int
 	records uint64
 	of      uint64
@@ -239,14 +180,18 @@ type standing struct {
 
 // standing is taken under the lock and shown without it: what is shown asks for other
 // jobs, and two that held one each would wait for each other.
-func (j *job) standing(now time.Time) standing {
+func (a *asked) standing(j *job) standing {
+	place := a.jobs.place(j)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	return standing{!j.done.IsZero(), j.part(now), j.records, j.of, j.newest, j.result, j.err}
+	return standing{!j.done.IsZero(), place, j.part(a.now), j.records, j.of, j.newest, j.result, j.err}
 }
 
 // text is how far it is, in words.
 func (s *standing) text() string {
+	if s.place > 0 {
+		return fmt.Sprintf("Others run. It waits for its turn, at place %d of those that wait, also when you leave this page.", s.place)
+	}
 	of := ""
 	if s.of > 0 {
 		of = fmt.Sprintf(" of about %d", s.of)
@@ -257,6 +202,8 @@ func (s *standing) text() string {
 // state is how it stands, in a word.
 func (s *standing) state() cell {
 	switch {
+	case s.place > 0:
+		return cell{Text: fmt.Sprintf("waits, place %d", s.place), Class: "none", Sign: "·"}
 	case !s.ended:
 		return cell{Text: fmt.Sprintf("runs, %d %%", s.percent), Class: "later", Sign: "↻"}
 	case s.err == context.Canceled:
@@ -273,20 +220,20 @@ func (a *asked) jobList() (*page, error) {
 	data := []map[string]any{}
 	p := &page{Rows: t, Command: "alignd replay; alignd sources"}
 	for _, j := range slices.Backward(a.jobsSeen()) {
-		at := j.standing(a.now)
+		at := a.standing(j)
 		if !at.ended {
 			p.Refresh = 5
 		}
 		t.Rows = append(t.Rows, []cell{number(j.Number), linked(j.Title, "/job", "id", j.ID), plain(j.owner), plain(timeOrNone(j.begun)), at.state()})
 		data = append(data, map[string]any{"id": j.ID, "number": j.Number, "title": j.Title, "of": j.owner, "begun": j.begun, "state": at.state().Text})
 	}
-	p.Blocks, p.Data = []block{{Note: "What reads much of the journal goes on beside the pages, after mail; two at once.", Table: t}}, map[string]any{"jobs": data}
+	p.Blocks, p.Data = []block{{Note: "What reads much of the journal goes on beside the pages, after mail; two at once, one of viewers. Others wait for their turn.", Table: t}}, map[string]any{"jobs": data}
 	return p, nil
 }
 
 func (a *asked) cancelJob() (*page, error) {
 	if j := a.job(a.form.Get("id")); j != nil {
-		j.cancel()
+		j.cancel(nil)
 		return nil, elsewhere{to("/job", "id", j.ID)}
 	}
 	return nil, said{http.StatusNotFound, "There is no such job of yours any more."}

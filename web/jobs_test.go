@@ -120,15 +120,7 @@ func TestAResultIsShownWithoutItsLock(t *testing.T) {
 // A job is of who began it: others neither see nor end it, but for auditors.
 func TestJobsHaveOwners(t *testing.T) {
 	b := plant(t, usual(30)...)
-	s := serve(t, b, func(o *Options) {
-		o.Access.Open, o.Access.Socket, o.Access.Auditors = false, false, []string{"ann"}
-		o.Access.Proxy = access.Proxy{Header: "X-Remote-User", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
-	})
-	as := func(name string) *site {
-		jar, _ := cookiejar.New(nil)
-		client := &http.Client{Jar: jar, CheckRedirect: s.client.CheckRedirect, Transport: named(name)}
-		return &site{t: t, server: s.server, client: client}
-	}
+	as := behindProxy(t, b)
 	ann, bob, carol := as("ann"), as("bob"), as("carol")
 	b.hold = make(chan struct{})
 	measure := func(who *site) (int, string) {
@@ -140,7 +132,7 @@ func TestJobsHaveOwners(t *testing.T) {
 	if status != http.StatusSeeOther {
 		t.Fatal(status, at)
 	}
-	if status, text := measure(bob); status != http.StatusServiceUnavailable || !strings.Contains(text, "of yours runs") {
+	if status, text := measure(bob); status != http.StatusServiceUnavailable || !strings.Contains(text, "of yours runs or waits") {
 		t.Errorf("a second job of a viewer: %d", status)
 	}
 	if status, _, _ := carol.get(at); status != http.StatusNotFound {
@@ -170,6 +162,91 @@ func TestJobsHaveOwners(t *testing.T) {
 			t.Errorf("a viewer sees what an auditor asked: /job%s %d", end, status)
 		}
 	}
+}
+
+// behindProxy is a site as somebody sees it, whom a proxy names; ann is an auditor.
+func behindProxy(t *testing.T, b Backend) (of func(name string) *site) {
+	s := serve(t, b, func(o *Options) {
+		o.Access.Open, o.Access.Socket, o.Access.Auditors = false, false, []string{"ann"}
+		o.Access.Proxy = access.Proxy{Header: "X-Remote-User", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
+	})
+	return func(name string) *site {
+		jar, _ := cookiejar.New(nil)
+		client := &http.Client{Jar: jar, CheckRedirect: s.client.CheckRedirect, Transport: named(name)}
+		return &site{t: t, server: s.server, client: client}
+	}
+}
+
+// measure begins a survey, and is where it is shown.
+func (s *site) measure() string {
+	s.t.Helper()
+	status, text, h := s.post("/sender?domain=a.example&source=x", "/sender/measure", url.Values{"domain": {"a.example"}, "source": {"x"}})
+	if status != http.StatusSeeOther {
+		s.t.Fatalf("no job: %d %.300s", status, text)
+	}
+	return h.Get("Location")
+}
+
+// until asks for a page until it says something.
+func (s *site) until(at, words string) {
+	s.t.Helper()
+	text := ""
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if _, text, _ = s.get(at); strings.Contains(text, words) {
+			return
+		}
+	}
+	s.t.Fatalf("%s never says %q: %.900s", at, words, text)
+}
+
+// Jobs wait for their turn, and say at which place; viewers have one place together, so
+// that an auditor finds one.
+func TestJobsWaitForTheirTurn(t *testing.T) {
+	b := plant(t, usual(3)...)
+	b.hold = make(chan struct{})
+	of := behindProxy(t, b)
+	ann, bob, carol, dave := of("ann"), of("bob"), of("carol"), of("dave")
+	first, second, third := bob.measure(), carol.measure(), dave.measure()
+	bob.until(first, "runs, ")
+	carol.until(second, "waits, place 1")
+	dave.until(third, "waits, place 2")
+	ann.until("/jobs", "waits, place 2")
+	if _, text, _ := carol.get(strings.Replace(second, "/job", "/job.json", 1)); !strings.Contains(text, `"place":1`) {
+		t.Errorf("JSON: %s", text)
+	}
+	ann.until(ann.measure(), "runs, ")
+	cancel := func(who *site, at string) {
+		t.Helper()
+		who.post(at, "/job/cancel", url.Values{"id": {strings.TrimPrefix(at, "/job?id=")}})
+		who.until(at, "It was cancelled.")
+	}
+	cancel(carol, second)
+	dave.until(third, "waits, place 1")
+	cancel(bob, first)
+	dave.until(third, "runs, ")
+}
+
+// A job of a viewer may last while nobody waits for its place, and gives way where
+// somebody does.
+func TestALongJobOfAViewerGivesWay(t *testing.T) {
+	usualTurn := jobTurn
+	t.Cleanup(func() { jobTurn = usualTurn })
+	jobTurn = 200 * time.Millisecond
+	b := plant(t, usual(3)...)
+	b.hold = make(chan struct{})
+	of := behindProxy(t, b)
+	ann, bob, carol := of("ann"), of("bob"), of("carol")
+	theirs, first := ann.measure(), bob.measure()
+	bob.until(first, "runs, ")
+	time.Sleep(3 * jobTurn)
+	bob.until(first, "runs, ")
+	second := carol.measure()
+	bob.until(first, "gave way")
+	carol.until(second, "runs, ")
+	ann.until(theirs, "runs, ")
+	third := bob.measure() // while carol's is not late yet, or is
+	bob.until(third, "runs, ")
+	carol.until(second, "gave way")
 }
 
 // named asks as somebody.
