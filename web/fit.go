@@ -167,7 +167,7 @@ func (t *table) octets(row []cell) (sum int) {
 		for _, x := range []struct {
 			there  bool
 			markup string
-		}{{t.Columns[i].Number, ` class="number"`}, {c.Title != "", ` title=""`}, {c.Class != "", `<span class="word later"><span class="sign" aria-hidden="true">....</span> </span>`},
+		}{{t.Columns[i].Class() != "", ` class="number minor"`}, {c.Title != "", ` title=""`}, {c.Class != "", `<span class="word later"><span class="sign" aria-hidden="true">....</span> </span>`},
 			{c.Href != "", `<a href=""></a>`}, {c.Note != "", ` <span class="small"></span>`}} {
 			if x.there {
 				sum += len(x.markup)

@@ -152,7 +152,7 @@ func (a *asked) journalStatus() (json.RawMessage, *journalStatus, error) {
 }
 
 func (a *asked) hostTable(list []host) *table {
-	t := &table{Caption: "Daemons that write to this journal", Columns: columns("Host", "State", "Told", "Version", "Started", "Listeners", "Configuration", "In force since", "Last reload", "#Sessions", "DNS failures", "Lag"),
+	t := &table{Caption: "Daemons that write to this journal", Columns: columns("Host", "State", "Told", "Version", "Started", "Listeners", "Configuration", "Read by it", "Last reload", "#Sessions", "DNS failures", "Lag"),
 		Empty: "No daemon has told of itself here: none of this version has run with this journal."}
 	for i := range list {
 		h := &list[i]
@@ -181,7 +181,7 @@ func (a *asked) hostBlock(h *host) block {
 	if h.Config.Hash != a.hash() {
 		same = ", which is not that of the file here: a reload takes that up, where it is this host's"
 	}
-	line("configuration", "%.12s of %s, mode %s, in force since %s%s", h.Config.Hash, cmp.Or(h.Config.File, "no file"), h.Config.Mode, h.Config.Since.Format(time.DateTime), same)
+	line("configuration", "%.12s of %s, mode %s, read by this process at %s%s", h.Config.Hash, cmp.Or(h.Config.File, "no file"), h.Config.Mode, h.Config.Since.Format(time.DateTime), same)
 	switch r := &h.Reload; {
 	case r.At.IsZero():
 		line("last reload", "none since the start")

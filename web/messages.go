@@ -28,24 +28,25 @@ const (
 type filter struct {
 	name, label, hint string
 	choices           []string
+	minor             bool
 }
 
 var filters = []filter{
 	{name: "since", label: "Since", hint: "7d, 6h, 2026-01-31"},
-	{name: "until", label: "Until", hint: "1d, 2026-02-01"},
+	{name: "until", label: "Until", hint: "1d, 2026-02-01", minor: true},
 	{name: "domain", label: "Author Domain", hint: "example.com"},
 	{name: "client", label: "Client", hint: "192.0.2.0/24"},
 	{name: "mail-from", label: "MAIL FROM", hint: "domain or address"},
 	{name: "dmarc", label: "DMARC", choices: []string{"", "pass", "fail", "none", "temperror", "permerror"}},
 	{name: "delivery", label: "Delivery", choices: []string{"", "deliver", "tag", "hold", "defer", "refuse"}},
-	{name: "would", label: "Held back", choices: []string{"", "tag", "hold", "defer", "refuse"}},
-	{name: "spf", label: "SPF", choices: []string{"", "pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"}},
-	{name: "dkim", label: "DKIM", choices: []string{"", "pass", "fail", "neutral", "policy", "temperror", "permerror"}},
-	{name: "arc", label: "ARC", choices: []string{"", "none", "pass", "fail"}},
-	{name: "disposition", label: "Disposition", choices: []string{"", "accept", "quarantine", "reject", "tempfail"}},
-	{name: "answer", label: "Heard by the MTA", choices: append([]string{""}, journal.Answers...)},
-	{name: "rule", label: "Rule", hint: "id of an entry"},
-	{name: "queue-id", label: "Queue id"},
+	{name: "would", label: "Held back", choices: []string{"", "tag", "hold", "defer", "refuse"}, minor: true},
+	{name: "spf", label: "SPF", choices: []string{"", "pass", "fail", "softfail", "neutral", "none", "temperror", "permerror"}, minor: true},
+	{name: "dkim", label: "DKIM", choices: []string{"", "pass", "fail", "neutral", "policy", "temperror", "permerror"}, minor: true},
+	{name: "arc", label: "ARC", choices: []string{"", "none", "pass", "fail"}, minor: true},
+	{name: "disposition", label: "Disposition", choices: []string{"", "accept", "quarantine", "reject", "tempfail"}, minor: true},
+	{name: "answer", label: "Heard by the MTA", choices: append([]string{""}, journal.Answers...), minor: true},
+	{name: "rule", label: "Rule", hint: "id of an entry", minor: true},
+	{name: "queue-id", label: "Queue id", minor: true},
 }
 
 // messages searches the journal, as alignd log does.
@@ -178,8 +179,8 @@ func (a *asked) skipped(err error) {
 }
 
 func messageTable(list []*journal.Entry) *table {
-	t := &table{Caption: "Messages, newest first", List: true, Columns: columns("Time", "Author Domain", "Client", "DMARC", "Delivery", "MTA was told", "Rule",
-		"MAIL FROM", "SPF", "DKIM", "ARC", "Held back", "Reason", "Disposition", "Queue id")}
+	t := &table{Caption: "Messages, newest first", List: true, Columns: columns("Time", "Author Domain", "Client", "DMARC", "Delivery", "~MTA was told", "Rule",
+		"~MAIL FROM", "~SPF", "~DKIM", "~ARC", "Held back", "Reason", "~Disposition", "~Queue id")}
 	for _, e := range list {
 		t.Rows = append(t.Rows, messageRow(e))
 	}
@@ -273,7 +274,7 @@ func dkimOf(r *record.Record) string {
 func (a *asked) messageForm() *form {
 	f := &form{Action: "/messages", Submit: "Search", Fields: []field{{Name: "id", Label: "Queue id, token or Message-ID", Value: ""}}}
 	for _, x := range filters {
-		f.Fields = append(f.Fields, field{Name: x.name, Label: x.label, Hint: x.hint, Choices: x.choices, Value: a.get(x.name)})
+		f.Fields = append(f.Fields, field{Name: x.name, Label: x.label, Hint: x.hint, Choices: x.choices, Value: a.get(x.name), Minor: x.minor})
 	}
 	return f
 }

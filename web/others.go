@@ -263,7 +263,7 @@ func othersChart(days []othersDay) *chart.Bars {
 }
 
 func dayTable(days []othersDay) *table {
-	t := &table{Caption: "By day", Columns: columns("Day", "#Reports", "#Messages", "#Pass", "#Fail", "#Rejected", "#Quarantined", "#Here", "#Pass here", "#Fail here", "#Refused here")}
+	t := &table{Caption: "By day", Columns: columns("Day", "#Reports", "#Messages", "#Pass", "#Fail", "~#Rejected", "~#Quarantined", "#Here", "~#Pass here", "#Fail here", "~#Refused here")}
 	for i := range days {
 		d := &days[len(days)-1-i]
 		t.Rows = append(t.Rows, []cell{plain(d.Day.Format(time.DateOnly)), number(d.Reports), number(d.Messages), number(d.Pass), number(d.Messages - d.Pass), number(d.Rejected), number(d.Quarantined),
@@ -328,7 +328,7 @@ func (a *asked) besideSources(q *othersQuery, list []state.ElsewhereSource) ([]h
 
 func (a *asked) sourceTable(q *othersQuery, list []state.ElsewhereSource, beside []here) *table {
 	t := &table{Caption: "Sources, those with the most failing mail first", Live: true, Empty: "None.",
-		Columns: columns("Author Domain", "Network", "#Messages", "#Pass", "#Fail", "#Rejected", "#Quarantined", "#Here", "#Fail here", "Signed by", "SPF of", "Reporters", "Last")}
+		Columns: columns("Author Domain", "Network", "#Messages", "#Pass", "#Fail", "~#Rejected", "~#Quarantined", "#Here", "#Fail here", "~Signed by", "~SPF of", "~Reporters", "~Last")}
 	asked := true
 	for i := range beside {
 		x := &list[i]

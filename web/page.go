@@ -92,6 +92,7 @@ type table struct {
 type column struct {
 	Name   string
 	Number bool
+	Minor  bool // where it is narrow it is shown on request
 }
 
 type cell struct {
@@ -123,14 +124,40 @@ type field struct {
 	Text                     bool          // several lines
 	Numbers                  template.HTML // of these lines: digits and marks of ours only
 	Hidden                   bool
+	Minor                    bool // where it is narrow it is shown on request, or with a value
 }
 
+// HasMinor reports whether there are fields that are shown on request.
+func (f *form) HasMinor() bool {
+	return slices.ContainsFunc(f.Fields, func(x field) bool { return x.Minor })
+}
+
+// columns have these names, with ~ in front of minor ones and then # of numbers.
 func columns(names ...string) []column {
 	all := make([]column, len(names))
 	for i, n := range names {
+		n, all[i].Minor = strings.CutPrefix(n, "~")
 		all[i].Name, all[i].Number = strings.CutPrefix(n, "#")
 	}
 	return all
+}
+
+// HasMinor reports whether there are columns that are shown on request.
+func (t *table) HasMinor() bool {
+	return slices.ContainsFunc(t.Columns, func(c column) bool { return c.Minor })
+}
+
+// Class is that of its cells.
+func (c column) Class() string {
+	switch {
+	case c.Number && c.Minor:
+		return "number minor"
+	case c.Number:
+		return "number"
+	case c.Minor:
+		return "minor"
+	}
+	return ""
 }
 
 // plain is a cell of text from anywhere.

@@ -128,7 +128,7 @@ func (s *reportStatus) links() []link {
 
 // outbox are the reports that were cut, in the states, domains and kinds that are asked for.
 func (a *asked) outbox(s *reportStatus) *table {
-	t := &table{Caption: "Outbox, newest first", Columns: columns("Policy Domain", "Day", "Kind", "To", "State", "Since", "#Tries", "Next", "Reason", "Report"), Empty: "The outbox is empty.", Live: true}
+	t := &table{Caption: "Outbox, newest first", Columns: columns("Policy Domain", "Day", "~Kind", "To", "State", "~Since", "~#Tries", "~Next", "Reason", "Report"), Empty: "The outbox is empty.", Live: true}
 	state, kind, name := a.get("state"), a.get("kind"), a.get("domain")
 	matching := 0
 	for i := range s.Outbox {

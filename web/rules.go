@@ -72,12 +72,17 @@ func (a *asked) rules() (*page, error) {
 	if left > 0 {
 		t.Caption += fmt.Sprintf("; %d more are in the CSV, up to %d", left, rowsOfFile)
 	}
-	p := &page{Command: "alignd stats --by rule", Rows: t, Data: map[string]any{"days": days, "uncounted": uncounted, "entries": data}}
+	p := &page{Command: rulesCommand(days), Rows: t, Data: map[string]any{"days": days, "uncounted": uncounted, "entries": data}}
 	p.Blocks = []block{{Links: []link{{"All", "/rules"}, {"Exceptions", "/rules?list=exceptions"}, {"Those that decided nothing", "/rules?show=unused"}, {"The last day", "/rules?days=1"}, {"90 days", "/rules?days=90"}}}, {Table: t}}
 	if uncounted != "" {
 		p.Blocks = append([]block{{Alert: terminal.Line(uncounted)}}, p.Blocks...)
 	}
 	return p, nil
+}
+
+// rulesCommand is the command line that counts the same.
+func rulesCommand(days int) string {
+	return fmt.Sprintf("alignd stats --by rule --since %dd --limit 0", days)
 }
 
 func (a *asked) ruleCells(r *ruleRow) []cell {
@@ -224,7 +229,7 @@ func (a *asked) rule() (*page, error) {
 	if found == nil {
 		return nil, said{404, fmt.Sprintf("The configuration has no entry %q.", strings.TrimSpace(name+" "+id))}
 	}
-	p := &page{Title: terminal.Line(found.List + ": " + id), Command: "alignd stats --by rule", Data: map[string]any{"entry": found, "uncounted": uncounted}}
+	p := &page{Title: terminal.Line(found.List + ": " + id), Command: rulesCommand(trendDays), Data: map[string]any{"entry": found, "uncounted": uncounted}}
 	p.Blocks = []block{{Lines: ruleLinesOf(found)}}
 	switch {
 	case uncounted != "":
@@ -274,7 +279,7 @@ func (a *asked) ruleOverTime(p *page, rule string) error {
 	}
 	counts, drawn := countTable(bars), dispositionChart(bars, "30d")
 	drawn.Title = "Messages that it decided, by day"
-	p.Rows, p.Command = counts, "alignd log --rule "+shellWord(rule)
+	p.Rows, p.Command = counts, p.Command+"; alignd log --rule "+shellWord(rule)
 	p.Data.(map[string]any)["days"] = bars
 	p.Blocks[len(p.Blocks)-1].Links = []link{{"Messages that it decided", to("/messages", "rule", rule)}}
 	p.Blocks = append(p.Blocks, block{Heading: "Over time", Chart: drawn.SVG(), Behind: counts})

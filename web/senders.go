@@ -84,7 +84,7 @@ func sendersCommand(name, kind string, days int) string {
 
 func (a *asked) senderTable(found *state.Senders, days int) *table {
 	t := &table{Caption: fmt.Sprintf("Who sends as whom, in %d days; %d of %d pairs", days, len(found.List), found.All), Live: true, Empty: "Nobody, as far as is counted.",
-		Columns: columns("Author Domain", "Sent from", "#Messages", "By day", "#Pass", "#Fail", "#Fails, looks honest", "#Refused", "First", "Last")}
+		Columns: columns("Author Domain", "Sent from", "#Messages", "By day", "#Pass", "#Fail", "#Fails, looks honest", "~#Refused", "~First", "~Last")}
 	for _, p := range found.List {
 		author := linked(p.Author, "/senders", "domain", p.Author)
 		if p.Own {

@@ -249,9 +249,9 @@ func (a *asked) changed(st *state.State) block {
 		b.Note = "No message of the last days says."
 	case before == none:
 	case old == nil || running == nil:
-		b.Note = fmt.Sprintf("Another configuration is in force since about %s; what differs is not known, as one of the two was not kept.", when.UTC().Format(time.DateTime))
+		b.Note = fmt.Sprintf("Mail is judged by another configuration since about %s; what differs is not known, as one of the two was not kept.", when.UTC().Format(time.DateTime))
 	default:
-		b.Note = "In force since about " + when.UTC().Format(time.DateTime) + "."
+		b.Note = "Mail is judged by this configuration since about " + when.UTC().Format(time.DateTime) + ", whenever a daemon was started since."
 		b.Points = changes(old, running)
 	}
 	return b
