@@ -49,3 +49,47 @@ func withKeptTimes(r *Record) *Record {
 	eachTime(&c, func(t *time.Time) { *t = keptTime(*t) })
 	return &c
 }
+
+// timeWithin is how far into a record its time mostly stands, in octets; ours.
+const timeWithin = 512
+
+// TimeOf is Evidence.Time of a record as Append wrote it, without decoding the rest where
+// it stands at the begin.
+func TimeOf(b []byte) (time.Time, error) {
+	if at, ok := timeAtBegin(b); ok {
+		return at, nil
+	}
+	r, err := Decode(b)
+	if err != nil {
+		return time.Time{}, err
+	}
+	return r.Evidence.Time, nil
+}
+
+// timeAtBegin reads the fields of Evidence before its time, and that.
+func timeAtBegin(b []byte) (at time.Time, ok bool) {
+	const evidenceKey, schemaKey, timeKey = 1, 1, 4
+	if len(b) < 3 || b[0] != pairHead || b[1] != Version {
+		return at, false
+	}
+	d := Decoder{s: string(b[:min(len(b), timeWithin)]), at: 2, ok: true}
+	d.length(majorMap, maxKey)
+	if major, key := d.head(); major != majorUint || key != evidenceKey {
+		return at, false
+	}
+	for range d.length(majorMap, maxKey) {
+		major, key := d.head()
+		switch {
+		case !d.ok || major != majorUint || key > timeKey:
+			return at, false
+		case key == timeKey:
+			at = d.time()
+			return at, d.ok
+		case key == schemaKey:
+			d.head()
+		default: // Token, QueueID
+			d.text()
+		}
+	}
+	return at, false
+}

@@ -3,6 +3,7 @@ package record
 import (
 	"math"
 	"reflect"
+	"strings"
 	"testing"
 	"time"
 )
@@ -81,5 +82,36 @@ func TestEachTimeVisitsAllTimes(t *testing.T) {
 	})
 	if eachTime(r, func(*time.Time) { got++ }); got != want {
 		t.Errorf("%d of %d", got, want)
+	}
+}
+
+// The time of a record is read as Decode reads it, wherever it stands, and from what
+// damage leaves nothing is read that is not there.
+func TestTheTimeAlone(t *testing.T) {
+	g := newGenerator(11)
+	records := []*Record{ordinary(), new(Record)}
+	for range 300 {
+		records = append(records, g.record())
+	}
+	far := ordinary()
+	far.Evidence.QueueID = strings.Repeat("q", 2*timeWithin)
+	for _, r := range append(records, far) {
+		b := Append(nil, r)
+		want, err := Decode(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := TimeOf(b); err != nil || !got.Equal(want.Evidence.Time) {
+			t.Fatalf("% x: %v, %v, and by Decode %v", b, got, err, want.Evidence.Time)
+		}
+	}
+	whole := Append(nil, ordinary())
+	if _, soon := timeAtBegin(whole); !soon {
+		t.Error("an ordinary record is decoded for its time")
+	}
+	for _, b := range [][]byte{nil, {}, whole[:2], whole[:5], []byte("not a record")} {
+		if at, err := TimeOf(b); err == nil {
+			t.Errorf("% x: %v", b, at)
+		}
 	}
 }

@@ -136,8 +136,14 @@ func TestAConfigurationThatChangesMeanwhileIsNotTakenForThePreviewedOne(t *testi
 }
 
 func TestTheNewestRecordsAreReplayed(t *testing.T) {
+	now := time.Now()
 	file, _ := withPast(t)
 	vendor := write(t, "vendor.yaml", letsVendorIn)
+	until := now.Add(-58*time.Minute - 30*time.Second).UTC().Format(time.RFC3339) // before the third
+	got := alignd(t, "", "replay", "--config", vendor, "--journal", file, "--until", until, "--newest", "1")
+	if got.status != 0 || !strings.Contains(got.stdout, "1 messages judged again") {
+		t.Errorf("--newest of a time that is over: %+v", got)
+	}
 	for n, want := range map[string]string{"1": "1 messages judged again", "3": "3 messages judged again", "4": "4 messages judged again", "9": "4 messages judged again"} {
 		got := alignd(t, "", "replay", "--config", vendor, "--journal", file, "--newest", n)
 		if got.status != 0 || !strings.Contains(got.stdout, want) {

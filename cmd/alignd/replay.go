@@ -137,7 +137,7 @@ func (f *replayFlags) run(c *cobra.Command, now time.Time) error {
 	defer collectLess()()
 	feed := source.feed(c.Context(), o.Since, o.Until)
 	if f.newest > 0 {
-		feed = newest(feed, f.newest, nil)
+		feed = newest(feed, f.newest, timeSpan{o.Since, o.Until}, nil)
 	}
 	res, err := replay.Run(o, feed)
 	bar.end()

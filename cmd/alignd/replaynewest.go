@@ -1,16 +1,41 @@
 package main
 
-import "alignd/replay"
+import (
+	"time"
 
-// newest is the part of feed with the last records, at most most of them. It reads twice:
-// first to count. older hears how many come before these; it may be nil.
-func newest(feed func(func(replay.Batch)) error, most int, older func(int)) func(func(replay.Batch)) error {
+	"alignd/record"
+	"alignd/replay"
+)
+
+// timeSpan is what a replay is asked for; zero times are no bounds, and Until is excluded.
+type timeSpan struct{ since, until time.Time }
+
+// has reports whether a record is of the time. Blocks hold others beside: those of a whole
+// day come together. One that cannot be read is of any time, so that it is told of.
+func (s timeSpan) has(encoded []byte) bool {
+	if s == (timeSpan{}) {
+		return true
+	}
+	at, err := record.TimeOf(encoded)
+	return err != nil || (s.since.IsZero() || !at.Before(s.since)) && (s.until.IsZero() || at.Before(s.until))
+}
+
+// count is how many records of a batch are of the time.
+func (s timeSpan) count(b replay.Batch) (n int) {
+	_ = b.Records(func(encoded []byte) { // who judges it tells of what cannot be read
+		if s.has(encoded) {
+			n++
+		}
+	})
+	return n
+}
+
+// newest is the part of feed with the last records of a time, at most most of them. It
+// reads twice: first to count. older hears how many come before these; it may be nil.
+func newest(feed func(func(replay.Batch)) error, most int, of timeSpan, older func(int)) func(func(replay.Batch)) error {
 	return func(add func(replay.Batch)) error {
 		all := 0
-		err := feed(func(b replay.Batch) {
-			_ = b.Records(func([]byte) { all++ }) // the second time tells of what cannot be read
-		})
-		if err != nil {
+		if err := feed(func(b replay.Batch) { all += of.count(b) }); err != nil {
 			return err
 		}
 		skip := max(0, all-most)
@@ -22,28 +47,32 @@ func newest(feed func(func(replay.Batch)) error, most int, older func(int)) func
 				add(b)
 				return
 			}
-			n := 0
-			_ = b.Records(func([]byte) { n++ })
+			n := of.count(b)
 			if n > skip {
-				add(lastOf{b, skip})
+				add(lastOf{b, skip, of})
 			}
 			skip -= n
 		})
 	}
 }
 
-// lastOf is a batch without its first records.
+// lastOf is a batch without its first records of a time.
 type lastOf struct {
 	replay.Batch
 	skip int
+	of   timeSpan
 }
 
 // Records implements replay.Batch.
 func (b lastOf) Records(found func([]byte)) error {
-	n := 0
+	left := b.skip
 	return b.Batch.Records(func(encoded []byte) {
-		if n++; n > b.skip {
-			found(encoded)
+		if left > 0 {
+			if b.of.has(encoded) {
+				left--
+			}
+			return
 		}
+		found(encoded)
 	})
 }

@@ -221,7 +221,7 @@ func (b *webBackend) replayHere(ctx context.Context, ask *web.ReplayAsk, p web.P
 	}
 	feed := s.feed(ctx, o.Since, o.Until)
 	if ask.Newest > 0 {
-		feed = newest(feed, ask.Newest, func(n int) { found.Older = uint64(n) })
+		feed = newest(feed, ask.Newest, timeSpan{since: o.Since}, func(n int) { found.Older = uint64(n) })
 	}
 	res, err := replay.Run(o, feed)
 	if err != nil {
