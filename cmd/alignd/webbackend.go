@@ -95,6 +95,7 @@ func (b *webBackend) take(cfg *config.Config, now time.Time) error {
 	}
 	if b.cfg == nil || b.cfg.Hash() != cfg.Hash() {
 		b.story = newStoryteller(cfg)
+		b.story.state = b.State // where the pages read, whatever the file names now
 	}
 	b.cfg, b.judged, b.read, b.err = cfg, &options, now, nil
 	return nil
@@ -196,8 +197,9 @@ func (b *webBackend) AsKept(q *journal.Query) error { return asKept(b.begun, q) 
 // RulesOf implements web.Backend.
 func (b *webBackend) RulesOf(ctx context.Context, r *record.Record) (*policy.Rules, string) {
 	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.story.rulesOf(ctx, r)
+	story := b.story
+	b.mu.Unlock()
+	return story.rulesOf(ctx, r) // it may ask a database, for which nobody else is to wait
 }
 
 // Stats implements web.Backend.
