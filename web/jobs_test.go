@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -14,6 +15,8 @@ import (
 	"time"
 
 	"alignd/config"
+	"alignd/record"
+	"alignd/replay"
 	"alignd/web/access"
 )
 
@@ -323,6 +326,30 @@ func TestAFaultyFileIsToldWithoutItsText(t *testing.T) {
 	b.stale = fmt.Errorf("reading: %w", config.Problems{{Position: config.Position{File: "staff.list", Line: 3, Column: 1}, Text: "topsecret is no address"}})
 	s := serve(t, b, nil)
 	for _, at := range []string{"/rules", "/messages", "/health"} {
+		if _, text, _ := s.get(at); !strings.Contains(text, "staff.list:3:1") || strings.Contains(text, "topsecret") {
+			t.Errorf("%s: %.900s", at, text)
+		}
+	}
+}
+
+// faulty is a backend whose file is faulty now, with what of it reads the file.
+type faulty struct{ *backend }
+
+func (b *faulty) Again(*record.Record) (replay.Judgement, error) {
+	return replay.Judgement{}, b.stale
+}
+func (b *faulty) ReportStatus(context.Context, string, string) (json.RawMessage, error) {
+	return nil, b.stale
+}
+
+// Pages that read the file themselves tell no more of its faults than the others.
+func TestPagesThatFailTellNothingOfTheFile(t *testing.T) {
+	list := usual(3)
+	list[0].Evidence.QueueID = "4ZQ1"
+	b := &faulty{plant(t, list...)}
+	b.stale = fmt.Errorf("reading: %w", config.Problems{{Position: config.Position{File: "staff.list", Line: 3, Column: 1}, Text: "topsecret is no address"}})
+	s := serve(t, b, nil)
+	for _, at := range []string{"/message/again?id=4ZQ1", "/message/again.json?id=4ZQ1", "/reports"} {
 		if _, text, _ := s.get(at); !strings.Contains(text, "staff.list:3:1") || strings.Contains(text, "topsecret") {
 			t.Errorf("%s: %.900s", at, text)
 		}

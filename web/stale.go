@@ -7,6 +7,10 @@ import (
 	"alignd/config"
 )
 
+// Told is why something failed, as it may be shown to all who look: of a configuration that
+// is faulty only where.
+func Told(err error) string { return strings.Join(staleLines(err), ", ") }
+
 // staleLines tell where a file of the configuration is faulty, and no more: faults quote
 // what stands there, which may not be for all who look. Why it cannot be read at all is told.
 func staleLines(err error) (lines []string) {

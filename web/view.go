@@ -196,7 +196,7 @@ func (a *asked) finish(p *page, v *view) error {
 		first = append(first, block{Alert: "The journal is read in part: " + terminal.Line(what)})
 	}
 	if a.stale != nil {
-		first = append(first, block{Alert: "The configuration file is faulty, so these pages go by an earlier state of it: " + terminal.Line(strings.Join(staleLines(a.stale), ", "))})
+		first = append(first, block{Alert: "The configuration file is faulty, so these pages go by an earlier state of it: " + terminal.Line(Told(a.stale))})
 	}
 	p.Blocks = append(first, p.Blocks...)
 	if !a.person.Auditor() {
@@ -331,7 +331,7 @@ func (s *Server) failed(w http.ResponseWriter, r *http.Request, err error) {
 		return // nobody waits any more
 	}
 	s.opt.Log.Error("a page cannot be made", "page", r.URL.Path, "err", err)
-	s.fail(w, r, http.StatusInternalServerError, "This page cannot be made: "+err.Error())
+	s.fail(w, r, http.StatusInternalServerError, "This page cannot be made: "+Told(err))
 }
 
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, status int, text string) {

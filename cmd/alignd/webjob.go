@@ -84,7 +84,7 @@ func webJobCommand() *cobra.Command {
 				}
 			})
 			if err != nil {
-				return says.Encode(jobSays{Error: err.Error()})
+				return says.Encode(jobSays{Error: web.Told(err)})
 			}
 			return says.Encode(jobSays{Result: result})
 		},

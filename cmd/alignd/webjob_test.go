@@ -80,6 +80,12 @@ func TestAJobThatEndsIsTold(t *testing.T) {
 	if _, err := b.Replay(t.Context(), &web.ReplayAsk{}, ignored); err == nil || strings.Contains(err.Error(), "never shown") {
 		t.Errorf("a file that is faulty now: %v", err)
 	}
+	if err := os.WriteFile(file, []byte("exceptions: [{file: topsecret.list}]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := b.Survey(t.Context(), &web.SurveyAsk{}, ignored); err == nil || strings.Contains(err.Error(), "topsecret") || !strings.Contains(err.Error(), filepath.Base(file)+":1:") {
+		t.Errorf("of a faulty file more is told than where: %v", err)
+	}
 	if _, err := heard(strings.NewReader(`{"records":1}`+"\n{"), ignored); !errors.Is(err, errSilent) {
 		t.Errorf("one that was killed: %v", err)
 	}
