@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 
 	"alignd/config"
@@ -226,6 +227,21 @@ func openStateFor(cfg *config.Config, log *slog.Logger, tally func(*journal.Entr
 		return state.OpenPostgres(db, opt), nil
 	}
 	return state.OpenFile(context.Background(), stateFile(cfg), opt)
+}
+
+// stateThere says why there is no state to be written. Commands make none: what root made
+// the daemon could not write. One that hosts share is the database's.
+func stateThere(cfg *config.Config) error {
+	if cfg.Journal.Store == "none" {
+		return errNoJournal
+	}
+	if sharesState(cfg) {
+		return nil
+	}
+	if _, err := os.Stat(stateFile(cfg)); err != nil {
+		return unreadable(cfg, err)
+	}
+	return nil
 }
 
 // readState opens it for questions.

@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
 	"alignd/config"
-	"alignd/journal/state"
 	"alignd/report/send"
 )
 
@@ -78,11 +76,11 @@ func openBouncer(c *cobra.Command, file string) (b *bouncer, done func(), err er
 	if cfg.Reports.From == "" {
 		return nil, nil, failure{errNoReports}
 	}
-	if _, err := os.Stat(stateFile(cfg)); cfg.Journal.Store == "sqlite" && err != nil {
-		return nil, nil, failure{unreadable(cfg, err)}
+	if err := stateThere(cfg); err != nil {
+		return nil, nil, failure{err}
 	}
-	var st *state.State
-	if st, err = openState(cfg, nil); err != nil {
+	st, err := openState(cfg, nil)
+	if err != nil {
 		return nil, nil, failure{err}
 	}
 	b = &bouncer{ctx: context.WithoutCancel(c.Context()), out: c.OutOrStdout()}

@@ -216,3 +216,17 @@ func TestABounceThatCannotBeStoredIsTriedAgain(t *testing.T) {
 		}
 	}
 }
+
+// What hosts share has no file on any of them: the commands that write ask the database.
+func TestCommandsOfReportsWriteToTheSharedState(t *testing.T) {
+	for _, store := range []string{"postgres", "sqlite"} {
+		file := write(t, "alignd.yaml", "journal: {store: "+store+", url: 'postgres://nobody@127.0.0.1:1/none', path: "+t.TempDir()+"}\n"+
+			"reports: {from: dmarc@here.test, organization: Here, bounces: back@here.test}\n")
+		for _, command := range []string{"send", "bounce", "release back@a.example"} {
+			exit, _, errs := called(append([]string{"report"}, append(strings.Fields(command), "--config", file)...)...)
+			if exit == 0 || strings.Contains(errs, "state.db") || !strings.Contains(errs, "127.0.0.1") {
+				t.Errorf("journal.store: %s, report %s: %d, %s", store, command, exit, errs)
+			}
+		}
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -303,8 +302,8 @@ func (h *hurry) run(c *cobra.Command, file string) error {
 		return failure{err}
 	}
 	defer dns.Close()
-	if _, err := os.Stat(stateFile(cfg)); err != nil {
-		return failure{unreadable(cfg, err)}
+	if err := stateThere(cfg); err != nil {
+		return failure{err}
 	}
 	st, err := openState(cfg, nil)
 	if err != nil {
