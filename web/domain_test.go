@@ -109,3 +109,19 @@ func TestLookUpsAreBounded(t *testing.T) {
 		t.Errorf("without an answer: %d %.300s", status, text)
 	}
 }
+
+// What was not answered to somebody who is gone is not told to the next one.
+func TestWhoIsGoneLeavesNoAnswer(t *testing.T) {
+	b := &countedDNS{backend: plant(t, usual(3)...), zone: twoOrgs, block: true}
+	s := serve(t, b, nil)
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	a := &asked{Server: s.web, ctx: gone, cfg: b.cfg, now: time.Now()}
+	if x, err := a.published("shop.example"); err == nil {
+		t.Errorf("%+v", x.DMARC)
+	}
+	b.block, a.ctx = false, t.Context()
+	if x, err := a.published("shop.example"); err != nil || !x.DMARC.Answered || !x.SPF.Answered {
+		t.Errorf("the next one is told that DNS does not answer: %v", err)
+	}
+}

@@ -125,6 +125,9 @@ func (a *asked) published(name string) (found *published, err error) {
 	} else {
 		x.DMARC, x.SPF = lint.CheckDMARC(ctx, few, name, a.cfg.PSLGuard), lint.CheckSPF(ctx, few, name)
 	}
+	if err := a.ctx.Err(); err != nil { // who asked is gone: what was not answered says nothing
+		return nil, err
+	}
 	x.spent = few.left < 0
 	return x, nil
 }
