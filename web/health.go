@@ -287,6 +287,9 @@ type MetricValue struct {
 	Value  string `json:"value"`
 }
 
+// metricRows is how many values the page shows; ours.
+const metricRows = 400
+
 // metrics are those that the daemon of this host exports.
 func (a *asked) metrics() (*page, error) {
 	t := &table{Caption: "Metrics of the daemon on this host", Columns: columns("Metric", "Labels", "Value", "Type", "What it says"), Empty: "None.", Live: true}
@@ -304,15 +307,18 @@ func (a *asked) metrics() (*page, error) {
 		p.Blocks[0].Alert = terminal.Line("The daemon does not answer at " + strings.Join(places, ", ") + " (metrics.listen) of this host: " + err.Error())
 		return p, nil
 	}
+	values := 0
 	for i := range list {
 		m := &list[i]
 		for _, v := range m.Values {
-			if len(t.Rows) == 1000 && a.format == asHTML {
-				t.Caption += "; the first 1000 values"
-				break
+			if values++; values > metricRows && a.format == asHTML {
+				continue
 			}
 			t.Rows = append(t.Rows, []cell{plain(m.Name), plain(v.Labels), plain(v.Value), plain(m.Type), plain(m.Help)})
 		}
+	}
+	if values > len(t.Rows) {
+		t.Caption += fmt.Sprintf("; %d of %d values, CSV and JSON have all", len(t.Rows), values)
 	}
 	p.Data = list
 	return p, nil

@@ -76,3 +76,26 @@ func TestMetricsThatAreNotThere(t *testing.T) {
 		t.Error("none")
 	}
 }
+
+// many is a backend with more metrics than a page shows.
+type many struct{ *backend }
+
+func (b *many) Metrics(context.Context) ([]Metric, error) {
+	list := make([]Metric, 5)
+	for i := range list {
+		list[i] = Metric{Name: fmt.Sprintf("m%d", i), Values: make([]MetricValue, 300)}
+	}
+	return list, nil
+}
+
+// A page with too many values says so once.
+func TestMetricsThatAreTooMany(t *testing.T) {
+	s := serve(t, &many{plant(t, usual(1)...)}, nil)
+	_, text, _ := s.get("/health/metrics")
+	if _, after, ok := strings.Cut(text, "<caption>"); !ok || !strings.HasPrefix(after, "Metrics of the daemon on this host; 400 of 1500 values, CSV and JSON have all</caption>") {
+		t.Errorf("%.200s", after)
+	}
+	if _, text, _ := s.get("/health/metrics.csv"); strings.Count(text, "\n") != 1501 {
+		t.Errorf("%d lines", strings.Count(text, "\n"))
+	}
+}
