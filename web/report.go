@@ -3,11 +3,13 @@ package web
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 
 	"alignd/internal/terminal"
+	"alignd/journal/state"
 )
 
 // Report is a report of the outbox.
@@ -97,8 +99,11 @@ func (a *asked) report() (*page, error) {
 		return nil, wrong("%q is no number of an address", a.get("n"))
 	}
 	found, err := a.opt.Backend.Report(a.ctx, id, n)
-	if err != nil {
+	if errors.Is(err, state.ErrUnknown) {
 		return nil, said{404, "There is no such report in the outbox: " + err.Error()}
+	}
+	if err != nil {
+		return nil, err
 	}
 	p := &page{Title: "Report " + terminal.Line(id), Command: "alignd report mail " + shellWord(id), Data: found}
 	p.Rows = &table{Caption: "Rows", Live: true, Empty: "It has no rows.", Columns: columns("Source", "#Messages", "Disposition", "DKIM", "SPF", "From", "Why otherwise")}

@@ -3,12 +3,14 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"alignd/config"
+	"alignd/journal/state"
 	"alignd/web/access"
 )
 
@@ -125,6 +127,29 @@ func TestReasonsAreHiddenBeforeTheyAreCut(t *testing.T) {
 		b.status = fmt.Sprintf(`{"outbox":[{"report_id":"a","policy_domain":"x.example","target":"r@x.example","state":"given up","reason":%q}],"suppressed":[{"target":"r@x.example","holds":true,"reason":%q}]}`, reason, reason)
 		if status, text, _ := s.get("/reports"); status != 200 || strings.Contains(text, "secret") {
 			t.Errorf("%d octets are left: %d, a viewer sees the local part", room, status)
+		}
+	}
+}
+
+// noReport is a backend whose report cannot be read.
+type noReport struct {
+	*backend
+	err error
+}
+
+func (b *noReport) Report(context.Context, string, int) (*Report, error) { return nil, b.err }
+
+// A report that is not there is another thing than a store that is away.
+func TestAReportThatCannotBeRead(t *testing.T) {
+	b := &noReport{backend: plant(t, usual(1)...)}
+	s := serve(t, b, nil)
+	for _, row := range []struct {
+		err  error
+		want int
+	}{{fmt.Errorf("report x: %w", state.ErrUnknown), 404}, {errors.New("the database is away"), 500}} {
+		b.err = row.err
+		if status, text, _ := s.get("/report?id=x"); status != row.want || !strings.Contains(text, row.err.Error()) {
+			t.Errorf("%v: %d", row.err, status)
 		}
 	}
 }
