@@ -170,7 +170,8 @@ func (a *asked) newSources() (block, error) {
 var lookedAt = []time.Duration{time.Hour, 6 * time.Hour, 24 * time.Hour, 48 * time.Hour, 4 * 24 * time.Hour, 7 * 24 * time.Hour, 14 * 24 * time.Hour, 30 * 24 * time.Hour}
 
 // lastChange finds the configuration that judged last, the one before, and since about
-// when the last one does: by single messages, halving the time between two.
+// when the last one does: by single messages, halving the time between two. Where none before
+// is found, when is how far back it is known to be the last one.
 func (a *asked) lastChange() (now, before [32]byte, when time.Time) {
 	r, err := a.opt.Backend.Reader(a.skipped)
 	if err != nil {
@@ -204,7 +205,7 @@ func (a *asked) lastChange() (now, before [32]byte, when time.Time) {
 		same = t
 	}
 	if before == none {
-		return now, before, when
+		return now, before, same
 	}
 	for same.Sub(other) > 10*time.Minute {
 		middle := other.Add(same.Sub(other) / 2)
@@ -247,6 +248,8 @@ func (a *asked) changed(st *state.State) block {
 	switch old := kept(before); {
 	case now == none:
 		b.Note = "No message of the last days says."
+	case before == none && when.After(a.now.Add(-lookedAt[len(lookedAt)-1])):
+		b.Note = "No change is known: since about " + when.UTC().Format(time.DateTime) + " messages tell of none, and of the time before they do not tell."
 	case before == none:
 	case old == nil || running == nil:
 		b.Note = fmt.Sprintf("Mail is judged by another configuration since about %s; what differs is not known, as one of the two was not kept.", when.UTC().Format(time.DateTime))

@@ -219,6 +219,9 @@ func TestTodaySaysWhatAReloadChanged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if part := pageFrom(readPage(t, p.pages(t, now)+"/today"), "changed"); strings.Contains(part, "No change in 30 days") || !strings.Contains(part, "of the time before they do not tell") {
+		t.Errorf("messages of an hour tell of 30 days: %s", part)
+	}
 	before := p.cfg
 	if err := os.WriteFile(p.file, []byte(strings.Replace(string(text), "mode: monitor", "mode: enforce", 1)), 0o600); err != nil {
 		t.Fatal(err)
@@ -257,6 +260,14 @@ func TestTodaySaysWhatAReloadChanged(t *testing.T) {
 	if part := got[strings.Index(got, `id="changed"`):]; !strings.Contains(part, "In force since about") || !strings.Contains(part, "enforce") {
 		t.Errorf("after a reload: %s", part)
 	}
+}
+
+// pageFrom is what stands in a page from a block on.
+func pageFrom(page, id string) string {
+	if at := strings.Index(page, `id="`+id+`"`); at >= 0 {
+		return page[at:]
+	}
+	return ""
 }
 
 // New sources are those of own domains that were not there before.
