@@ -24,7 +24,7 @@ func (a *asked) start(j *job, run func(context.Context, Progress) (any, error)) 
 	case own > 0 && a.person.Name != "" && j.viewers:
 		return said{http.StatusServiceUnavailable, "A job of yours runs or waits already. Wait for it to end, or cancel it (page Jobs)."}
 	}
-	ctx, cancel := context.WithCancelCause(context.Background())
+	ctx, cancel := context.WithCancelCause(s.work)
 	s.jobs.begun++
 	j.ID, j.begun, j.cancel, j.owner, j.Number, j.turn = newID(), now, cancel, a.person.Name, s.jobs.begun, make(chan struct{})
 	s.jobs.list = append(s.jobs.list, j)
@@ -57,7 +57,7 @@ func (j *job) run(ctx context.Context, s *Server, do func(context.Context, Progr
 			s.jobs.next(s.opt.Now())
 		})
 		defer timer.Stop()
-		result, err = guarded(func() (any, error) { return do(ctx, j.progress) })
+		result, err = s.guarded(func() (any, error) { return do(ctx, j.progress) })
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()

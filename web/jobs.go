@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -91,14 +92,25 @@ type jobs struct {
 	closed  bool
 }
 
-// guarded has a panic end the job and nothing else.
-func guarded(run func() (any, error)) (result any, err error) {
+// guarded has a panic end what goes on beside requests, and nothing else.
+func (s *Server) guarded(run func() (any, error)) (result any, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			result, err = nil, fmt.Errorf("panic: %v", p)
+			s.opt.Log.Error("what goes on beside the pages failed", "err", err, "stack", string(debug.Stack()))
 		}
 	}()
 	return run()
+}
+
+// goBeside runs something beside requests, unless these are over.
+func (s *Server) goBeside(run func()) (runs bool) {
+	s.jobs.mu.Lock()
+	defer s.jobs.mu.Unlock()
+	if !s.jobs.closed {
+		s.jobs.running.Go(run)
+	}
+	return !s.jobs.closed
 }
 
 // sees reports whether who asks may see a job, and cancel it.
@@ -132,10 +144,8 @@ func (a *asked) jobsSeen() (list []*job) {
 func (s *Server) Close() {
 	s.jobs.mu.Lock()
 	s.jobs.closed = true
-	for _, j := range s.jobs.list {
-		j.cancel(nil)
-	}
 	s.jobs.mu.Unlock()
+	s.cancel()
 	s.jobs.running.Wait()
 }
 

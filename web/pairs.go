@@ -41,9 +41,12 @@ func (s *Server) book(ctx context.Context) (*state.Book, error) {
 	r := c.reading
 	if r == nil {
 		r = &bookReading{done: make(chan struct{})}
-		c.reading = r
 		old := c.book
-		s.jobs.running.Go(func() { s.renew(r, old, now) })
+		if !s.goBeside(func() { s.renew(r, old, now) }) {
+			c.mu.Unlock()
+			return nil, context.Canceled
+		}
+		c.reading = r
 	}
 	c.mu.Unlock()
 	select {
@@ -71,8 +74,7 @@ func (s *Server) renew(r *bookReading, old *state.Book, now time.Time) {
 	}
 	c.book, c.at = b, now
 	if b.Aged(now) && !c.anew {
-		c.anew = true
-		s.jobs.running.Go(func() {
+		c.anew = s.goBeside(func() {
 			b, err := s.readBook(nil, now)
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -84,9 +86,9 @@ func (s *Server) renew(r *bookReading, old *state.Book, now time.Time) {
 }
 
 func (s *Server) readBook(old *state.Book, now time.Time) (*state.Book, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), bookTime)
+	ctx, cancel := context.WithTimeout(s.work, bookTime)
 	defer cancel()
-	b, err := guarded(func() (any, error) {
+	b, err := s.guarded(func() (any, error) {
 		st, err := s.opt.Backend.State(ctx)
 		if err != nil {
 			return nil, err
@@ -102,11 +104,11 @@ func (s *Server) readBook(old *state.Book, now time.Time) (*state.Book, error) {
 
 // warm reads what many looks ask for before somebody does; whoever asks hears of a fault.
 func (s *Server) warm() {
-	s.jobs.running.Go(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), bookTime)
+	s.goBeside(func() {
+		ctx, cancel := context.WithTimeout(s.work, bookTime)
 		defer cancel()
 		_, _ = s.book(ctx)
-		_, _ = guarded(func() (any, error) {
+		_, _ = s.guarded(func() (any, error) {
 			s.opt.Backend.Warm(ctx)
 			st, err := s.opt.Backend.State(ctx)
 			if err != nil {

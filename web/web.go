@@ -105,6 +105,9 @@ type Server struct {
 	access *access.Control
 	mux    *http.ServeMux
 	views  []*view
+	// work is of all that goes on beside requests: Close ends it.
+	work   context.Context
+	cancel context.CancelFunc
 	jobs   jobs
 	pairs  pairCache
 	beside besideCache
@@ -124,6 +127,7 @@ func New(opt Options) (*Server, error) {
 	if s.access, err = access.New(opt.Access, access.Pages{Fail: s.fail, Login: s.loginPage, First: firstPage, LargeForms: largeForms, Log: opt.Log, Now: opt.Now}); err != nil {
 		return nil, err
 	}
+	s.work, s.cancel = context.WithCancel(context.Background())
 	s.routes()
 	return s, nil
 }
