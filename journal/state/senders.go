@@ -13,13 +13,13 @@ type SenderKind string
 
 // The kinds.
 const (
-	// Steady: failing mail that looks honest came on several days.
+	// SenderSteady: failing mail that looks honest came on several days.
 	SenderSteady SenderKind = "steady"
-	// Fresh: so did some, and the pair is new.
+	// SenderNew: some came, and the pair is new.
 	SenderNew SenderKind = "new"
 	// SenderUsual is all that is neither.
 	SenderUsual SenderKind = ""
-	// Once: a few messages, none of which passed. Who forges from many places has
+	// SenderOnce: a few messages, none of which passed. Who forges from many places has
 	// thousands of these.
 	SenderOnce SenderKind = "once"
 )

@@ -53,7 +53,8 @@ const (
 // backOff is how long after a failed try the next one comes; the last holds on.
 var backOff = []time.Duration{15 * time.Minute, time.Hour, 4 * time.Hour, 12 * time.Hour}
 
-// Sender sends. Its methods are called by one goroutine.
+// Sender sends. Its methods are called by one goroutine, but for Expects, Bounce and
+// Health, which others may call beside it.
 type Sender struct {
 	Settings
 	state *state.State
