@@ -235,6 +235,9 @@ func sender(text string) (string, error) {
 
 func network(text string) (netip.Prefix, error) {
 	if p, err := netip.ParsePrefix(text); err == nil {
+		if bits := p.Bits() - 96; p.Addr().Is4In6() && bits >= 0 { // clients are written as IPv4
+			p = netip.PrefixFrom(p.Addr().Unmap(), bits)
+		}
 		return p.Masked(), nil
 	}
 	ip, err := netip.ParseAddr(text)

@@ -248,3 +248,12 @@ func TestAStorytellerAsksAgain(t *testing.T) {
 		t.Errorf("%d and %d are remembered", len(s.failed), len(s.kept))
 	}
 }
+
+func TestANetworkIsReadAsClientsAreWritten(t *testing.T) {
+	for text, want := range map[string]string{"192.0.2.7": "192.0.2.7/32", "192.0.2.7/24": "192.0.2.0/24", "2001:db8::7/32": "2001:db8::/32", "::ffff:192.0.2.7": "192.0.2.7/32",
+		"::ffff:192.0.2.7/120": "192.0.2.0/24", "::/0": "::/0"} {
+		if got, err := network(text); err != nil || got.String() != want {
+			t.Errorf("%s: %v, %v; want %s", text, got, err, want)
+		}
+	}
+}
