@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -40,17 +42,34 @@ func NewDictionary(content []byte) (*Dictionary, error) {
 	return &Dictionary{encoder: e}, err
 }
 
-// dictionaries are the decoders of those that were learned, by their number.
+// learned is a dictionary that can be read, and when a file that has it was opened last.
+type learned struct {
+	decoder *zstd.Decoder
+	at      atomic.Int64 // a time.Duration since began
+}
+
+// dictionaries are those that were learned, by their number.
 var dictionaries sync.Map
 
+// learnedFor is for how long one is remembered after its file was opened, which nobody reads
+// for as long: who looks at a journal for years would have those of all files that are gone.
+// Ours.
+const learnedFor = 24 * time.Hour
+
+// began is for times that no step of the clock changes.
+var began = time.Now()
+
 // LearnDictionary makes all blocks readable that were packed with the dictionary of that
-// content. It is safe for concurrent use.
-func LearnDictionary(content []byte) error {
+// content, for a day. It is called whenever a file is opened, and safe for concurrent use.
+func LearnDictionary(content []byte) error { return learn(content, time.Since(began)) }
+
+func learn(content []byte, now time.Duration) error {
 	if len(content) < minDictionary {
 		return nil
 	}
 	id := numberOf(content)
-	if _, known := dictionaries.Load(id); known {
+	if x, known := dictionaries.Load(id); known {
+		x.(*learned).at.Store(int64(now))
 		return nil
 	}
 	// There is one for each file, and what each takes adds up to much over 90 days.
@@ -58,9 +77,17 @@ func LearnDictionary(content []byte) error {
 	if err != nil {
 		return err
 	}
-	if _, known := dictionaries.LoadOrStore(id, d); known {
+	fresh := &learned{decoder: d}
+	fresh.at.Store(int64(now))
+	if _, known := dictionaries.LoadOrStore(id, fresh); known {
 		d.Close()
 	}
+	dictionaries.Range(func(id, x any) bool {
+		if now-time.Duration(x.(*learned).at.Load()) > learnedFor {
+			dictionaries.Delete(id) // and not closed: a block may be unpacked with it just now
+		}
+		return true
+	})
 	return nil
 }
 
@@ -91,5 +118,5 @@ func (b Block) unpack(dst []byte) ([]byte, error) {
 	if !known {
 		return nil, errNoDictionary
 	}
-	return d.(*zstd.Decoder).DecodeAll(b, dst[:0])
+	return d.(*learned).decoder.DecodeAll(b, dst[:0])
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"testing"
+	"time"
 
 	"alignd/internal/made"
 	"alignd/record"
@@ -54,5 +55,34 @@ func TestAShortDictionaryIsNone(t *testing.T) {
 	text := items(0, 3)
 	if got, err := d.Pack(nil, text).Unpack(); err != nil || !bytes.Equal(got, text) {
 		t.Errorf("%d octets of %d, %v", len(got), len(text), err)
+	}
+}
+
+// Dictionaries of files that are gone are forgotten after a day, and those of files that are
+// looked at stay.
+func TestDictionariesAreForgotten(t *testing.T) {
+	content := func(n byte) []byte { return bytes.Repeat([]byte{'d', n}, minDictionary) }
+	has := func(n byte) bool { _, known := dictionaries.Load(numberOf(content(n))); return known }
+	hour := time.Hour
+	for _, step := range []struct {
+		learn byte
+		at    time.Duration
+	}{{1, 0}, {2, 0}, {1, 20 * hour}, {3, 25 * hour}, {1, 30 * hour}, {4, 50 * hour}} {
+		if err := learn(content(step.learn), time.Since(began)+step.at); err != nil {
+			t.Fatal(err)
+		}
+		if step.learn == 3 && (has(2) || !has(1)) {
+			t.Error("after a day the one that nobody looked at stays, or the other does not")
+		}
+	}
+	if !has(1) || has(3) || !has(4) {
+		t.Error("those of the last day are not the ones that are known")
+	}
+	d, err := NewDictionary(content(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := d.Pack(nil, []byte("item")).Unpack(); err != nil || string(got) != "item" {
+		t.Errorf("%q, %v", got, err)
 	}
 }
