@@ -106,6 +106,9 @@ func (a *asked) report() (*page, error) {
 		return nil, err
 	}
 	p := &page{Title: "Report " + terminal.Line(id), Command: "alignd report mail " + shellWord(id), Data: found}
+	if n > 0 && n < len(found.Targets) && a.person.Auditor() { // others have no address that could be typed
+		p.Command += " --to " + shellWord(found.Targets[n].Address)
+	}
 	p.Rows = &table{Caption: "Rows", Live: true, Empty: "It has no rows.", Columns: columns("Source", "#Messages", "Disposition", "DKIM", "SPF", "From", "Why otherwise")}
 	var r oneReport
 	if found.Raw != nil {

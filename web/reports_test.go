@@ -153,3 +153,16 @@ func TestAReportThatCannotBeRead(t *testing.T) {
 		}
 	}
 }
+
+// The command that is named prints the mail that is shown.
+func TestAMailToAnotherAddressHasItsCommand(t *testing.T) {
+	b := &shownReports{backend: plant(t, usual(1)...), report: &Report{Targets: []ReportTarget{{Address: "one@a.example"}, {Address: "two@b.example"}}}}
+	for path, want := range map[string]string{"/report?id=x": "alignd report mail x<", "/report?id=x&n=1": "alignd report mail x --to two@b.example<", "/report?id=x&n=2": "alignd report mail x<"} {
+		if _, text, _ := serve(t, b, asAuditor).get(path); !strings.Contains(text, "<code>"+want) {
+			t.Errorf("%s: no %q", path, want)
+		}
+	}
+	if _, text, _ := serve(t, b, nil).get("/report?id=x&n=1"); strings.Contains(text, "--to") || strings.Contains(text, "two@") {
+		t.Error("a viewer is told of an address")
+	}
+}
