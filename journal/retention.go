@@ -18,6 +18,8 @@ const (
 type Retention struct {
 	// Log hears why nothing is removed.
 	Log *slog.Logger
+	// Counts are what is removed, not records.
+	Counts bool
 
 	looked  bool
 	begun   time.Time // of the first look, with the monotonic clock
@@ -31,7 +33,7 @@ type Retention struct {
 func (r *Retention) Stopped() bool { return r.stopped }
 
 // Due reports whether something may be removed now, by the clock. newest, the time of the
-// newest record, is for the first look; the zero time where there is none.
+// newest of what is kept, is for the first look; the zero time where there is none.
 func (r *Retention) Due(now, newest time.Time) bool {
 	if !r.looked {
 		r.begun = time.Now()
@@ -43,15 +45,22 @@ func (r *Retention) Due(now, newest time.Time) bool {
 func (r *Retention) due(now time.Time, passed time.Duration, newest time.Time) bool {
 	if by := now.Sub(r.clock) - (passed - r.passed); r.looked && !r.stopped && by.Abs() > clockJump {
 		r.stopped = true
-		r.Log.Warn("the clock jumped, so nothing is removed from the journal until a restart", "by", by.String())
+		text := "the clock jumped, so nothing is removed from the journal until a restart"
+		if r.Counts {
+			text = "the clock jumped, so no old counts are removed until a restart"
+		}
+		r.Log.Warn(text, "by", by.String())
 	}
 	r.clock, r.passed = now, passed
 	if !r.looked {
 		r.looked, r.begins = true, passed
 		if !newest.IsZero() && now.Sub(newest) > clockJump {
 			r.begins = passed + idleWait
-			r.Log.Warn("the newest record of the journal is over a day old: if the clock is right, old ones are removed in an hour",
-				"newest", newest.UTC().Format(time.RFC3339), "clock", now.UTC().Format(time.RFC3339))
+			text := "the newest record of the journal is over a day old: if the clock is right, old ones are removed in an hour"
+			if r.Counts {
+				text = "the newest counts are over a day old: if the clock is right, old ones are removed in an hour"
+			}
+			r.Log.Warn(text, "newest", newest.UTC().Format(time.RFC3339), "clock", now.UTC().Format(time.RFC3339))
 		}
 	}
 	return !r.stopped && passed >= r.begins

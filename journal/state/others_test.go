@@ -172,7 +172,7 @@ func TestOldReportsOfOthersGo(t *testing.T) {
 			}
 		}
 		s.others = 5 * 24 * time.Hour
-		s.aged.began = time.Now().Add(-2 * time.Hour)
+		s.started = time.Now().Add(-2 * time.Hour)
 		if err := s.forget(ctx, noon); err != nil {
 			t.Fatal(err)
 		}

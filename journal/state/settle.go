@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -171,7 +170,10 @@ func readSummary(to **summary) func(*sql.Rows) error {
 
 // forget removes what is too old.
 func (s *State) forget(ctx context.Context, now time.Time) error {
-	if !s.aged.due(now.Round(0), time.Since(s.aged.began)) {
+	if err := s.readNewest(ctx); err != nil {
+		return err
+	}
+	if !s.aged.Due(now, s.newest) || time.Since(s.started) < forgetAfter {
 		return nil
 	}
 	before := now.Add(-keepCounts).Unix()
@@ -184,28 +186,33 @@ func (s *State) forget(ctx context.Context, now time.Time) error {
 	return errors.Join(append(errs, err)...)
 }
 
-// ageGuard keeps a clock that is wrong from removing what is young.
-type ageGuard struct {
-	began   time.Time // by the monotonic clock
-	log     *slog.Logger
-	looked  bool
-	stopped bool
-	clock   time.Time
-}
+// forgetAfter is how long nothing is removed after the start, whatever there is; ours. A
+// clock may be set late.
+const forgetAfter = time.Hour
 
-// clockJump is how far the clock may go from the time that passed. The number is ours.
-const clockJump = 24 * time.Hour
-
-// due reports whether old counts may be removed. It is not for the first hour, nor once
-// the clock jumped. passed is the time since the start by the monotonic clock.
-func (g *ageGuard) due(now time.Time, passed time.Duration) bool {
-	start := now.Add(-passed)
-	if !g.looked {
-		g.looked, g.clock = true, start
+// readNewest finds out, once, of when the newest counts are that were there at the start: those
+// of this run have its clock.
+func (s *State) readNewest(ctx context.Context) error {
+	if s.newestRead {
+		return nil
 	}
-	if by := start.Sub(g.clock); !g.stopped && by.Abs() > clockJump {
-		g.stopped = true
-		g.log.Warn("the clock jumped, so no old counts are removed until a restart", "by", by.String())
+	newest := int64(0)
+	for _, question := range []string{
+		"SELECT COALESCE(MAX(start), 0) FROM state_live",
+		fmt.Sprintf("SELECT COALESCE(MAX(start), 0) FROM state_counts WHERE dimension = %d AND span = 1", Total),
+	} {
+		err := s.rows(ctx, s.db, func(r *sql.Rows) error {
+			var start int64
+			err := r.Scan(&start)
+			newest = max(newest, start)
+			return err
+		}, question)
+		if err != nil {
+			return err
+		}
 	}
-	return !g.stopped && passed >= time.Hour
+	if s.newestRead = true; newest > 0 {
+		s.newest = time.Unix(newest+hourSeconds, 0)
+	}
+	return nil
 }

@@ -63,19 +63,22 @@ type State struct {
 	isReady   atomic.Bool   // the tables are there, and of this version
 	preparing chan struct{} // has room for who makes them
 
-	from    spool.ID
-	begun   bool         // from, kept and live are as the database has them
-	kept    spool.Number // of from, on disk
-	taken   spool.Number // of from, the last that is gathered
-	live    map[int64]*hour
-	seen    map[[32]byte]time.Time // configurations of records, and when the database was told
-	fresh   map[[32]byte]time.Time // those that it is to be told of
-	namer   namer
-	flushed time.Time
-	took    time.Duration // the last flush
-	tidied  time.Time
-	aged    ageGuard
-	reports *tallies
+	from       spool.ID
+	begun      bool         // from, kept and live are as the database has them
+	kept       spool.Number // of from, on disk
+	taken      spool.Number // of from, the last that is gathered
+	live       map[int64]*hour
+	seen       map[[32]byte]time.Time // configurations of records, and when the database was told
+	fresh      map[[32]byte]time.Time // those that it is to be told of
+	namer      namer
+	flushed    time.Time
+	took       time.Duration // the last flush
+	tidied     time.Time
+	started    time.Time // by the monotonic clock
+	aged       journal.Retention
+	newest     time.Time // the end of the newest hour that was counted before the start
+	newestRead bool
+	reports    *tallies
 
 	remembered *Remembered // nil: Elsewhere adds up each time
 
@@ -93,7 +96,7 @@ func newState(db *sql.DB, d dialect, opt Options) *State {
 		opt.KeepOthers = keepCounts
 	}
 	return &State{db: db, dialect: &d, log: opt.Log, keep: opt.Keep, others: opt.KeepOthers, steps: steps, preparing: make(chan struct{}, 1),
-		aged: ageGuard{began: time.Now(), log: opt.Log}, reports: newTallies(opt.Tally)}
+		started: time.Now(), aged: journal.Retention{Log: opt.Log, Counts: true}, reports: newTallies(opt.Tally)}
 }
 
 // Take implements journal.Store. What it gathers is on disk when Kept says so.
@@ -179,6 +182,9 @@ func (s *State) begin(ctx context.Context, from spool.ID) error {
 		s.kept, s.taken = n, n
 		return s.readLive(ctx, tx)
 	})
+	if err == nil {
+		err = s.readNewest(ctx)
+	}
 	s.begun = err == nil
 	return err
 }
