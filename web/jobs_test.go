@@ -26,7 +26,7 @@ func (s *site) whenDone(status int, text string, h http.Header) string {
 	if status != http.StatusSeeOther {
 		s.t.Fatalf("no job: %d %.500s", status, text)
 	}
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		_, text, _ := s.get(h.Get("Location"))
 		if !strings.Contains(text, "http-equiv=\"refresh\"") {
 			return text

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/net/html"
 )
@@ -16,10 +17,12 @@ import (
 func TestEachViewHasItsDataAndItsCommand(t *testing.T) {
 	records := usual(60)
 	id := records[59].Evidence.QueueID
-	s := serve(t, plant(t, records...), asAuditor)
-	_, _, header := s.post("/whatif", "/whatif/try", url.Values{"text": {testConfig}, "since": {"1d"}, "by": {"domain"}})
+	now := time.Now()
+	s := serve(t, plant(t, records...), func(o *Options) { asAuditor(o); o.Now = func() time.Time { return now } })
+	status, text, header := s.post("/whatif", "/whatif/try", url.Values{"text": {testConfig}, "since": {"1d"}, "by": {"domain"}})
 	job := header.Get("Location")
-	_, text, _ := s.get("/senders")
+	s.whenDone(status, text, header)
+	_, text, _ = s.get("/senders")
 	pair := regexp.MustCompile(`/sender\?[^"]+`).FindString(text)
 	urls := map[string]string{
 		"/message": "/message?id=" + id, "/message/again": "/message/again?id=" + id,

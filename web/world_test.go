@@ -83,11 +83,15 @@ func (b *backend) Report(context.Context, string, int) (*Report, error) {
 	}
 	return &Report{Raw: raw, Mail: m, Targets: []ReportTarget{{Address: "secretlocal@d.example", State: hostile[0], Reason: hostile[4] + " secretlocal@e.example"}}}, err
 }
+
+// toldAt is when daemons told how they are: once, so that two looks show the same.
+var toldAt = time.Now()
+
 func (b *backend) JournalStatus(context.Context) (json.RawMessage, error) {
 	var hosts []map[string]any
 	for _, h := range hostile {
-		hosts = append(hosts, map[string]any{"host": h, "program": h, "at": time.Now(), "every": 60, "config": map[string]any{"file": h, "hash": h, "mode": h, "need_restart": []string{h}},
-			"reload": map[string]any{"at": time.Now(), "by": h, "failed": true}, "listeners": []map[string]any{{"place": h, "opened_by": h, "fault": h}}, "dns": map[string]any{"servers": []string{h}}})
+		hosts = append(hosts, map[string]any{"host": h, "program": h, "at": toldAt, "every": 60, "config": map[string]any{"file": h, "hash": h, "mode": h, "need_restart": []string{h}},
+			"reload": map[string]any{"at": toldAt, "by": h, "failed": true}, "listeners": []map[string]any{{"place": h, "opened_by": h, "fault": h}}, "dns": map[string]any{"servers": []string{h}}})
 	}
 	return json.Marshal(map[string]any{"store": "sqlite", "records": 3, "parts": []map[string]any{{"name": "<i>x", "day": "2026-11-28", "records": 3}}, "hosts": hosts})
 }

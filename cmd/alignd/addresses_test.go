@@ -161,7 +161,7 @@ func TestMessagesAreFoundByAddressesThatAreHashed(t *testing.T) {
 	}
 	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	defer lines.Close()
-	m := openMemory(cfg, log)
+	m := mustRemember(t, cfg, log)
 	r := past(t, cfg)[0]
 	r.Evidence.MailFrom, r.Evidence.MessageID = "alice@bank.example", "<alice-17@bank.example>"
 	m.sink(record.Sinks{}).Take(r)(true)

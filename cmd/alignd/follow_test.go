@@ -280,10 +280,7 @@ func TestFollowAsAProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := openMemory(cfg, slog.New(slog.DiscardHandler))
-	if m == nil {
-		t.Fatal("no journal")
-	}
+	m := mustRemember(t, cfg, slog.New(slog.DiscardHandler))
 	defer m.close()
 	exe, err := os.Executable()
 	if err != nil {

@@ -94,7 +94,7 @@ func TestNothingOfTheContentIsKept(t *testing.T) {
 	r := &record.Record{Evidence: *j.Evidence, Verdict: j.Verdict, Basis: s.Basis, Outcome: record.Outcome{End: record.EndAnswered}}
 	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	defer lines.Close()
-	memory := openMemory(cfg, log)
+	memory := mustRemember(t, cfg, log)
 	memory.sink(record.Sinks{}).Take(r)(true)
 	memory.close()
 

@@ -99,7 +99,7 @@ func TestReportsLeave(t *testing.T) {
 	}
 	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	defer lines.Close()
-	m := openMemory(cfg, log)
+	m := mustRemember(t, cfg, log)
 	defer m.close()
 	reports, err := startReporter(cfg, m, nil, &resolver.Zone{}, log)
 	if err != nil {

@@ -83,6 +83,15 @@ func refuses(t *testing.T, where, network, address string) {
 	}
 }
 
+// logOf is the whole log of a daemon, which it ends: lines are written a little late.
+func logOf(t *testing.T, d *process.Daemon) string {
+	t.Helper()
+	if err := d.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	return d.Log()
+}
+
 // TestPassedSocketsAndListen: what systemd passes is served. Of listen, what the admin
 // wrote is opened besides, unless it is just that.
 func TestPassedSocketsAndListen(t *testing.T) {
@@ -100,7 +109,7 @@ func TestPassedSocketsAndListen(t *testing.T) {
 		start(t, d)
 		accepts(t, "TCP", first)
 		accepts(t, "unix", second)
-		if log := d.Log(); !strings.Contains(log, "listen=[]") || !strings.Contains(log, "passed=\"[inet:"+first.Address+" unix:"+second.Address+"]\"") || strings.Contains(log, "level=WARN msg=\"systemd") {
+		if log := logOf(t, d); !strings.Contains(log, "listen=[]") || !strings.Contains(log, "passed=\"[inet:"+first.Address+" unix:"+second.Address+"]\"") || strings.Contains(log, "level=WARN msg=\"systemd") {
 			t.Error("the log does not say where it listens")
 		}
 	})
@@ -110,7 +119,7 @@ func TestPassedSocketsAndListen(t *testing.T) {
 		opt := passing(t, systemd, "milter", "tcp", addr)
 		start(t, d)
 		accepts(t, "TCP", opt)
-		if strings.Contains(d.Log(), "level=WARN") {
+		if strings.Contains(logOf(t, d), "level=WARN") {
 			t.Error("warned")
 		}
 	})
@@ -121,7 +130,7 @@ func TestPassedSocketsAndListen(t *testing.T) {
 		start(t, d)
 		accepts(t, "passed", opt)
 		accepts(t, "written", fakemta.Options{Network: "tcp", Address: addr})
-		if !strings.Contains(d.Log(), "systemd passes a socket that listen does not name, it is served too\" passed=[unix:") {
+		if !strings.Contains(logOf(t, d), "systemd passes a socket that listen does not name, it is served too\" passed=[unix:") {
 			t.Error("not warned")
 		}
 	})
@@ -148,7 +157,7 @@ func TestPassedSocketsAndListen(t *testing.T) {
 		d.Before = []string{"/usr/bin/env", "LISTEN_PID=1"}
 		start(t, d)
 		accepts(t, "named", fakemta.Options{Network: "tcp", Address: strings.TrimPrefix(d.Listen, "inet:")})
-		if strings.Contains(d.Log(), opt.Address) {
+		if strings.Contains(logOf(t, d), opt.Address) {
 			t.Error("it took the socket")
 		}
 	})

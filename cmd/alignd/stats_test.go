@@ -244,10 +244,7 @@ func TestDamagedCountsCostNoRecords(t *testing.T) {
 		t.Fatal(err)
 	}
 	var said bytes.Buffer
-	m := openMemory(cfg, slog.New(slog.NewTextHandler(&said, nil)))
-	if m == nil {
-		t.Fatal("no journal is kept")
-	}
+	m := mustRemember(t, cfg, slog.New(slog.NewTextHandler(&said, nil)))
 	m.sink(record.Sinks{}).Take(&record.Record{Evidence: evidence.Message{Time: time.Now(), Sample: -1}})(true)
 	m.close()
 	if !strings.Contains(said.String(), "counts nothing") || !strings.Contains(said.String(), "not a database") || !strings.Contains(said.String(), "loaded=1") {
