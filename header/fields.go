@@ -19,6 +19,7 @@ import (
 type Fields struct {
 	buf   []byte
 	spans []span
+	torn  []int32 // fields with a line break inside that is no fold
 
 	// The index by name. table is open addressing over names, a power of two
 	// long and at most half full; it holds an index into names plus one.
@@ -82,6 +83,9 @@ func (h *Fields) Add(name, value []byte) {
 	}
 	h.buf = append(h.buf, value...)
 	h.spans = append(h.spans, span{start: int32(start), colon: int32(colon), end: int32(len(h.buf))})
+	if len(nextLine(h.buf[start:])) > 0 {
+		h.torn = append(h.torn, int32(len(h.spans)-1))
+	}
 	h.index(len(h.spans) - 1)
 }
 
@@ -196,7 +200,7 @@ func (h *Fields) Size() int { return len(h.buf) }
 
 // Reset empties h and keeps its memory for the next message.
 func (h *Fields) Reset() {
-	h.buf, h.spans, h.names = h.buf[:0], h.spans[:0], h.names[:0]
+	h.buf, h.spans, h.torn, h.names = h.buf[:0], h.spans[:0], h.torn[:0], h.names[:0]
 	clear(h.table)
 }
 

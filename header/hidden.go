@@ -7,7 +7,7 @@ import "bytes"
 // RFC 5322 section 2.2 allows none, MTAs hand them on, and many readers (those that
 // take CR, LF and CRLF alike for the end of a line) show such a line as a field.
 func (h *Fields) Hidden(yield func(name, value []byte)) {
-	for i := range h.spans {
+	for _, i := range h.torn {
 		s := &h.spans[i]
 		hiddenIn(h.buf[s.start:s.end], yield)
 	}

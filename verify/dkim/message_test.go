@@ -166,6 +166,29 @@ func TestPartlySigned(t *testing.T) {
 	}
 }
 
+// A copy behind a bare CR inside another field is one that only some readers show.
+func TestPartlySignedByAHiddenCopy(t *testing.T) {
+	for _, tt := range []struct {
+		name, top string
+		want      evidence.Result
+	}{
+		{name: "another Subject", top: "X-Note: a\rSubject: b\r\n", want: evidence.Policy},
+		{name: "in another spelling", top: "X-Note: a\rsubject : b\r\n", want: evidence.Policy},
+		{name: "behind another hidden one", top: "X-Note: a\rX: y\rSubject: b\r\n", want: evidence.Policy},
+		{name: "a field that is not there, and signed so", top: "X-Note: a\rReply-To: b@example.net\r\n", want: evidence.Policy},
+		{name: "a field that is not signed", top: "X-Note: a\rContent-Type: text/html\r\n", want: evidence.Pass},
+		{name: "a fold", top: "X-Note: a\r\n Subject: b\r\n", want: evidence.Pass},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			signed := testsign.DKIM(message, rsaKey, with("from:to:subject:date", "from:subject:reply-to"))
+			sigs, _ := verify(t, tt.top+signed, keyFor(rsaKey.Record()), dkim.Options{}, 0)
+			if sigs[0].Result != tt.want {
+				t.Errorf("got %+v, want %s", sigs[0], tt.want)
+			}
+		})
+	}
+}
+
 // No key makes a signature right whose body is known to be wrong. A key that is
 // known to be of no use keeps its own result.
 func TestAWrongBodyIsFailWhereTheKeyIsNotThere(t *testing.T) {

@@ -1,6 +1,10 @@
 package dkim
 
-import "alignd/header"
+import (
+	"strings"
+
+	"alignd/header"
+)
 
 // shownFields are fields of which a reader shows one copy, or which say how the
 // body is read. A copy above the signed one changes what a person sees.
@@ -16,8 +20,12 @@ var shownFields = [...]struct{ name, lower string }{
 // relaxed form, does not count: nobody sees a difference.
 func partlySigned(fields *header.Fields, names []string) string {
 	for _, f := range shownFields {
-		id := fields.NameID([]byte(f.lower))
-		if id < 0 || fields.Above(fields.Last(id)) < 0 {
+		last := -1
+		if id := fields.NameID([]byte(f.lower)); id >= 0 {
+			last = fields.Last(id)
+		}
+		hidden := hiddenCopies(fields, f.lower)
+		if len(hidden) == 0 && (last < 0 || fields.Above(last) < 0) {
 			continue // none, or one
 		}
 		covered := 0
@@ -26,17 +34,27 @@ func partlySigned(fields *header.Fields, names []string) string {
 				covered++
 			}
 		}
-		if covered > 0 && uncoveredCopy(fields, fields.Last(id), covered) {
+		if covered > 0 && uncoveredCopy(fields, last, covered, hidden) {
 			return f.name
 		}
 	}
 	return ""
 }
 
+// hiddenCopies are the values of copies that only some readers show.
+func hiddenCopies(fields *header.Fields, name string) (values [][]byte) {
+	fields.Hidden(func(n, value []byte) {
+		if len(n) == len(name) && strings.EqualFold(string(n), name) {
+			values = append(values, value)
+		}
+	})
+	return values
+}
+
 // uncoveredCopy reports whether one of the fields at and above position i, of one
 // name, reads other than those that a signature covers: the bottom-most ones
-// (RFC 6376 section 5.4.2).
-func uncoveredCopy(fields *header.Fields, i, covered int) bool {
+// (RFC 6376 section 5.4.2). So does a hidden one, which no signature names.
+func uncoveredCopy(fields *header.Fields, i, covered int, hidden [][]byte) bool {
 	signed := make(map[string]bool)
 	var text []byte
 	for ; i >= 0; i = fields.Above(i) {
@@ -46,6 +64,11 @@ func uncoveredCopy(fields *header.Fields, i, covered int) bool {
 			signed[string(text)] = true
 			covered--
 		case !signed[string(text)]:
+			return true
+		}
+	}
+	for _, value := range hidden {
+		if text = appendRelaxed(text[:0], nil, value); !signed[string(text)] {
 			return true
 		}
 	}
