@@ -29,9 +29,6 @@ type question struct {
 const (
 	quick = 100 * time.Millisecond
 	slow  = 2 * time.Second
-	// newSession is for an id that is asked for in PostgreSQL by a process of its own: the
-	// session first reads what the server knows of 90 partitions. docs/performance.md has more.
-	newSession = 250 * time.Millisecond
 )
 
 // Questions are answered in time: by a process of its own, with the files in the page
@@ -58,9 +55,6 @@ func TestQuestionsAreAnsweredInTime(t *testing.T) {
 			}
 			t.Logf("%8.1f ms alignd --version, for comparison", ms(alignd.best([]string{"--version"})))
 			for _, q := range questions(alignd) {
-				if q.args[0] == "explain" && store.name == "PostgreSQL" {
-					q.most = newSession
-				}
 				took := alignd.best(append(q.args, "--config", config))
 				t.Logf("%8.1f ms %-40s alignd %s", ms(took), q.name, strings.Join(q.args, " "))
 				if took > q.most && n >= timesCount {

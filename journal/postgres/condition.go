@@ -13,6 +13,7 @@ import (
 // condition is what columns say of a query, for some days. They are only to find its
 // entries soon.
 type condition struct {
+	days  []day // newest first
 	parts []string
 	args  []any
 	few   bool // so few rows that they are found first and then put in order
@@ -29,10 +30,39 @@ func unindexed(q *journal.Query) bool {
 		(q.Rule != "" || q.Disposition != "" || q.Would != "" || len(q.Digits()) > 0)
 }
 
-func (c *condition) where() string { return strings.Join(c.parts, " AND ") }
+// from is what a statement reads: columns of the rows of the days' own partitions. The server
+// plans for these in a fifth of the time that it takes for as many of the parent's.
+func (c *condition) from(columns string) string {
+	var list []string
+	for _, d := range c.days {
+		list = append(list, "SELECT "+columns+" FROM "+d.partition("records")+c.where())
+	}
+	return "(" + strings.Join(list, " UNION ALL ") + ") AS rows"
+}
+
+// fromAll reads the same of the parent, of which a day may go meanwhile.
+func (c *condition) fromAll(columns string) string {
+	var spans []string
+	for days := c.days; len(days) > 0; {
+		n := together(days)
+		spans = append(spans, fmt.Sprintf("time BETWEEN %d AND %d", days[n-1].begin(), (days[0]+1).begin()-1))
+		days = days[n:]
+	}
+	all := c.clone()
+	all.parts = append(all.parts, "("+strings.Join(spans, " OR ")+")")
+	return "(SELECT " + columns + " FROM records" + all.where() + ") AS rows"
+}
+
+// where is empty where all is wanted.
+func (c *condition) where() string {
+	if len(c.parts) == 0 {
+		return ""
+	}
+	return " WHERE " + strings.Join(c.parts, " AND ")
+}
 
 func (c *condition) clone() *condition {
-	return &condition{parts: slices.Clone(c.parts), args: slices.Clone(c.args), few: c.few}
+	return &condition{days: c.days, parts: slices.Clone(c.parts), args: slices.Clone(c.args), few: c.few}
 }
 
 // add adds a part, in which each $ stands for an argument.
@@ -61,8 +91,8 @@ func keyOf(kind, text string) int64 { return int64(journal.KeyOf(kind, text)) }
 // condition is that of the query for some days, newest first.
 func (s *search) condition(ctx context.Context, days []day) (*condition, error) {
 	q := s.query
-	c := &condition{few: few(q)}
-	c.span(q, days)
+	c := &condition{days: days, few: few(q)}
+	c.span(q)
 	c.key("queue", journal.ColumnQueue, q.QueueID)
 	c.key("token", journal.ColumnToken, q.Token)
 	c.key("message", journal.ColumnMessageID, journal.BareID(q.MessageID))
@@ -90,26 +120,17 @@ func (s *search) condition(ctx context.Context, days []day) (*condition, error) 
 	if !q.Client.IsValid() {
 		return c, nil
 	}
-	return c, s.client(ctx, c, days)
+	return c, s.client(ctx, c)
 }
 
-// span wants a time of some days, which the server takes for their partitions.
-func (c *condition) span(q *journal.Query, days []day) {
-	var spans []string
-	var bounds []any
-	for len(days) > 0 {
-		n := together(days)
-		from, to := days[n-1].begin(), (days[0]+1).begin()-1
-		if !q.Since.IsZero() {
-			from = max(from, q.Since.UnixMilli())
-		}
-		if !q.Until.IsZero() {
-			to = min(to, q.Until.UnixMilli())
-		}
-		spans, bounds = append(spans, "time BETWEEN $ AND $"), append(bounds, from, to)
-		days = days[n:]
+// span wants the time of a query, which may begin or end within a day.
+func (c *condition) span(q *journal.Query) {
+	if !q.Since.IsZero() {
+		c.add("time >= $", q.Since.UnixMilli())
 	}
-	c.add("("+strings.Join(spans, " OR ")+")", bounds...)
+	if !q.Until.IsZero() {
+		c.add("time <= $", q.Until.UnixMilli())
+	}
 }
 
 // together is how many of days, newest first, are one after the other.
@@ -125,8 +146,8 @@ func together(days []day) int {
 // first, than to sort those of the index. The number is ours.
 const frequent = 20_000
 
-// client adds what columns say of a client's network, for some days.
-func (s *search) client(ctx context.Context, c *condition, days []day) error {
+// client adds what columns say of a client's network.
+func (s *search) client(ctx context.Context, c *condition) error {
 	first, last := journal.NumbersOf(s.query.Client)
 	if first == last {
 		c.add("client = $", first)
@@ -134,20 +155,31 @@ func (s *search) client(ctx context.Context, c *condition, days []day) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	var count int
-	rows := &condition{}
-	rows.span(s.query, days)
+	most, count := frequent*len(c.days), 0
+	rows := &condition{days: c.days}
+	rows.span(s.query)
 	rows.add("client BETWEEN $ AND $", first, last)
-	text := "SELECT count(*) FROM (SELECT FROM records WHERE " + rows.where() + " LIMIT " + strconv.Itoa(frequent*len(days)) + ") AS few"
-	if err := s.conn.QueryRow(ctx, text, rows.args...).Scan(&count); err != nil {
+	err := rows.ask("1", func(from string) error {
+		return s.conn.QueryRow(ctx, "SELECT count(*) FROM (SELECT FROM "+from+" LIMIT "+strconv.Itoa(most)+") AS few", rows.args...).Scan(&count)
+	})
+	if err != nil {
 		return late(ctx, err, readWithin)
 	}
 	column := "client"
-	if count == frequent*len(days) {
+	if count == most {
 		column = "client + 0" // an expression that no index has
 	} else {
 		c.few = true
 	}
 	c.add(column+" BETWEEN $ AND $", first, last)
 	return nil
+}
+
+// ask has a statement read the days by their partitions, or where one of these went, by the parent.
+func (c *condition) ask(columns string, statement func(from string) error) error {
+	err := statement(c.from(columns))
+	if isGone(err) {
+		err = statement(c.fromAll(columns))
+	}
+	return err
 }

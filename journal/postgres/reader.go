@@ -94,12 +94,15 @@ func looksLikeToken(id string) bool {
 
 func (r *Reader) search(ctx context.Context, q journal.Query, found func(*journal.Entry) error) error {
 	return r.session(ctx, func(conn *pgx.Conn) error {
-		parts, err := partsOf(ctx, conn)
+		parts, filters, err := partsOf(ctx, conn)
 		if err != nil {
 			return err
 		}
 		parts = slices.DeleteFunc(parts, func(p part) bool { return !mayHold(p.day, q.Since, q.Until) })
-		w := wantedOf(&q)
+		var w wanted
+		if filters {
+			w = wantedOf(&q)
+		}
 		days, err := candidates(ctx, conn, parts, w)
 		if err != nil {
 			return err
@@ -199,23 +202,29 @@ func (s *search) page(ctx context.Context, c *condition, before *place, size int
 		c.add("time <= $", before.time)
 		c.add("(time, id) < ($, $)", before.time, before.id)
 	}
-	text := "SELECT time, id FROM records WHERE " + c.where()
 	order := fmt.Sprintf(" ORDER BY time DESC, id DESC LIMIT %d", size)
+	var list []place
+	err := c.ask("time, id", func(from string) (err error) {
+		list, err = s.read(ctx, c, "SELECT time, id FROM "+from, order)
+		return err
+	})
+	return list, late(ctx, err, readWithin)
+}
+
+func (s *search) read(ctx context.Context, c *condition, text, order string) (list []place, err error) {
 	if !c.few {
-		list, err := places(ctx, s.conn, text+order, c.args)
-		return list, late(ctx, err, readWithin)
+		return places(ctx, s.conn, text+order, c.args)
 	}
 	// Found by their key and then put in order, whatever the planner thinks of the filters.
 	text = "WITH few AS MATERIALIZED (" + text + ") SELECT * FROM few"
-	var list []place
-	err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) (err error) {
+	err = pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) (err error) {
 		if _, err := tx.Exec(ctx, byBitmaps, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return err
 		}
 		list, err = places(ctx, tx, text+order, c.args)
 		return err
 	})
-	return list, late(ctx, err, readWithin)
+	return list, err
 }
 
 // rare reads the places of what no index finds where they are few: in the order of the table
@@ -224,7 +233,10 @@ func (s *search) page(ctx context.Context, c *condition, before *place, size int
 func (s *search) rare(ctx context.Context, c *condition) (list []place, all bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	list, err = places(ctx, s.conn, "SELECT time, id FROM records WHERE "+c.where()+" LIMIT "+strconv.Itoa(frequent), c.args)
+	err = c.ask("time, id", func(from string) (err error) {
+		list, err = places(ctx, s.conn, "SELECT time, id FROM "+from+" LIMIT "+strconv.Itoa(frequent), c.args)
+		return err
+	})
 	if err != nil || len(list) == frequent {
 		return nil, false, late(ctx, err, readWithin)
 	}
@@ -287,12 +299,15 @@ func (s *search) hand(ctx context.Context, list []place) error {
 func (s *search) blocks(ctx context.Context, days []int32, ids []int64) (map[int64][]journal.Item, error) {
 	ctx, cancel := context.WithTimeout(ctx, readWithin)
 	defer cancel()
-	rows, err := s.conn.Query(ctx, "SELECT id, data FROM blocks WHERE day = ANY ($1) AND id = ANY ($2)", days, ids)
-	if err != nil {
-		return nil, late(ctx, err, readWithin)
+	var parts []string
+	for _, d := range days {
+		parts = append(parts, fmt.Sprintf("SELECT id, data FROM %s WHERE day = %d AND id = ANY ($1)", day(d).partition("blocks"), d))
+	}
+	list, err := s.ask(ctx, strings.Join(parts, " UNION ALL "), ids)
+	if isGone(err) {
+		list, err = s.ask(ctx, "SELECT id, data FROM blocks WHERE id = ANY ($1) AND day = ANY ($2)", ids, days)
 	}
 	found := make(map[int64][]journal.Item, len(ids))
-	list, err := pgx.CollectRows(rows, toBlock)
 	for _, b := range list {
 		items, err := b.data.Items()
 		if err != nil {
@@ -301,6 +316,14 @@ func (s *search) blocks(ctx context.Context, days []int32, ids []int64) (map[int
 		found[b.id] = items
 	}
 	return found, late(ctx, err, readWithin)
+}
+
+func (s *search) ask(ctx context.Context, text string, args ...any) ([]block, error) {
+	rows, err := s.conn.Query(ctx, text, args...)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, toBlock)
 }
 
 type block struct {

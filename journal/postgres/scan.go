@@ -13,7 +13,7 @@ import (
 // Scan implements journal.Reader.
 func (r *Reader) Scan(ctx context.Context, since, until time.Time, each func(journal.Block) error) error {
 	return r.session(ctx, func(conn *pgx.Conn) error {
-		parts, err := partsOf(ctx, conn)
+		parts, _, err := partsOf(ctx, conn)
 		if err != nil {
 			return err
 		}

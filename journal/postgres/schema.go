@@ -181,6 +181,12 @@ func isTheirs(err error) bool {
 	return errors.As(err, &fault) && (fault.Code == codeNoTable || fault.Code == codeNoColumn || fault.Code == codeNoFunction)
 }
 
+// isGone: the fault says that a table is not there.
+func isGone(err error) bool {
+	var fault *pgconn.PgError
+	return errors.As(err, &fault) && fault.Code == codeNoTable
+}
+
 // SQLSTATEs, https://www.postgresql.org/docs/current/errcodes-appendix.html.
 const (
 	codeNoTable     = "42P01"
@@ -290,28 +296,25 @@ type part struct {
 }
 
 // partsOf lists those that there are, newest first. That of records is made first, and all
-// of a day go together. Sizes are not asked for: each is a look at files.
-func partsOf(ctx context.Context, conn *pgx.Conn) ([]part, error) {
-	return partsBy(ctx, conn, "SELECT inhrelid, relname::text FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'records'::regclass")
-}
-
-// partsBy are those of which a query has oid and name, newest first.
-func partsBy(ctx context.Context, conn *pgx.Conn, query string) (list []part, err error) {
-	rows, err := conn.Query(ctx, query)
+// of a day go together. Sizes are not asked for: each is a look at files. filters: there are
+// some, and this role may read them.
+func partsOf(ctx context.Context, conn *pgx.Conn) (list []part, filters bool, err error) {
+	rows, err := conn.Query(ctx, "SELECT inhrelid, relname::text, ("+mayAsk+") FROM pg_inherits JOIN pg_class ON oid = inhrelid WHERE inhparent = 'records'::regclass")
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var oid uint32
+	var p part
 	var name string
-	_, err = pgx.ForEachRow(rows, []any{&oid, &name}, func() error {
+	_, err = pgx.ForEachRow(rows, []any{&p.oid, &name, &filters}, func() error {
 		digits, ours := strings.CutPrefix(name, "records_")
 		if t, err := time.Parse(dayForm, digits); err == nil && ours { // else somebody made it
-			list = append(list, part{day: dayOf(t), oid: oid})
+			p.day = dayOf(t)
+			list = append(list, p)
 		}
 		return nil
 	})
 	slices.SortFunc(list, func(a, b part) int { return cmp.Compare(b.day, a.day) })
-	return list, err
+	return list, filters, err
 }
 
 // partitions has the day and the octets of each partition.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -62,10 +63,8 @@ func (s *Store) sealDays(ctx context.Context, now time.Time) error {
 	return nil
 }
 
-// toSeal are days without a filter, newest first.
-const toSeal = "SELECT inhrelid, relname::text FROM pg_inherits JOIN pg_class ON pg_class.oid = inhrelid " +
-	"LEFT JOIN records_sealed ON relation::oid = inhrelid AND (lines > 0 OR begun > now() - interval '" + sealAbandoned + "') " +
-	"WHERE inhparent = 'records'::regclass AND relation IS NULL"
+// sealed are the partitions of days with a filter, and of those that somebody is at.
+const sealed = "SELECT relation::oid FROM records_sealed WHERE lines > 0 OR begun > now() - interval '" + sealAbandoned + "'"
 
 // nextToSeal begins with a day, if one is due.
 func (s *Store) nextToSeal(ctx context.Context, now time.Time) (found bool, err error) {
@@ -74,7 +73,7 @@ func (s *Store) nextToSeal(ctx context.Context, now time.Time) (found bool, err 
 			return false, nil
 		}
 		s.sealLooked = time.Now()
-		if s.due, err = partsBy(ctx, s.conn, toSeal); err != nil {
+		if err := s.lookForDue(ctx); err != nil {
 			return false, err
 		}
 		maps.DeleteFunc(s.sealTried, func(_ day, at time.Time) bool { return time.Since(at) > sealAgain })
@@ -92,6 +91,20 @@ func (s *Store) nextToSeal(ctx context.Context, now time.Time) (found bool, err 
 		}
 	}
 	return false, nil
+}
+
+// lookForDue finds the days without a filter.
+func (s *Store) lookForDue(ctx context.Context) (err error) {
+	if s.due, _, err = partsOf(ctx, s.conn); err != nil {
+		return err
+	}
+	rows, err := s.conn.Query(ctx, sealed)
+	if err != nil {
+		return err
+	}
+	done, err := pgx.CollectRows(rows, pgx.RowTo[uint32])
+	s.due = slices.DeleteFunc(s.due, func(p part) bool { return slices.Contains(done, p.oid) })
+	return err
 }
 
 // beginSealing has all who write into the day from now on unseal it. What others wrote is

@@ -3,7 +3,9 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -48,11 +50,15 @@ func asked(t *testing.T, url string, q journal.Query) string {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	parts, err := partsOf(t.Context(), conn)
+	parts, filters, err := partsOf(t.Context(), conn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	days, err := candidates(t.Context(), conn, parts, wantedOf(&q))
+	var w wanted
+	if filters {
+		w = wantedOf(&q)
+	}
+	days, err := candidates(t.Context(), conn, parts, w)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,6 +228,36 @@ func TestADayThatCameAgain(t *testing.T) {
 	}
 	if got := ask(t, url, "SELECT min(day) - (date '2026-11-22' - date '1970-01-01') FROM records_sealed"); got[0] != "0" {
 		t.Errorf("days that went have filters: the first is %s days off", got[0])
+	}
+}
+
+// A day that goes between the question for days and that for records is passed over.
+func TestADayGoesMeanwhile(t *testing.T) {
+	url := pgtest.Database(t)
+	tenDays(t, url)
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	gone := dayOf(storetest.Noon.AddDate(0, 0, -lastDay)) - 1
+	for _, q := range []journal.Query{{}, {ID: "t5"}, {Domain: "d1.example"}, {Client: netip.MustParsePrefix("192.0.2.0/24")}, {Disposition: "reject"}} {
+		var tokens []string
+		s := search{reader: &Reader{}, conn: conn, query: &q, found: func(e *journal.Entry) error {
+			tokens = append(tokens, e.Record.Evidence.Token)
+			return nil
+		}}
+		if err := s.days(t.Context(), []day{gone + 2, gone + 1, gone}); err != nil {
+			t.Fatalf("%+v: %v", q, err)
+		}
+		if want := storetest.Tokens(t, database(url), q); len(tokens) == 0 || !slices.Equal(tokens, want[len(want)-len(tokens):]) {
+			t.Errorf("%+v: got %v", q, tokens)
+		}
+	}
+	s := search{reader: &Reader{}, conn: conn, query: &journal.Query{}}
+	blocks, err := s.blocks(t.Context(), []int32{int32(gone + 1), int32(gone)}, []int64{1})
+	if err != nil || len(blocks[1]) != 20 {
+		t.Errorf("%d items, %v", len(blocks[1]), err)
 	}
 }
 

@@ -46,18 +46,12 @@ END $$`
 // before there were any.
 const mayAsk = `SELECT coalesce(has_table_privilege(to_regclass('records_sealed'), 'SELECT') AND has_table_privilege(to_regclass('records_filters'), 'SELECT'), false)`
 
-// candidates are the days that may have what is wanted, in the order of parts.
+// candidates are the days of parts that may have what is wanted, in their order.
 func candidates(ctx context.Context, conn *pgx.Conn, parts []part, w wanted) (days []day, err error) {
-	without := map[day]bool{}
+	var without map[day]bool
 	if len(w) > 0 {
-		var may bool
-		if err := conn.QueryRow(ctx, mayAsk).Scan(&may); err != nil {
+		if without, err = daysWithout(ctx, conn, parts, w); err != nil {
 			return nil, err
-		}
-		if may {
-			if without, err = daysWithout(ctx, conn, parts, w); err != nil {
-				return nil, err
-			}
 		}
 	}
 	for _, p := range parts {
