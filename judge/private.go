@@ -2,7 +2,6 @@ package judge
 
 import (
 	"reflect"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -100,8 +99,9 @@ var hiddenIn = map[reflect.Type]map[string]hidden{
 // hiding rewrites one record.
 type hiding struct {
 	*Privacy
-	ev  *evidence.Message // as it was
-	spf localHider
+	ev    *evidence.Message // as it was
+	spf   localHider
+	known []string // names, once they were asked for
 }
 
 // value rewrites v, which can be set, in memory of its own.
@@ -261,6 +261,9 @@ func (h *hiding) messageID(s string) string {
 
 // names are the local parts of the message, in lower case, without extensions.
 func (h *hiding) names() []string {
+	if h.known != nil {
+		return h.known
+	}
 	list := []string{localPart(h.ev)}
 	add := func(address string) {
 		local, _, _ := strings.Cut(strings.ToLower(address), "@")
@@ -274,6 +277,7 @@ func (h *hiding) names() []string {
 	for i := range h.ev.Recipients {
 		add(h.ev.Recipients[i].Address)
 	}
+	h.known = list
 	return list
 }
 
@@ -285,18 +289,4 @@ func (h *hiding) explanation(s string) string {
 		return ""
 	}
 	return h.text(s)
-}
-
-// addressInText is an address in a text: local part and domain.
-var addressInText = regexp.MustCompile(`("(?:[^"\\]|\\.)*"|[^\s<>,;:"()\[\]@]+)@(\[[^\]]*\]|[^\s<>,;:"()\[\]@]*)`)
-
-// text hides the local parts of the addresses in a text.
-func (h *hiding) text(s string) string {
-	if !strings.Contains(s, "@") {
-		return s
-	}
-	return addressInText.ReplaceAllStringFunc(s, func(found string) string {
-		at := strings.LastIndexByte(found, '@')
-		return h.local(found[:at], strings.TrimRight(found[at+1:], ".'")) + found[at:]
-	})
 }
