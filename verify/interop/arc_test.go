@@ -207,6 +207,7 @@ func inSet(msg, name string, instance int, old, with string) string {
 // instances and oldest-pass; those with a small change too; and dkimpy's
 // verdict is the same, on the chain and on each signature of it.
 func TestChainsAgainstDkimpy(t *testing.T) {
+	t.Parallel()
 	needPeers(t)
 	s := &sealer{}
 	for i := range 10 {

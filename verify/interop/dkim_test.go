@@ -103,6 +103,7 @@ func (s *score) check(t *testing.T, m *signed) []twin {
 // Every form that go-msgauth signs passes, and the twins turn out as they
 // should. This needs no package.
 func TestFormsSignedByMsgauth(t *testing.T) {
+	t.Parallel()
 	signers := []*signer{
 		{by: "msgauth", name: "go-msgauth, RSA 2048", key: rsaKey(t, 2048)},
 		{by: "msgauth", name: "go-msgauth, Ed25519", key: ed25519Key(t)},
@@ -182,6 +183,7 @@ func (s *score) byPeers(t *testing.T, signers []*signer) (all []*signed) {
 // turn out as they should, and both verifiers of Debian say the same of the
 // messages and of every second twin.
 func TestFormsAgainstPeers(t *testing.T) {
+	t.Parallel()
 	needPeers(t)
 	start := time.Now()
 	signers := []*signer{
