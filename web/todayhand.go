@@ -254,7 +254,7 @@ func (a *asked) changed(st *state.State) block {
 	case old == nil || running == nil:
 		b.Note = fmt.Sprintf("Mail is judged by another configuration since about %s; what differs is not known, as one of the two was not kept.", when.UTC().Format(time.DateTime))
 	default:
-		b.Note = "Mail is judged by this configuration since about " + when.UTC().Format(time.DateTime) + ", whenever a daemon was started since."
+		b.Note = "Mail is judged by this configuration since about " + when.UTC().Format(time.DateTime) + "; a start of the daemon since then does not count."
 		b.Points = changes(old, running)
 	}
 	return b

@@ -257,7 +257,7 @@ func TestTodaySaysWhatAReloadChanged(t *testing.T) {
 		}
 	}
 	got := readPage(t, p.pages(t, now)+"/today")
-	if part := got[strings.Index(got, `id="changed"`):]; !strings.Contains(part, "In force since about") || !strings.Contains(part, "enforce") {
+	if part := got[strings.Index(got, `id="changed"`):]; !strings.Contains(part, "judged by this configuration since about") || !strings.Contains(part, "enforce") {
 		t.Errorf("after a reload: %s", part)
 	}
 }
