@@ -185,7 +185,7 @@ func (w *world) written(m *mail, i int, now time.Time) (*header.Fields, []byte) 
 	if m.list != "" {
 		fields.Add([]byte("List-Id"), []byte(" <"+m.list+">"))
 	}
-	for _, line := range append(lines, head...) {
+	for _, line := range slices.Concat(m.fields, lines, head) {
 		name, value, _ := strings.Cut(line, ":")
 		fields.Add([]byte(name), []byte(value))
 	}

@@ -21,6 +21,8 @@ type mail struct {
 	sealer  *sender
 	// copied: a signature that belongs to another message.
 	copied bool
+	// fields are further ones, as they stand in the header.
+	fields []string
 }
 
 // kind is a way in which mail comes.
@@ -101,16 +103,8 @@ var kinds = []kind{
 		m.signers = []*sender{t}
 	}},
 	{name: "who writes what a page could take for a part of itself", weight: 2, make: func(w *world, m *mail) {
-		text := hostile[m.rand.IntN(len(hostile))]
-		w.forged(m, w.firm(m.rand).domain, plainForgery, homes[0], "hostile")
-		m.helo, m.from, m.list = text, `"`+text+`"@odd-helo.example`, text
+		w.hostile(m)
 	}},
-}
-
-// hostile is what a sender may write into HELO, MAIL FROM and List-Id.
-var hostile = []string{
-	"<script>alert(1)</script>", "\"><img src=x onerror=alert(1)>", "javascript:alert(1)", "\u202egnp.exe\u2066", "a\x00b\x1b[2J", "=cmd|' /C calc'!A0",
-	"</title></textarea><svg onload=alert(1)>", "{{.}}${7*7}", strings.Repeat("W", 3000),
 }
 
 var (

@@ -22,11 +22,15 @@ var reporters = []reporter{
 	{"mx.bigmail.example", "bigmail.example", "noreply-dmarc@bigmail.example", 90},
 	{"mx.metro.example", "Metro Internet", "dmarc@metro.example", 40},
 	{"mx.university.example", "University Computing Centre", "postmaster@university.example", 15},
+	{"mx.odd-reporter.example", "<script>alert(1)</script>\"><img src=x onerror=alert(1)> \u202egnp.exe", "dmarc@odd-reporter.example", 3},
 }
 
 // ours is the mail in the name of own domains that others see.
 func (w *world) ours(m *mail, day int) {
 	switch at := m.rand.IntN(100); {
+	case at < 2:
+		w.hostile(m)
+		m.author = "news@" + w.own.domain
 	case at < 52:
 		w.honest(m, w.own)
 	case at < 64 && day >= 24:

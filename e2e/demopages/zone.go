@@ -42,6 +42,7 @@ func (w *world) zone(failing bool) string {
 	line(`_dmarc.brand.example. 300 IN TXT "v=DMARC1; p=reject; rua=mailto:dmarc@example.net"`)
 	line(`brand.example._report._dmarc.example.net. 300 IN TXT "v=DMARC1"`)
 	line(`odd-helo.example. 300 IN TXT "v=spf1 ip4:100.64.0.0/10 -all"`)
+	publishOdd(line)
 	reverse(line, listHost, "lists.example")
 	reverse(line, clubHost, "mail.club.example")
 	for i := range 5 {
