@@ -159,14 +159,14 @@ func (f *replayFlags) run(c *cobra.Command, now time.Time) error {
 // ours. The resident set is some 40 MiB more.
 const replayMemory = 110 << 20
 
-// collectLess has garbage collected a third as often: a replay makes much and keeps
-// little, so that saves a sixth of its time and costs some 40 MiB. Who set GOGC is obeyed.
+// collectLess has garbage collected a tenth as often, within replayMemory: a replay makes
+// much and keeps little, so that saves a fifth of its time. Who set GOGC is obeyed.
 func collectLess() (again func()) {
 	limit := debug.SetMemoryLimit(min(debug.SetMemoryLimit(-1), replayMemory))
 	if os.Getenv("GOGC") != "" {
 		return func() { debug.SetMemoryLimit(limit) }
 	}
-	before := debug.SetGCPercent(300)
+	before := debug.SetGCPercent(1000)
 	return func() {
 		debug.SetGCPercent(before)
 		debug.SetMemoryLimit(limit)
