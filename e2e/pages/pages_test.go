@@ -64,7 +64,7 @@ func each(b *browser, look looker) {
 		name  string
 		words []string
 	}{{"Messages", []string{"newest first"}}, {"Senders", []string{"example.net", "brand.example", "own"}}, {"Rules", []string{"talk-list", "no-promo", "can decide nothing", "spring-trial"}},
-		{"Reports", []string{"Being counted", "Suppressions", "dmarc@riverpress.example", "bigmail.example"}}, {"What if", []string{"Configuration"}},
+		{"Reports", []string{"Being counted", "Suppressions", "dmarc@riverpress.example", "What others report", "crm-vendor.example"}}, {"What if", []string{"Configuration"}},
 		{"Domain", []string{"Asks DNS"}}, {"Health", []string{"records", "version", "mx2.example.net", "silent"}}} {
 		b.click(p.name)
 		look(strings.ToLower(strings.ReplaceAll(p.name, " ", "")), p.words...)
