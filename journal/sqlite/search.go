@@ -44,13 +44,20 @@ func (r *Reader) Search(ctx context.Context, q journal.Query, found func(*journa
 	if err != nil {
 		return err
 	}
+	list = slices.DeleteFunc(list, func(n name) bool { return !mayHold(n, q.Since, q.Until) })
+	slices.Reverse(list)
 	left := q.Limit
-	for _, n := range slices.Backward(list) {
-		if !mayHold(n, q.Since, q.Until) {
-			continue
+	var next *ahead
+	for i, n := range list {
+		here := next
+		if here == nil {
+			here = r.openAhead(ctx, n)
+		}
+		if next = nil; i+1 < len(list) {
+			next = r.openAhead(ctx, list[i+1])
 		}
 		err := r.inEither(n, func(n name) (handed bool, err error) {
-			err = r.searchFile(ctx, n, &q, func(e *journal.Entry) error {
+			err = r.searchFile(ctx, here, n, &q, func(e *journal.Entry) error {
 				handed = true
 				if err := found(e); err != nil {
 					return err
@@ -63,6 +70,9 @@ func (r *Reader) Search(ctx context.Context, q journal.Query, found func(*journa
 			return handed, err
 		})
 		if stop, err := r.after(ctx, err); stop {
+			if next != nil {
+				next.drop(r)
+			}
 			return err
 		}
 	}
@@ -116,8 +126,8 @@ type foundError struct{ err error }
 
 func (e foundError) Error() string { return e.err.Error() }
 
-func (r *Reader) searchFile(ctx context.Context, n name, q *journal.Query, found func(*journal.Entry) error) (err error) {
-	f, err := r.open(ctx, n)
+func (r *Reader) searchFile(ctx context.Context, a *ahead, n name, q *journal.Query, found func(*journal.Entry) error) (err error) {
+	f, err := a.take(ctx, r, n)
 	if errors.Is(err, errEmpty) { // about to be made
 		return nil
 	}

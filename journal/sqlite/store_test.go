@@ -255,7 +255,7 @@ func TestAFileThatIsSealedMeanwhileIsRead(t *testing.T) {
 	n := 0
 	err = r.inEither(was[0], func(f name) (bool, error) {
 		read = append(read, f.String())
-		err := r.searchFile(t.Context(), f, &journal.Query{}, func(*journal.Entry) error { n++; return nil })
+		err := r.searchFile(t.Context(), r.openAhead(t.Context(), f), f, &journal.Query{}, func(*journal.Entry) error { n++; return nil })
 		return n > 0, err
 	})
 	if err != nil || n != 10 || len(read) != 2 {
