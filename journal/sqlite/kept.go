@@ -32,6 +32,9 @@ const (
 	// stays open, and on the disk, once it was removed.
 	keptIdle   = 10 * time.Minute
 	pruneEvery = 30 * time.Second
+	// keptLongest is how long one stays open that is asked again and again: what makes its
+	// blocks readable is forgotten a day after it was opened (journal.LearnDictionary).
+	keptLongest = 12 * time.Hour
 )
 
 // keptPages is what of a file SQLite has in memory, so that 200 take little.
@@ -114,7 +117,7 @@ func (k *Kept) get(n name) *opened {
 func (k *Kept) put(f *opened) {
 	f.put = time.Now()
 	k.mu.Lock()
-	room := !k.closed && k.count < keptMost
+	room := !k.closed && k.count < keptMost && f.put.Sub(f.opened) < keptLongest
 	if room {
 		k.idle[f.name] = append(k.idle[f.name], f)
 		k.count++
@@ -156,7 +159,8 @@ type opened struct {
 	layout layout
 	// learned: its blocks are readable.
 	learned bool
-	put     time.Time
+	opened  time.Time
+	put     time.Time // when it was given back
 }
 
 func (f *opened) close() error { return errors.Join(f.conn.Close(), f.db.Close()) }
@@ -187,7 +191,7 @@ func (r *Reader) open(ctx context.Context, n name) (*opened, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &opened{name: n, db: db, conn: conn, layout: is}
+	f := &opened{name: n, db: db, conn: conn, layout: is, opened: time.Now()}
 	if after, err := os.Stat(path); err == nil && sameFile(before, after) {
 		f.file = after
 	}

@@ -142,6 +142,13 @@ func TestFilesDoNotStayOpenForEver(t *testing.T) {
 		t.Errorf("%d files stay open that nobody asked", k.count)
 	}
 	k.Warm(t.Context())
+	for _, list := range k.idle {
+		list[0].opened = list[0].opened.Add(-keptLongest)
+	}
+	if k.Warm(t.Context()); k.count != 0 {
+		t.Errorf("%d files stay open though they were opened long ago", k.count)
+	}
+	k.Warm(t.Context())
 	if err := k.Close(); err != nil || k.count != 0 {
 		t.Errorf("closed: %d files stay open, %v", k.count, err)
 	}
