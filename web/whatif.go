@@ -172,7 +172,11 @@ func (a *asked) startReplay(j *job, ask *ReplayAsk, against string) (*page, erro
 func (a *asked) without() (*page, error) {
 	e := EntryName{a.form.Get("list"), a.form.Get("id")}
 	if _, err := a.opt.Backend.Without(e); err != nil {
-		return nil, said{http.StatusUnprocessableEntity, fmt.Sprintf("The configuration cannot do without it: %s", err)}
+		why := Told(err)
+		if a.person.Auditor() {
+			why = err.Error()
+		}
+		return nil, said{http.StatusUnprocessableEntity, "The configuration cannot do without it: " + why}
 	}
 	return a.startReplay(&job{Title: terminal.Line("Without " + e.List + ": " + e.ID)}, &ReplayAsk{Without: e, Since: a.now.AddDate(0, 0, -7), Newest: 1_000_000}, "")
 }
