@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"math"
 	"strings"
 )
 
@@ -29,7 +30,7 @@ func octetsOfBlocks(list []block) (sum int) {
 		b := &list[i]
 		sum += b.octets()
 		for _, part := range b.parts() {
-			_, n := part.fits(1 << 40)
+			_, n := part.fits(math.MaxInt)
 			sum += n
 		}
 		for _, column := range b.Beside {

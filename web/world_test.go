@@ -14,6 +14,7 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ type backend struct {
 	cfg   *config.Config
 	stale error
 	hold  chan struct{} // surveys last until they are cancelled
+	mu    sync.Mutex    // of asked
 	asked SurveyAsk     // the last survey
 }
 
@@ -97,7 +99,9 @@ func (b *backend) JournalStatus(context.Context) (json.RawMessage, error) {
 }
 func (b *backend) Survey(ctx context.Context, ask *SurveyAsk, p Progress) (json.RawMessage, error) {
 	p(ask.Since, 1, 0)
+	b.mu.Lock()
 	b.asked = *ask
+	b.mu.Unlock()
 	if b.hold != nil {
 		<-ctx.Done()
 		return nil, ctx.Err()
