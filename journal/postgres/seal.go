@@ -32,8 +32,9 @@ const (
 type making struct {
 	day     day
 	build   int64
-	pages   int64 // of the partition
-	next    int64 // page to be read
+	node    uint32 // its file: who rewrites the partition, as VACUUM FULL does, moves rows
+	pages   int64  // of the partition
+	next    int64  // page to be read
 	filter  *bloom
 	columns [6]int64
 }
@@ -135,8 +136,9 @@ func (s *Store) beginSealing(ctx context.Context, p part) (begun bool, err error
 		return false, err
 	}
 	var records int64
-	const size = "SELECT pg_relation_size($1::oid) / current_setting('block_size')::bigint, (SELECT coalesce(sum(items), 0) FROM blocks WHERE day = $2)"
-	if err := s.conn.QueryRow(ctx, size, p.oid, int32(p.day)).Scan(&m.pages, &records); err != nil {
+	const size = `SELECT coalesce(pg_relation_filenode($1::oid), 0), coalesce(pg_relation_size($1::oid), 0) / current_setting('block_size')::bigint,
+		(SELECT coalesce(sum(items), 0) FROM blocks WHERE day = $2)`
+	if err := s.conn.QueryRow(ctx, size, p.oid, int32(p.day)).Scan(&m.node, &m.pages, &records); err != nil {
 		return false, err
 	}
 	if records > mostRecords {
@@ -158,11 +160,11 @@ func (s *Store) goOnSealing(ctx context.Context) error {
 	}
 	text := fmt.Sprintf("SELECT queue, token, message, author, mailfrom, client FROM %s WHERE ctid >= '(%d,0)'::tid AND ctid < '(%d,0)'::tid",
 		m.day.partition("records"), m.next, m.next+sealPages)
+	m.next += sealPages
 	rows, err := s.conn.Query(ctx, text)
 	if err != nil {
-		return err
+		return s.unlessGone(err)
 	}
-	m.next += sealPages
 	var into []any
 	for i := range m.columns {
 		into = append(into, &m.columns[i])
@@ -173,13 +175,23 @@ func (s *Store) goOnSealing(ctx context.Context) error {
 		}
 		return nil
 	})
+	return s.unlessGone(err)
+}
+
+// unlessGone is no error where the day that is being sealed was removed, which ends that.
+func (s *Store) unlessGone(err error) error {
+	if isGone(err) {
+		s.making = nil
+		return nil
+	}
 	return err
 }
 
-// endSealing writes the filter, unless records came meanwhile.
+// endSealing writes the filter, unless records came meanwhile, or somebody moved those
+// that were there.
 func (s *Store) endSealing(ctx context.Context, m *making) error {
 	return pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
-		tag, err := tx.Exec(ctx, "UPDATE records_sealed SET lines = $3 WHERE day = $1 AND build = $2", int32(m.day), m.build, m.filter.lines())
+		tag, err := tx.Exec(ctx, "UPDATE records_sealed SET lines = $3 WHERE day = $1 AND build = $2 AND pg_relation_filenode(relation) = $4::oid", int32(m.day), m.build, m.filter.lines(), m.node)
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}

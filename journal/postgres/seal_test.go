@@ -201,6 +201,48 @@ func TestWhoWritesWhileADayIsSealed(t *testing.T) {
 	}
 }
 
+// A day that is rewritten or dropped while it is sealed gets no filter, and the next one is
+// sealed.
+func TestADayThatIsNotTheSameAtTheEnd(t *testing.T) {
+	for _, c := range []struct{ does, want string }{
+		{does: "VACUUM FULL ", want: "28 27 18"},
+		{does: "DROP TABLE ", want: "28 27"},
+	} {
+		t.Run(c.does, func(t *testing.T) {
+			url := pgtest.Database(t)
+			s := tenDays(t, url)
+			if begun, err := s.nextToSeal(t.Context(), storetest.Noon); err != nil || !begun {
+				t.Fatalf("begun: %v, %v", begun, err)
+			}
+			first := dayOf(storetest.Noon.AddDate(0, 0, -lastDay))
+			for s.making.day != first {
+				if err := s.goOnSealing(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+				if s.making == nil {
+					if begun, err := s.nextToSeal(t.Context(), storetest.Noon); err != nil || !begun {
+						t.Fatalf("begun: %v, %v", begun, err)
+					}
+				}
+			}
+			execute(t, url, c.does+first.partition("records"))
+			for s.making != nil {
+				if err := s.goOnSealing(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for again := true; again; again = s.Health().Sealing {
+				if err := s.Tidy(t.Context(), storetest.Noon); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got := asked(t, url, journal.Query{ID: "nothing"}); got != c.want {
+				t.Errorf("days %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 // A day that went and came again is not taken for the one that was sealed.
 func TestADayThatCameAgain(t *testing.T) {
 	url := pgtest.Database(t)

@@ -205,7 +205,8 @@ func (s *Store) take(ctx context.Context, from spool.ID, batch []journal.Raw) er
 		return err
 	}
 	last := batch[len(batch)-1].Number
-	err := pgx.BeginFunc(ctx, s.conn, func(tx pgx.Tx) error {
+	// In other levels the trigger of a day that is sealed meanwhile would not see that it is.
+	err := pgx.BeginTxFunc(ctx, s.conn, pgx.TxOptions{IsoLevel: pgx.ReadCommitted}, func(tx pgx.Tx) error {
 		if err := s.advance(ctx, tx, from, last); err != nil {
 			return err
 		}
