@@ -139,7 +139,11 @@ func (s *State) Tidy(ctx context.Context, now time.Time) error {
 	if err := s.stillThere(ctx); err != nil {
 		return s.anew(err)
 	}
-	return errors.Join(s.settleDue(ctx, now), s.saySo(ctx, now), s.forget(ctx, now))
+	settled, told := s.settleDue(ctx, now), s.saySo(ctx, now)
+	if settled != nil && told != nil { // the database is away: who waits for it waits for long
+		return errors.Join(settled, told)
+	}
+	return errors.Join(settled, told, s.forget(ctx, now))
 }
 
 // Close writes what is gathered, and closes the database.
