@@ -26,6 +26,11 @@ var documentedQuery = regexp.MustCompile("(?s)\n```sql\n(.*?)```\n\n```text\n(.*
 func TestTheDocumentedQueries(t *testing.T) {
 	dir := t.TempDir()
 	documentedJournal(t, dir)
+	t.Run("here", func(t *testing.T) { askedHere(t, dir) })
+	t.Run("in sqlite3", func(t *testing.T) { askedInSqlite3(t, dir) })
+}
+
+func askedHere(t *testing.T, dir string) {
 	db, conn, _, err := openReading(t.Context(), dir, name{day: "2026-11-27", part: 1, sealed: true})
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +65,7 @@ func TestTheDocumentedQueries(t *testing.T) {
 }
 
 // They give the same in sqlite3 itself, and so does one over the files of several days.
-func TestTheDocumentedQueriesInSqlite3(t *testing.T) {
+func askedInSqlite3(t *testing.T, dir string) {
 	program, err := exec.LookPath("sqlite3")
 	if err != nil {
 		if os.Getenv("ALIGND_E2E") != "" {
@@ -68,8 +73,6 @@ func TestTheDocumentedQueriesInSqlite3(t *testing.T) {
 		}
 		t.Skip("left out: the queries of the docs (needs sqlite3; make test installs it)")
 	}
-	dir := t.TempDir()
-	documentedJournal(t, dir)
 	text, err := os.ReadFile(queriesFile)
 	if err != nil {
 		t.Fatal(err)
