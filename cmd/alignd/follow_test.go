@@ -256,7 +256,7 @@ func TestFollowOverMidnightAndSealing(t *testing.T) {
 		names, _ := filepath.Glob(filepath.Join(storeDir(cfg), "2026-11-27.1.sealed.db"))
 		return len(names) == 1
 	}
-	for deadline := time.Now().Add(20 * time.Second); !sealed(); {
+	for deadline := time.Now().Add(2 * time.Minute); !sealed(); {
 		if err := store.Tidy(t.Context(), f.clock); err != nil {
 			t.Fatal(err)
 		}

@@ -150,6 +150,7 @@ func (t *hostTeller) reloaded(cfg *config.Config, file, by string, pending []str
 func (t *hostTeller) run() {
 	every := time.NewTicker(hostEvery)
 	defer every.Stop()
+	t.awaitListeners()
 	for {
 		t.write(false)
 		select {
@@ -158,6 +159,21 @@ func (t *hostTeller) run() {
 		case <-t.stop:
 			t.write(true)
 			return
+		}
+	}
+}
+
+// awaitListeners waits a moment for the goroutines that serve the sockets, so that what is
+// told first is not that none is open.
+func (t *hostTeller) awaitListeners() {
+	for range 100 {
+		if !slices.ContainsFunc(t.d.listeners(), func(l toldListener) bool { return !l.Open }) {
+			return
+		}
+		select {
+		case <-t.stop:
+			return
+		case <-time.After(10 * time.Millisecond):
 		}
 	}
 }
