@@ -320,7 +320,7 @@ func TestFaultDatabaseThatCannotBeUsed(t *testing.T) {
 				}
 				return false
 			}
-			for deadline := time.Now().Add(20 * time.Second); !says(); time.Sleep(50 * time.Millisecond) {
+			for deadline := time.Now().Add(40 * time.Second); !says(); time.Sleep(50 * time.Millisecond) {
 				if time.Now().After(deadline) {
 					t.Fatalf("the log has no line with %q and %q", told, row.want)
 				}

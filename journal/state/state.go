@@ -133,17 +133,17 @@ func (s *State) Tidy(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	s.tidied = now
+	// One look finds out that the database is away, where each waits for as long as it hangs.
+	if err := s.db.PingContext(ctx); err != nil {
+		return err
+	}
 	if err := s.flush(ctx); err != nil { // settling is about what is on disk
 		return err
 	}
 	if err := s.stillThere(ctx); err != nil {
 		return s.anew(err)
 	}
-	settled, told := s.settleDue(ctx, now), s.saySo(ctx, now)
-	if settled != nil && told != nil { // the database is away: who waits for it waits for long
-		return errors.Join(settled, told)
-	}
-	return errors.Join(settled, told, s.forget(ctx, now))
+	return errors.Join(s.settleDue(ctx, now), s.saySo(ctx, now), s.forget(ctx, now))
 }
 
 // Close writes what is gathered, and closes the database.
