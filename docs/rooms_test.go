@@ -13,11 +13,12 @@ import (
 )
 
 // floors are the rooms of architecture.md from the top of the house to its
-// ground. A room imports what stands on lower floors, or within itself.
+// ground. A room imports what stands on lower floors, or on its own floor in the same
+// folder. What is named beside a folder stands higher than the rest of it.
 var floors = [][]string{
 	{"cmd"},
 	{"report", "web"},
-	{"explain"},
+	{"explain", "journal/place"},
 	{"config", "doctor", "filter", "journal", "metrics", "replay"},
 	{"judge", "lint"},
 	{"record"},
@@ -95,7 +96,7 @@ func TestImportsPointDownwards(t *testing.T) {
 			case !ours:
 			case below(room, forTests):
 				t.Errorf("%s imports %s, which is for tests", p.room, room)
-			case floorOf(room) <= from && !below(room, []string{top}):
+			case floorOf(room) < from, floorOf(room) == from && !below(room, []string{top}):
 				t.Errorf("%s imports %s, which stands on no lower floor", p.room, room)
 			}
 		}
@@ -160,7 +161,7 @@ func clockIn(t *testing.T, room string) string {
 func TestSubjectsStayInTheirRooms(t *testing.T) {
 	all := packages(t)
 	for subject, rooms := range map[string][]string{
-		"go.yaml.in":                     {"cmd/alignd", "config", "web"}, // web asks config
+		"go.yaml.in":                     {"cmd/alignd", "config", "web", "journal/place"}, // these ask config
 		"github.com/spf13":               {"cmd/alignd"},
 		"github.com/coreos/go-systemd":   {"cmd/alignd", "internal/logging"},
 		"github.com/jackc/pgx":           {"cmd/alignd", "journal"},

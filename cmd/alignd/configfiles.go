@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/report/send"
 	"alignd/web/access"
 )
@@ -32,7 +33,7 @@ func fileWarnings(cfg *config.Config) config.Problems {
 		}
 	}
 	if cfg.Journal.Store == "postgres" {
-		db := databaseOf(cfg)
+		db := place.Database(cfg)
 		db.PasswordFile = "" // is among the files
 		if err := db.Check(); err != nil {
 			warn("journal.url", cfg.Where("journal.url"), err)

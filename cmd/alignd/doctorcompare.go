@@ -13,6 +13,7 @@ import (
 
 	"alignd/compare"
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/record"
 )
 
@@ -30,7 +31,7 @@ func runCompare(c *cobra.Command, f *doctorFlags, now time.Time) error {
 		return ended{exitUnknown, err}
 	}
 	in := &sourcesInput{out: c.ErrOrStderr(), bar: newProgress(c.ErrOrStderr(), now), prepare: func(r *record.Record) *record.Record { return r }}
-	if in.reader, err = openReader(cfg, in.skipped); err != nil {
+	if in.reader, err = place.OpenReader(cfg, in.skipped); err != nil {
 		return ended{exitUnknown, err}
 	}
 	defer in.reader.Close()

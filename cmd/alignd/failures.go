@@ -17,6 +17,7 @@ import (
 	"alignd/domain"
 	"alignd/filter"
 	"alignd/header"
+	"alignd/journal/place"
 	"alignd/journal/state"
 	"alignd/record"
 	"alignd/report/send"
@@ -126,9 +127,9 @@ func previewFailures(c *cobra.Command, file, name string) error {
 		return failure{errNoReports}
 	}
 	ctx := context.WithoutCancel(c.Context())
-	st, err := readState(ctx, cfg)
+	st, err := place.ReadState(ctx, cfg)
 	if err != nil {
-		return failure{unreadable(cfg, err)}
+		return failure{place.Unreadable(cfg, err)}
 	}
 	defer st.Close()
 	settings, err := reportSettings(cfg, nil, nil)

@@ -13,6 +13,7 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/journal/spool"
 )
 
@@ -223,7 +224,7 @@ func (f *journalFlags) followLog(c *cobra.Command, q journal.Query, show func(io
 		fmt.Fprintf(c.ErrOrStderr(), "alignd: %s\n", printable(fmt.Sprintf(format, args...)))
 	}
 	said := map[string]bool{}
-	r, err := openReader(cfg, func(err error) { // a file that is damaged is so at each look
+	r, err := place.OpenReader(cfg, func(err error) { // a file that is damaged is so at each look
 		if text := err.Error(); !said[text] && len(said) < 1000 {
 			said[text] = true
 			say("the journal is read in part: %s", text)

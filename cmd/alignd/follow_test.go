@@ -20,6 +20,7 @@ import (
 	"alignd/config"
 	"alignd/evidence"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/journal/spool"
 	"alignd/policy"
 	"alignd/record"
@@ -215,7 +216,7 @@ func TestFollowOverMidnightAndSealing(t *testing.T) {
 	}
 	log := slog.New(slog.DiscardHandler)
 	open := func() journal.Store {
-		s, err := openStore(cfg, log)
+		s, err := place.OpenStore(cfg, log)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -233,7 +234,7 @@ func TestFollowOverMidnightAndSealing(t *testing.T) {
 		}
 	}
 	take(1, -2*time.Minute)
-	r, err := openReader(cfg, func(err error) { t.Error(err) })
+	r, err := place.OpenReader(cfg, func(err error) { t.Error(err) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -253,7 +254,7 @@ func TestFollowOverMidnightAndSealing(t *testing.T) {
 	}
 	store = open()
 	sealed := func() bool {
-		names, _ := filepath.Glob(filepath.Join(storeDir(cfg), "2026-11-27.1.sealed.db"))
+		names, _ := filepath.Glob(filepath.Join(place.StoreDir(cfg), "2026-11-27.1.sealed.db"))
 		return len(names) == 1
 	}
 	for deadline := time.Now().Add(2 * time.Minute); !sealed(); {

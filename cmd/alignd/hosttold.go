@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/journal/spool"
 	"alignd/journal/state"
 )
@@ -242,7 +243,7 @@ func (d *daemon) listeners() []toldListener {
 func readHosts(ctx context.Context, cfg *config.Config) []hostTold {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	st, err := readState(ctx, cfg)
+	st, err := place.ReadState(ctx, cfg)
 	if err != nil {
 		return nil
 	}

@@ -18,6 +18,7 @@ import (
 	"alignd/evidence"
 	"alignd/explain"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/policy"
 )
 
@@ -280,7 +281,7 @@ func (f *journalFlags) search(c *cobra.Command, q journal.Query, show func(io.Wr
 		return failure{err}
 	}
 	unread, errs := 0, &lockedWriter{Writer: c.ErrOrStderr()}
-	r, err := openReader(cfg, func(err error) {
+	r, err := place.OpenReader(cfg, func(err error) {
 		unread++
 		fmt.Fprintf(errs, "alignd: the journal is read in part: %s\n", printable(err.Error()))
 	})
@@ -301,7 +302,7 @@ func (f *journalFlags) search(c *cobra.Command, q journal.Query, show func(io.Wr
 		err = show(c.OutOrStdout(), page)
 	}
 	if err != nil {
-		return failure{unreadable(cfg, err)}
+		return failure{place.Unreadable(cfg, err)}
 	}
 	if unread > 0 {
 		return failure{fmt.Errorf("files of the journal that cannot be read: %d", unread)}

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/journal/rights"
 	"alignd/journal/sqlite"
 )
@@ -54,7 +55,7 @@ Exit status 0: the copy is whole; 1: it is not; 2: wrong usage.`,
 func backup(c *cobra.Command, cfg *config.Config, to string) error {
 	switch cfg.Journal.Store {
 	case "none":
-		return errNoJournal
+		return place.ErrNone
 	case "postgres":
 		return fmt.Errorf("the journal is in PostgreSQL, where it is backed up: pg_dump --format=custom --file=alignd.dump %q", cfg.Journal.URL)
 	}
@@ -65,12 +66,12 @@ func backup(c *cobra.Command, cfg *config.Config, to string) error {
 		return err
 	}
 	ctx := context.WithoutCancel(c.Context())
-	done, err := sqlite.Backup(ctx, storeDir(cfg), filepath.Join(to, filepath.Base(storeDir(cfg))))
+	done, err := sqlite.Backup(ctx, place.StoreDir(cfg), filepath.Join(to, filepath.Base(place.StoreDir(cfg))))
 	if err != nil {
-		return unreadable(cfg, err)
+		return place.Unreadable(cfg, err)
 	}
-	if err := sqlite.Snapshot(ctx, stateFile(cfg), filepath.Join(to, filepath.Base(stateFile(cfg)))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", stateFile(cfg), err)
+	if err := sqlite.Snapshot(ctx, place.StateFile(cfg), filepath.Join(to, filepath.Base(place.StateFile(cfg)))); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", place.StateFile(cfg), err)
 	}
 	if err := copyKey(addressKeyFile(cfg), filepath.Join(to, filepath.Base(addressKeyFile(cfg)))); err != nil {
 		return err

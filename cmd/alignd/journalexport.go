@@ -18,6 +18,7 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/judge"
 	"alignd/record"
 )
@@ -88,7 +89,7 @@ func (x *exportFlags) run(c *cobra.Command) error {
 		return err
 	}
 	missed := unread{c: c}
-	r, err := openReader(cfg, missed.tell)
+	r, err := place.OpenReader(cfg, missed.tell)
 	if err != nil {
 		return failure{err}
 	}

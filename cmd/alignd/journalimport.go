@@ -15,6 +15,7 @@ import (
 	"alignd/config"
 	"alignd/internal/logging"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/journal/spool"
 )
 
@@ -69,10 +70,10 @@ Exit status 0: all is in the journal; 1: it is not, or the file is damaged; 2: w
 // importInto puts an export into the store and the state of cfg.
 func importInto(c *cobra.Command, cfg *config.Config, x *journal.ExportReader) (err error) {
 	if cfg.Journal.Store == "none" {
-		return errNoJournal
+		return place.ErrNone
 	}
 	if cfg.Journal.Store == "sqlite" {
-		held, err := spool.Hold(spoolDir(cfg))
+		held, err := spool.Hold(place.SpoolDir(cfg))
 		if errors.Is(err, spool.ErrLocked) {
 			return errors.New("alignd runs and writes to this journal: stop it for the import")
 		}
@@ -83,12 +84,12 @@ func importInto(c *cobra.Command, cfg *config.Config, x *journal.ExportReader) (
 	}
 	log, lines := logging.New(c.ErrOrStderr(), logLevel(cfg), logging.Text)
 	defer lines.Close()
-	store, err := openStore(cfg, log)
+	store, err := place.OpenStore(cfg, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	counts, err := openStateFor(cfg, log, nil) // what comes in was reported where it was judged
+	counts, err := place.OpenState(cfg, log, nil) // what comes in was reported where it was judged
 	if err != nil {
 		return err
 	}
@@ -114,7 +115,7 @@ func importInto(c *cobra.Command, cfg *config.Config, x *journal.ExportReader) (
 // with that id.
 func hasOtherwise(ctx context.Context, cfg *config.Config, export string, e *journal.Entry) (has bool, err error) {
 	var failed error
-	r, err := openReader(cfg, func(err error) { failed = errors.Join(failed, err) })
+	r, err := place.OpenReader(cfg, func(err error) { failed = errors.Join(failed, err) })
 	if err != nil {
 		return false, err
 	}

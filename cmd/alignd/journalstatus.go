@@ -14,6 +14,7 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/journal/spool"
 )
 
@@ -117,7 +118,7 @@ func journalStatusOf(ctx context.Context, cfg *config.Config) (*journalStatus, e
 }
 
 func (s *journalStatus) askStore(ctx context.Context, cfg *config.Config) (*journal.Survey, error) {
-	r, err := openReader(cfg, func(error) {})
+	r, err := place.OpenReader(cfg, func(error) {})
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +146,7 @@ func (s *journalStatus) askStore(ctx context.Context, cfg *config.Config) (*jour
 }
 
 func (s *journalStatus) askSpool(cfg *config.Config, survey *journal.Survey) error {
-	dir := spoolDir(cfg)
+	dir := place.SpoolDir(cfg)
 	id, err := spool.ReadID(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil

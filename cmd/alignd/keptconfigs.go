@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/journal/state"
 )
 
@@ -19,7 +20,7 @@ type keptConfigs struct {
 // openKeptConfigs opens those of a journal. Without a state nothing is kept, which is
 // told to who asks for a text.
 func openKeptConfigs(ctx context.Context, cfg *config.Config) (*keptConfigs, error) {
-	s, err := readState(ctx, cfg)
+	s, err := place.ReadState(ctx, cfg)
 	return &keptConfigs{of: s, ctx: ctx}, err
 }
 

@@ -1,18 +1,13 @@
 package main
 
 import (
-	"context"
-	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 
 	"alignd/config"
 	"alignd/filter"
 	"alignd/journal"
-	"alignd/journal/postgres"
+	"alignd/journal/place"
 	"alignd/journal/spool"
-	"alignd/journal/sqlite"
 	"alignd/journal/state"
 	"alignd/judge"
 	"alignd/metrics"
@@ -33,13 +28,6 @@ type memory struct {
 	waits  *state.Waits // nil where no other host shares the state
 }
 
-// Folders of the journal.
-func spoolDir(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "spool") }
-func storeDir(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "journal") }
-func stateFile(cfg *config.Config) string {
-	return filepath.Join(cfg.Journal.Path, "state.db")
-}
-
 // openMemory opens the journal. Mail does not wait for it: without a folder that can be
 // written the daemon runs without journal, and says so.
 func openMemory(cfg *config.Config, log *slog.Logger) *memory {
@@ -58,11 +46,11 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 	j := &cfg.Journal
 	m := &memory{log: log}
 	var err error
-	m.spool, err = spool.Open(spool.Options{Dir: spoolDir(cfg), Max: int64(j.Spool.Max), Keep: j.Spool.Keep.Duration, Log: log})
+	m.spool, err = spool.Open(spool.Options{Dir: place.SpoolDir(cfg), Max: int64(j.Spool.Max), Keep: j.Spool.Keep.Duration, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	if m.store, err = openStore(cfg, log); err != nil {
+	if m.store, err = place.OpenStore(cfg, log); err != nil {
 		m.spool.Close()
 		return nil, err
 	}
@@ -74,12 +62,12 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 		stores = append(stores, m.state)
 		m.judged = newConfigKeeper(m.state, log)
 		m.judged.keep(cfg)
-		if sharesState(cfg) {
+		if place.SharesState(cfg) {
 			m.waits = m.state.Waits()
 		}
 	}
 	m.hides = privacy(cfg, log)
-	m.loader = journal.NewLoader(m.spool, spoolDir(cfg), log, stores...)
+	m.loader = journal.NewLoader(m.spool, place.SpoolDir(cfg), log, stores...)
 	m.tells = newJournalTeller(cfg, m)
 	return m, nil
 }
@@ -171,90 +159,4 @@ func (m *memory) close() {
 	m.tells.close()
 	c, s := m.spool.Counts(), m.loader.Status()
 	m.log.Info("journal closed", "records", c.Written, "late", c.Late, "dropped", c.Dropped, "loaded", s.Loaded)
-}
-
-// openStore opens the store that the configuration names.
-func openStore(cfg *config.Config, log *slog.Logger) (journal.Store, error) {
-	j := &cfg.Journal
-	if j.Store == "postgres" {
-		return postgres.Open(postgres.Options{Access: databaseOf(cfg), Keep: j.Keep.Duration, MaxSize: int64(j.Size), Log: log}), nil
-	}
-	return sqlite.Open(sqlite.Options{Dir: storeDir(cfg), Keep: j.Keep.Duration, MaxSize: int64(j.Size), Log: log})
-}
-
-var errNoJournal = errors.New("no journal is kept: the configuration says journal.store: none")
-
-// databaseOf is how the database of the journal is reached.
-func databaseOf(cfg *config.Config) postgres.Access {
-	return postgres.Access{URL: cfg.Journal.URL, PasswordFile: cfg.Journal.PasswordFile}
-}
-
-// sharesState: a database is named, so that hosts share what follows from records, wherever
-// each keeps these.
-func sharesState(cfg *config.Config) bool { return cfg.Journal.URL != "" }
-
-// openReader opens the store for questions. skipped hears of what cannot be read of it.
-func openReader(cfg *config.Config, skipped func(error)) (journal.Reader, error) {
-	switch cfg.Journal.Store {
-	case "none":
-		return nil, errNoJournal
-	case "postgres":
-		r := postgres.NewReader(databaseOf(cfg))
-		r.Skipped = skipped
-		return r, nil
-	}
-	if err := mayList(storeDir(cfg)); err != nil {
-		return nil, unreadable(cfg, err)
-	}
-	r := sqlite.NewReader(storeDir(cfg))
-	r.Skipped = skipped
-	return r, nil
-}
-
-// openState opens the state beside the store, to be written.
-func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
-	return openStateFor(cfg, log, tally(cfg))
-}
-
-// openStateFor has it count for reports what tally says; nil for none.
-func openStateFor(cfg *config.Config, log *slog.Logger, tally func(*journal.Entry) []state.Tally) (*state.State, error) {
-	opt := state.Options{Log: log, Keep: cfg.Journal.Keep.Duration, KeepOthers: cfg.Reports.KeepOthers.Duration, Tally: tally}
-	if sharesState(cfg) {
-		db, err := databaseOf(cfg).DB()
-		if err != nil {
-			return nil, err
-		}
-		return state.OpenPostgres(db, opt), nil
-	}
-	return state.OpenFile(context.Background(), stateFile(cfg), opt)
-}
-
-// stateThere says why there is no state to be written. Commands make none: what root made
-// the daemon could not write. One that hosts share is the database's.
-func stateThere(cfg *config.Config) error {
-	if cfg.Journal.Store == "none" {
-		return errNoJournal
-	}
-	if sharesState(cfg) {
-		return nil
-	}
-	if _, err := os.Stat(stateFile(cfg)); err != nil {
-		return unreadable(cfg, err)
-	}
-	return nil
-}
-
-// readState opens it for questions.
-func readState(ctx context.Context, cfg *config.Config) (*state.State, error) {
-	if cfg.Journal.Store == "none" {
-		return nil, errNoJournal
-	}
-	if sharesState(cfg) {
-		db, err := databaseOf(cfg).DB()
-		if err != nil {
-			return nil, err
-		}
-		return state.ReadPostgres(db), nil
-	}
-	return state.ReadFile(ctx, stateFile(cfg))
 }

@@ -18,6 +18,7 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/record"
 	"alignd/replay"
 )
@@ -278,7 +279,7 @@ func (f *replayFlags) source(c *cobra.Command) (*replaySource, error) {
 		if err != nil {
 			return nil, err
 		}
-		s.reader, err = openReader(cfg, func(err error) {
+		s.reader, err = place.OpenReader(cfg, func(err error) {
 			s.unread++
 			fmt.Fprintf(c.ErrOrStderr(), "alignd: the journal is read in part: %s\n", printable(err.Error()))
 		})

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/report/send"
 )
 
@@ -76,7 +77,7 @@ func openBouncer(c *cobra.Command, file string) (b *bouncer, done func(), err er
 	if cfg.Reports.From == "" {
 		return nil, nil, failure{errNoReports}
 	}
-	if err := stateThere(cfg); err != nil {
+	if err := place.StateThere(cfg); err != nil {
 		return nil, nil, failure{err}
 	}
 	st, err := openState(cfg, nil)

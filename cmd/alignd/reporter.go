@@ -16,6 +16,7 @@ import (
 	"alignd/config"
 	"alignd/filter"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/journal/state"
 	"alignd/metrics"
 	"alignd/report/aggregate"
@@ -30,6 +31,11 @@ func tally(cfg *config.Config) func(*journal.Entry) []state.Tally {
 		return nil
 	}
 	return counting(cfg).Tally
+}
+
+// openState opens the state beside the store, to be written by who counts for reports.
+func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
+	return place.OpenState(cfg, log, tally(cfg))
 }
 
 // counting is what the options say of it.

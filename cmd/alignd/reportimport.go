@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/report/others"
 )
 
@@ -85,7 +86,7 @@ func (f *reportImportFlags) run(c *cobra.Command, args []string, piped bool) err
 		return err
 	}
 	if cfg.Journal.Store == "none" {
-		return failure{errNoJournal}
+		return failure{place.ErrNone}
 	}
 	im := &importer{ctx: context.WithoutCancel(c.Context()), out: c.OutOrStdout(), flags: f, piped: piped}
 	if im.collect, err = f.collector(cfg); err != nil {
@@ -96,7 +97,7 @@ func (f *reportImportFlags) run(c *cobra.Command, args []string, piped bool) err
 	}
 	defer im.state.Close()
 	if !f.trust { // else nothing is to be proved
-		if im.journal, err = openReader(cfg, func(error) {}); err != nil {
+		if im.journal, err = place.OpenReader(cfg, func(error) {}); err != nil {
 			return failure{err}
 		}
 		defer im.journal.Close()

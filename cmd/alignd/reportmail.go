@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/journal/state"
 	"alignd/report/send"
 	"alignd/web"
@@ -55,9 +56,9 @@ func printReportMail(c *cobra.Command, file, id, to string) error {
 		return failure{errNoReports}
 	}
 	ctx := context.WithoutCancel(c.Context())
-	st, err := readState(ctx, cfg)
+	st, err := place.ReadState(ctx, cfg)
 	if err != nil {
-		return failure{unreadable(cfg, err)}
+		return failure{place.Unreadable(cfg, err)}
 	}
 	defer st.Close()
 	settings, err := reportSettings(cfg, nil, nil)

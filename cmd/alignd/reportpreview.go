@@ -16,6 +16,7 @@ import (
 	"alignd/config"
 	"alignd/domain"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/report/aggregate"
 	"alignd/verify/dmarc"
 )
@@ -133,7 +134,7 @@ func (f *previewFlags) run(c *cobra.Command, name string) error {
 		return err
 	}
 	unread := 0
-	r, err := openReader(cfg, func(err error) {
+	r, err := place.OpenReader(cfg, func(err error) {
 		unread++
 		fmt.Fprintf(c.ErrOrStderr(), "alignd: the journal is read in part: %s\n", printable(err.Error()))
 	})

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/report/aggregate"
 	"alignd/report/send"
 )
@@ -20,7 +21,7 @@ func leftBefore(ctx context.Context, cfg *config.Config, p *preview) ([]outboxSt
 	if cfg.Reports.From == "" {
 		return nil, nil
 	}
-	st, err := readState(ctx, cfg)
+	st, err := place.ReadState(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/journal/state"
 )
 
@@ -39,9 +40,9 @@ func reportRelease(c *cobra.Command, file, address string) error {
 	if err != nil {
 		return err
 	}
-	there, err := readState(c.Context(), cfg) // else root would make files that the daemon cannot write
+	there, err := place.ReadState(c.Context(), cfg) // else root would make files that the daemon cannot write
 	if err != nil {
-		return failure{unreadable(cfg, err)}
+		return failure{place.Unreadable(cfg, err)}
 	}
 	there.Close()
 	kept, err := openState(cfg, nil)

@@ -14,6 +14,7 @@ import (
 
 	"alignd/config"
 	"alignd/domain"
+	"alignd/journal/place"
 	"alignd/journal/state"
 	"alignd/report/send"
 	"alignd/resolver"
@@ -107,9 +108,9 @@ func readReportStatus(ctx context.Context, file string, offline bool, part *repo
 	if cfg.Reports.From == "" {
 		return nil, failure{errNoReports}
 	}
-	st, err := readState(ctx, cfg)
+	st, err := place.ReadState(ctx, cfg)
 	if err != nil {
-		return nil, failure{unreadable(cfg, err)}
+		return nil, failure{place.Unreadable(cfg, err)}
 	}
 	defer st.Close()
 	settings, err := reportChoices(cfg, nil, nil)
@@ -302,7 +303,7 @@ func (h *hurry) run(c *cobra.Command, file string) error {
 		return failure{err}
 	}
 	defer dns.Close()
-	if err := stateThere(cfg); err != nil {
+	if err := place.StateThere(cfg); err != nil {
 		return failure{err}
 	}
 	st, err := openState(cfg, nil)

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/journal/state"
 	"alignd/policy"
 )
@@ -65,7 +66,7 @@ func rolloutStatus(c *cobra.Command, file string) error {
 		return nil
 	}
 	ctx := context.WithoutCancel(c.Context())
-	kept, err := readState(ctx, cfg)
+	kept, err := place.ReadState(ctx, cfg)
 	if err != nil {
 		return failure{err}
 	}
@@ -116,7 +117,7 @@ func rolloutResume(c *cobra.Command, file, id string) error {
 	if err != nil {
 		return err
 	}
-	there, err := readState(c.Context(), cfg) // else root would make files that the daemon cannot write
+	there, err := place.ReadState(c.Context(), cfg) // else root would make files that the daemon cannot write
 	if err != nil {
 		return failure{err}
 	}

@@ -16,6 +16,7 @@ import (
 	"alignd/domain"
 	"alignd/internal/owned"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/journal/state"
 	"alignd/judge"
 	"alignd/policy"
@@ -98,7 +99,7 @@ func (f *sourcesFlags) run(c *cobra.Command, args []string, now time.Time) error
 	}
 	opt.Before = f.seenBefore(c, cfg, opt)
 	in := &sourcesInput{out: c.ErrOrStderr(), bar: newProgress(c.ErrOrStderr(), now)}
-	if in.reader, err = openReader(cfg, in.skipped); err != nil {
+	if in.reader, err = place.OpenReader(cfg, in.skipped); err != nil {
 		return failure{err}
 	}
 	defer in.reader.Close()
@@ -106,7 +107,7 @@ func (f *sourcesFlags) run(c *cobra.Command, args []string, now time.Time) error
 		return err
 	}
 	if in.elsewhere, err = f.elsewhere(c, cfg, opt); err != nil {
-		return failure{unreadable(cfg, err)}
+		return failure{place.Unreadable(cfg, err)}
 	}
 	report, err := in.survey(c.Context(), opt)
 	if err != nil {
@@ -193,7 +194,7 @@ func (f *sourcesFlags) judging(opt *sources.Options, cfg *config.Config, now tim
 // seenBefore asks the hourly counts, which go back further than the records, who sent
 // before. Without them the records alone tell.
 func (f *sourcesFlags) seenBefore(c *cobra.Command, cfg *config.Config, opt sources.Options) func(author, infrastructure string) bool {
-	s, err := readState(c.Context(), cfg)
+	s, err := place.ReadState(c.Context(), cfg)
 	if err != nil {
 		return nil
 	}
@@ -212,7 +213,7 @@ func (f *sourcesFlags) seenBefore(c *cobra.Command, cfg *config.Config, opt sour
 
 // elsewhere asks for the reports of others; nil where there is no state.
 func (f *sourcesFlags) elsewhere(c *cobra.Command, cfg *config.Config, opt sources.Options) (*elsewhere, error) {
-	s, err := readState(c.Context(), cfg)
+	s, err := place.ReadState(c.Context(), cfg)
 	if err != nil {
 		return nil, nil // as with seenBefore, the records tell without it
 	}

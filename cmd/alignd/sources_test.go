@@ -17,6 +17,7 @@ import (
 	"alignd/evidence"
 	"alignd/internal/pgtest"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/policy"
 	"alignd/record"
 	"alignd/web"
@@ -249,7 +250,7 @@ func TestNoSuggestionLetsAnAttackerIn(t *testing.T) {
 		if s.Effect.Unproven != 0 || len(s.Effect.Others) != 0 || len(s.Effect.Infrastructure) != 1 || s.Effect.Infrastructure[0] != (countJSON{"198.51.100.0/24", 24}) {
 			t.Errorf("%s: %+v", s.ID, s.Effect)
 		}
-		r, err := openReader(cfg, func(err error) { t.Error(err) })
+		r, err := place.OpenReader(cfg, func(err error) { t.Error(err) })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/journal/state"
 	"alignd/replay/sources"
 )
@@ -22,14 +23,14 @@ func (f *sourcesFlags) counted(c *cobra.Command, cfg *config.Config, opt sources
 	if f.kind != "" {
 		q.Kinds = []state.SenderKind{state.SenderKind(f.kind)}
 	}
-	s, err := readState(c.Context(), cfg)
+	s, err := place.ReadState(c.Context(), cfg)
 	if err != nil {
-		return failure{unreadable(cfg, err)}
+		return failure{place.Unreadable(cfg, err)}
 	}
 	defer s.Close()
 	book, err := s.ReadBook(c.Context(), opt.Now)
 	if err != nil {
-		return failure{unreadable(cfg, err)}
+		return failure{place.Unreadable(cfg, err)}
 	}
 	found := book.Senders(q)
 	if f.json {

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/journal/state"
 	"alignd/policy"
 )
@@ -87,9 +88,9 @@ func (f *statsFlags) run(c *cobra.Command, now time.Time) error {
 		return err
 	}
 	ctx := context.WithoutCancel(c.Context())
-	s, err := readState(ctx, cfg)
+	s, err := place.ReadState(ctx, cfg)
 	if err != nil {
-		return failure{unreadable(cfg, err)}
+		return failure{place.Unreadable(cfg, err)}
 	}
 	defer s.Close()
 	q := statsQuestion{state: s, rules: cfg.Rules, since: since.UTC(), now: now, limit: f.limit, unproven: f.unproven}
@@ -100,7 +101,7 @@ func (f *statsFlags) run(c *cobra.Command, now time.Time) error {
 		found, err = q.overview(ctx)
 	}
 	if err != nil {
-		return failure{unreadable(cfg, err)}
+		return failure{place.Unreadable(cfg, err)}
 	}
 	if f.json {
 		err = json.NewEncoder(c.OutOrStdout()).Encode(found)

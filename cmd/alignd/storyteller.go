@@ -10,6 +10,7 @@ import (
 	"alignd/config"
 	"alignd/explain"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/journal/state"
 	"alignd/policy"
 	"alignd/record"
@@ -45,7 +46,7 @@ const (
 func newStoryteller(cfg *config.Config) *storyteller {
 	now := rulesForKept(cfg, cfg)
 	return &storyteller{cfg: cfg, now: now, kept: map[[32]byte]*policy.Rules{cfg.Hash(): now}, failed: map[[32]byte]notKept{},
-		state: func(ctx context.Context) (*state.State, error) { return readState(ctx, cfg) }}
+		state: func(ctx context.Context) (*state.State, error) { return place.ReadState(ctx, cfg) }}
 }
 
 // list tells the story of each entry.

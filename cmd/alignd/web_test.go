@@ -22,6 +22,7 @@ import (
 	"alignd/internal/made"
 	"alignd/internal/pgtest"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/journal/spool"
 	"alignd/journal/state"
 	"alignd/record"
@@ -51,7 +52,7 @@ exceptions:
 		t.Fatal(err)
 	}
 	log := slog.New(slog.DiscardHandler)
-	kept, err := openStore(cfg, log)
+	kept, err := place.OpenStore(cfg, log)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -17,6 +17,7 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/journal/postgres"
 	"alignd/journal/sqlite"
 	"alignd/journal/state"
@@ -59,12 +60,12 @@ func newWebBackend(file string, cfg *config.Config) (*webBackend, error) {
 	b := &webBackend{file: file, begun: cfg}
 	switch cfg.Journal.Store {
 	case "postgres":
-		b.sessions = postgres.NewSessions(databaseOf(cfg))
+		b.sessions = postgres.NewSessions(place.Database(cfg))
 	case "sqlite":
-		b.kept = sqlite.NewKept(storeDir(cfg))
+		b.kept = sqlite.NewKept(place.StoreDir(cfg))
 	}
-	if sharesState(cfg) {
-		b.counts = databaseOf(cfg).KeptDB()
+	if place.SharesState(cfg) {
+		b.counts = place.Database(cfg).KeptDB()
 	}
 	return b, b.take(cfg, time.Now())
 }
@@ -138,14 +139,14 @@ func (b *webBackend) Reader(skipped func(error)) (journal.Reader, error) {
 		r.Skipped = skipped
 		return r, nil
 	case b.kept != nil:
-		if err := mayList(storeDir(b.begun)); err != nil {
-			return nil, unreadable(b.begun, err)
+		if err := place.MayList(place.StoreDir(b.begun)); err != nil {
+			return nil, place.Unreadable(b.begun, err)
 		}
 		r := b.kept.Reader()
 		r.Skipped = skipped
 		return r, nil
 	}
-	return openReader(b.begun, skipped)
+	return place.OpenReader(b.begun, skipped)
 }
 
 // Warm implements web.Backend.
@@ -162,9 +163,9 @@ func (b *webBackend) State(ctx context.Context) (*state.State, error) {
 		s.Remember(&b.others)
 		return s, nil
 	}
-	s, err := readState(ctx, b.begun)
+	s, err := place.ReadState(ctx, b.begun)
 	if err != nil {
-		return nil, unreadable(b.begun, err)
+		return nil, place.Unreadable(b.begun, err)
 	}
 	s.Remember(&b.others)
 	return s, nil

@@ -19,6 +19,7 @@ import (
 	"alignd/evidence"
 	"alignd/internal/made"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/journal/spool"
 	"alignd/journal/state"
 	"alignd/policy"
@@ -45,7 +46,7 @@ func plantedFor(t *testing.T, text string, list []*record.Record) *planted {
 	if err != nil {
 		t.Fatal(err)
 	}
-	kept, err := openStore(cfg, slog.New(slog.DiscardHandler))
+	kept, err := place.OpenStore(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +233,7 @@ func TestTodaySaysWhatAReloadChanged(t *testing.T) {
 	if got := readPage(t, p.pages(t, now)+"/today"); !strings.Contains(got, "alignd reload takes it up") || !strings.Contains(got, "mode") {
 		t.Errorf("a file that is not in force: %s", got[strings.Index(got, `id="changed"`):])
 	}
-	kept, err := openStore(p.cfg, slog.New(slog.DiscardHandler))
+	kept, err := place.OpenStore(p.cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

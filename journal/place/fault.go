@@ -1,4 +1,4 @@
-package main
+package place
 
 import (
 	"errors"
@@ -12,8 +12,8 @@ import (
 	"alignd/config"
 )
 
-// unreadable says of a journal that cannot be read what to do about it.
-func unreadable(cfg *config.Config, err error) error {
+// Unreadable says of a journal that cannot be read what to do about it.
+func Unreadable(cfg *config.Config, err error) error {
 	err = fmt.Errorf("reading the journal: %w", err)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
@@ -25,8 +25,8 @@ func unreadable(cfg *config.Config, err error) error {
 	return err
 }
 
-// mayList says why a folder cannot be looked into.
-func mayList(dir string) error {
+// MayList says why a folder cannot be looked into.
+func MayList(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err
