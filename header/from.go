@@ -65,7 +65,7 @@ func AuthorDomains(h *Fields, limit int) evidence.From {
 		p.read(f.Value())
 	}
 	hidden := 0
-	h.Hidden(func(name, value []byte) {
+	h.Hidden(func(_ int, name, value []byte) {
 		if isFrom(name) {
 			hidden++
 			p.read(value)

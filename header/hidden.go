@@ -2,14 +2,14 @@ package header
 
 import "bytes"
 
-// Hidden calls yield with the name and the value of each line inside a field that
+// Hidden calls yield with the name and the value of each line inside field at that
 // begins like a field itself: behind a bare CR, or any line break that is no fold.
 // RFC 5322 section 2.2 allows none, MTAs hand them on, and many readers (those that
 // take CR, LF and CRLF alike for the end of a line) show such a line as a field.
-func (h *Fields) Hidden(yield func(name, value []byte)) {
+func (h *Fields) Hidden(yield func(at int, name, value []byte)) {
 	for _, i := range h.torn {
 		s := &h.spans[i]
-		hiddenIn(h.buf[s.start:s.end], yield)
+		hiddenIn(h.buf[s.start:s.end], func(name, value []byte) { yield(int(i), name, value) })
 	}
 }
 

@@ -41,6 +41,7 @@ func (s *Settings) Judge(ev *evidence.Message, c Content, m *Marks, w *Waits) Ju
 	if c.Checked() {
 		ev.Incumbents = m.front.evidence()
 	}
+	m.carriers = m.carriersIn(c.Fields())
 	ev.Stopped = s.Stops.IDs()
 	v := policy.Decide(ev, s.Rules)
 	if w != nil && c.Checked() && w.ask(ev, &v) {

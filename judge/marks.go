@@ -12,13 +12,14 @@ import (
 // Marks remembers which incoming fields are to be deleted, while the header
 // comes by.
 type Marks struct {
-	own     authres.Own
-	s       *Settings
-	scratch *Scratch
-	results numbered // Authentication-Results
-	tag     numbered // our disposition field
-	spf     numbered // Received-SPF
-	front   incumbents
+	own      authres.Own
+	s        *Settings
+	scratch  *Scratch
+	results  numbered // Authentication-Results
+	tag      numbered // our disposition field
+	spf      numbered // Received-SPF
+	front    incumbents
+	carriers carriers
 }
 
 // numbered counts the fields of one name and keeps the numbers to delete. An MTA
@@ -103,13 +104,39 @@ func (j *Judgement) Deletions() []Field {
 		add(authres.ReceivedSPFName, j.marks.spf)
 	}
 	add(j.marks.s.TagName, j.marks.tag)
+	return j.addCarriers(list)
+}
+
+// addCarriers appends the fields that hide others and do not go for themselves.
+func (j *Judgement) addCarriers(list []Field) []Field {
+	more := j.marks.carriers.tag
+	if !j.keepsResults() {
+		more = slices.Concat(j.marks.carriers.results, more)
+	}
+	if len(more) == 0 {
+		return list
+	}
+	key := func(f Field) Field { return Field{strings.ToLower(f.Name), f.Number} }
+	known := make(map[Field]bool)
+	for _, f := range list {
+		known[key(f)] = true
+	}
+	for _, f := range more {
+		if k := key(f); !known[k] {
+			known[k] = true
+			list = append(list, f)
+		}
+	}
 	return list
 }
 
 // Deleted is how many Deletions there are.
 func (j *Judgement) Deleted() int {
-	if j.marks == nil {
+	switch m := j.marks; {
+	case m == nil:
 		return 0
+	case len(m.carriers.results)+len(m.carriers.tag) > 0:
+		return len(j.Deletions())
 	}
 	n := len(j.marks.tag.deleted)
 	if !j.keepsResults() {

@@ -43,7 +43,7 @@ func partlySigned(fields *header.Fields, names []string) string {
 
 // hiddenCopies are the values of copies that only some readers show.
 func hiddenCopies(fields *header.Fields, name string) (values [][]byte) {
-	fields.Hidden(func(n, value []byte) {
+	fields.Hidden(func(_ int, n, value []byte) {
 		if len(n) == len(name) && strings.EqualFold(string(n), name) {
 			values = append(values, value)
 		}
