@@ -71,6 +71,7 @@ func (d decision) authors(to []audience, from, worst *standing) []AuthorOutcome 
 func (d decision) author(dm *evidence.DMARC, to []audience, s *standing) {
 	if d.unexcepted(dm, to, s) {
 		d.weigh(s, d.exception(dm, s)) // step 3
+		s.missing |= d.unseenSignature(dm, s)
 	}
 }
 

@@ -124,19 +124,51 @@ func (d decision) unresolvedProof(dm *evidence.DMARC) bool {
 // while the message waits, the admin can set that right. Anybody can write such
 // a signature, so once the message waited the policy holds as published.
 func (d decision) unverified(dm *evidence.DMARC, s *standing) proposal {
-	if dm.Result != evidence.Fail || s.outcome != refused ||
-		s.step != StepPolicy && s.step != StepHandling || !d.puttingOff() {
+	if !d.awaitsSignature(dm, s) {
 		return proposal{}
 	}
-	i := slices.IndexFunc(d.ev.DKIM, func(s evidence.Signature) bool {
-		same, unknown := related(s.Domain, dm)
-		return s.FailedOn == evidence.FailedTransport && (same || unknown != noFacts)
-	})
+	i, missing := d.spoiledSignature(dm)
 	if i < 0 {
 		return proposal{}
 	}
 	p := s.again(atMost, putOff)
 	p.byOption(StepTempError, "temperror.unresolved", d.rules)
 	p.reason = "The signature of " + d.ev.DKIM[i].Domain + " could not be verified, as the MTA does not hand on the space after the colon (milter_protocol = 6)."
+	p.missing = missing
 	return p
+}
+
+// awaitsSignature reports whether the policy refuses the message and a signature that
+// the MTA spoiled would put that off.
+func (d decision) awaitsSignature(dm *evidence.DMARC, s *standing) bool {
+	return dm != nil && dm.Result == evidence.Fail && s.outcome == refused &&
+		(s.step == StepPolicy || s.step == StepHandling) && d.puttingOff()
+}
+
+// spoiledSignature is the position of such a signature of the Author Domain's family,
+// else of the first that may be of it, with the fact that would tell; -1 for none.
+func (d decision) spoiledSignature(dm *evidence.DMARC) (at int, missing facts) {
+	at = -1
+	for i := range d.ev.DKIM {
+		if d.ev.DKIM[i].FailedOn != evidence.FailedTransport {
+			continue
+		}
+		same, unknown := related(d.ev.DKIM[i].Domain, dm)
+		if same {
+			return i, noFacts
+		}
+		if unknown != noFacts && at < 0 {
+			at, missing = i, unknown
+		}
+	}
+	return at, missing
+}
+
+// unseenSignature is the fact that is missing where a refusal stands that a signature
+// could put off, and the signatures were not looked at.
+func (d decision) unseenSignature(dm *evidence.DMARC, s *standing) facts {
+	if d.ev.Has(evidence.SectionDKIM) || !d.awaitsSignature(dm, s) {
+		return noFacts
+	}
+	return noDKIM
 }

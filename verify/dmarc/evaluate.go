@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"alignd/evidence"
 	"alignd/internal/owned"
@@ -166,8 +167,9 @@ func (j *judge) evaluate(ctx context.Context, author string, ids Identifiers, wa
 	if applies {
 		j.align(ctx, ids, &out)
 	}
-	// Without a policy there is no alignment, and local rules compare by themselves.
-	wantOrg = wantOrg || out.Result == evidence.None
+	// Without a policy there is no alignment, and local rules compare by themselves, as
+	// they do where the MTA spoiled a signature.
+	wantOrg = wantOrg || out.Result == evidence.None || out.Result == evidence.Fail && anySpoiled(ids.DKIM)
 	if out.OrgDomain == "" && wantOrg && d.err == nil && d.open == nil {
 		out.OrgDomain, _ = j.orgDomain(ctx, author)
 	}
@@ -184,6 +186,12 @@ func (j *judge) evaluate(ctx context.Context, author string, ids Identifiers, wa
 		out.Looked |= evidence.SectionExistence
 	}
 	return out
+}
+
+// anySpoiled reports whether the MTA kept a signature from being verified: it may be
+// one of the Author Domain's family.
+func anySpoiled(list []evidence.Signature) bool {
+	return slices.ContainsFunc(list, func(s evidence.Signature) bool { return s.FailedOn == evidence.FailedTransport })
 }
 
 // align finds the policy that holds and compares the identifiers.

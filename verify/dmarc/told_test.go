@@ -19,6 +19,7 @@ func TestEvidenceTellsWhatWasLookedUp(t *testing.T) {
 		zone   []string
 		opt    Options
 		spf    *evidence.SPFCheck
+		dkim   []evidence.Signature
 		looked evidence.Sections
 		org    string
 	}{
@@ -27,6 +28,9 @@ func TestEvidenceTellsWhatWasLookedUp(t *testing.T) {
 		{name: "what is asked for", author: "a.example.com", zone: []string{record}, opt: Options{Needs: both}, looked: org | existence, org: "example.com"},
 		{name: "of a message that passes its existence does not matter", author: "a.example.com", zone: []string{record}, opt: Options{Needs: both},
 			spf: spf("pass", "a.example.com"), looked: org, org: "example.com"},
+		{name: "a signature that the MTA spoiled may be of the family", author: "a.example.com", zone: []string{"a." + record, record},
+			dkim: []evidence.Signature{{Result: evidence.Neutral, FailedOn: evidence.FailedTransport, Domain: "b.example.com"}}, looked: org | existence, org: "example.com"},
+		{name: "a broken one is not", author: "a.example.com", zone: []string{"a." + record, record}, dkim: sigs("fail b.example.com"), looked: existence},
 		{name: "asked for and not answered", author: "a.example.com", zone: []string{"a." + record, "example.com SERVFAIL"}, opt: Options{Needs: both},
 			looked: org | existence},
 		{name: "a record that cannot be used has an Organizational Domain too", author: "a.example.com",
@@ -37,7 +41,7 @@ func TestEvidenceTellsWhatWasLookedUp(t *testing.T) {
 			looked: org | existence, org: "example.com"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			got := Start(t.Context(), zone(row.zone...), row.author, row.opt).Finish(t.Context(), Identifiers{SPF: row.spf})
+			got := Start(t.Context(), zone(row.zone...), row.author, row.opt).Finish(t.Context(), Identifiers{SPF: row.spf, DKIM: row.dkim})
 			if got.Looked != row.looked || got.OrgDomain != row.org {
 				t.Errorf("looked up: %v, %q; want %v, %q", got.Looked.Names(), got.OrgDomain, row.looked.Names(), row.org)
 			}
