@@ -30,7 +30,7 @@ func TestAWrongClockRemovesNothing(t *testing.T) {
 			var said bytes.Buffer
 			r := Retention{Log: slog.New(slog.NewTextHandler(&said, nil))}
 			for i, after := range c.clock {
-				if got := r.due(noon.Add(after), time.Duration(i)*minute, c.newest); got != c.want[i] {
+				if got := r.DueAfter(noon.Add(after), time.Duration(i)*minute, c.newest); got != c.want[i] {
 					t.Errorf("look %d: due is %t", i, got)
 				}
 			}
@@ -41,7 +41,7 @@ func TestAWrongClockRemovesNothing(t *testing.T) {
 	}
 	r := Retention{Log: slog.New(slog.DiscardHandler)}
 	old := noon.AddDate(0, 0, -3)
-	if r.due(noon, 0, old) || !r.due(noon.Add(idleWait), idleWait, old) {
+	if r.DueAfter(noon, 0, old) || !r.DueAfter(noon.Add(idleWait), idleWait, old) {
 		t.Error("an hour after the start of an old journal it is due")
 	}
 }

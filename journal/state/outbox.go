@@ -335,7 +335,7 @@ func (s *State) Lease(ctx context.Context, name, holder string, span time.Durati
 }
 
 // ForgetReports removes what is over: parts after keep unless they are still on
-// their way, and days of passes.
+// their way, and days of passes. Who calls it, or Drop, has found out that the clock is right.
 func (s *State) ForgetReports(ctx context.Context, now time.Time, keep time.Duration) error {
 	before := now.Add(-keep).Unix()
 	over := "NOT EXISTS (SELECT 1 FROM state_outbox o WHERE o.id = state_parts.id AND o.state IN ('waiting', 'sending'))"

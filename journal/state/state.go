@@ -96,7 +96,7 @@ func newState(db *sql.DB, d dialect, opt Options) *State {
 		opt.KeepOthers = keepCounts
 	}
 	return &State{db: db, dialect: &d, log: opt.Log, keep: opt.Keep, others: opt.KeepOthers, steps: steps, preparing: make(chan struct{}, 1),
-		started: time.Now(), aged: journal.Retention{Log: opt.Log, Counts: true}, reports: newTallies(opt.Tally)}
+		started: time.Now(), aged: journal.Retention{Log: opt.Log, Of: journal.Counts}, reports: newTallies(opt.Tally)}
 }
 
 // Take implements journal.Store. What it gathers is on disk when Kept says so.

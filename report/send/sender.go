@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/net/publicsuffix"
 
+	"alignd/journal"
 	"alignd/journal/state"
 	"alignd/report/aggregate"
 )
@@ -67,7 +68,9 @@ type Sender struct {
 	submitter string
 	watch     watch
 	patience  patience
-	calm      calm
+	aged      journal.Retention
+	// passed is how long ago it was made, by a clock that nobody sets; tests have their own.
+	passed func() time.Duration
 }
 
 // New is a Sender over st.
@@ -79,7 +82,9 @@ func New(st *state.State, s Settings) *Sender {
 		s.Now = time.Now
 	}
 	_, host, _ := strings.Cut(s.From, "@")
-	return &Sender{Settings: s, state: st, now: s.Now, submitter: host, watch: watch{dns: map[[32]byte]bool{}}, patience: newPatience()}
+	made := s.Now() // with the monotonic clock, as long as it is the real one
+	return &Sender{Settings: s, state: st, now: s.Now, submitter: host, watch: watch{dns: map[[32]byte]bool{}}, patience: newPatience(),
+		aged: journal.Retention{Log: s.Log, Of: journal.Reports}, passed: func() time.Duration { return s.Now().Sub(made) }}
 }
 
 // Run cuts and sends until ctx is over.
@@ -98,6 +103,7 @@ func (s *Sender) Run(ctx context.Context) {
 
 // Step does what is due, if this process holds the lease.
 func (s *Sender) Step(ctx context.Context) error {
+	may := s.mayForget() // a jump is seen also where another host sends
 	held, err := s.state.Lease(ctx, "reports", s.Holder, leaseTime)
 	if err != nil {
 		s.held = false
@@ -109,35 +115,25 @@ func (s *Sender) Step(ctx context.Context) error {
 	}
 	began := !s.held
 	s.held = true
-	return errors.Join(s.cutDue(ctx), s.cutFailures(ctx), s.sendDue(ctx, began), s.forget(ctx), s.look(ctx))
+	errs := []error{s.cutDue(ctx), s.cutFailures(ctx), s.sendDue(ctx, began)}
+	if may {
+		errs = append(errs, s.forget(ctx))
+	}
+	return errors.Join(append(errs, s.look(ctx))...)
 }
 
-// forget removes what is old, once the clock can be believed.
+// forgetAfter is how long nothing is removed after the start: a clock may be set late. Ours.
+const forgetAfter = time.Hour
+
+// mayForget reports whether the clock can be believed so far that what is old by it may go.
+func (s *Sender) mayForget() bool {
+	passed := s.passed()
+	return s.aged.DueAfter(s.now().Round(0), passed, time.Time{}) && passed >= forgetAfter
+}
+
+// forget removes what is old.
 func (s *Sender) forget(ctx context.Context) error {
-	if !s.calm.at(s.now()) {
-		return nil
-	}
 	return errors.Join(s.state.ForgetReports(ctx, s.now(), s.KeepSent), s.state.Drop(ctx, s.now().Add(-keepDrafts)))
-}
-
-// calm keeps a clock that is wrong for a while, as before the first answer of a time server,
-// from removing what is young.
-type calm struct{ since, last time.Time }
-
-// The numbers are ours.
-const (
-	calmFor  = time.Hour
-	calmJump = 24 * time.Hour
-)
-
-// at reports whether the clock went on without a jump for long enough.
-func (c *calm) at(now time.Time) bool {
-	now = now.Round(0) // what the clock says
-	if step := now.Sub(c.last); step < 0 || step > calmJump {
-		c.since = now
-	}
-	c.last = now
-	return now.Sub(c.since) >= calmFor
 }
 
 // gathered is when a report that was cut is cut again, for messages that came later.
