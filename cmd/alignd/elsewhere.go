@@ -79,8 +79,10 @@ type hereKey struct {
 }
 
 // askElsewhere asks the state. Without one, or with one that no version with such reports
-// wrote yet, there is nothing to show.
-func askElsewhere(ctx context.Context, s *state.State, q state.ElsewhereQuery) (*elsewhere, error) {
+// wrote yet, there is nothing to show. Reports are about days, so it is asked from the first
+// day of UTC on that began since Since, at the latest from today on, as the page does.
+func askElsewhere(ctx context.Context, s *state.State, q state.ElsewhereQuery, now time.Time) (*elsewhere, error) {
+	q.Since = dayOf(now).AddDate(0, 0, 1-daysSince(q.Since, now))
 	found, err := s.Elsewhere(ctx, q)
 	if err != nil {
 		return nil, err
@@ -96,9 +98,9 @@ func askElsewhere(ctx context.Context, s *state.State, q state.ElsewhereQuery) (
 	return e, nil
 }
 
-// note counts a message that came here from one of the sources.
+// note counts a message that came here from one of the sources in the same days.
 func (e *elsewhere) note(r *record.Record) {
-	if e == nil || len(e.here) == 0 {
+	if e == nil || len(e.here) == 0 || r.Evidence.Time.Before(e.since) {
 		return
 	}
 	network := evidence.NetworkOf(r.Evidence.Client.IP().Unmap())

@@ -218,7 +218,7 @@ func (f *sourcesFlags) elsewhere(c *cobra.Command, cfg *config.Config, opt sourc
 		return nil, nil // as with seenBefore, the records tell without it
 	}
 	defer s.Close()
-	return askElsewhere(context.WithoutCancel(c.Context()), s, state.ElsewhereQuery{Author: opt.Domain, Since: opt.Since, Unproven: f.unproven})
+	return askElsewhere(context.WithoutCancel(c.Context()), s, state.ElsewhereQuery{Author: opt.Domain, Since: opt.Since, Unproven: f.unproven}, opt.Now)
 }
 
 // sourcesInput is the journal as a survey reads it.

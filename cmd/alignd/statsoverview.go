@@ -97,7 +97,7 @@ func (q *statsQuestion) elsewhere(ctx context.Context, o *statsOverview) (err er
 	if since.IsZero() {
 		since = dayOf(q.now.Add(-statsSince))
 	}
-	o.elsewhere, err = askElsewhere(ctx, q.state, state.ElsewhereQuery{Since: since, Until: q.until(), Unproven: q.unproven})
+	o.elsewhere, err = askElsewhere(ctx, q.state, state.ElsewhereQuery{Since: since, Until: q.until(), Unproven: q.unproven}, q.now)
 	o.Elsewhere = o.elsewhere.json(-1)
 	return err
 }
