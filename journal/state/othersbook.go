@@ -14,9 +14,28 @@ import (
 // What is stored of a report does not change, so that only days are read that got or lost
 // one. The zero value is ready; it is safe for concurrent use.
 type othersBook struct {
-	mu   sync.Mutex // held while days are read, so that all who wait read once
+	turn turn // while days are read, so that all who wait read once
 	days map[int64]*bookOthers
 }
+
+// turn is a lock that who gives up does not wait for. The zero value is ready.
+type turn struct {
+	made sync.Once
+	has  chan struct{} // full while somebody has it
+}
+
+// take waits for it. Without an error leave has to be called.
+func (t *turn) take(ctx context.Context) error {
+	t.made.Do(func() { t.has = make(chan struct{}, 1) })
+	select {
+	case t.has <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (t *turn) leave() { <-t.has }
 
 // bookOthers are the reports whose periods begin on a day of UTC.
 type bookOthers struct {
@@ -41,8 +60,10 @@ var maxBookOthers int64 = 300_000
 // of are the days that a question is about, the oldest first; ok is false where they have
 // too many rows.
 func (b *othersBook) of(ctx context.Context, s *State, q *ElsewhereQuery) (list []*bookOthers, ok bool, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
+	if err := b.turn.take(ctx); err != nil {
+		return nil, false, err
+	}
+	defer b.turn.leave()
 	first, until := floor(q.Since.Unix(), daySeconds), floor(q.end()+daySeconds-1, daySeconds) // whole days
 	err = s.look(ctx, func(tx *sql.Tx) error {
 		marks, rows, err := s.othersMarks(ctx, tx, first, until)

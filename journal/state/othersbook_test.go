@@ -136,3 +136,33 @@ func TestOthersInMemoryHaveABound(t *testing.T) {
 		}
 	})
 }
+
+// Who gives up while another reads leaves, and the next one reads.
+func TestWhoGivesUpDoesNotWaitForOthersInMemory(t *testing.T) {
+	stores(t, func(t *testing.T, open func() *State) {
+		s, memory := open(), Remembered{}
+		s.Remember(&memory)
+		if err := memory.book.turn.take(t.Context()); err != nil { // as one who reads
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() {
+			_, err := s.Elsewhere(ctx, ElsewhereQuery{})
+			ended <- err
+		}()
+		cancel()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("ended with %v", err)
+			}
+		case <-time.After(time.Minute):
+			t.Fatal("it waits for the other")
+		}
+		memory.book.turn.leave()
+		if _, err := s.Elsewhere(t.Context(), ElsewhereQuery{}); err != nil {
+			t.Error(err)
+		}
+	})
+}
