@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -112,7 +113,11 @@ func (j *groupJournal) copies(t *testing.T, name, files, want string) {
 	if err != nil {
 		t.Fatal(all)
 	}
-	there := strings.Count(all, "{\"spf\"")
+	status, err := j.ask(0, "journal", "status")
+	if err != nil {
+		t.Fatal(status)
+	}
+	there, fromTo := strings.Count(all, "{\"spf\""), regexp.MustCompile(`\d{4}-\d\d-\d\dT\S+ to \d{4}-\d\d-\d\dT\S+`)
 	for _, reader := range []uint32{member, 0} {
 		t.Run(fmt.Sprintf("copy/%s/%d", name, reader), func(t *testing.T) {
 			dir, err := os.MkdirTemp(filepath.Dir(j.path), "copy-")
@@ -135,6 +140,10 @@ func (j *groupJournal) copies(t *testing.T, name, files, want string) {
 			out, err := copied.ask(reader, "log", "--json", "--limit", "0")
 			if n := strings.Count(out, "{\"spf\""); want == "" && (err != nil || n != there) || want != "" && !strings.Contains(out, want) {
 				t.Errorf("%d of %d, %v\n%.2000s", n, there, err, out)
+			}
+			out, err = copied.ask(reader, "journal", "status")
+			if got := fromTo.FindString(out); want == "" && (err != nil || got == "" || got != fromTo.FindString(status)) {
+				t.Errorf("journal status: %v\n%swant %s", err, out, fromTo.FindString(status))
 			}
 		})
 	}

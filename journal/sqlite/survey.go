@@ -27,7 +27,7 @@ func (r *Reader) Survey(ctx context.Context) (*journal.Survey, error) {
 		case err != nil && !errors.Is(err, errEmpty):
 			p.Problem = err.Error()
 		}
-		s.survey.Parts = append(s.survey.Parts, p)
+		s.survey.Parts, s.names = append(s.survey.Parts, p), append(s.names, n)
 	}
 	if err := s.times(ctx, r.dir); err != nil {
 		return nil, err
@@ -40,6 +40,7 @@ func (r *Reader) Survey(ctx context.Context) (*journal.Survey, error) {
 
 type surveying struct {
 	survey journal.Survey
+	names  []name // of its parts
 	taken  map[spool.ID]spool.Number
 }
 
@@ -78,15 +79,15 @@ func (s *surveying) file(ctx context.Context, dir string, n name, p *journal.Par
 // times reads the oldest time of the first file with records and the newest of the
 // last one: the files between lie between.
 func (s *surveying) times(ctx context.Context, dir string) error {
-	parts := s.survey.Parts
-	for i := range parts {
-		if t, ok := timeIn(ctx, dir, parts[i], "min"); ok {
+	last := len(s.names) - 1
+	for i := range s.names {
+		if t, ok := s.timeIn(ctx, dir, i, "min"); ok {
 			s.survey.Oldest = t
 			break
 		}
 	}
-	for i := range parts {
-		if t, ok := timeIn(ctx, dir, parts[len(parts)-1-i], "max"); ok {
+	for i := range s.names {
+		if t, ok := s.timeIn(ctx, dir, last-i, "max"); ok {
 			s.survey.Newest = t
 			break
 		}
@@ -94,12 +95,12 @@ func (s *surveying) times(ctx context.Context, dir string) error {
 	return ctx.Err()
 }
 
-func timeIn(ctx context.Context, dir string, p journal.Part, which string) (time.Time, bool) {
-	m := nameForm.FindStringSubmatch(p.Name)
-	if p.Records == 0 || m == nil {
+// timeIn is the least or the greatest time of a part.
+func (s *surveying) timeIn(ctx context.Context, dir string, part int, which string) (time.Time, bool) {
+	if s.survey.Parts[part].Records == 0 {
 		return time.Time{}, false
 	}
-	db, conn, err := open(ctx, filepath.Join(dir, p.Name), "ro")
+	db, conn, _, err := openReading(ctx, dir, s.names[part])
 	if err != nil {
 		return time.Time{}, false
 	}
