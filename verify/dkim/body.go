@@ -309,6 +309,11 @@ func (r *relaxedBody) write(p []byte) {
 	for len(p) > 0 {
 		n := 1
 		switch {
+		case isWSP(p[0]):
+			r.space = true
+			for n < len(p) && isWSP(p[n]) {
+				n++
+			}
 		case p[0] == '\r' && len(p) == 1:
 			r.cr = true
 		case p[0] == '\r' && p[1] == '\n':
@@ -316,14 +321,9 @@ func (r *relaxedBody) write(p []byte) {
 			n = 2
 		case p[0] == '\r':
 			r.text(p[:1])
-		case r.space && isWSP(p[0]):
 		default:
-			if n = plain(p); n > 0 {
-				r.text(p[:n])
-			} else {
-				r.space = true
-				n = 1
-			}
+			n = plain(p)
+			r.text(p[:n])
 		}
 		p = p[n:]
 	}

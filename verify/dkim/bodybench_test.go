@@ -8,11 +8,13 @@ import (
 )
 
 // Bodies as they are met: HTML with indentation and attributes, and an
-// attachment in lines of 76 characters.
+// attachment in lines of 76 characters; and one made to be dear: each octet
+// is looked at, and few at a time are passed on.
 var bodies = []struct{ name, text string }{
 	{name: "html",
 		text: strings.Repeat("  <tr style=\"margin: 0; padding: 0\">\r\n    <td class=\"x\" width=600 align=left>Some words of text that go on for a while, as in a letter.</td>\r\n  </tr>\r\n", 400)},
 	{name: "base64", text: strings.Repeat("TWFuIGlzIGRpc3Rpbmd1aXNoZWQsIG5vdCBvbmx5IGJ5IGhpcyByZWFzb24sIGJ1dCBieSB0aGlz\r\n", 900)},
+	{name: "tabs", text: strings.Repeat("a\t", 35_000)},
 }
 
 func BenchmarkBody(b *testing.B) {

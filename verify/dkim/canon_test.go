@@ -80,10 +80,11 @@ func TestBodyCanonicalizationEqualsTheReference(t *testing.T) {
 	}
 }
 
-// Bodies of few kinds of pieces meet all corners of looking at eight octets at a
-// time, which longer and more varied texts seldom do.
+// Bodies of few kinds of pieces meet all corners of looking at eight octets and at
+// a window at a time, which longer and more varied texts seldom do.
 func TestBodiesOfPiecesEqualTheReference(t *testing.T) {
-	pieces := []string{"\r\n", "\r\n", " ", "\t", "\r", "\n", "a", "0123456", "01234567", strings.Repeat("x", 29)}
+	pieces := []string{"\r\n", "\r\n", " ", "\t", "\r", "\n", "a", "0123456", "01234567", strings.Repeat("x", 29),
+		strings.Repeat("x", window-1), strings.Repeat("01234\r\n", window/7), strings.Repeat("\r\n", window/2)}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 30_000 {
 		var body strings.Builder

@@ -1,12 +1,13 @@
 package dkim
 
 import (
+	"bytes"
 	"encoding/binary"
 	"math"
 	"math/bits"
 )
 
-// Patterns for plain: one octet in all eight places.
+// Patterns for stopAt: one octet in all eight places.
 const (
 	ones  = math.MaxUint64 / 255
 	highs = ones << 7
@@ -15,67 +16,73 @@ const (
 // zeros marks with the high bit each octet of x that is zero, exactly.
 func zeros(x uint64) uint64 { return ^((x&^highs + ^uint64(highs)) | x | ^uint64(highs)) }
 
-// plain returns how many octets from the start of p, which is no CR, stay as
-// they are in relaxed form; the run may cross line ends, but does not end in
-// one, as it may be followed by empty lines to the end. It stops at a TAB, at a
-// space that white space, a CR or the end of p follows, and at a CR that may
-// end a line with an empty one behind it. It may stop too early, but for the
-// first octet only at white space. What it passes over is hashed as it stands, so
-// stopping too late could only make a genuine signature fail.
-//
-// It looks at eight octets at a time; TAB and CR differ in one bit only. What that
-// saves is in docs/performance.md.
+// How many octets are looked at before it is asked whether those that follow have
+// white space at all, and of how many that is asked at once: lines of text have, and
+// an attachment has none for long.
+const (
+	stretch = 128
+	window  = 512
+)
+
+// plain returns how many octets from the start of p, which is neither white space nor
+// a CR, stay as they are in relaxed form; the run may cross line ends, but does
+// not end in one, as it may be followed by empty lines to the end. It stops at a
+// TAB, at a space that white space, a CR or the end of p follows, and at the
+// end of p. What it passes over is hashed as it stands, so stopping too late
+// could only make a genuine signature fail.
 func plain(p []byte) int {
-	i := 0
-	for ; i <= len(p)-10; i += 8 { // in this form the compiler checks no bounds
+	for i := 0; i < len(p); {
+		at, found := stopAt(p, i, min(i+stretch, len(p)))
+		if found {
+			return beforeLineEnds(p[:at])
+		}
+		for i = at; len(p)-i >= window && !hasWSP(p[i:i+window]); {
+			i += window
+		}
+	}
+	n := len(p)
+	if p[n-1] == '\r' {
+		n--
+	}
+	return beforeLineEnds(p[:n])
+}
+
+func hasWSP(p []byte) bool { return bytes.IndexByte(p, ' ') >= 0 || bytes.IndexByte(p, '\t') >= 0 }
+
+// stopAt looks in p from i on for what plain stops at, up to end or some octets
+// further. It looks at eight octets at a time; TAB and CR differ in one bit only. What
+// that saves is in docs/performance.md.
+func stopAt(p []byte, i, end int) (at int, found bool) {
+	for ; i < end && i <= len(p)-9; i += 8 { // in this form the compiler checks no bounds
 		w := binary.LittleEndian.Uint64(p[i : i+8 : i+8])
 		if (w-ones*'!')&^w&highs == 0 {
 			continue // nothing up to a space
 		}
-		ctl := zeros((w &^ (ones * 4)) ^ ones*'\t') // TAB and CR
 		sp := zeros(w ^ ones*' ')
-		stop := sp & ((sp | ctl) >> 8)
+		ends := sp | zeros((w&^(ones*4))^ones*'\t') // what a word ends with: space, TAB or CR
+		stop := sp&(ends>>8) | zeros(w^ones*'\t')
 		if sp>>63 != 0 && endsWord(p[i+8]) {
 			stop |= 1 << 63
 		}
-		if ctl != 0 {
-			cr := zeros(w ^ ones*'\r')
-			second := cr >> 16 // CR two octets on: an empty line
-			if p[i+8] == '\r' {
-				second |= 1 << 55
-			}
-			if p[i+9] == '\r' {
-				second |= 1 << 63
-			}
-			stop |= ctl&^cr | cr&second
-		}
 		if stop != 0 {
-			return wholeLine(p, i+bits.TrailingZeros64(stop)/8)
+			return i + bits.TrailingZeros64(stop)/8, true
 		}
 	}
-	for ; i < len(p); i++ {
-		switch p[i] {
-		case '\t':
-			return wholeLine(p, i)
-		case '\r':
-			if i+2 >= len(p) || p[i+2] == '\r' {
-				return i
-			}
-		case ' ':
-			if i+1 == len(p) || endsWord(p[i+1]) {
-				return wholeLine(p, i)
-			}
+	for ; i < end; i++ {
+		if p[i] == '\t' || p[i] == ' ' && (i+1 == len(p) || endsWord(p[i+1])) {
+			return i, true
 		}
 	}
-	return i
+	return i, false
 }
 
 func endsWord(c byte) bool { return c == ' ' || c == '\t' || c == '\r' }
 
-// wholeLine leaves a line end right before i to the caller.
-func wholeLine(p []byte, i int) int {
-	if i >= 2 && p[i-1] == '\n' && p[i-2] == '\r' {
-		return i - 2
+// beforeLineEnds returns how long p is without the line ends that it ends in.
+func beforeLineEnds(p []byte) int {
+	n := len(p)
+	for n >= 2 && p[n-1] == '\n' && p[n-2] == '\r' {
+		n -= 2
 	}
-	return i
+	return n
 }
