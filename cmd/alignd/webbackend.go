@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -18,9 +17,6 @@ import (
 	"alignd/config"
 	"alignd/journal"
 	"alignd/journal/place"
-	"alignd/journal/postgres"
-	"alignd/journal/sqlite"
-	"alignd/journal/state"
 	"alignd/policy"
 	"alignd/record"
 	"alignd/replay"
@@ -33,15 +29,9 @@ import (
 // webBackend is the journal and its configuration, for the pages. What it does is what
 // the commands log, explain and replay do.
 type webBackend struct {
-	file  string
-	begun *config.Config // names the journal
-	// others is what reports of others add up to, which each look at Today and Reports asks.
-	others state.Remembered
-	// Sessions with PostgreSQL that looks have in common; nil without one.
-	sessions *postgres.Sessions
-	counts   *sql.DB
-	// kept are files of a journal in SQLite that looks have in common; nil without one.
-	kept *sqlite.Kept
+	*place.Shared // Reader, State and Warm
+	file          string
+	begun         *config.Config // names the journal
 
 	mu     sync.Mutex
 	read   time.Time
@@ -57,31 +47,8 @@ type webBackend struct {
 const webConfigAge = 5 * time.Second
 
 func newWebBackend(file string, cfg *config.Config) (*webBackend, error) {
-	b := &webBackend{file: file, begun: cfg}
-	switch cfg.Journal.Store {
-	case "postgres":
-		b.sessions = postgres.NewSessions(place.Database(cfg))
-	case "sqlite":
-		b.kept = sqlite.NewKept(place.StoreDir(cfg))
-	}
-	if place.SharesState(cfg) {
-		b.counts = place.Database(cfg).KeptDB()
-	}
+	b := &webBackend{Shared: place.Share(cfg), file: file, begun: cfg}
 	return b, b.take(cfg, time.Now())
-}
-
-// Close ends sessions, and closes files.
-func (b *webBackend) Close() error {
-	if b.kept != nil {
-		_ = b.kept.Close() // there is nothing to lose in them, either
-	}
-	if b.sessions != nil {
-		_ = b.sessions.Close() // there is nothing to lose in them
-	}
-	if b.counts != nil {
-		return b.counts.Close()
-	}
-	return nil
 }
 
 // take judges by cfg from now on.
@@ -129,46 +96,6 @@ func (b *webBackend) refresh() {
 		err = b.take(cfg, now)
 	}
 	b.read, b.err = now, err
-}
-
-// Reader implements web.Backend.
-func (b *webBackend) Reader(skipped func(error)) (journal.Reader, error) {
-	switch {
-	case b.sessions != nil:
-		r := b.sessions.Reader()
-		r.Skipped = skipped
-		return r, nil
-	case b.kept != nil:
-		if err := place.MayList(place.StoreDir(b.begun)); err != nil {
-			return nil, place.Unreadable(b.begun, err)
-		}
-		r := b.kept.Reader()
-		r.Skipped = skipped
-		return r, nil
-	}
-	return place.OpenReader(b.begun, skipped)
-}
-
-// Warm implements web.Backend.
-func (b *webBackend) Warm(ctx context.Context) {
-	if b.kept != nil {
-		b.kept.Warm(ctx)
-	}
-}
-
-// State implements web.Backend.
-func (b *webBackend) State(ctx context.Context) (*state.State, error) {
-	if b.counts != nil {
-		s := state.ReadShared(b.counts)
-		s.Remember(&b.others)
-		return s, nil
-	}
-	s, err := place.ReadState(ctx, b.begun)
-	if err != nil {
-		return nil, place.Unreadable(b.begun, err)
-	}
-	s.Remember(&b.others)
-	return s, nil
 }
 
 // Query implements web.Backend.

@@ -25,8 +25,8 @@ func Unreadable(cfg *config.Config, err error) error {
 	return err
 }
 
-// MayList says why a folder cannot be looked into.
-func MayList(dir string) error {
+// mayList says why a folder cannot be looked into.
+func mayList(dir string) error {
 	f, err := os.Open(dir)
 	if err != nil {
 		return err

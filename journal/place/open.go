@@ -31,7 +31,7 @@ func OpenReader(cfg *config.Config, skipped func(error)) (journal.Reader, error)
 		r.Skipped = skipped
 		return r, nil
 	}
-	if err := MayList(StoreDir(cfg)); err != nil {
+	if err := mayList(StoreDir(cfg)); err != nil {
 		return nil, Unreadable(cfg, err)
 	}
 	r := sqlite.NewReader(StoreDir(cfg))
