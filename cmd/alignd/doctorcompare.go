@@ -30,8 +30,8 @@ func runCompare(c *cobra.Command, f *doctorFlags, now time.Time) error {
 	if err != nil {
 		return ended{exitUnknown, err}
 	}
-	in := &sourcesInput{out: c.ErrOrStderr(), bar: newProgress(c.ErrOrStderr(), now), prepare: func(r *record.Record) *record.Record { return r }}
-	if in.reader, err = place.OpenReader(cfg, in.skipped); err != nil {
+	in := &sourcesInput{unread: unread{out: c.ErrOrStderr(), most: maxUnreadTold}, bar: newProgress(c.ErrOrStderr(), now), prepare: func(r *record.Record) *record.Record { return r }}
+	if in.reader, err = place.OpenReader(cfg, in.unread.tell); err != nil {
 		return ended{exitUnknown, err}
 	}
 	defer in.reader.Close()
@@ -54,8 +54,8 @@ func runCompare(c *cobra.Command, f *doctorFlags, now time.Time) error {
 		return ended{exitUnknown, err}
 	}
 	switch {
-	case in.unread > 0:
-		return ended{exitUnknown, fmt.Errorf("files, blocks or records of the journal that cannot be read: %d", in.unread)}
+	case in.unread.n > 0:
+		return ended{exitUnknown, fmt.Errorf("files, blocks or records of the journal that cannot be read: %d", in.unread.n)}
 	case !s.Settled():
 		return ended{1, nil}
 	}

@@ -280,11 +280,9 @@ func (f *journalFlags) search(c *cobra.Command, q journal.Query, show func(io.Wr
 	if err := asKept(cfg, &q); err != nil {
 		return failure{err}
 	}
-	unread, errs := 0, &lockedWriter{Writer: c.ErrOrStderr()}
-	r, err := place.OpenReader(cfg, func(err error) {
-		unread++
-		fmt.Fprintf(errs, "alignd: the journal is read in part: %s\n", printable(err.Error()))
-	})
+	errs := &lockedWriter{Writer: c.ErrOrStderr()}
+	missed := unread{out: errs}
+	r, err := place.OpenReader(cfg, missed.tell)
 	if err != nil {
 		return failure{err}
 	}
@@ -304,10 +302,7 @@ func (f *journalFlags) search(c *cobra.Command, q journal.Query, show func(io.Wr
 	if err != nil {
 		return failure{place.Unreadable(cfg, err)}
 	}
-	if unread > 0 {
-		return failure{fmt.Errorf("files of the journal that cannot be read: %d", unread)}
-	}
-	return nil
+	return missed.fault("files")
 }
 
 // entryTable writes a line for each entry, in columns as wide as any so far, but for

@@ -88,7 +88,7 @@ func (x *exportFlags) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	missed := unread{c: c}
+	missed := unread{out: c.ErrOrStderr()}
 	r, err := place.OpenReader(cfg, missed.tell)
 	if err != nil {
 		return failure{err}
@@ -112,7 +112,7 @@ func (x *exportFlags) run(c *cobra.Command) error {
 	if done.Damaged > 0 {
 		return failure{fmt.Errorf("blocks and records that cannot be read and are left out: %d", done.Damaged)}
 	}
-	return missed.fault()
+	return missed.fault("parts")
 }
 
 // hide has local parts go as --addresses says.

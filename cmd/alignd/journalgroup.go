@@ -27,23 +27,4 @@ func configFlag(c *cobra.Command) *string {
 	return c.Flags().String("config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
 }
 
-// unread tells what cannot be read of a journal, and counts it.
-type unread struct {
-	c *cobra.Command
-	n int
-}
-
-func (u *unread) tell(err error) {
-	u.n++
-	fmt.Fprintf(u.c.ErrOrStderr(), "alignd: the journal is read in part: %s\n", printable(err.Error()))
-}
-
-// fault is the error of a command that read the journal in part.
-func (u *unread) fault() error {
-	if u.n == 0 {
-		return nil
-	}
-	return failure{fmt.Errorf("parts of the journal that cannot be read: %d", u.n)}
-}
-
 var errNoSurvey = errors.New("this store does not say what it holds")

@@ -96,10 +96,8 @@ func (f *selfTestFlags) run(c *cobra.Command, now time.Time) error {
 		return failure{fmt.Errorf("messages that are judged otherwise than they were: %d", t.Differ)}
 	case t.Unreadable > 0:
 		return failure{fmt.Errorf("blocks, records and configurations that cannot be read: %d; the first: %w", t.Unreadable, t.problem)}
-	case source.unread > 0:
-		return failure{fmt.Errorf("parts of the journal that cannot be read: %d", source.unread)}
 	}
-	return nil
+	return source.unread.fault("parts")
 }
 
 // asFailure is err as one of alignd's own work, unless it is about the configuration.

@@ -179,8 +179,8 @@ func (f *replayFlags) status(source *replaySource, res *replay.Result, bounds []
 	switch {
 	case res.Counters.Unreadable > 0:
 		return fmt.Errorf("records or blocks of the journal that cannot be read: %d; the first: %w", res.Counters.Unreadable, res.Problem)
-	case source.unread > 0:
-		return fmt.Errorf("files of the journal that cannot be read: %d", source.unread)
+	case source.unread.n > 0:
+		return fmt.Errorf("files of the journal that cannot be read: %d", source.unread.n)
 	}
 	var over []string
 	for _, b := range bounds {
@@ -268,22 +268,18 @@ type replaySource struct {
 	reader journal.Reader
 	export *journal.ExportReader
 	close  func()
-	unread int    // files of the store
+	unread unread // files of the store
 	key    []byte // of hashed addresses; nil where it is not known
 }
 
 func (f *replayFlags) source(c *cobra.Command) (*replaySource, error) {
-	s := &replaySource{close: func() {}}
+	s := &replaySource{close: func() {}, unread: unread{out: c.ErrOrStderr()}}
 	if f.input == "" {
 		cfg, err := readConfig(config.Input{File: f.journal})
 		if err != nil {
 			return nil, err
 		}
-		s.reader, err = place.OpenReader(cfg, func(err error) {
-			s.unread++
-			fmt.Fprintf(c.ErrOrStderr(), "alignd: the journal is read in part: %s\n", printable(err.Error()))
-		})
-		if err != nil {
+		if s.reader, err = place.OpenReader(cfg, s.unread.tell); err != nil {
 			return nil, err
 		}
 		s.close = func() { s.reader.Close() }

@@ -133,11 +133,8 @@ func (f *previewFlags) run(c *cobra.Command, name string) error {
 	if err != nil {
 		return err
 	}
-	unread := 0
-	r, err := place.OpenReader(cfg, func(err error) {
-		unread++
-		fmt.Fprintf(c.ErrOrStderr(), "alignd: the journal is read in part: %s\n", printable(err.Error()))
-	})
+	missed := unread{out: c.ErrOrStderr()}
+	r, err := place.OpenReader(cfg, missed.tell)
 	if err != nil {
 		return failure{err}
 	}
@@ -164,7 +161,7 @@ func (f *previewFlags) run(c *cobra.Command, name string) error {
 	if err := show(c, drafts, left); err != nil {
 		return failure{err}
 	}
-	if unread > 0 {
+	if missed.n > 0 {
 		return failure{errors.New("a part of the journal could not be read, so the counts are too low")}
 	}
 	return nil

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -98,8 +97,8 @@ func (f *sourcesFlags) run(c *cobra.Command, args []string, now time.Time) error
 		return f.counted(c, cfg, opt)
 	}
 	opt.Before = f.seenBefore(c, cfg, opt)
-	in := &sourcesInput{out: c.ErrOrStderr(), bar: newProgress(c.ErrOrStderr(), now)}
-	if in.reader, err = place.OpenReader(cfg, in.skipped); err != nil {
+	in := &sourcesInput{unread: unread{out: c.ErrOrStderr(), most: maxUnreadTold}, bar: newProgress(c.ErrOrStderr(), now)}
+	if in.reader, err = place.OpenReader(cfg, in.unread.tell); err != nil {
 		return failure{err}
 	}
 	defer in.reader.Close()
@@ -120,10 +119,7 @@ func (f *sourcesFlags) run(c *cobra.Command, args []string, now time.Time) error
 	if err := show(c.OutOrStdout(), opt, report, in.elsewhere, f.limit); err != nil {
 		return failure{err}
 	}
-	if in.unread > 0 {
-		return failure{fmt.Errorf("files, blocks or records of the journal that cannot be read: %d", in.unread)}
-	}
-	return nil
+	return in.unread.fault("files, blocks or records")
 }
 
 // options are what the flags say of themselves.
@@ -225,18 +221,10 @@ func (f *sourcesFlags) elsewhere(c *cobra.Command, cfg *config.Config, opt sourc
 type sourcesInput struct {
 	reader  journal.Reader
 	prepare func(*record.Record) *record.Record
-	out     io.Writer // of errors
 	bar     *progress
-	unread  int
+	unread  unread // of it the survey goes on without
 
 	elsewhere *elsewhere
-}
-
-// skipped tells of what cannot be read; the survey goes on without.
-func (in *sourcesInput) skipped(err error) {
-	if in.unread++; in.unread <= maxUnreadTold {
-		fmt.Fprintf(in.out, "alignd: the journal is read in part: %s\n", printable(err.Error()))
-	}
 }
 
 // maxUnreadTold is how many faults of the journal are told one by one.
@@ -297,7 +285,7 @@ func (in *sourcesInput) scan(ctx context.Context, since time.Time, each func(*re
 			each(in.prepare(r))
 		}
 		for _, err := range u.faults {
-			in.skipped(err)
+			in.unread.tell(err)
 		}
 		if n := len(u.records); n > 0 {
 			count += uint64(n)

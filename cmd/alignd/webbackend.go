@@ -187,8 +187,8 @@ func (b *webBackend) surveyHere(ctx context.Context, ask *web.SurveyAsk, p web.P
 	c := &cobra.Command{}
 	c.SetContext(ctx)
 	opt.Before = f.seenBefore(c, b.begun, opt)
-	in := &sourcesInput{out: io.Discard, bar: &progress{told: func(newest time.Time, records uint64) { p(newest, records, 0) }}}
-	reader, err := b.Reader(in.skipped)
+	in := &sourcesInput{unread: unread{out: io.Discard}, bar: &progress{told: func(newest time.Time, records uint64) { p(newest, records, 0) }}}
+	reader, err := b.Reader(in.unread.tell)
 	if err != nil {
 		return nil, err
 	}
