@@ -18,7 +18,7 @@ import (
 var floors = [][]string{
 	{"cmd"},
 	{"report", "web"},
-	{"explain", "journal/place"},
+	{"explain", "journal/place", "rollout"},
 	{"config", "doctor", "filter", "journal", "metrics", "replay"},
 	{"judge", "lint"},
 	{"record"},

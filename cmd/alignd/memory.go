@@ -12,6 +12,7 @@ import (
 	"alignd/judge"
 	"alignd/metrics"
 	"alignd/record"
+	"alignd/rollout"
 )
 
 // memory is the journal of a running daemon. A nil memory keeps nothing.
@@ -96,7 +97,7 @@ func (m *memory) judges(cfg *config.Config) {
 }
 
 // stopState is where stops of rollouts are kept; nil where that is nowhere.
-func (m *memory) stopState() stopState {
+func (m *memory) stopState() rollout.State {
 	if m == nil || m.state == nil {
 		return nil
 	}

@@ -39,7 +39,7 @@ func (d *daemon) watch() {
 		Spaceless: func() int64 { return d.filter.Spaceless() },
 		Journal:   func() metrics.Journal { return d.memory.health(d.begun) },
 		Reports:   func() metrics.Reports { return d.reports.health(d.memory) },
-		Stopped:   func() int64 { return d.rollout.count.Load() },
+		Stopped:   func() int64 { return d.rollout.Stopped() },
 	})
 	m.Configured(inForce(d.cfg, nil))
 	d.telemetry = &telemetry{Metrics: m, server: m.Server(d.ready, d.log)}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -13,7 +12,7 @@ import (
 	"alignd/config"
 	"alignd/journal/place"
 	"alignd/journal/state"
-	"alignd/policy"
+	"alignd/rollout"
 )
 
 func rolloutCommand() *cobra.Command {
@@ -71,45 +70,14 @@ func rolloutStatus(c *cobra.Command, file string) error {
 		return failure{err}
 	}
 	defer kept.Close()
-	list, err := kept.Stops(ctx)
+	stopped, err := rollout.Show(ctx, out, kept, watches, time.Now())
 	if err != nil {
 		return failure{err}
 	}
-	stopped := heldStops(watches, list)
-	counted := counters{state: kept, now: time.Now()}
-	for i := range watches {
-		x := &watches[i]
-		tallies, err := counted.of(ctx, x, list)
-		if err != nil {
-			return failure{err}
-		}
-		fmt.Fprintln(out, printable(stageStatus(x, stopped, watches[:i], counted.now)))
-		if s, held := stopped[x.ID]; held {
-			fmt.Fprintf(out, "  %s\n  alignd rollout resume %s has it go on\n", printable(s.Reason), printable(x.ID))
-		}
-		fmt.Fprintf(out, "  %s\n", printable(wouldHave(x, tallies)))
-		if why := x.Exceeded(slices.Values(tallies)); why != "" {
-			fmt.Fprintf(out, "  now: %s\n", printable(why))
-		}
-	}
-	if len(stopped) > 0 {
+	if stopped {
 		return ended{status: exitFailure}
 	}
 	return nil
-}
-
-// stageStatus is the line of one stage.
-func stageStatus(x *policy.Watch, stopped map[string]state.Stop, before []policy.Watch, now time.Time) string {
-	s, held := stopped[x.ID]
-	switch {
-	case held:
-		return fmt.Sprintf("%s: stopped since %s, the rollout stays at %s", x.ID, s.At.UTC().Format(time.RFC3339), x.Before)
-	case behindStop(before, x, stopped):
-		return x.ID + ": does not begin, as a stage before it is stopped"
-	case now.Before(x.Stage.Start):
-		return fmt.Sprintf("%s: begins at %s", x.ID, x.Stage.Start.UTC().Format(time.RFC3339))
-	}
-	return x.ID + ": has begun"
 }
 
 func rolloutResume(c *cobra.Command, file, id string) error {

@@ -22,8 +22,10 @@ import (
 	"alignd/filter"
 	"alignd/filter/milter"
 	"alignd/internal/logging"
+	"alignd/journal/place"
 	"alignd/judge"
 	"alignd/resolver"
+	"alignd/rollout"
 )
 
 func serveCommand() *cobra.Command {
@@ -84,7 +86,7 @@ type daemon struct {
 	telemetry *telemetry // nil without metrics
 	memory    *memory    // nil without journal
 	reports   *reporter  // nil where none are sent
-	rollout   *rolloutWatch
+	rollout   *rollout.Watch
 	preview   *reloadPreview // of a reload that waits for it; nil while none does
 
 	reloads int    // failed ones included
@@ -125,8 +127,8 @@ func (d *daemon) assemble() (err error) {
 	if d.memory != nil {
 		d.memory.tests = newSelfTester(d.cfg.Journal.SelfTest.Duration, d.file, d.log)
 	}
-	d.rollout = newRolloutWatch(d.memory.stopState(), stopsFile(d.cfg.Journal.Path), d.log)
-	d.rollout.begin(d.cfg.Rules)
+	d.rollout = rollout.New(d.memory.stopState(), place.StopsFile(d.cfg), d.log)
+	d.rollout.Begin(d.cfg.Rules)
 	dns := resolverOptions(d.cfg, d.log)
 	dns.MaxInFlight, dns.Observe = files.questions, d.telemetry.observe()
 	if d.dns, err = resolver.New(dns); err != nil {
@@ -147,7 +149,7 @@ func (d *daemon) assemble() (err error) {
 // settings is what messages are judged with.
 func (d *daemon) settings(cfg *config.Config) *judge.Settings {
 	s := settings(cfg)
-	s.Stops = d.rollout.stops
+	s.Stops = d.rollout.Stops()
 	return s
 }
 
@@ -159,7 +161,7 @@ const gcPercent = 200
 // run serves until a signal ends it.
 func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	defer d.lines.Close()
-	defer func() { d.rollout.close(); d.memory.close() }()
+	defer func() { d.rollout.Close(); d.memory.close() }()
 	if err := d.assemble(); err != nil {
 		return err
 	}
@@ -316,7 +318,7 @@ func (d *daemon) reconfigure(cfg *config.Config, file string) error {
 	d.level.Set(logLevel(cfg))
 	d.messages.ShowAddresses(cfg.LogAddresses)
 	d.filter.SetSettings(d.settings(cfg))
-	d.rollout.use(cfg.Rules)
+	d.rollout.Use(cfg.Rules)
 	d.memory.judges(cfg)
 	d.expiry.reset(cfg.Rules, time.Now())
 	return nil

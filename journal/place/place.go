@@ -25,6 +25,9 @@ func StoreDir(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path
 // StateFile is the state where no database is named.
 func StateFile(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "state.db") }
 
+// StopsFile has which stages of rollouts are stopped, for a start without the state.
+func StopsFile(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "stops.json") }
+
 // Database is how the database of the journal is reached.
 func Database(cfg *config.Config) postgres.Access {
 	return postgres.Access{URL: cfg.Journal.URL, PasswordFile: cfg.Journal.PasswordFile}

@@ -1,9 +1,8 @@
-package main
+package rollout
 
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,9 +15,9 @@ import (
 
 	"alignd/config"
 	"alignd/evidence"
-	"alignd/header"
 	"alignd/internal/pgtest"
 	"alignd/journal"
+	"alignd/journal/place"
 	"alignd/journal/spool"
 	"alignd/journal/state"
 	"alignd/policy"
@@ -27,7 +26,7 @@ import (
 
 // rollingOut is a site that rolls out, with counters of its own.
 type rollingOut struct {
-	*rolloutWatch
+	*Watch
 	t     *testing.T
 	dir   string
 	url   string // of the database that hosts share, if there is one
@@ -53,7 +52,7 @@ func rollOutWith(t *testing.T, rollout, url string) *rollingOut {
 	s.file = filepath.Join(s.dir, "alignd.yaml")
 	s.configure(rollout)
 	var err error
-	if s.state, err = openState(s.cfg, slog.New(slog.DiscardHandler)); err != nil {
+	if s.state, err = place.OpenState(s.cfg, slog.New(slog.DiscardHandler), nil); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.state.Close() })
@@ -68,15 +67,15 @@ func (s *rollingOut) configure(rollout string) {
 		s.t.Fatal(err)
 	}
 	var err error
-	if s.cfg, err = readConfig(config.Input{File: s.file}); err != nil {
+	if s.cfg, err = config.Load(s.file); err != nil {
 		s.t.Fatal(err)
 	}
 }
 
 // restart is the watch of a daemon that begins.
-func (s *rollingOut) restart(from stopState) {
-	s.rolloutWatch = newRolloutWatch(from, stopsFile(s.cfg.Journal.Path), slog.New(slog.NewTextHandler(&s.lines, nil)))
-	s.use(s.cfg.Rules)
+func (s *rollingOut) restart(from State) {
+	s.Watch = New(from, place.StopsFile(s.cfg), slog.New(slog.NewTextHandler(&s.lines, nil)))
+	s.Use(s.cfg.Rules)
 }
 
 // mail comes, of one client, with this result. What passes does so by SPF.
@@ -135,18 +134,27 @@ func (s *rollingOut) expect(what, want string, logged ...string) {
 	s.lines.Reset()
 }
 
-func (s *rollingOut) command(exit int, has string, args ...string) {
+// shows is what Show says.
+func (s *rollingOut) shows(stopped bool, has string) {
 	s.t.Helper()
-	got := alignd(s.t, "", append(append([]string{"rollout"}, args...), "--config", s.file)...)
-	if text := got.stdout + got.stderr; got.status != exit || !strings.Contains(text, has) {
-		s.t.Errorf("%v: status %d, want %d, and %q in\n%s", args, got.status, exit, has, text)
+	var out strings.Builder
+	got, err := Show(s.t.Context(), &out, s.state, s.cfg.Rules.Watches(), time.Now())
+	if err != nil || got != stopped || !strings.Contains(out.String(), has) {
+		s.t.Errorf("stopped is %v, want %v, and %q in\n%s%v", got, stopped, has, out.String(), err)
+	}
+}
+
+func (s *rollingOut) resume(id string, want error) {
+	s.t.Helper()
+	if err := s.state.Resume(s.t.Context(), id, time.Now()); !errors.Is(err, want) {
+		s.t.Errorf("resuming %s: %v, want %v", id, err, want)
 	}
 }
 
 func TestARolloutStopsItself(t *testing.T) {
 	s := rollOut(t, stopping)
 	s.expect("nothing came", "")
-	s.command(0, "bank/reject: has begun", "status")
+	s.shows(false, "bank/reject: has begun")
 	s.mail(100, "192.0.2.1", evidence.Pass, 10*24*time.Hour)
 	s.mail(100, "192.0.2.1", evidence.Pass, 29*24*time.Hour) // counts two hours later too, when that is another day
 	s.mail(100, "192.0.2.1", evidence.Pass, time.Hour)
@@ -158,7 +166,7 @@ func TestARolloutStopsItself(t *testing.T) {
 	s.expect("above it", "bank/reject", `msg="rollout stopped"`, "stage=reject", "stays_at=quarantine", "15 of 115 messages fail (13 %) within 6 h, more than 10 %",
 		"5015 failing messages of the last 6 h would come under reject, not quarantine; 15 are of senders that passed steadily", "alignd.yaml:5")
 	s.expect("it is told once", "bank/reject")
-	s.command(1, "stopped since", "status")
+	s.shows(true, "stopped since")
 
 	s.restart(s.state)
 	s.expect("a restart", "bank/reject", "rollout is stopped")
@@ -168,12 +176,12 @@ func TestARolloutStopsItself(t *testing.T) {
 	s.mail(1000, "192.0.2.1", evidence.Pass, time.Hour)
 	s.expect("the entry was changed", "", "rollout goes on")
 	s.configure(stopping)
-	s.use(s.cfg.Rules)
+	s.Use(s.cfg.Rules)
 	s.expect("and changed back", "bank/reject", "rollout is stopped")
 
-	s.command(1, "no stage", "resume", "other/reject")
-	s.command(0, "bank/reject goes on", "resume", "bank/reject")
-	s.command(1, "no stage", "resume", "bank/reject")
+	s.resume("other/reject", state.ErrUnknown)
+	s.resume("bank/reject", nil)
+	s.resume("bank/reject", state.ErrUnknown)
 	s.expect("an admin resumed it", "", "rollout goes on")
 	s.mail(5000, "192.0.2.1", evidence.Fail, 0)
 	s.expect("what was counted before, and in that hour, says nothing", "")
@@ -193,7 +201,7 @@ func TestHostsStopARolloutTogether(t *testing.T) {
 	b.expect("stopped by the other host", "bank/reject", "rollout is stopped")
 	b.restart(b.state)
 	b.expect("a restart", "bank/reject", "rollout is stopped")
-	b.command(0, "bank/reject goes on", "resume", "bank/reject")
+	b.resume("bank/reject", nil)
 	b.expect("resumed here", "", "rollout goes on")
 	a.expect("and there", "", "rollout goes on")
 }
@@ -279,11 +287,11 @@ func TestAStageThatIsToBeStoppedDoesNotBegin(t *testing.T) {
 	s.expect("a minute before", "rollout/quarantine", "stays_at=tag")
 	s.now = func() time.Time { return time.Now().Add(2 * time.Hour) }
 	s.expect("what stands behind it is not asked", "rollout/quarantine")
-	s.command(1, "rollout/reject: does not begin", "status")
+	s.shows(true, "rollout/reject: does not begin")
 }
 
 // awayState has counters that cannot be read, as where the database is away.
-type awayState struct{ stopState }
+type awayState struct{ State }
 
 func (awayState) Stops(context.Context) ([]state.Stop, error) {
 	return nil, errors.New("no connection")
@@ -294,44 +302,14 @@ func TestCountersThatCannotBeReadChangeNothing(t *testing.T) {
 	s.steady(30, "192.0.2.1")
 	s.mail(10, "192.0.2.1", evidence.Fail, time.Hour)
 	s.expect("above the bound", "bank/reject", "rollout stopped")
-	s.rolloutWatch.state = awayState{}
+	s.Watch.state = awayState{}
 	s.expect("the database is away", "bank/reject", "cannot be read, what is stopped stays so")
 	s.expect("that is told once", "bank/reject")
 	s.restart(awayState{})
 	s.expect("a restart meanwhile", "bank/reject", "rollout is stopped")
-	s.rolloutWatch.state = s.state
+	s.Watch.state = s.state
 	s.expect("it is back", "bank/reject")
 
 	s.restart(nil)
 	s.expect("no state at all", "bank/reject", "rollout is stopped")
-}
-
-// unchecked is a message without content.
-type unchecked struct{}
-
-func (unchecked) Fields() *header.Fields      { return &header.Fields{} }
-func (unchecked) BodyHash() [sha256.Size]byte { return [sha256.Size]byte{} }
-func (unchecked) Checked() bool               { return false }
-
-// TestMessagesAreJudgedByWhatIsStopped: the daemon's settings hand it to each message as
-// evidence.
-func TestMessagesAreJudgedByWhatIsStopped(t *testing.T) {
-	s := rollOut(t, stopping)
-	d := daemon{rollout: s.rolloutWatch}
-	settings := d.settings(s.cfg)
-	message := func() *evidence.Message {
-		return &evidence.Message{Time: time.Now(), Sample: -1, Looked: evidence.AllSections, From: evidence.From{Domains: []string{"bank.example"}}, Client: evidence.Client{Peer: netip.MustParseAddr("192.0.2.1")},
-			DMARC: []evidence.DMARC{{AuthorDomain: "bank.example", PolicyDomain: "bank.example", Result: evidence.Fail, Policy: evidence.PolicyReject, Published: evidence.DMARCRecord{P: evidence.PolicyReject, Pct: 100}}}}
-	}
-	before := settings.Judge(message(), unchecked{}, settings.MarksOf("mx.here.test", &header.Fields{}), nil)
-	s.steady(30, "192.0.2.1")
-	s.mail(10, "192.0.2.1", evidence.Fail, time.Hour)
-	s.look()
-	after := settings.Judge(message(), unchecked{}, settings.MarksOf("mx.here.test", &header.Fields{}), nil)
-	if before.Verdict.Delivery != policy.Refuse || after.Verdict.Delivery != policy.DeliverTag || after.Verdict.Monitor.Delivery != policy.Refuse {
-		t.Errorf("before %+v\nafter %+v", before.Verdict, after.Verdict)
-	}
-	if len(before.Evidence.Stopped) != 0 || strings.Join(after.Evidence.Stopped, " ") != "bank/reject" {
-		t.Errorf("evidence has %v, then %v", before.Evidence.Stopped, after.Evidence.Stopped)
-	}
 }
