@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"alignd/config"
 	"alignd/internal/logging"
 	"alignd/journal"
+	"alignd/journal/privacy"
 	"alignd/judge"
 	"alignd/policy"
 	"alignd/record"
@@ -132,25 +132,6 @@ func TestWhatIsHashedIsNotOnDisk(t *testing.T) {
 	}
 }
 
-// What shall be hashed is never kept as it is because the key cannot be had.
-func TestWithoutAKeyLocalPartsAreDropped(t *testing.T) {
-	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "addresses.key"), []byte("nothing like a key\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := config.Parse(fmt.Appendf(nil, "journal: {path: %q, addresses: hash}\n", dir), "test.yaml", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	var said bytes.Buffer
-	log, lines := logging.New(&said, logLevel(cfg), logging.Text)
-	p := privacy(cfg, log)
-	lines.Close()
-	if p.How != record.AddressesDropped || !strings.Contains(said.String(), "level=ERROR") {
-		t.Errorf("%q: %s", p.How, said.String())
-	}
-}
-
 // A message is found by its Message-ID, though that names the sender, and by the sender.
 func TestMessagesAreFoundByAddressesThatAreHashed(t *testing.T) {
 	dir := t.TempDir()
@@ -213,7 +194,7 @@ func TestExplainFindsTheProfileOfAHashedRecipient(t *testing.T) {
 
 func mustKnow(t *testing.T, cfg *config.Config) *judge.Pseudonyms {
 	t.Helper()
-	p, err := knownPseudonyms(cfg)
+	p, err := privacy.Pseudonyms(cfg)
 	if err != nil || p == nil {
 		t.Fatal(p, err)
 	}

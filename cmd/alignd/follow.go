@@ -14,6 +14,7 @@ import (
 	"alignd/config"
 	"alignd/journal"
 	"alignd/journal/place"
+	"alignd/journal/privacy"
 	"alignd/journal/spool"
 )
 
@@ -217,7 +218,7 @@ func (f *journalFlags) followLog(c *cobra.Command, q journal.Query, show func(io
 	if err != nil {
 		return err
 	}
-	if err := asKept(cfg, &q); err != nil {
+	if err := privacy.AsKept(cfg, &q); err != nil {
 		return failure{err}
 	}
 	say := func(format string, args ...any) {

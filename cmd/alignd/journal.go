@@ -19,6 +19,7 @@ import (
 	"alignd/explain"
 	"alignd/journal"
 	"alignd/journal/place"
+	"alignd/journal/privacy"
 	"alignd/policy"
 )
 
@@ -159,7 +160,7 @@ func (f *journalFlags) hashedQuery(id string) (q journal.Query, ok bool) {
 	if err != nil {
 		return q, false // which was told
 	}
-	p, err := knownPseudonyms(cfg)
+	p, err := privacy.Pseudonyms(cfg)
 	if err != nil || p == nil {
 		return q, false
 	}
@@ -277,7 +278,7 @@ func (f *journalFlags) search(c *cobra.Command, q journal.Query, show func(io.Wr
 	if err != nil {
 		return err
 	}
-	if err := asKept(cfg, &q); err != nil {
+	if err := privacy.AsKept(cfg, &q); err != nil {
 		return failure{err}
 	}
 	errs := &lockedWriter{Writer: c.ErrOrStderr()}

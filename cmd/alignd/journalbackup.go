@@ -73,7 +73,7 @@ func backup(c *cobra.Command, cfg *config.Config, to string) error {
 	if err := sqlite.Snapshot(ctx, place.StateFile(cfg), filepath.Join(to, filepath.Base(place.StateFile(cfg)))); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%s: %w", place.StateFile(cfg), err)
 	}
-	if err := copyKey(addressKeyFile(cfg), filepath.Join(to, filepath.Base(addressKeyFile(cfg)))); err != nil {
+	if err := copyKey(place.AddressKeyFile(cfg), filepath.Join(to, filepath.Base(place.AddressKeyFile(cfg)))); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "%d files of records, %s, of these linked: %d\n", done.Files, sizeText(done.Octets), done.Linked)

@@ -2,11 +2,9 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -19,6 +17,7 @@ import (
 	"alignd/config"
 	"alignd/journal"
 	"alignd/journal/place"
+	"alignd/journal/privacy"
 	"alignd/judge"
 	"alignd/record"
 )
@@ -125,50 +124,22 @@ func (x *exportFlags) hide(cfg *config.Config, head *journal.ExportHeader, from 
 		p.How = record.AddressesDropped
 		from.ChangeConfig = func([]byte) ([]byte, error) { return nil, nil }
 	case "hash":
-		key := newAddressKey()
+		key := privacy.NewKey()
 		if x.keyFile == "" {
 			head.Secret = hex.EncodeToString(key)
 		} else {
 			var err error
-			if key, err = makeAddressKey(x.keyFile); err != nil {
+			if key, err = privacy.MakeKey(x.keyFile); err != nil {
 				return err
 			}
 		}
 		p.How, p.Pseudonyms = record.AddressesHashed, judge.NewPseudonyms(key, cfg.RecipientDelimiter)
 		id := p.Pseudonyms.ID()
 		head.Key = hex.EncodeToString(id[:])
-		from.ChangeConfig = func(text []byte) ([]byte, error) { return privateText(p, text) }
+		from.ChangeConfig = func(text []byte) ([]byte, error) { return privacy.Text(p, text) }
 	}
 	from.Change = p.Record
 	return nil
-}
-
-// privateText is the text of a configuration without local parts. Entries hold for
-// their pseudonyms.
-func privateText(p *judge.Privacy, text []byte) ([]byte, error) {
-	d := json.NewDecoder(bytes.NewReader(text))
-	d.UseNumber()
-	var v any
-	if err := d.Decode(&v); err != nil {
-		return nil, fmt.Errorf("a kept configuration: %w", err)
-	}
-	return json.Marshal(privateValue(p, v))
-}
-
-func privateValue(p *judge.Privacy, v any) any {
-	switch v := v.(type) {
-	case string:
-		return p.Text(v)
-	case []any:
-		for i := range v {
-			v[i] = privateValue(p, v[i])
-		}
-	case map[string]any:
-		for key := range v {
-			v[key] = privateValue(p, v[key])
-		}
-	}
-	return v
 }
 
 // write writes to the place that the flags name. A file that is not whole does not stay.

@@ -9,6 +9,7 @@ import (
 
 	"alignd/config"
 	"alignd/evidence"
+	"alignd/journal/privacy"
 	"alignd/judge"
 	"alignd/record"
 )
@@ -34,7 +35,7 @@ Exit status 0: it was told; 1: there is no key, or it cannot be read; 2: wrong u
 		if err != nil {
 			return err
 		}
-		p, err := knownPseudonyms(cfg)
+		p, err := privacy.Pseudonyms(cfg)
 		if err == nil && p == nil {
 			err = errors.New("there is no key: the journal has hashed no addresses")
 		}

@@ -7,6 +7,7 @@ import (
 	"alignd/filter"
 	"alignd/journal"
 	"alignd/journal/place"
+	"alignd/journal/privacy"
 	"alignd/journal/spool"
 	"alignd/journal/state"
 	"alignd/judge"
@@ -67,7 +68,7 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 			m.waits = m.state.Waits()
 		}
 	}
-	m.hides = privacy(cfg, log)
+	m.hides = privacy.Of(cfg, log)
 	m.loader = journal.NewLoader(m.spool, place.SpoolDir(cfg), log, stores...)
 	m.tells = newJournalTeller(cfg, m)
 	return m, nil
@@ -79,7 +80,7 @@ func (m *memory) sink(others record.Sink) record.Sink {
 	if m == nil {
 		return others
 	}
-	return record.Sinks{privateSink{m.hides, journal.NewSink(m.spool)}, others}
+	return record.Sinks{privacy.Sink(m.hides, journal.NewSink(m.spool)), others}
 }
 
 // share has f know of mail that other hosts put off.

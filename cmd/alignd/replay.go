@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"runtime"
 	"runtime/debug"
@@ -19,6 +18,7 @@ import (
 	"alignd/config"
 	"alignd/journal"
 	"alignd/journal/place"
+	"alignd/journal/privacy"
 	"alignd/record"
 	"alignd/replay"
 )
@@ -91,7 +91,7 @@ func (f *replayFlags) judging(cfg *config.Config, source *replaySource, now time
 	if f.at == "now" {
 		o.Now = now
 	}
-	return o, judgePrivate(&o, cfg, source.key)
+	return o, privacy.Replay(&o, cfg, source.key)
 }
 
 // asStatus ends with a status of its own, unless err has one.
@@ -283,7 +283,8 @@ func (f *replayFlags) source(c *cobra.Command) (*replaySource, error) {
 			return nil, err
 		}
 		s.close = func() { s.reader.Close() }
-		return s, s.findKey(f.keyFile, addressKeyFile(cfg))
+		s.key, err = privacy.FindKey(f.keyFile, place.AddressKeyFile(cfg))
+		return s, err
 	}
 	in := c.InOrStdin()
 	if f.input != "-" {
@@ -300,24 +301,11 @@ func (f *replayFlags) source(c *cobra.Command) (*replaySource, error) {
 		return nil, fmt.Errorf("%s: %w", f.input, err)
 	}
 	if secret := s.export.Header.Secret; secret != "" && f.keyFile == "" {
-		s.key, err = parseAddressKey(f.input, secret)
+		s.key, err = privacy.ParseKey(f.input, secret)
 		return s, err
 	}
-	return s, s.findKey(f.keyFile, "")
-}
-
-// findKey reads the key of hashed addresses from the file that was named, or from usual
-// if that is there.
-func (s *replaySource) findKey(named, usual string) (err error) {
-	switch {
-	case named != "":
-		s.key, err = readAddressKey(named)
-	case usual != "":
-		if s.key, err = readAddressKey(usual); errors.Is(err, fs.ErrNotExist) {
-			err = nil
-		}
-	}
-	return err
+	s.key, err = privacy.FindKey(f.keyFile, "")
+	return s, err
 }
 
 // feed hands all blocks to a replay.

@@ -16,6 +16,7 @@ import (
 	"alignd/internal/owned"
 	"alignd/journal"
 	"alignd/journal/place"
+	"alignd/journal/privacy"
 	"alignd/journal/state"
 	"alignd/judge"
 	"alignd/policy"
@@ -152,7 +153,7 @@ func (f *sourcesFlags) options(args []string, now time.Time) (opt sources.Option
 // judging has a survey judge by the configuration in force, or that of --rules, and gives
 // what makes records ready for that.
 func (f *sourcesFlags) judging(opt *sources.Options, cfg *config.Config, now time.Time) (prepare func(*record.Record) *record.Record, err error) {
-	of, err := knownPseudonyms(cfg)
+	of, err := privacy.Pseudonyms(cfg)
 	if err != nil {
 		return nil, failure{err}
 	}

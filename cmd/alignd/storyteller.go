@@ -11,6 +11,7 @@ import (
 	"alignd/explain"
 	"alignd/journal"
 	"alignd/journal/place"
+	"alignd/journal/privacy"
 	"alignd/journal/state"
 	"alignd/policy"
 	"alignd/record"
@@ -44,7 +45,7 @@ const (
 )
 
 func newStoryteller(cfg *config.Config) *storyteller {
-	now := rulesForKept(cfg, cfg)
+	now := privacy.Rules(cfg, cfg)
 	return &storyteller{cfg: cfg, now: now, kept: map[[32]byte]*policy.Rules{cfg.Hash(): now}, failed: map[[32]byte]notKept{},
 		state: func(ctx context.Context) (*state.State, error) { return place.ReadState(ctx, cfg) }}
 }
@@ -125,5 +126,5 @@ func (s *storyteller) read(ctx context.Context, hash [32]byte) (*policy.Rules, e
 	if err != nil {
 		return nil, err
 	}
-	return rulesForKept(s.cfg, cfg), nil
+	return privacy.Rules(s.cfg, cfg), nil
 }

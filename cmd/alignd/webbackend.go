@@ -17,6 +17,7 @@ import (
 	"alignd/config"
 	"alignd/journal"
 	"alignd/journal/place"
+	"alignd/journal/privacy"
 	"alignd/policy"
 	"alignd/record"
 	"alignd/replay"
@@ -54,11 +55,11 @@ func newWebBackend(file string, cfg *config.Config) (*webBackend, error) {
 // take judges by cfg from now on.
 func (b *webBackend) take(cfg *config.Config, now time.Time) error {
 	options := replayOptions(cfg)
-	s := &replaySource{}
-	if err := s.findKey("", addressKeyFile(b.begun)); err != nil {
+	key, err := privacy.FindKey("", place.AddressKeyFile(b.begun))
+	if err != nil {
 		return err
 	}
-	if err := judgePrivate(&options, cfg, s.key); err != nil {
+	if err := privacy.Replay(&options, cfg, key); err != nil {
 		return err
 	}
 	if b.cfg == nil || b.cfg.Hash() != cfg.Hash() {
@@ -112,7 +113,7 @@ func (b *webBackend) Query(flag func(string) string, now time.Time) (journal.Que
 func (b *webBackend) Named(id string) []journal.Query {
 	list := []journal.Query{queryFor(id, 0)}
 	if strings.Contains(id, "@") {
-		if p, err := knownPseudonyms(b.begun); err == nil && p != nil {
+		if p, err := privacy.Pseudonyms(b.begun); err == nil && p != nil {
 			list = append(list, journal.Query{MessageID: p.MessageID(id)})
 		}
 	}
@@ -120,7 +121,7 @@ func (b *webBackend) Named(id string) []journal.Query {
 }
 
 // AsKept implements web.Backend.
-func (b *webBackend) AsKept(q *journal.Query) error { return asKept(b.begun, q) }
+func (b *webBackend) AsKept(q *journal.Query) error { return privacy.AsKept(b.begun, q) }
 
 // RulesOf implements web.Backend.
 func (b *webBackend) RulesOf(ctx context.Context, r *record.Record) (*policy.Rules, string) {

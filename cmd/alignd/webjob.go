@@ -17,6 +17,8 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/journal/place"
+	"alignd/journal/privacy"
 	"alignd/replay"
 	"alignd/web"
 )
@@ -202,10 +204,10 @@ func (b *webBackend) replayHere(ctx context.Context, ask *web.ReplayAsk, p web.P
 		By:       []replay.Dimension{replay.ByDomain, replay.ByClient, replay.ByRule},
 		Progress: func(newest time.Time, records uint64) { p(newest, records, of) }}
 	s := &replaySource{reader: reader}
-	if err := s.findKey("", addressKeyFile(b.begun)); err != nil {
+	if s.key, err = privacy.FindKey("", place.AddressKeyFile(b.begun)); err != nil {
 		return nil, err
 	}
-	if err := judgePrivate(&o.Options, cfg, s.key); err != nil {
+	if err := privacy.Replay(&o.Options, cfg, s.key); err != nil {
 		return nil, err
 	}
 	if found.AgainstRunning = ask.Text == nil; found.AgainstRunning {
@@ -214,7 +216,7 @@ func (b *webBackend) replayHere(ctx context.Context, ask *web.ReplayAsk, p web.P
 			return nil, err
 		}
 		compared := replayOptions(running)
-		if err := judgePrivate(&compared, running, s.key); err != nil {
+		if err := privacy.Replay(&compared, running, s.key); err != nil {
 			return nil, err
 		}
 		o.Against = &compared

@@ -25,6 +25,11 @@ func StoreDir(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path
 // StateFile is the state where no database is named.
 func StateFile(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "state.db") }
 
+// AddressKeyFile has the key of hashed addresses, in hexadecimal digits.
+func AddressKeyFile(cfg *config.Config) string {
+	return filepath.Join(cfg.Journal.Path, "addresses.key")
+}
+
 // StopsFile has which stages of rollouts are stopped, for a start without the state.
 func StopsFile(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "stops.json") }
 
