@@ -185,7 +185,7 @@ func TestExplainFindsTheProfileOfAHashedRecipient(t *testing.T) {
 	m.sink(record.Sinks{}).Take(r)(true)
 	m.close()
 	kept := ((&judge.Privacy{How: record.AddressesHashed, Pseudonyms: mustKnow(t, cfg)}).Record(r))
-	v := policy.Decide(&kept.Evidence, newStoryteller(cfg).now)
+	v := policy.Decide(&kept.Evidence, privacy.Rules(cfg, cfg))
 	exit, out, errs := called("explain", "--config", file, "token0")
 	if exit != 0 || v.Rule != "board" || r.Verdict.Rule != "board" || !strings.Contains(out, "board") || strings.Contains(out, "profile board does not") {
 		t.Errorf("exit %d, by %q: %s%s", exit, v.Rule, out, errs)

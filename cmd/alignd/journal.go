@@ -18,6 +18,7 @@ import (
 	"alignd/evidence"
 	"alignd/explain"
 	"alignd/journal"
+	"alignd/journal/configs"
 	"alignd/journal/place"
 	"alignd/journal/privacy"
 	"alignd/policy"
@@ -111,7 +112,7 @@ usage.`,
 				if err != nil {
 					return err
 				}
-				show = newStoryteller(cfg).list
+				show = explainEntries(configs.NewRules(cfg, nil))
 			}
 			any := false
 			once := func(out io.Writer, list []*journal.Entry) error {
@@ -336,6 +337,22 @@ func (t *entryTable) list(out io.Writer, list []*journal.Entry) error {
 	}
 	_, err := out.Write(b.Bytes())
 	return err
+}
+
+// explainEntries tells the story of each entry, with the rules that judged it.
+func explainEntries(by *configs.Rules) func(io.Writer, []*journal.Entry) error {
+	return func(out io.Writer, list []*journal.Entry) error {
+		for i, e := range list {
+			if i > 0 {
+				fmt.Fprintln(out)
+			}
+			rules, told := by.Of(context.Background(), e.Record)
+			if err := explain.Write(out, explain.Record(e, rules, told)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // printEntries writes each entry as an object on a line.

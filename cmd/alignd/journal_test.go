@@ -2,8 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -16,7 +14,7 @@ import (
 	"alignd/config"
 	"alignd/evidence"
 	"alignd/journal"
-	"alignd/journal/state"
+	"alignd/journal/configs"
 	"alignd/policy"
 	"alignd/record"
 )
@@ -162,7 +160,7 @@ func TestTheStoryIsToldWithTheRulesThatJudged(t *testing.T) {
 	if err := kept.KeepConfig(t.Context(), before.Hash(), before.Text(), time.Now()); err != nil {
 		t.Fatal(err)
 	}
-	teller := newStoryteller(now)
+	tell := explainEntries(configs.NewRules(now, nil))
 	for _, c := range []struct {
 		name      string
 		by        *config.Config
@@ -180,72 +178,13 @@ func TestTheStoryIsToldWithTheRulesThatJudged(t *testing.T) {
 		r.Basis.Config = c.by.Hash()
 		for range 2 { // the second time from memory
 			var out bytes.Buffer
-			if err := teller.list(&out, []*journal.Entry{e}); err != nil {
+			if err := tell(&out, []*journal.Entry{e}); err != nil {
 				t.Fatal(err)
 			}
 			if text := out.String(); !strings.Contains(text, c.has) || strings.Contains(text, c.lack) {
 				t.Errorf("%s: %q is missing, or %q is there:\n%s", c.name, c.has, c.lack, text)
 			}
 		}
-	}
-}
-
-// Rules that were not to be had once are asked for again: somebody gave up, or the store
-// was away. Who asks meanwhile does not wait for who asks a store that hangs.
-func TestAStorytellerAsksAgain(t *testing.T) {
-	dir := t.TempDir()
-	path := filepath.Join(dir, "alignd.yaml")
-	if err := os.WriteFile(path, []byte("journal: {path: "+dir+"}\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cfg, err := readConfig(config.Input{File: path})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, err := config.Parse([]byte("mode: monitor\n"), "before.yaml", time.Now())
-	if err != nil {
-		t.Fatal(err)
-	}
-	kept, err := openState(cfg, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer kept.Close()
-	if err := kept.KeepConfig(t.Context(), before.Hash(), before.Text(), time.Now()); err != nil {
-		t.Fatal(err)
-	}
-	s := newStoryteller(cfg)
-	gaveUp, cancel := context.WithCancel(t.Context())
-	cancel()
-	if rules, why := s.judged(gaveUp, before.Hash()); rules != nil || why == "" {
-		t.Errorf("who gave up has rules, or no reason: %q", why)
-	}
-	if rules, why := s.judged(t.Context(), before.Hash()); rules == nil {
-		t.Errorf("the next one who asks is told: %s", why)
-	}
-	lost := [32]byte{1}
-	if _, why := s.judged(t.Context(), lost); !strings.Contains(why, "not kept") {
-		t.Errorf("%q", why)
-	}
-	hangs := make(chan struct{})
-	s.state = func(context.Context) (*state.State, error) { <-hangs; return nil, errors.New("it was away") }
-	if _, why := s.judged(t.Context(), lost); !strings.Contains(why, "not kept") {
-		t.Errorf("a fault of a moment ago is asked for anew: %q", why)
-	}
-	asked := make(chan string)
-	go func() { _, why := s.judged(t.Context(), [32]byte{2}); asked <- why }()
-	if rules, why := s.judged(t.Context(), before.Hash()); rules == nil {
-		t.Error(why)
-	}
-	close(hangs)
-	if why := <-asked; why != "it was away" {
-		t.Errorf("%q", why)
-	}
-	for i := range 3 * mostKept {
-		s.judged(t.Context(), [32]byte{3, byte(i)})
-	}
-	if len(s.failed) > mostKept || len(s.kept) > mostKept {
-		t.Errorf("%d and %d are remembered", len(s.failed), len(s.kept))
 	}
 }
 

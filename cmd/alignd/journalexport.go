@@ -16,6 +16,7 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/journal/configs"
 	"alignd/journal/place"
 	"alignd/journal/privacy"
 	"alignd/judge"
@@ -93,12 +94,12 @@ func (x *exportFlags) run(c *cobra.Command) error {
 		return failure{err}
 	}
 	defer r.Close()
-	configs, err := openKeptConfigs(context.WithoutCancel(c.Context()), cfg)
+	texts, err := configs.Open(context.WithoutCancel(c.Context()), cfg)
 	if err != nil {
 		missed.tell(fmt.Errorf("configurations that judged: %w", err))
 	}
-	defer configs.close()
-	from.From, from.Config = r, configs.text
+	defer texts.Close()
+	from.From, from.Config = r, texts.Text
 	head := journal.ExportHeader{ID: newExportID(), Program: "alignd " + version, Created: now.UTC().Truncate(time.Second), Since: from.Since.UTC(), Until: from.Until.UTC(), Addresses: x.addresses}
 	if err := x.hide(cfg, &head, &from); err != nil {
 		return failure{err}

@@ -15,6 +15,7 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/journal/configs"
 )
 
 func journalSelfTestCommand() *cobra.Command {
@@ -76,12 +77,12 @@ func (f *selfTestFlags) run(c *cobra.Command, now time.Time) error {
 		if err != nil {
 			return err
 		}
-		configs, err := openKeptConfigs(context.WithoutCancel(c.Context()), cfg)
+		texts, err := configs.Open(context.WithoutCancel(c.Context()), cfg)
 		if err != nil {
 			return failure{fmt.Errorf("configurations that judged: %w", err)}
 		}
-		defer configs.close()
-		t.text = configs.text
+		defer texts.Close()
+		t.text = texts.Text
 	}
 	began := time.Now()
 	if err := source.scan(c.Context(), t.since, t.until, t.block); err != nil {

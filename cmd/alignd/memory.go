@@ -6,6 +6,7 @@ import (
 	"alignd/config"
 	"alignd/filter"
 	"alignd/journal"
+	"alignd/journal/configs"
 	"alignd/journal/place"
 	"alignd/journal/privacy"
 	"alignd/journal/spool"
@@ -23,7 +24,7 @@ type memory struct {
 	store  journal.Store
 	state  *state.State // nil where it cannot be opened
 	loader *journal.Loader
-	judged *configKeeper // nil without state
+	judged *configs.Keeper // nil without state
 	hides  *judge.Privacy
 	tests  *selfTester // nil where none are to be made
 	tells  *journalTeller
@@ -62,8 +63,8 @@ func tryMemory(cfg *config.Config, log *slog.Logger) (*memory, error) {
 		log.Error("the journal keeps records and counts nothing; with its file moved away a restart counts anew", "err", err)
 	} else {
 		stores = append(stores, m.state)
-		m.judged = newConfigKeeper(m.state, log)
-		m.judged.keep(cfg)
+		m.judged = configs.NewKeeper(m.state, log)
+		m.judged.Keep(cfg)
 		if place.SharesState(cfg) {
 			m.waits = m.state.Waits()
 		}
@@ -93,7 +94,7 @@ func (m *memory) share(f *filter.Filter) {
 // judges has the journal keep what it takes to judge again what cfg judges.
 func (m *memory) judges(cfg *config.Config) {
 	if m != nil {
-		m.judged.keep(cfg)
+		m.judged.Keep(cfg)
 	}
 }
 
@@ -146,7 +147,7 @@ func (m *memory) close() {
 		m.log.Warn("the journal's spool was not closed well", "err", err)
 	}
 	m.loader.Close()
-	m.judged.close()
+	m.judged.Close()
 	if m.waits != nil {
 		m.waits.Close()
 	}

@@ -16,6 +16,7 @@ import (
 
 	"alignd/config"
 	"alignd/journal"
+	"alignd/journal/configs"
 	"alignd/journal/place"
 	"alignd/journal/privacy"
 	"alignd/policy"
@@ -38,7 +39,7 @@ type webBackend struct {
 	read   time.Time
 	cfg    *config.Config
 	err    error // why cfg is not what the file says
-	story  *storyteller
+	rules  *configs.Rules
 	dns    *resolver.Resolver
 	judged *replay.Options
 }
@@ -63,8 +64,7 @@ func (b *webBackend) take(cfg *config.Config, now time.Time) error {
 		return err
 	}
 	if b.cfg == nil || b.cfg.Hash() != cfg.Hash() {
-		b.story = newStoryteller(cfg)
-		b.story.state = b.State // where the pages read, whatever the file names now
+		b.rules = configs.NewRules(cfg, b.State) // where the pages read, whatever the file names now
 	}
 	b.cfg, b.judged, b.read, b.err = cfg, &options, now, nil
 	return nil
@@ -126,9 +126,9 @@ func (b *webBackend) AsKept(q *journal.Query) error { return privacy.AsKept(b.be
 // RulesOf implements web.Backend.
 func (b *webBackend) RulesOf(ctx context.Context, r *record.Record) (*policy.Rules, string) {
 	b.mu.Lock()
-	story := b.story
+	rules := b.rules
 	b.mu.Unlock()
-	return story.rulesOf(ctx, r) // it may ask a database, for which nobody else is to wait
+	return rules.Of(ctx, r) // it may ask a database, for which nobody else is to wait
 }
 
 // Stats implements web.Backend.

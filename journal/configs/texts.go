@@ -1,4 +1,4 @@
-package main
+package configs
 
 import (
 	"context"
@@ -11,21 +11,21 @@ import (
 	"alignd/journal/state"
 )
 
-// keptConfigs are the configurations that judged the records of a journal.
-type keptConfigs struct {
+// Texts are the configurations that judged the records of a journal.
+type Texts struct {
 	of  *state.State // nil where there is none
 	ctx context.Context
 }
 
-// openKeptConfigs opens those of a journal. Without a state nothing is kept, which is
+// Open opens those of a journal. Without a state nothing is kept, which is
 // told to who asks for a text.
-func openKeptConfigs(ctx context.Context, cfg *config.Config) (*keptConfigs, error) {
+func Open(ctx context.Context, cfg *config.Config) (*Texts, error) {
 	s, err := place.ReadState(ctx, cfg)
-	return &keptConfigs{of: s, ctx: ctx}, err
+	return &Texts{of: s, ctx: ctx}, err
 }
 
-// text is that of a configuration; nil where it is not kept.
-func (k *keptConfigs) text(hash [sha256.Size]byte) ([]byte, error) {
+// Text is that of a configuration; nil where it is not kept.
+func (k *Texts) Text(hash [sha256.Size]byte) ([]byte, error) {
 	if k.of == nil {
 		return nil, nil
 	}
@@ -41,7 +41,8 @@ func (k *keptConfigs) text(hash [sha256.Size]byte) ([]byte, error) {
 	return text, nil
 }
 
-func (k *keptConfigs) close() error {
+// Close ends it.
+func (k *Texts) Close() error {
 	if k.of == nil {
 		return nil
 	}

@@ -1,4 +1,6 @@
-package main
+// Package configs keeps the configurations that judged past messages beside these, and has
+// their texts and rules again.
+package configs
 
 import (
 	"context"
@@ -24,16 +26,16 @@ const (
 	keepRetry = 10 * time.Second
 )
 
-// keepsConfigs is the state of a journal.
-type keepsConfigs interface {
+// Texts of configurations are kept in a Store: the state of a journal.
+type Store interface {
 	KeepConfig(ctx context.Context, hash [32]byte, text []byte, at time.Time) error
 }
 
-// configKeeper keeps the text of each configuration that judges, so that what it judged
+// Keeper keeps the text of each configuration that judges, so that what it judged
 // can be judged again under it. Neither mail nor a reload waits for that. A nil keeper
 // keeps none.
-type configKeeper struct {
-	to   keepsConfigs
+type Keeper struct {
+	to   Store
 	log  *slog.Logger
 	wake chan struct{} // has room for one
 	stop chan struct{}
@@ -50,14 +52,15 @@ type judging struct {
 	at  time.Time
 }
 
-func newConfigKeeper(to keepsConfigs, log *slog.Logger) *configKeeper {
-	k := &configKeeper{to: to, log: log, wake: make(chan struct{}, 1), stop: make(chan struct{})}
+// NewKeeper begins.
+func NewKeeper(to Store, log *slog.Logger) *Keeper {
+	k := &Keeper{to: to, log: log, wake: make(chan struct{}, 1), stop: make(chan struct{})}
 	k.done.Go(k.run)
 	return k
 }
 
-// keep has cfg kept, soon.
-func (k *configKeeper) keep(cfg *config.Config) {
+// Keep has cfg kept, soon.
+func (k *Keeper) Keep(cfg *config.Config) {
 	if k == nil {
 		return
 	}
@@ -73,7 +76,7 @@ func (k *configKeeper) keep(cfg *config.Config) {
 	}
 }
 
-func (k *configKeeper) run() {
+func (k *Keeper) run() {
 	told := false
 	daily := time.NewTicker(keepAgain)
 	defer daily.Stop()
@@ -104,7 +107,7 @@ func (k *configKeeper) run() {
 }
 
 // write keeps what waits.
-func (k *configKeeper) write() error {
+func (k *Keeper) write() error {
 	for {
 		k.mu.Lock()
 		if len(k.waiting) == 0 {
@@ -124,7 +127,7 @@ func (k *configKeeper) write() error {
 	}
 }
 
-func (k *configKeeper) try(c judging) error {
+func (k *Keeper) try(c judging) error {
 	text := c.cfg.Text()
 	if len(text) > maxKeptText {
 		k.log.Warn("the configuration is too long to be kept, so what it judges cannot be judged again under it", "octets", len(text))
@@ -135,7 +138,8 @@ func (k *configKeeper) try(c judging) error {
 	return k.to.KeepConfig(ctx, sha256.Sum256(text), text, c.at)
 }
 
-func (k *configKeeper) close() {
+// Close keeps what waits, if it can.
+func (k *Keeper) Close() {
 	if k == nil {
 		return
 	}

@@ -1,4 +1,4 @@
-package main
+package configs
 
 import (
 	"context"
@@ -36,18 +36,18 @@ func TestConfigurationsThatJudgeAreKept(t *testing.T) {
 	for _, fails := range []int{0, 3} {
 		synctest.Test(t, func(t *testing.T) {
 			to := &keptTexts{fails: fails, texts: map[[32]byte]string{}}
-			k := newConfigKeeper(to, slog.New(slog.DiscardHandler))
+			k := NewKeeper(to, slog.New(slog.DiscardHandler))
 			var want [][32]byte
 			for _, text := range []string{"", "mode: monitor\n", "mode: monitor\n", "strip: all\nsampling_secret: 0123456789abcdef0123456789abcdef\n"} {
 				cfg, err := config.Parse([]byte(text), "test.yaml", time.Now())
 				if err != nil {
 					t.Fatal(err)
 				}
-				k.keep(cfg)
+				k.Keep(cfg)
 				want = append(want, cfg.Hash())
 			}
 			time.Sleep(time.Minute)
-			k.close()
+			k.Close()
 			if len(to.texts) != 3 {
 				t.Errorf("%d are kept", len(to.texts))
 			}

@@ -1,15 +1,12 @@
-package main
+package configs
 
 import (
 	"context"
 	"fmt"
-	"io"
 	"sync"
 	"time"
 
 	"alignd/config"
-	"alignd/explain"
-	"alignd/journal"
 	"alignd/journal/place"
 	"alignd/journal/privacy"
 	"alignd/journal/state"
@@ -17,9 +14,9 @@ import (
 	"alignd/record"
 )
 
-// storyteller tells of past messages, with the rules that judged each, where they are to
-// be had. It is safe for concurrent use.
-type storyteller struct {
+// Rules are the rules that judged past messages, where they are to be had. It is safe for
+// concurrent use.
+type Rules struct {
 	cfg   *config.Config
 	now   *policy.Rules // in force
 	state func(context.Context) (*state.State, error)
@@ -44,28 +41,18 @@ const (
 	mostKept = 32
 )
 
-func newStoryteller(cfg *config.Config) *storyteller {
-	now := privacy.Rules(cfg, cfg)
-	return &storyteller{cfg: cfg, now: now, kept: map[[32]byte]*policy.Rules{cfg.Hash(): now}, failed: map[[32]byte]notKept{},
-		state: func(ctx context.Context) (*state.State, error) { return place.ReadState(ctx, cfg) }}
-}
-
-// list tells the story of each entry.
-func (s *storyteller) list(out io.Writer, list []*journal.Entry) error {
-	for i, e := range list {
-		if i > 0 {
-			fmt.Fprintln(out)
-		}
-		rules, told := s.rulesOf(context.Background(), e.Record)
-		if err := explain.Write(out, explain.Record(e, rules, told)); err != nil {
-			return err
-		}
+// NewRules asks kept for what cfg, which is in force, did not judge; nil for the state of
+// the journal of cfg.
+func NewRules(cfg *config.Config, kept func(context.Context) (*state.State, error)) *Rules {
+	if kept == nil {
+		kept = func(ctx context.Context) (*state.State, error) { return place.ReadState(ctx, cfg) }
 	}
-	return nil
+	now := privacy.Rules(cfg, cfg)
+	return &Rules{cfg: cfg, now: now, kept: map[[32]byte]*policy.Rules{cfg.Hash(): now}, failed: map[[32]byte]notKept{}, state: kept}
 }
 
-// rulesOf are the rules that judged a record, or those in force and what to say of that.
-func (s *storyteller) rulesOf(ctx context.Context, r *record.Record) (*policy.Rules, string) {
+// Of are the rules that judged a record, or those in force and what to say of that.
+func (s *Rules) Of(ctx context.Context, r *record.Record) (*policy.Rules, string) {
 	rules, why := s.judged(ctx, r.Basis.Config)
 	if rules != nil {
 		return rules, ""
@@ -83,7 +70,7 @@ func (s *storyteller) rulesOf(ctx context.Context, r *record.Record) (*policy.Ru
 
 // judged are the rules of a hash, or why they are not to be had. The store is asked
 // without the lock: who asks for others does not wait for it.
-func (s *storyteller) judged(ctx context.Context, hash [32]byte) (rules *policy.Rules, why string) {
+func (s *Rules) judged(ctx context.Context, hash [32]byte) (rules *policy.Rules, why string) {
 	s.mu.Lock()
 	rules, x := s.kept[hash], s.failed[hash]
 	s.mu.Unlock()
@@ -112,7 +99,7 @@ func (s *storyteller) judged(ctx context.Context, hash [32]byte) (rules *policy.
 }
 
 // read is the configuration of a hash, as it was kept beside the journal.
-func (s *storyteller) read(ctx context.Context, hash [32]byte) (*policy.Rules, error) {
+func (s *Rules) read(ctx context.Context, hash [32]byte) (*policy.Rules, error) {
 	kept, err := s.state(ctx)
 	if err != nil {
 		return nil, err
