@@ -14,8 +14,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
-	"alignd/journal"
 	"alignd/journal/configs"
+	"alignd/journal/selftest"
 )
 
 func journalSelfTestCommand() *cobra.Command {
@@ -52,12 +52,12 @@ type selfTestFlags struct {
 }
 
 func (f *selfTestFlags) run(c *cobra.Command, now time.Time) error {
-	t := selfTest{limit: f.limit, configs: map[[32]byte]*judgedUnder{}}
+	t := selftest.Test{Limit: f.limit}
 	var err error
-	if t.since, err = pointInTime("since", f.since, now); err != nil {
+	if t.Since, err = pointInTime("since", f.since, now); err != nil {
 		return err
 	}
-	if t.until, err = pointInTime("until", f.until, now); err != nil {
+	if t.Until, err = pointInTime("until", f.until, now); err != nil {
 		return err
 	}
 	if f.limit < 0 {
@@ -69,9 +69,9 @@ func (f *selfTestFlags) run(c *cobra.Command, now time.Time) error {
 		return asFailure(err)
 	}
 	defer source.close()
-	t.key = source.key
+	t.Key = source.key
 	if source.export != nil {
-		t.text = func(hash [32]byte) ([]byte, error) { return source.export.Configs[hash], nil }
+		t.Text = func(hash [32]byte) ([]byte, error) { return source.export.Configs[hash], nil }
 	} else {
 		cfg, err := readConfig(config.Input{File: *f.config})
 		if err != nil {
@@ -82,21 +82,21 @@ func (f *selfTestFlags) run(c *cobra.Command, now time.Time) error {
 			return failure{fmt.Errorf("configurations that judged: %w", err)}
 		}
 		defer texts.Close()
-		t.text = texts.Text
+		t.Text = texts.Text
 	}
 	began := time.Now()
-	if err := source.scan(c.Context(), t.since, t.until, t.block); err != nil {
+	if err := source.scan(c.Context(), t.Since, t.Until, t.Block); err != nil {
 		return failure{fmt.Errorf("reading the journal: %w", err)}
 	}
 	t.Seconds = time.Since(began).Seconds()
-	if err := t.show(c.OutOrStdout(), f.json); err != nil {
+	if err := showSelfTest(c.OutOrStdout(), &t.Result, f.json); err != nil {
 		return failure{err}
 	}
 	switch {
 	case t.Differ > 0:
 		return failure{fmt.Errorf("messages that are judged otherwise than they were: %d", t.Differ)}
 	case t.Unreadable > 0:
-		return failure{fmt.Errorf("blocks, records and configurations that cannot be read: %d; the first: %w", t.Unreadable, t.problem)}
+		return failure{fmt.Errorf("blocks, records and configurations that cannot be read: %d; the first: %w", t.Unreadable, t.Problem)}
 	}
 	return source.unread.fault("parts")
 }
@@ -109,16 +109,16 @@ func asFailure(err error) error {
 	return failure{err}
 }
 
-// show tells how it went.
-func (t *selfTest) show(out io.Writer, asJSON bool) error {
+// showSelfTest tells how it went.
+func showSelfTest(out io.Writer, t *selftest.Result, asJSON bool) error {
 	if t.Differences == nil {
-		t.Differences = []selfTestDifference{}
+		t.Differences = []selftest.Difference{}
 	}
 	if t.PassedOver == nil {
 		t.PassedOver = map[string]uint64{}
 	}
 	if asJSON {
-		return json.NewEncoder(out).Encode(&t.selfTestResult)
+		return json.NewEncoder(out).Encode(t)
 	}
 	fmt.Fprintf(out, "%d messages judged again under what judged them, %d differ\n", t.Judged, t.Differ)
 	for _, why := range slices.SortedFunc(maps.Keys(t.PassedOver), func(a, b string) int {
@@ -132,28 +132,6 @@ func (t *selfTest) show(out io.Writer, asJSON bool) error {
 	}
 	if n := t.Differ - uint64(len(t.Differences)); n > 0 {
 		fmt.Fprintf(out, "and %d more\n", n)
-	}
-	return nil
-}
-
-// block judges the records of a block.
-func (t *selfTest) block(b journal.Block) error {
-	items, err := b.Items()
-	if err != nil {
-		t.unreadable(err)
-		return nil
-	}
-	for _, item := range items {
-		e, err := item.Entry()
-		if err != nil {
-			t.unreadable(err)
-			continue
-		}
-		at := e.Record.Evidence.Time
-		if !t.since.IsZero() && at.Before(t.since) || !t.until.IsZero() && !at.Before(t.until) {
-			continue
-		}
-		t.judge(e.Record)
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"alignd/config"
 	"alignd/e2e/cases"
+	"alignd/journal/selftest"
 	"alignd/policy"
 	"alignd/record"
 )
@@ -65,14 +66,14 @@ func TestTheJournalOfAllCasesTestsItself(t *testing.T) {
 			}
 			for _, args := range runs {
 				exit, out, errs := called(append([]string{"journal", "self-test", "--json"}, args...)...)
-				var res selfTestResult
+				var res selftest.Result
 				if err := json.Unmarshal([]byte(out), &res); err != nil {
 					t.Fatalf("%v: %s%s", err, out, errs)
 				}
-				if exit != 0 || res.Differ != 0 || res.Judged < 150 || res.PassedOver[notKeptConfig] > 0 || res.Unreadable > 0 {
+				if exit != 0 || res.Differ != 0 || res.Judged < 150 || res.PassedOver[selftest.NotKept] > 0 || res.Unreadable > 0 {
 					t.Errorf("%q: exit %d: %s%s", args[0], exit, out, errs)
 				}
-				if lost := res.PassedOver[notTold]; addresses == "keep" && lost > 0 {
+				if lost := res.PassedOver[selftest.NotTold]; addresses == "keep" && lost > 0 {
 					t.Errorf("%d messages miss local parts", lost)
 				}
 			}
@@ -83,7 +84,7 @@ func TestTheJournalOfAllCasesTestsItself(t *testing.T) {
 func TestTheSelfTestNamesWhatDiffers(t *testing.T) {
 	file := casesKept(t, "keep", true)
 	exit, out, errs := called("journal", "self-test", "--config", file)
-	for _, want := range []string{", 1 differ", " wrong 0123456789abcdef: Delivery was hold, and is ", "by alignd 0.0.1", "passed over, " + notKeptConfig + ": 1", "passed over, " + notCompared + ": "} {
+	for _, want := range []string{", 1 differ", " wrong 0123456789abcdef: Delivery was hold, and is ", "by alignd 0.0.1", "passed over, " + selftest.NotKept + ": 1", "passed over, " + selftest.NotCompared + ": "} {
 		if exit != exitFailure || !strings.Contains(out, want) || !strings.Contains(errs, "judged otherwise than they were: 1") {
 			t.Errorf("exit %d, %q is missing in %s%s", exit, want, out, errs)
 		}

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"alignd/journal/selftest"
 	"alignd/metrics"
 )
 
@@ -111,7 +112,7 @@ func (s *selfTester) run(ctx context.Context) {
 	}
 }
 
-func (s *selfTester) child(ctx context.Context) (res selfTestResult, err error) {
+func (s *selfTester) child(ctx context.Context) (res selftest.Result, err error) {
 	program, err := os.Executable()
 	if err != nil {
 		return res, err
