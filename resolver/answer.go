@@ -120,11 +120,25 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
-	s := fmt.Sprintf("looking up %s %q: %v", dns.TypeToString[e.Type], e.Name, e.Err)
+	return fmt.Sprintf("looking up %s %q: %s", dns.TypeToString[e.Type], e.Name, e.cause())
+}
+
+func (e *Error) cause() string {
 	if e.Why != "" {
-		s += ": " + e.Why
+		return e.Err.Error() + ": " + e.Why
 	}
-	return s
+	return e.Err.Error()
+}
+
+// withoutName says of a question what it was for and why it failed. Its name may hold
+// the local part of an address (RFC 7208 section 7.2, macros l and s), which the log has
+// only where it is asked for.
+func withoutName(err error) string {
+	var e *Error
+	if !errors.As(err, &e) {
+		return err.Error()
+	}
+	return dns.TypeToString[e.Type] + ": " + e.cause()
 }
 
 func (e *Error) Unwrap() error { return e.Err }

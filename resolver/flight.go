@@ -63,7 +63,7 @@ func (r *Resolver) fly(ctx context.Context, k key, f *flight) {
 	r.mu.Unlock()
 	if f.err != nil {
 		r.failures.Add(1)
-		r.opts.Logger.Debug("dns question failed", "err", f.err)
+		r.opts.Logger.Debug("dns question failed", "err", withoutName(f.err))
 	}
 	// A failure that we made ourselves is no news about the name.
 	if f.err == nil || !abandoned && !isInternal(f.err) {

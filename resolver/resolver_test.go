@@ -469,6 +469,19 @@ func TestAPanicAroundAnAnswerLeavesNobodyWaiting(t *testing.T) {
 	}
 }
 
+// SPF's macros can put the local part of MAIL FROM into a name (RFC 7208 section 7.2).
+func TestALineOfAFailureHasNoName(t *testing.T) {
+	server := serve(t, zoneText)
+	var log bytes.Buffer
+	r := newResolver(t, resolver.Options{Servers: []string{server.Addr()},
+		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+	_, _ = r.Lookup(t.Context(), "broken.example.com", dns.TypeTXT)
+	r.Close()
+	if want := `err="TXT: temporary DNS failure: SERVFAIL from ` + server.Addr() + `"`; !strings.Contains(log.String(), want) || strings.Contains(log.String(), "broken") {
+		t.Errorf("got %s, want %s and no name", log.String(), want)
+	}
+}
+
 // TestManyAskers is for the race detector: a small cache, many names, callers
 // who give up, and a zone that changes.
 func TestManyAskers(t *testing.T) {
