@@ -15,8 +15,8 @@ import (
 
 // commands are those that the pages have people type; each is a word that begins a
 // line of code. A new one is put here after it was tried.
-var commands = []string{"alignd", "apt", "apt-get", "chgrp", "createdb", "dig", "docker", "doveconf", "git", "gpg", "grep", "ip", "install", "journalctl", "build/load", "make", "openssl",
-	"packaging/version", "pg_dump", "pg_restore", "postconf", "psql", "sha256sum", "sievec", "systemctl"}
+var commands = []string{"alignd", "apt", "apt-get", "chgrp", "cp", "createdb", "dig", "docker", "doveconf", "git", "gpg", "grep", "ip", "install", "journalctl", "build/load", "make", "openssl",
+	"packaging/version", "pg_dump", "pg_restore", "postconf", "psql", "rm", "sha256sum", "sievec", "systemctl"}
 
 // asUser is what makes a line another user's.
 var asUser = regexp.MustCompile(`^sudo (-u [a-z]+ )?`)

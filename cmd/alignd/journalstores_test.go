@@ -120,6 +120,46 @@ func TestAnExportGoesFromOneStoreIntoTheOther(t *testing.T) {
 	}
 }
 
+// A journal comes along into PostgreSQL as docs/fleet.md has it: each message once, and what
+// comes meanwhile.
+func TestAJournalComesAlongIntoPostgreSQL(t *testing.T) {
+	before, state := emptyJournal(t, "store: sqlite")
+	cfg, m := remembering(t, before)
+	for _, r := range past(t, cfg) {
+		m.sink(record.Sinks{}).Take(r)(true)
+	}
+	m.close()
+	if s := statusOf(t, before); s.Records != 4 || s.Spool.Waiting != 0 {
+		t.Fatalf("%+v", s)
+	}
+	if err := os.RemoveAll(filepath.Join(state, "spool")); err != nil {
+		t.Fatal(err)
+	}
+	after := write(t, "after.yaml", fmt.Sprintf("journal: {path: %q, store: postgres, url: %q}\n", state, pgtest.Database(t)))
+	cfg, m = remembering(t, after)
+	for i, r := range past(t, cfg) {
+		r.Evidence.Token = fmt.Sprintf("later%d", i)
+		m.sink(record.Sinks{}).Take(r)(true)
+	}
+	path := filepath.Join(t.TempDir(), "before.export")
+	if exit, _, errs := called("journal", "export", "--config", before, "-o", path); exit != 0 || !strings.Contains(errs, "4 messages, 1 configuration") {
+		t.Fatalf("exit %d: %s", exit, errs)
+	}
+	for range 2 {
+		if exit, _, errs := called("journal", "import", "--config", after, path); exit != 0 || !strings.Contains(errs, "4 messages are in the journal") {
+			t.Fatalf("exit %d: %s", exit, errs)
+		}
+	}
+	m.close()
+	exit, out, errs := called("log", "--config", after, "--json")
+	if exit != 0 || strings.Count(out, `"token":"token`) != 4 || strings.Count(out, `"token":"later`) != 4 {
+		t.Errorf("exit %d: %s%s", exit, out, errs)
+	}
+	if exit, out, errs := called("stats", "--config", after, "--by", "domain", "--since", "30d", "--json"); exit != 0 || !strings.Contains(out, `"messages":6`) {
+		t.Errorf("exit %d: %s%s", exit, out, errs)
+	}
+}
+
 func TestAnImportThatCannotBeIsSaid(t *testing.T) {
 	lite, state := emptyJournal(t, "keep: 1h")
 	none, _ := emptyJournal(t, "store: none")
