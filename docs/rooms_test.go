@@ -29,7 +29,7 @@ var floors = [][]string{
 }
 
 // forTests are rooms that only tests and the programs of e2e use.
-var forTests = []string{"docs", "e2e", "internal/made", "internal/pgtest", "internal/readers", "internal/rfc8601", "journal/storetest", "packaging", "resolver/dnsserver", "verify/internal/testsign", "verify/interop"}
+var forTests = []string{"docs", "e2e", "internal/made", "internal/pgtest", "internal/readers", "internal/rfc8601", "journal/storetest", "packaging", "resolver/dnsserver", "verify/internal/testsign", "verify/interop", "web/internal/visitor"}
 
 // doesIO are packages of the standard library, each with what lies below it, that
 // read or write something outside the program, or draw random numbers.

@@ -9,37 +9,21 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"alignd/config"
 	"alignd/web/access"
+	"alignd/web/internal/visitor"
 )
 
 // withUsers lets in those of lines NAME:PASSWORD; ann is an auditor.
 func withUsers(t *testing.T, lines ...string) func(*Options) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "users")
-	text := ""
-	for _, line := range lines {
-		name, password, _ := strings.Cut(line, ":")
-		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text += name + ":" + string(hash) + "\n"
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	u, err := access.OpenUsers(path)
+	u, err := access.OpenUsers(visitor.UsersFile(t, lines...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -54,14 +38,14 @@ func TestNobodyLooksWithoutSayingWhoHeIs(t *testing.T) {
 	}
 	s := serve(t, plant(t, usual(5)...), withUsers(t, "ann:correct horse", "vic:battery staple"))
 	for path, want := range map[string]int{"/messages": 303, "/messages.json": 401, "/messages.csv": 401, "/": 303, "/login": 200, "/static/style.css": 200, "/message?id=1": 303, "/nothing": 404} {
-		if status, text, _ := s.get(path); status != want || strings.Contains(text, "author0") {
+		if status, text, _ := s.Get(path); status != want || strings.Contains(text, "author0") {
 			t.Errorf("%s: %d, want %d", path, status, want)
 		}
 	}
-	if status, text, _ := s.post("/login", "/login", url.Values{"name": {"ann"}, "password": {"correct hose"}}); status != 403 || !strings.Contains(text, "wrong") {
+	if status, text, _ := s.Post("/login", "/login", url.Values{"name": {"ann"}, "password": {"correct hose"}}); status != 403 || !strings.Contains(text, "wrong") {
 		t.Errorf("a wrong password: %d", status)
 	}
-	status, _, h := s.post("/login", "/login", url.Values{"name": {"ann"}, "password": {"correct horse"}, "to": {"/messages?domain=a.example"}})
+	status, _, h := s.Post("/login", "/login", url.Values{"name": {"ann"}, "password": {"correct horse"}, "to": {"/messages?domain=a.example"}})
 	if status != 303 || h.Get("Location") != "/messages?domain=a.example" {
 		t.Fatalf("a login: %d to %s", status, h.Get("Location"))
 	}
@@ -70,13 +54,13 @@ func TestNobodyLooksWithoutSayingWhoHeIs(t *testing.T) {
 			t.Errorf("cookie %s", c)
 		}
 	}
-	if status, text, _ := s.get("/messages"); status != 200 || !strings.Contains(text, "ann, auditor") {
+	if status, text, _ := s.Get("/messages"); status != 200 || !strings.Contains(text, "ann, auditor") {
 		t.Errorf("logged in: %d", status)
 	}
-	if status, _, _ := s.post("/messages", "/logout", url.Values{}); status != 303 {
+	if status, _, _ := s.Post("/messages", "/logout", url.Values{}); status != 303 {
 		t.Errorf("logout: %d", status)
 	}
-	if status, _, _ := s.get("/messages"); status != 303 {
+	if status, _, _ := s.Get("/messages"); status != 303 {
 		t.Errorf("after the logout: %d", status)
 	}
 }
@@ -87,10 +71,10 @@ func TestAConfigurationIsALargeForm(t *testing.T) {
 	s := serve(t, plant(t), withUsers(t, "ann:correct horse", "vic:battery staple"))
 	for name, want := range map[string]int{"ann:correct horse": http.StatusOK, "vic:battery staple": http.StatusBadRequest} {
 		user, password, _ := strings.Cut(name, ":")
-		if status, _, _ := s.post("/login", "/login", url.Values{"name": {user}, "password": {password}}); status != http.StatusSeeOther {
+		if status, _, _ := s.Post("/login", "/login", url.Values{"name": {user}, "password": {password}}); status != http.StatusSeeOther {
 			t.Fatalf("%s: %d", user, status)
 		}
-		if status, _, _ := s.post("/today", "/whatif/try", form); status != want {
+		if status, _, _ := s.Post("/today", "/whatif/try", form); status != want {
 			t.Errorf("%s: %d, want %d", user, status, want)
 		}
 	}
@@ -152,7 +136,7 @@ func TestAThousandViewers(t *testing.T) {
 func TestPagesSayWhatBrowsersMayDo(t *testing.T) {
 	s := serve(t, plant(t), func(o *Options) { o.Access.Secure = true })
 	for _, path := range []string{"/messages", "/messages.json", "/login", "/nothing", "/static/style.css"} {
-		_, _, h := s.get(path)
+		_, _, h := s.Get(path)
 		for name, want := range map[string]string{"Content-Security-Policy": "default-src 'none'", "X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY",
 			"Strict-Transport-Security": "max-age"} {
 			if !strings.Contains(h.Get(name), want) {
@@ -182,37 +166,37 @@ func TestAboveTheLimitPagesAreToldToComeLater(t *testing.T) {
 	s := serve(t, b, func(o *Options) { o.Access.Parallel = 2 })
 	var both sync.WaitGroup
 	for range 2 {
-		both.Go(func() { s.get("/messages") })
+		both.Go(func() { s.Get("/messages") })
 	}
 	for range 2 {
 		<-b.entered
 	}
-	if status, _, h := s.get("/messages"); status != http.StatusServiceUnavailable || h.Get("Retry-After") == "" {
+	if status, _, h := s.Get("/messages"); status != http.StatusServiceUnavailable || h.Get("Retry-After") == "" {
 		t.Errorf("with all places taken: %d", status)
 	}
 	close(b.wait)
 	both.Wait()
-	if status, _, _ := s.get("/messages"); status != http.StatusOK {
+	if status, _, _ := s.Get("/messages"); status != http.StatusOK {
 		t.Errorf("afterwards: %d", status)
 	}
 }
 
 func TestViewersAskForNoAddress(t *testing.T) {
 	b := plant(t, usual(5)...)
-	if status, _, _ := serve(t, b, nil).get("/messages?mail-from=ann%40a.example"); status != http.StatusForbidden {
+	if status, _, _ := serve(t, b, nil).Get("/messages?mail-from=ann%40a.example"); status != http.StatusForbidden {
 		t.Errorf("a viewer: %d", status)
 	}
 	var log bytes.Buffer
 	s := serve(t, b, func(o *Options) { o.Access.Role, o.Log = access.Auditor, slog.New(slog.NewTextHandler(&log, nil)) })
-	if status, _, _ := s.get("/messages?mail-from=ann%40a.example"); status != http.StatusOK {
+	if status, _, _ := s.Get("/messages?mail-from=ann%40a.example"); status != http.StatusOK {
 		t.Errorf("an auditor: %d", status)
 	}
 	if !strings.Contains(log.String(), `msg="auditor looked"`) || !strings.Contains(log.String(), "mail-from") {
 		t.Errorf("the log: %s", log.String())
 	}
 	log.Reset()
-	s.post("/whatif", "/job/cancel", url.Values{"id": {"sought"}, "text": {"mode: monitor"}})
-	s.get("/messages?domain=" + strings.Repeat("x", 8000) + "&rule=%E2%80%AE%0A\u202e")
+	s.Post("/whatif", "/job/cancel", url.Values{"id": {"sought"}, "text": {"mode: monitor"}})
+	s.Get("/messages?domain=" + strings.Repeat("x", 8000) + "&rule=%E2%80%AE%0A\u202e")
 	if text := log.String(); !strings.Contains(text, `query="id=sought"`) || strings.Contains(text, "token") || strings.Contains(text, "monitor") || len(text) > 5000 || strings.Contains(text, "\u202e") {
 		t.Errorf("the log: %.800s", text)
 	}

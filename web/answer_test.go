@@ -61,7 +61,7 @@ func TestAPanicIsAPageThatFails(t *testing.T) {
 	var log bytes.Buffer
 	s := serve(t, broken{plant(t, usual(3)...)}, func(o *Options) { o.Access.Parallel, o.Log = 1, slog.New(slog.NewTextHandler(&log, nil)) })
 	for range 3 {
-		status, text, h := s.get("/health")
+		status, text, h := s.Get("/health")
 		if status != http.StatusInternalServerError || strings.Contains(text, "secretlocal") || h.Get("Content-Security-Policy") == "" {
 			t.Errorf("%d %.300s", status, text)
 		}
@@ -69,7 +69,7 @@ func TestAPanicIsAPageThatFails(t *testing.T) {
 	if !strings.Contains(log.String(), "panic") {
 		t.Errorf("the log: %s", log.String())
 	}
-	if status, _, _ := s.get("/messages"); status != http.StatusOK {
+	if status, _, _ := s.Get("/messages"); status != http.StatusOK {
 		t.Errorf("another page: %d", status)
 	}
 }

@@ -59,7 +59,7 @@ func TestDomainHasAllThatTheCommandsTell(t *testing.T) {
 		"/domain.csv?name=s._domainkey.shop.example": {"DKIM,key,s._domainkey.shop.example,v=DKIM1; p="},
 		"/domain.json?name=shop.example":             {`"lookups":2`, `"record":"v=DMARC1`},
 	} {
-		status, text, _ := s.get(path)
+		status, text, _ := s.Get(path)
 		for _, w := range wants {
 			if status != 200 || !strings.Contains(text, w) {
 				t.Errorf("%s: %d, no %q", path, status, w)
@@ -82,30 +82,30 @@ func TestLookUpsAreBounded(t *testing.T) {
 	b := &countedDNS{backend: plant(t, usual(5)...), zone: zone + " -all\"\n"}
 	now := time.Now()
 	s := serve(t, b, func(o *Options) { o.Now = func() time.Time { return now }; o.Timeout = 500 * time.Millisecond })
-	if _, text, _ := s.get("/domain?name=big.example"); !strings.Contains(text, "A page asks DNS 150 questions at most") || b.n.Load() > maxPageQuestions {
+	if _, text, _ := s.Get("/domain?name=big.example"); !strings.Contains(text, "A page asks DNS 150 questions at most") || b.n.Load() > maxPageQuestions {
 		t.Errorf("%d questions", b.n.Load())
 	}
 	n := b.n.Load()
 	for _, path := range []string{"/domain?name=big.example", "/domain.csv?name=big.example", "/domain.json?name=big.example"} {
-		if status, _, _ := s.get(path); status != 200 || b.n.Load() != n {
+		if status, _, _ := s.Get(path); status != 200 || b.n.Load() != n {
 			t.Errorf("%s: %d, asked again: %d", path, status, b.n.Load()-n)
 		}
 	}
-	r, _ := http.NewRequest("GET", s.server.URL+"/domain?name=other.example", nil)
+	r, _ := http.NewRequest("GET", s.Server.URL+"/domain?name=other.example", nil)
 	r.Header.Set("Sec-Fetch-Site", "cross-site")
-	if resp, err := s.client.Do(r); err != nil || resp.StatusCode != 200 || b.n.Load() != n {
+	if resp, err := s.Client.Do(r); err != nil || resp.StatusCode != 200 || b.n.Load() != n {
 		t.Errorf("for another site: %v %v, %d questions", resp, err, b.n.Load()-n)
 	}
 	last := 0
 	for i := range asksEach + 3 {
-		last, _, _ = s.get(fmt.Sprintf("/domain?name=x%d.example", i))
+		last, _, _ = s.Get(fmt.Sprintf("/domain?name=x%d.example", i))
 	}
 	if last != http.StatusTooManyRequests {
 		t.Errorf("the rate: %d", last)
 	}
 	now = now.Add(asksTime + time.Second)
 	b.block = true
-	if status, text, _ := s.get("/domain?name=slow.example"); status != 200 || !strings.Contains(text, "DNS does not answer") {
+	if status, text, _ := s.Get("/domain?name=slow.example"); status != 200 || !strings.Contains(text, "DNS does not answer") {
 		t.Errorf("without an answer: %d %.300s", status, text)
 	}
 }

@@ -46,7 +46,7 @@ func TestFilesAreMadeInTime(t *testing.T) {
 	for _, role := range []access.Role{access.Viewer, access.Auditor} {
 		s := serve(t, b, func(o *Options) { o.Access.Role, o.Timeout = role, 50*time.Millisecond })
 		for _, path := range []string{"/messages", "/messages.csv", "/messages.json"} {
-			status, text, _ := s.get(path)
+			status, text, _ := s.Get(path)
 			if status != http.StatusServiceUnavailable || !strings.Contains(text, "web.timeout") || strings.Contains(text, records[0].Evidence.QueueID) {
 				t.Errorf("%s: %d %.300s", path, status, text)
 			}

@@ -21,11 +21,11 @@ func TestLongNamesMakeNoLargePage(t *testing.T) {
 	}
 	b := &shownReports{backend: plant(t, usual(1)...), status: `{"outbox":[` + strings.Join(out, ",") + `],"suppressed":[` + strings.Join(suppressed, ",") + `],"counting":[` + strings.Join(counted, ",") + `]}`}
 	s := serve(t, b, asAuditor)
-	_, text, _ := s.get("/reports")
+	_, text, _ := s.Get("/reports")
 	if len(text) > 300_000 || !strings.Contains(text, "000aaa") || !strings.Contains(text, "as they are long") {
 		t.Errorf("/reports has %d octets", len(text))
 	}
-	if _, text, _ := s.get("/reports.csv"); !strings.Contains(text, "299aaa") {
+	if _, text, _ := s.Get("/reports.csv"); !strings.Contains(text, "299aaa") {
 		t.Error("CSV has not all")
 	}
 }
@@ -48,11 +48,11 @@ func TestLongTablesSideBySideMakeNoLargePage(t *testing.T) {
 	s := serve(t, &manyGroups{plant(t, usual(1)...)}, asAuditor)
 	var jobs []string
 	for range 2 {
-		_, _, header := s.post("/whatif", "/whatif/try", url.Values{"text": {testConfig}, "since": {"1d"}})
+		_, _, header := s.Post("/whatif", "/whatif/try", url.Values{"text": {testConfig}, "since": {"1d"}})
 		jobs = append(jobs, s.ended(header.Get("Location")))
 	}
 	against := jobs[0] + "&against=" + strings.TrimPrefix(jobs[1], "/job?id=")
-	_, text, _ := s.get(against)
+	_, text, _ := s.Get(against)
 	columns := strings.Split(text, "Alone, with samples")
 	if len(text) > 300_000 || len(columns) != 3 {
 		t.Fatalf("%d octets, %d columns", len(text), len(columns)-1)
@@ -62,7 +62,7 @@ func TestLongTablesSideBySideMakeNoLargePage(t *testing.T) {
 			t.Errorf("column %d has no groups, or does not say that they are cut", i)
 		}
 	}
-	if _, text, _ := s.get(strings.Replace(against, "/job?", "/job.json?", 1)); strings.Count(text, `"299'''`) != 6 {
+	if _, text, _ := s.Get(strings.Replace(against, "/job?", "/job.json?", 1)); strings.Count(text, `"299'''`) != 6 {
 		t.Errorf("JSON has not all")
 	}
 }

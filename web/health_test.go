@@ -42,9 +42,9 @@ func TestHealthOfEachHost(t *testing.T) {
 	b.status = `{"store":"postgres","records":3,"hosts":[` + strings.Join(lists, ",") + `]}`
 	b.stale = errors.New("alignd.yaml:7: mode: no such mode\nalignd.yaml:9: unknown key")
 	s := serve(t, b, nil)
-	_, text, _ := s.get("/health")
-	_, csv, _ := s.get("/health.csv")
-	_, data, _ := s.get("/health.json")
+	_, text, _ := s.Get("/health")
+	_, csv, _ := s.Get("/health.csv")
+	_, data, _ := s.Get("/health.json")
 	for _, want := range []string{"mx1.example", "runs", "1 of 1", "1m30s", "2026-11-03 04:05:06", "3 of 100", "192.0.2.53:53", "which is that of the file here", "opened by systemd", "silent", "what stands here is as of then",
 		"the socket is gone", "0 of 1", "04:05:06 failed", "alignd config check there say why", "stopped", "does not take records since", "not that of the file here", "not open", "fault: alignd.yaml:7: mode: no such mode", "fault: alignd.yaml:9"} {
 		if !strings.Contains(text, want) {
@@ -55,11 +55,11 @@ func TestHealthOfEachHost(t *testing.T) {
 		t.Errorf("%s\n%s", csv, data)
 	}
 	b.status, b.stale = `{"store":"sqlite","records":0}`, nil
-	if _, text, _ := s.get("/health"); !strings.Contains(text, "No daemon has told of itself here") || !strings.Contains(text, "It has no faults now") {
+	if _, text, _ := s.Get("/health"); !strings.Contains(text, "No daemon has told of itself here") || !strings.Contains(text, "It has no faults now") {
 		t.Error("an empty journal")
 	}
 	b.err = errors.New("no journal is kept: the configuration says journal.store: none")
-	if status, text, _ := s.get("/health"); status != 200 || !strings.Contains(text, "journal.store: none") {
+	if status, text, _ := s.Get("/health"); status != 200 || !strings.Contains(text, "journal.store: none") {
 		t.Errorf("without journal: %d", status)
 	}
 }
@@ -68,11 +68,11 @@ func TestHealthOfEachHost(t *testing.T) {
 func TestMetricsThatAreNotThere(t *testing.T) {
 	b := &ill{backend: plant(t, usual(5)...), metrics: errors.New("connection refused")}
 	s := serve(t, b, nil)
-	if _, text, _ := s.get("/health/metrics"); !strings.Contains(text, "connection refused") || !strings.Contains(text, "curl -s http://127.0.0.1:9/metrics") {
+	if _, text, _ := s.Get("/health/metrics"); !strings.Contains(text, "connection refused") || !strings.Contains(text, "curl -s http://127.0.0.1:9/metrics") {
 		t.Error("no answer")
 	}
 	b.cfg.Metrics.Listen = nil
-	if _, text, _ := s.get("/health/metrics"); !strings.Contains(text, "metrics.listen names no place") {
+	if _, text, _ := s.Get("/health/metrics"); !strings.Contains(text, "metrics.listen names no place") {
 		t.Error("none")
 	}
 }
@@ -91,11 +91,11 @@ func (b *many) Metrics(context.Context) ([]Metric, error) {
 // A page with too many values says so once.
 func TestMetricsThatAreTooMany(t *testing.T) {
 	s := serve(t, &many{plant(t, usual(1)...)}, nil)
-	_, text, _ := s.get("/health/metrics")
+	_, text, _ := s.Get("/health/metrics")
 	if _, after, ok := strings.Cut(text, "<caption>"); !ok || !strings.HasPrefix(after, "Metrics of the daemon on this host; 400 of 1500 values, CSV and JSON have all</caption>") {
 		t.Errorf("%.200s", after)
 	}
-	if _, text, _ := s.get("/health/metrics.csv"); strings.Count(text, "\n") != 1501 {
+	if _, text, _ := s.Get("/health/metrics.csv"); strings.Count(text, "\n") != 1501 {
 		t.Errorf("%d lines", strings.Count(text, "\n"))
 	}
 }

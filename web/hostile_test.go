@@ -28,7 +28,7 @@ func TestHostileTextIsShownAndDoesNothing(t *testing.T) {
 	for _, role := range []access.Role{access.Viewer, access.Auditor} {
 		s := serve(t, b, func(o *Options) { o.Access.Role = role })
 		for _, path := range hostilePaths(all) {
-			status, text, _ := s.get(path)
+			status, text, _ := s.Get(path)
 			if status >= 500 {
 				t.Errorf("%s: %d %.300s", path, status, text)
 			}
@@ -120,14 +120,14 @@ func TestHostileTextInFiles(t *testing.T) {
 			if v.path == "/messages" { // with an id it leads to the message
 				id = ""
 			}
-			status, text, _ := s.get(v.path + ".json" + id)
+			status, text, _ := s.Get(v.path + ".json" + id)
 			if !json.Valid([]byte(text)) {
 				t.Errorf("%s.json: %d, no JSON: %.200s", v.path, status, text)
 			}
 			if role == access.Viewer && strings.Contains(text, "secretlocal") || role == access.Viewer && strings.Contains(text, "secretsender") {
 				t.Errorf("%s.json shows a viewer an address: %.300s", v.path, text)
 			}
-			status, text, _ = s.get(v.path + ".csv" + id)
+			status, text, _ = s.Get(v.path + ".csv" + id)
 			if status != 200 {
 				continue
 			}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"html"
 	"net/http"
-	"net/http/cookiejar"
 	"net/netip"
 	"net/url"
 	"strings"
@@ -27,7 +26,7 @@ func (s *site) whenDone(status int, text string, h http.Header) string {
 		s.t.Fatalf("no job: %d %.500s", status, text)
 	}
 	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		_, text, _ := s.get(h.Get("Location"))
+		_, text, _ := s.Get(h.Get("Location"))
 		if !strings.Contains(text, "http-equiv=\"refresh\"") {
 			return text
 		}
@@ -39,25 +38,25 @@ func (s *site) whenDone(status int, text string, h http.Header) string {
 func TestWhatIfJudgesAgain(t *testing.T) {
 	s := serve(t, plant(t, usual(200)...), asAuditor)
 	form := func(text string) url.Values { return url.Values{"text": {text}, "since": {"7d"}, "by": {"domain"}} }
-	text := s.whenDone(s.post("/whatif", "/whatif/try", form("honor: {reject: accept, quarantine: accept}\n")))
+	text := s.whenDone(s.Post("/whatif", "/whatif/try", form("honor: {reject: accept, quarantine: accept}\n")))
 	for _, want := range []string{"Flips", "refuse", "deliver", "samples", "200"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the result has no %q", want)
 		}
 	}
-	if status, text, _ := s.post("/whatif", "/whatif/try", form("mode: enforse\n")); status != 200 || !strings.Contains(text, "did you mean") || !strings.Contains(text, "mode: enforse") {
+	if status, text, _ := s.Post("/whatif", "/whatif/try", form("mode: enforse\n")); status != 200 || !strings.Contains(text, "did you mean") || !strings.Contains(text, "mode: enforse") {
 		t.Errorf("a fault: %d %.2000s", status, text)
 	}
 	f := form("mode: monitor\n")
 	f.Set("do", "check")
-	if _, text, _ := s.post("/whatif", "/whatif/try", f); !strings.Contains(text, "It is right.") {
+	if _, text, _ := s.Post("/whatif", "/whatif/try", f); !strings.Contains(text, "It is right.") {
 		t.Error("a check")
 	}
 	f.Set("do", "download")
-	if _, text, h := s.post("/whatif", "/whatif/try", f); text != "mode: monitor\n" || !strings.HasPrefix(h.Get("Content-Disposition"), "attachment") {
+	if _, text, h := s.Post("/whatif", "/whatif/try", f); text != "mode: monitor\n" || !strings.HasPrefix(h.Get("Content-Disposition"), "attachment") {
 		t.Errorf("a download: %q", text)
 	}
-	text = s.whenDone(s.post("/rule?id=partner", "/rule/without", url.Values{"list": {"exceptions"}, "id": {"partner"}}))
+	text = s.whenDone(s.Post("/rule?id=partner", "/rule/without", url.Values{"list": {"exceptions"}, "id": {"partner"}}))
 	if !strings.Contains(text, "Without exceptions: partner") {
 		t.Errorf("%.500s", text)
 	}
@@ -65,10 +64,10 @@ func TestWhatIfJudgesAgain(t *testing.T) {
 
 func TestViewersHaveNoWhatIf(t *testing.T) {
 	s := serve(t, plant(t, usual(3)...), nil)
-	if status, text, _ := s.get("/whatif"); status != http.StatusForbidden || strings.Contains(text, "exceptions:") {
+	if status, text, _ := s.Get("/whatif"); status != http.StatusForbidden || strings.Contains(text, "exceptions:") {
 		t.Errorf("%d", status)
 	}
-	if status, _, _ := s.post("/today", "/whatif/try", url.Values{"text": {"mode: monitor"}, "since": {"7d"}}); status != http.StatusForbidden {
+	if status, _, _ := s.Post("/today", "/whatif/try", url.Values{"text": {"mode: monitor"}, "since": {"7d"}}); status != http.StatusForbidden {
 		t.Errorf("a form: %d", status)
 	}
 }
@@ -77,18 +76,18 @@ func TestASurveyCanBeCancelled(t *testing.T) {
 	b := plant(t, usual(3)...)
 	b.hold = make(chan struct{})
 	s := serve(t, b, nil)
-	status, _, h := s.post("/sender?domain=a.example&source=x", "/sender/measure", url.Values{"domain": {"a.example"}, "source": {"x"}})
+	status, _, h := s.Post("/sender?domain=a.example&source=x", "/sender/measure", url.Values{"domain": {"a.example"}, "source": {"x"}})
 	if status != http.StatusSeeOther {
 		t.Fatalf("%d", status)
 	}
 	at := h.Get("Location")
-	if _, text, _ := s.get(at); !strings.Contains(text, "Cancel") || !strings.Contains(text, "<progress") {
+	if _, text, _ := s.Get(at); !strings.Contains(text, "Cancel") || !strings.Contains(text, "<progress") {
 		t.Errorf("no progress: %.500s", text)
 	}
 	id := strings.TrimPrefix(at, "/job?id=")
-	s.post(at, "/job/cancel", url.Values{"id": {id}})
+	s.Post(at, "/job/cancel", url.Values{"id": {id}})
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		_, text, _ := s.get(at)
+		_, text, _ := s.Get(at)
 		if strings.Contains(text, "It was cancelled.") {
 			break
 		}
@@ -97,7 +96,7 @@ func TestASurveyCanBeCancelled(t *testing.T) {
 		}
 	}
 	b.hold = nil
-	text := s.whenDone(s.post("/sender?domain=a.example&source=x", "/sender/measure", url.Values{"domain": {"a.example"}, "source": {"x"}}))
+	text := s.whenDone(s.Post("/sender?domain=a.example&source=x", "/sender/measure", url.Values{"domain": {"a.example"}, "source": {"x"}}))
 	if !strings.Contains(text, "id: v") || strings.Contains(text, "secretlocal") || strings.Contains(text, "What if") {
 		t.Errorf("what a viewer is suggested: %.800s", text)
 	}
@@ -127,7 +126,7 @@ func TestJobsHaveOwners(t *testing.T) {
 	ann, bob, carol := as("ann"), as("bob"), as("carol")
 	b.hold = make(chan struct{})
 	measure := func(who *site) (int, string) {
-		status, text, h := who.post("/sender?domain=a.example&source=x", "/sender/measure", url.Values{"domain": {"a.example"}, "source": {"x"}})
+		status, text, h := who.Post("/sender?domain=a.example&source=x", "/sender/measure", url.Values{"domain": {"a.example"}, "source": {"x"}})
 		return status, h.Get("Location") + " " + text
 	}
 	status, at := measure(bob)
@@ -138,30 +137,30 @@ func TestJobsHaveOwners(t *testing.T) {
 	if status, text := measure(bob); status != http.StatusServiceUnavailable || !strings.Contains(text, "of yours runs or waits") {
 		t.Errorf("a second job of a viewer: %d", status)
 	}
-	if status, _, _ := carol.get(at); status != http.StatusNotFound {
+	if status, _, _ := carol.Get(at); status != http.StatusNotFound {
 		t.Errorf("another viewer sees the job: %d", status)
 	}
-	if _, text, _ := carol.get("/jobs"); strings.Contains(text, "a.example") || strings.Contains(text, "bob") {
+	if _, text, _ := carol.Get("/jobs"); strings.Contains(text, "a.example") || strings.Contains(text, "bob") {
 		t.Errorf("another viewer sees that there is one")
 	}
 	id := strings.TrimPrefix(at, "/job?id=")
-	if status, _, _ := carol.post("/jobs?", "/job/cancel", url.Values{"id": {id}}); status == http.StatusSeeOther {
+	if status, _, _ := carol.Post("/jobs?", "/job/cancel", url.Values{"id": {id}}); status == http.StatusSeeOther {
 		t.Errorf("another viewer ended it: %d", status)
 	}
-	if _, text, _ := bob.get(at); !strings.Contains(text, "Cancel") {
+	if _, text, _ := bob.Get(at); !strings.Contains(text, "Cancel") {
 		t.Error("it ended")
 	}
-	if _, text, _ := ann.get("/jobs"); !strings.Contains(text, "bob") || !strings.Contains(text, "runs") {
+	if _, text, _ := ann.Get("/jobs"); !strings.Contains(text, "bob") || !strings.Contains(text, "runs") {
 		t.Error("an auditor does not see it")
 	}
-	if status, _, _ := ann.post(at, "/job/cancel", url.Values{"id": {id}}); status != http.StatusSeeOther {
+	if status, _, _ := ann.Post(at, "/job/cancel", url.Values{"id": {id}}); status != http.StatusSeeOther {
 		t.Errorf("an auditor cannot end it: %d", status)
 	}
 	b.hold = nil
-	status, _, h := ann.post("/whatif", "/whatif/try", url.Values{"text": {"mode: monitor\n"}, "since": {"7d"}})
+	status, _, h := ann.Post("/whatif", "/whatif/try", url.Values{"text": {"mode: monitor\n"}, "since": {"7d"}})
 	ann.whenDone(status, "", h)
 	for _, end := range []string{"", ".json", ".csv"} {
-		if status, _, _ := bob.get(strings.Replace(h.Get("Location"), "/job", "/job"+end, 1)); status != http.StatusNotFound {
+		if status, _, _ := bob.Get(strings.Replace(h.Get("Location"), "/job", "/job"+end, 1)); status != http.StatusNotFound {
 			t.Errorf("a viewer sees what an auditor asked: /job%s %d", end, status)
 		}
 	}
@@ -174,16 +173,14 @@ func behindProxy(t *testing.T, b Backend) (of func(name string) *site) {
 		o.Access.Proxy = access.Proxy{Header: "X-Remote-User", Networks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	})
 	return func(name string) *site {
-		jar, _ := cookiejar.New(nil)
-		client := &http.Client{Jar: jar, CheckRedirect: s.client.CheckRedirect, Transport: named(name)}
-		return &site{t: t, server: s.server, client: client}
+		return &site{Visitor: s.Another(named(name)), t: t}
 	}
 }
 
 // measure begins a survey, and is where it is shown.
 func (s *site) measure() string {
 	s.t.Helper()
-	status, text, h := s.post("/sender?domain=a.example&source=x", "/sender/measure", url.Values{"domain": {"a.example"}, "source": {"x"}})
+	status, text, h := s.Post("/sender?domain=a.example&source=x", "/sender/measure", url.Values{"domain": {"a.example"}, "source": {"x"}})
 	if status != http.StatusSeeOther {
 		s.t.Fatalf("no job: %d %.300s", status, text)
 	}
@@ -195,7 +192,7 @@ func (s *site) until(at, words string) {
 	s.t.Helper()
 	text := ""
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
-		if _, text, _ = s.get(at); strings.Contains(text, words) {
+		if _, text, _ = s.Get(at); strings.Contains(text, words) {
 			return
 		}
 	}
@@ -214,13 +211,13 @@ func TestJobsWaitForTheirTurn(t *testing.T) {
 	carol.until(second, "waits, place 1")
 	dave.until(third, "waits, place 2")
 	ann.until("/jobs", "waits, place 2")
-	if _, text, _ := carol.get(strings.Replace(second, "/job", "/job.json", 1)); !strings.Contains(text, `"place":1`) {
+	if _, text, _ := carol.Get(strings.Replace(second, "/job", "/job.json", 1)); !strings.Contains(text, `"place":1`) {
 		t.Errorf("JSON: %s", text)
 	}
 	ann.until(ann.measure(), "runs, ")
 	cancel := func(who *site, at string) {
 		t.Helper()
-		who.post(at, "/job/cancel", url.Values{"id": {strings.TrimPrefix(at, "/job?id=")}})
+		who.Post(at, "/job/cancel", url.Values{"id": {strings.TrimPrefix(at, "/job?id=")}})
 		who.until(at, "It was cancelled.")
 	}
 	cancel(carol, second)
@@ -265,18 +262,18 @@ func (n named) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestTwoResultsSideBySide(t *testing.T) {
 	s := serve(t, plant(t, usual(200)...), asAuditor)
 	try := func(text string) string {
-		status, page, h := s.post("/whatif", "/whatif/try", url.Values{"text": {text}, "since": {"7d"}})
+		status, page, h := s.Post("/whatif", "/whatif/try", url.Values{"text": {text}, "since": {"7d"}})
 		s.whenDone(status, page, h)
 		return strings.TrimPrefix(h.Get("Location"), "/job?id=")
 	}
 	first, second := try("honor: {reject: accept, quarantine: accept}\n"), try("honor: {reject: quarantine}\n")
-	_, text, _ := s.get("/job?id=" + second + "&against=" + first)
+	_, text, _ := s.Get("/job?id=" + second + "&against=" + first)
 	for _, want := range []string{`class="beside"`, "Differences", "Job 2", "Job 1", "What if (job 1)", "What if (job 2)", "By Author Domain", "By network of the client", "By rule", "Change it further"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q", want)
 		}
 	}
-	_, data, _ := s.get("/job.json?id=" + second + "&against=" + first)
+	_, data, _ := s.Get("/job.json?id=" + second + "&against=" + first)
 	var both struct {
 		Counters struct{ Total uint64 }
 		Against  struct{ Counters struct{ Total uint64 } }
@@ -284,10 +281,10 @@ func TestTwoResultsSideBySide(t *testing.T) {
 	if err := json.Unmarshal([]byte(data), &both); err != nil || both.Counters.Total != 200 || both.Against.Counters.Total != 200 {
 		t.Errorf("%v %.300s", err, data)
 	}
-	if _, data, _ := s.get("/job.csv?id=" + second + "&against=" + first); !strings.Contains(data, "What if (job 1),all,,200") || !strings.Contains(data, "What if (job 2),flip,") {
+	if _, data, _ := s.Get("/job.csv?id=" + second + "&against=" + first); !strings.Contains(data, "What if (job 1),all,,200") || !strings.Contains(data, "What if (job 2),flip,") {
 		t.Errorf("%.600s", data)
 	}
-	if _, text, _ := s.get("/whatif?job=" + first); !strings.Contains(text, "honor: {reject: accept, quarantine: accept}") {
+	if _, text, _ := s.Get("/whatif?job=" + first); !strings.Contains(text, "honor: {reject: accept, quarantine: accept}") {
 		t.Error("it cannot be changed further")
 	}
 }
@@ -302,7 +299,7 @@ func TestFaultsStandAtTheirLines(t *testing.T) {
 	if !errors.As(err, &problems) || len(problems) != 2 {
 		t.Fatal(err)
 	}
-	_, page, _ := s.post("/whatif", "/whatif/try", url.Values{"text": {text}, "since": {"7d"}, "do": {"check"}})
+	_, page, _ := s.Post("/whatif", "/whatif/try", url.Values{"text": {text}, "since": {"7d"}, "do": {"check"}})
 	shown := html.UnescapeString(page)
 	for _, p := range problems {
 		for _, want := range []string{p.Text, fmt.Sprintf(`id="line-%d"`, p.Line), fmt.Sprintf(`href="#line-%d"`, p.Line), ">" + strings.Split(text, "\n")[p.Line-1] + "<"} {
@@ -326,7 +323,7 @@ func TestAFaultyFileIsToldWithoutItsText(t *testing.T) {
 	b.stale = fmt.Errorf("reading: %w", config.Problems{{Position: config.Position{File: "staff.list", Line: 3, Column: 1}, Text: "topsecret is no address"}})
 	s := serve(t, b, nil)
 	for _, at := range []string{"/rules", "/messages", "/health"} {
-		if _, text, _ := s.get(at); !strings.Contains(text, "staff.list:3:1") || strings.Contains(text, "topsecret") {
+		if _, text, _ := s.Get(at); !strings.Contains(text, "staff.list:3:1") || strings.Contains(text, "topsecret") {
 			t.Errorf("%s: %.900s", at, text)
 		}
 	}
@@ -350,7 +347,7 @@ func TestPagesThatFailTellNothingOfTheFile(t *testing.T) {
 	b.stale = fmt.Errorf("reading: %w", config.Problems{{Position: config.Position{File: "staff.list", Line: 3, Column: 1}, Text: "topsecret is no address"}})
 	s := serve(t, b, nil)
 	for _, at := range []string{"/message/again?id=4ZQ1", "/message/again.json?id=4ZQ1", "/reports"} {
-		if _, text, _ := s.get(at); !strings.Contains(text, "staff.list:3:1") || strings.Contains(text, "topsecret") {
+		if _, text, _ := s.Get(at); !strings.Contains(text, "staff.list:3:1") || strings.Contains(text, "topsecret") {
 			t.Errorf("%s: %.900s", at, text)
 		}
 	}
@@ -360,7 +357,7 @@ func TestPagesThatFailTellNothingOfTheFile(t *testing.T) {
 func TestTheEditorTakesNoMillionLines(t *testing.T) {
 	s := serve(t, plant(t, usual(1)...), asAuditor)
 	for _, lines := range []int{maxLines, maxLines + 1, 1 << 20} {
-		status, text, _ := s.post("/whatif", "/whatif/try", url.Values{"text": {strings.Repeat("\n", lines)}, "do": {"check"}})
+		status, text, _ := s.Post("/whatif", "/whatif/try", url.Values{"text": {strings.Repeat("\n", lines)}, "do": {"check"}})
 		if (status == 400) != (lines > maxLines) || len(text) > 400_000 {
 			t.Errorf("%d lines: %d, %d octets", lines, status, len(text))
 		}

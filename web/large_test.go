@@ -133,7 +133,7 @@ func TestNoPageIsLarge(t *testing.T) {
 			}
 			s := serve(t, &large{plant(t, records...), row.text}, asAuditor)
 			for _, path := range largePages(s) {
-				if _, text, _ := s.get(path); len(text) > 300_000 {
+				if _, text, _ := s.Get(path); len(text) > 300_000 {
 					t.Errorf("%s has %d octets", path, len(text))
 				} else {
 					t.Logf("%s has %d octets", path, len(text))
@@ -152,10 +152,10 @@ func largePages(s *site) (paths []string) {
 		"/reports/others?by=day", "/reports/others?by=reporter", "/report?id=x")
 	var jobs []string
 	for _, text := range []string{testConfig, "mode: monitor\n"} {
-		_, _, header := s.post("/whatif", "/whatif/try", url.Values{"text": {text}, "since": {"1d"}})
+		_, _, header := s.Post("/whatif", "/whatif/try", url.Values{"text": {text}, "since": {"1d"}})
 		jobs = append(jobs, s.ended(header.Get("Location")))
 	}
-	_, _, header := s.post("/whatif", "/sender/measure", url.Values{"domain": {"a.example"}})
+	_, _, header := s.Post("/whatif", "/sender/measure", url.Values{"domain": {"a.example"}})
 	paths = append(paths, s.ended(header.Get("Location")))
 	return append(paths, jobs[0], jobs[1], jobs[0]+"&against="+strings.TrimPrefix(jobs[1], "/job?id="))
 }
@@ -163,7 +163,7 @@ func largePages(s *site) (paths []string) {
 // ended is the address of a job that has ended.
 func (s *site) ended(at string) string {
 	for range 600 {
-		if _, text, _ := s.get(at); !strings.Contains(text, "http-equiv=\"refresh\"") {
+		if _, text, _ := s.Get(at); !strings.Contains(text, "http-equiv=\"refresh\"") {
 			break
 		}
 		time.Sleep(20 * time.Millisecond)

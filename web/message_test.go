@@ -103,7 +103,7 @@ func oddPage(t *testing.T, answer journal.Answer, r *record.Record) (*backend, *
 	t.Helper()
 	b := plantEntries(t, []journal.Entry{{Answer: answer, Record: r}})
 	s := serve(t, b, asAuditor)
-	status, text, _ := s.get("/message?id=odd")
+	status, text, _ := s.Get("/message?id=odd")
 	if status != 200 {
 		t.Fatalf("%d %.300s", status, text)
 	}
@@ -132,7 +132,7 @@ func TestAMessageOfAnyFateReadsRight(t *testing.T) {
 			}
 			saysAllOfExplain(t, text, explain.Record(&journal.Entry{Answer: row.answer, Record: r}, b.cfg.Rules, ""))
 			for _, path := range []string{"/messages", "/message/again?id=odd", "/messages.csv", "/message.json?id=odd"} {
-				if status, text, _ := s.get(path); status != 200 {
+				if status, text, _ := s.Get(path); status != 200 {
 					t.Errorf("%s: %d %.200s", path, status, text)
 				}
 			}
@@ -165,7 +165,7 @@ func TestThePageOfPlainMailSaysAllOfExplain(t *testing.T) {
 	b := plant(t, list...)
 	s := serve(t, b, asAuditor)
 	for _, r := range list {
-		_, text, _ := s.get(to("/message", "id", r.Evidence.Token))
+		_, text, _ := s.Get(to("/message", "id", r.Evidence.Token))
 		saysAllOfExplain(t, html.UnescapeString(text), explain.Record(&journal.Entry{Record: r}, b.cfg.Rules, ""))
 	}
 }
@@ -219,7 +219,7 @@ func TestJudgedAgainNamesTheRuleThenAndNow(t *testing.T) {
 	r := failing(t)
 	r.Verdict.Step, r.Verdict.Rule, r.Verdict.File, r.Verdict.Line = policy.StepException, "gone", "/etc/alignd/alignd.yaml", 7
 	b := plant(t, r)
-	_, text, _ := serve(t, b, asAuditor).get("/message/again?id=odd")
+	_, text, _ := serve(t, b, asAuditor).Get("/message/again?id=odd")
 	text = html.UnescapeString(text)
 	for _, want := range []string{"by exception gone (alignd.yaml:7)", `<span class="name">Today</span>`, "≠</span> differs", "it fails"} {
 		if !strings.Contains(text, want) {
@@ -233,7 +233,7 @@ func TestMessagesOfOneQueueIDAreToldApart(t *testing.T) {
 	first, second := failing(t), failing(t)
 	first.Evidence.Token, second.Evidence.Token = "t1", "t2"
 	second.Evidence.Time = second.Evidence.Time.Add(time.Minute)
-	_, text, _ := serve(t, plant(t, first, second), asAuditor).get("/message?id=ODD")
+	_, text, _ := serve(t, plant(t, first, second), asAuditor).Get("/message?id=ODD")
 	for _, want := range []string{"1 of 2: ", "2 of 2: ", `id="why"`, `id="why-2"`, `href="#why-2"`, "id=t1", "id=t2"} {
 		if strings.Count(text, want) == 0 {
 			t.Errorf("no %s", want)

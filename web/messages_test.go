@@ -42,7 +42,7 @@ func TestNoMessageIsBetweenPages(t *testing.T) {
 	var seen []string
 	at, text, pages := "/messages", "", 0
 	for ; at != ""; at = leads(text, "older") {
-		_, text, _ = s.get(at)
+		_, text, _ = s.Get(at)
 		if list := ids(text); len(list) == 0 || len(text) > 300_000 {
 			t.Fatalf("%s: %d rows, %d octets", at, len(list), len(text))
 		}
@@ -61,7 +61,7 @@ func TestNoMessageIsBetweenPages(t *testing.T) {
 	}
 	back := ids(text)
 	for at = leads(text, "← newer"); at != ""; at = leads(text, "← newer") {
-		_, text, _ = s.get(at)
+		_, text, _ = s.Get(at)
 		back = append(ids(text), back...)
 	}
 	if !slices.Equal(back, wanted) {

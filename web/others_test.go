@@ -61,7 +61,7 @@ func TestReportsOfOthersBesideWhatCameHere(t *testing.T) {
 	s := serve(t, b, nil)
 	rows := func(path string) [][]string {
 		t.Helper()
-		status, text, _ := s.get(path)
+		status, text, _ := s.Get(path)
 		list, err := csv.NewReader(strings.NewReader(text)).ReadAll()
 		if status != 200 || err != nil {
 			t.Fatalf("%s: %d %v", path, status, err)
@@ -93,18 +93,18 @@ func TestReportsOfOthersBesideWhatCameHere(t *testing.T) {
 		t.Errorf("of a reporter: %v", list)
 	}
 	for _, path := range []string{"/reports/others", "/reports/others?by=day", "/reports/others?by=reporter", "/reports"} {
-		status, text, _ := s.get(path)
+		status, text, _ := s.Get(path)
 		if faults := harmless(text); status != 200 || len(faults) > 0 || !strings.Contains(text, "<svg") && path != "/reports" {
 			t.Errorf("%s: %d %v", path, status, faults)
 		}
 	}
-	if _, text, _ := s.get("/reports/others.json"); !json.Valid([]byte(text)) || !strings.Contains(text, `"author_domain"`) || !strings.Contains(text, `"here"`) {
+	if _, text, _ := s.Get("/reports/others.json"); !json.Valid([]byte(text)) || !strings.Contains(text, `"author_domain"`) || !strings.Contains(text, `"here"`) {
 		t.Errorf("%.300s", text)
 	}
-	if status, _, _ := s.get("/reports/others?network=x"); status != 400 {
+	if status, _, _ := s.Get("/reports/others?network=x"); status != 400 {
 		t.Errorf("a network that is none: %d", status)
 	}
-	if _, text, _ := s.get("/reports/others?domain=nobody.example"); !strings.Contains(text, "Nobody reported in this time") {
+	if _, text, _ := s.Get("/reports/others?domain=nobody.example"); !strings.Contains(text, "Nobody reported in this time") {
 		t.Error("without reports")
 	}
 }
@@ -126,10 +126,10 @@ func TestAPageDoesNotAskLongAboutSources(t *testing.T) {
 	defer func(was time.Duration, atOnce int) { looksSoon, besideAtOnce = was, atOnce }(looksSoon, besideAtOnce)
 	looksSoon, besideAtOnce = 0, 1
 	s := serve(t, b, nil)
-	if _, text, _ := s.get("/reports/others"); !strings.Contains(text, "where Here is empty") {
+	if _, text, _ := s.Get("/reports/others"); !strings.Contains(text, "where Here is empty") {
 		t.Error("the page does not tell that it did not ask")
 	}
-	if _, text, _ := s.get("/reports/others.json"); strings.Contains(text, `"unknown":true`) {
+	if _, text, _ := s.Get("/reports/others.json"); strings.Contains(text, `"unknown":true`) {
 		t.Error("JSON did not ask")
 	}
 }

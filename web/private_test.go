@@ -46,7 +46,7 @@ func TestViewersSeeNoSpellingOfAnAddress(t *testing.T) {
 		b.cfg = cfg
 		s := serve(t, b, nil)
 		for _, path := range []string{"/message?id=QX", "/message.json?id=QX", "/message.csv?id=QX", "/message/again?id=QX", "/message/again.json?id=QX", "/messages", "/messages.csv", "/messages.json", "/messages?rule=" + url.QueryEscape("x")} {
-			status, text, _ := s.get(path)
+			status, text, _ := s.Get(path)
 			if path == "/message?id=QX" && !strings.Contains(text, "scope.recipients wants") {
 				t.Fatalf("%s: nothing is said of recipients: %s", row.name, text[max(0, strings.Index(text, "<h2 dir=\"auto\">Rules")):])
 			}

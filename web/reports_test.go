@@ -49,7 +49,7 @@ func TestReportsByState(t *testing.T) {
 		{path: "/reports.json", has: []string{`"suppressed"`, `"failures"`}},
 		{path: "/reports?state=nothing", has: []string{"No report of the outbox is so."}},
 	} {
-		status, text, _ := s.get(row.path)
+		status, text, _ := s.Get(row.path)
 		for _, w := range row.has {
 			if status != 200 || !strings.Contains(text, w) {
 				t.Errorf("%s: %d, no %q", row.path, status, w)
@@ -73,7 +73,7 @@ func TestNoReportsAreSaidToBeOff(t *testing.T) {
 	b.cfg = cfg
 	s := serve(t, b, nil)
 	for path, want := range map[string]string{"/reports": "reports.from is not set", "/reports.json": `"status":{}`, "/reports.csv": "Reporter"} {
-		if status, text, _ := s.get(path); status != 200 || !strings.Contains(text, want) {
+		if status, text, _ := s.Get(path); status != 200 || !strings.Contains(text, want) {
 			t.Errorf("%s: %d %.300s", path, status, text)
 		}
 	}
@@ -92,7 +92,7 @@ func TestAReportAsMail(t *testing.T) {
 	for _, role := range []access.Role{access.Viewer, access.Auditor} {
 		s := serve(t, b, func(o *Options) { o.Access.Role = role })
 		for _, path := range []string{"/report?id=a", "/report.json?id=a", "/report.csv?id=a"} {
-			status, text, _ := s.get(path)
+			status, text, _ := s.Get(path)
 			if status != 200 || role == access.Viewer && strings.Contains(text, "local") {
 				t.Errorf("%s, %s: %d %.100q", role, path, status, text[max(0, strings.Index(text, "local")-50):])
 			}
@@ -108,12 +108,12 @@ func TestAReportAsMail(t *testing.T) {
 				t.Error("an auditor is shown no address")
 			}
 		}
-		if status, _, _ := s.get("/report?id=a&n=x"); status != 400 {
+		if status, _, _ := s.Get("/report?id=a&n=x"); status != 400 {
 			t.Errorf("a number that is none: %d", status)
 		}
 	}
 	b.report = &Report{Targets: []ReportTarget{{Address: "f@x.example", State: "sent"}}, Why: "what it told is forgotten"}
-	if status, text, _ := serve(t, b, nil).get("/report?id=failure1"); status != 200 || !strings.Contains(text, "forgotten") {
+	if status, text, _ := serve(t, b, nil).Get("/report?id=failure1"); status != 200 || !strings.Contains(text, "forgotten") {
 		t.Errorf("forgotten: %d %.300s", status, text)
 	}
 }
@@ -125,7 +125,7 @@ func TestReasonsAreHiddenBeforeTheyAreCut(t *testing.T) {
 	for room := range 12 {
 		reason := strings.Repeat("x", 160-5-room) + " <secretlocal@mx.example.net> is unknown"
 		b.status = fmt.Sprintf(`{"outbox":[{"report_id":"a","policy_domain":"x.example","target":"r@x.example","state":"given up","reason":%q}],"suppressed":[{"target":"r@x.example","holds":true,"reason":%q}]}`, reason, reason)
-		if status, text, _ := s.get("/reports"); status != 200 || strings.Contains(text, "secret") {
+		if status, text, _ := s.Get("/reports"); status != 200 || strings.Contains(text, "secret") {
 			t.Errorf("%d octets are left: %d, a viewer sees the local part", room, status)
 		}
 	}
@@ -148,7 +148,7 @@ func TestAReportThatCannotBeRead(t *testing.T) {
 		want int
 	}{{fmt.Errorf("report x: %w", state.ErrUnknown), 404}, {errors.New("the database is away"), 500}} {
 		b.err = row.err
-		if status, text, _ := s.get("/report?id=x"); status != row.want || !strings.Contains(text, row.err.Error()) {
+		if status, text, _ := s.Get("/report?id=x"); status != row.want || !strings.Contains(text, row.err.Error()) {
 			t.Errorf("%v: %d", row.err, status)
 		}
 	}
@@ -158,11 +158,11 @@ func TestAReportThatCannotBeRead(t *testing.T) {
 func TestAMailToAnotherAddressHasItsCommand(t *testing.T) {
 	b := &shownReports{backend: plant(t, usual(1)...), report: &Report{Targets: []ReportTarget{{Address: "one@a.example"}, {Address: "two@b.example"}}}}
 	for path, want := range map[string]string{"/report?id=x": "alignd report mail x<", "/report?id=x&n=1": "alignd report mail x --to two@b.example<", "/report?id=x&n=2": "alignd report mail x<"} {
-		if _, text, _ := serve(t, b, asAuditor).get(path); !strings.Contains(text, "<code>"+want) {
+		if _, text, _ := serve(t, b, asAuditor).Get(path); !strings.Contains(text, "<code>"+want) {
 			t.Errorf("%s: no %q", path, want)
 		}
 	}
-	if _, text, _ := serve(t, b, nil).get("/report?id=x&n=1"); strings.Contains(text, "--to") || strings.Contains(text, "two@") {
+	if _, text, _ := serve(t, b, nil).Get("/report?id=x&n=1"); strings.Contains(text, "--to") || strings.Contains(text, "two@") {
 		t.Error("a viewer is told of an address")
 	}
 }

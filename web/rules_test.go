@@ -34,7 +34,7 @@ func TestAllThatDecidesIsARule(t *testing.T) {
 	}
 	b.cfg = cfg
 	s := serve(t, b, nil)
-	_, text, _ := s.get("/rules")
+	_, text, _ := s.Get("/rules")
 	for _, name := range []string{"not_judged.networks: 198.51.100.0/24", "own_domains: ours", "domains: bank", "domains: bank: rollout: 1/tag", "profiles: staff", "trusted_sealers: lists",
 		"trusted_relays: mx", "exceptions: vendor", "exceptions: partner", "rollout: 1/quarantine", "options: mode", "options: honor.none", "not yet", "expired", "alignd.yaml:", `class="line"`, "no verdict names it"} {
 		if !strings.Contains(text, name) {
@@ -43,20 +43,20 @@ func TestAllThatDecidesIsARule(t *testing.T) {
 	}
 	for _, e := range cfg.Entries() {
 		at := to("/rule", "list", e.List, "id", e.ID)
-		if status, text, _ := s.get(at); status != http.StatusOK || !strings.Contains(text, "What would happen without it") {
+		if status, text, _ := s.Get(at); status != http.StatusOK || !strings.Contains(text, "What would happen without it") {
 			t.Errorf("%s: %d", at, status)
 		}
 	}
 	for _, e := range []EntryName{{List: "options", ID: "mode"}, {List: "trusted_relays", ID: "mx"}, {List: "domains: bank: rollout", ID: "1/tag"}} {
-		status, text, h := s.post(to("/rule", "list", e.List, "id", e.ID), "/rule/without", url.Values{"list": {e.List}, "id": {e.ID}})
+		status, text, h := s.Post(to("/rule", "list", e.List, "id", e.ID), "/rule/without", url.Values{"list": {e.List}, "id": {e.ID}})
 		if text = s.whenDone(status, text, h); !strings.Contains(text, "Without "+e.List+": "+e.ID) || !strings.Contains(text, "unchanged") {
 			t.Errorf("%v: %.300s", e, text)
 		}
 	}
-	if status, _, _ := s.post("/rule?id=partner", "/rule/without", url.Values{"list": {"exceptions"}, "id": {"nobody"}}); status != http.StatusUnprocessableEntity {
+	if status, _, _ := s.Post("/rule?id=partner", "/rule/without", url.Values{"list": {"exceptions"}, "id": {"nobody"}}); status != http.StatusUnprocessableEntity {
 		t.Errorf("an entry that is not there: %d", status)
 	}
-	if _, text, _ := s.get("/rules.csv?list=exceptions"); strings.Count(text, "\n") != 3 {
+	if _, text, _ := s.Get("/rules.csv?list=exceptions"); strings.Count(text, "\n") != 3 {
 		t.Errorf("a filter by list: %s", text)
 	}
 }
@@ -78,11 +78,11 @@ func TestRulesWithoutAJournal(t *testing.T) {
 	}{"none": {unkept{b}, "no journal is kept"}, "empty": {b, "no message was counted yet"}} {
 		s := serve(t, of.backend, nil)
 		for _, at := range []string{"/rules", "/rule?id=partner", "/rules.json"} {
-			if status, text, _ := s.get(at); status != http.StatusOK || !strings.Contains(text, of.want) || !strings.Contains(text, "partner") {
+			if status, text, _ := s.Get(at); status != http.StatusOK || !strings.Contains(text, of.want) || !strings.Contains(text, "partner") {
 				t.Errorf("%s, %s: %d %.400s", name, at, status, text)
 			}
 		}
-		if _, text, _ := s.get("/rules"); strings.Contains(text, "decided nothing</span>") {
+		if _, text, _ := s.Get("/rules"); strings.Contains(text, "decided nothing</span>") {
 			t.Errorf("%s: it says that entries decided nothing", name)
 		}
 	}

@@ -19,10 +19,10 @@ func TestEachViewHasItsDataAndItsCommand(t *testing.T) {
 	id := records[59].Evidence.QueueID
 	now := time.Now()
 	s := serve(t, plant(t, records...), func(o *Options) { asAuditor(o); o.Now = func() time.Time { return now } })
-	status, text, header := s.post("/whatif", "/whatif/try", url.Values{"text": {testConfig}, "since": {"1d"}, "by": {"domain"}})
+	status, text, header := s.Post("/whatif", "/whatif/try", url.Values{"text": {testConfig}, "since": {"1d"}, "by": {"domain"}})
 	job := header.Get("Location")
 	s.whenDone(status, text, header)
-	_, text, _ = s.get("/senders")
+	_, text, _ = s.Get("/senders")
 	pair := regexp.MustCompile(`/sender\?[^"]+`).FindString(text)
 	urls := map[string]string{
 		"/message": "/message?id=" + id, "/message/again": "/message/again?id=" + id,
@@ -35,7 +35,7 @@ func TestEachViewHasItsDataAndItsCommand(t *testing.T) {
 			at = urls[at]
 		}
 		t.Run(at, func(t *testing.T) {
-			status, text, _ := s.get(at)
+			status, text, _ := s.Get(at)
 			if status != 200 {
 				t.Fatalf("%d %.500s", status, text)
 			}
@@ -46,11 +46,11 @@ func TestEachViewHasItsDataAndItsCommand(t *testing.T) {
 			if csvAt == "" || jsonAt == "" {
 				t.Fatalf("it leads to CSV %q and to JSON %q", csvAt, jsonAt)
 			}
-			status, data, _ := s.get(jsonAt)
+			status, data, _ := s.Get(jsonAt)
 			if status != 200 || !json.Valid([]byte(data)) || len(data) < 5 {
 				t.Errorf("%s: %d %.200s", jsonAt, status, data)
 			}
-			status, data, _ = s.get(csvAt)
+			status, data, _ = s.Get(csvAt)
 			rows, err := csv.NewReader(strings.NewReader(data)).ReadAll()
 			if status != 200 || err != nil || len(rows) == 0 {
 				t.Fatalf("%s: %d %v %.200s", csvAt, status, err, data)

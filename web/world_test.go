@@ -4,15 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/netip"
-	"net/url"
 	"path/filepath"
 	"reflect"
-	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -29,6 +23,7 @@ import (
 	"alignd/replay"
 	"alignd/resolver"
 	"alignd/web/access"
+	"alignd/web/internal/visitor"
 )
 
 // backend is a journal of its own in SQLite.
@@ -282,10 +277,9 @@ func spoil(v reflect.Value, text string) {
 
 // site is a server with somebody who may look.
 type site struct {
-	t      testing.TB
-	web    *Server
-	server *httptest.Server
-	client *http.Client
+	*visitor.Visitor
+	t   testing.TB
+	web *Server
 }
 
 func serve(t testing.TB, b Backend, change func(*Options)) *site {
@@ -298,46 +292,8 @@ func serve(t testing.TB, b Backend, change func(*Options)) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(s.Handler())
-	t.Cleanup(func() { server.Close(); s.Close() })
-	jar, _ := cookiejar.New(nil)
-	return &site{t: t, web: s, server: server, client: &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
+	t.Cleanup(s.Close)
+	return &site{Visitor: visitor.New(t, s.Handler()), t: t, web: s}
 }
 
 func asAuditor(o *Options) { o.Access.Role = access.Auditor }
-
-// get is a page's status and text.
-func (s *site) get(path string) (int, string, http.Header) {
-	s.t.Helper()
-	resp, err := s.client.Get(s.server.URL + path)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.read(resp)
-}
-
-func (s *site) read(resp *http.Response) (int, string, http.Header) {
-	s.t.Helper()
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return resp.StatusCode, string(body), resp.Header
-}
-
-var tokenInPage = regexp.MustCompile(`name="token" value="([^"]+)"`)
-
-// post sends a form with the token that a page has.
-func (s *site) post(page, path string, form url.Values) (int, string, http.Header) {
-	s.t.Helper()
-	_, text, _ := s.get(page)
-	if m := tokenInPage.FindStringSubmatch(text); m != nil {
-		form.Set("token", m[1])
-	}
-	resp, err := s.client.PostForm(s.server.URL+path, form)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.read(resp)
-}

@@ -150,15 +150,7 @@ func TestResultsAndReportsOfOthers(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			b := s.browser(t, row.width, row.scripts)
 			b.login(s, "demo")
-			look := func(where string, words ...string) {
-				t.Helper()
-				b.wants(where, words...)
-				if row.scripts {
-					b.fits(where)
-					b.shoot(where + "-" + row.name)
-					b.axe(where)
-				}
-			}
+			look := b.looker(row.name, row.scripts)
 			b.click("Reports")
 			b.click("Those of others")
 			look("others-source", "beside it what came here", "crm-vendor.example", "Here")

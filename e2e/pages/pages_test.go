@@ -26,15 +26,7 @@ func TestPages(t *testing.T) {
 			if row.dark {
 				b.do(emulation.SetEmulatedMedia().WithFeatures([]*emulation.MediaFeature{{Name: "prefers-color-scheme", Value: "dark"}}))
 			}
-			look := func(where string, words ...string) {
-				t.Helper()
-				b.wants(where, words...)
-				if row.scripts {
-					b.fits(where)
-					b.shoot(where + "-" + row.name)
-					b.axe(where)
-				}
-			}
+			look := b.looker(row.name, row.scripts)
 			b.do(chromedp.Navigate(s.url + "/"))
 			b.quiet("login")
 			if row.scripts {
@@ -53,6 +45,20 @@ func TestPages(t *testing.T) {
 }
 
 type looker func(where string, words ...string)
+
+// looker looks at the page that is shown: it has words, and where scripts run it fits, is
+// shot and is for everybody.
+func (b *browser) looker(name string, scripts bool) looker {
+	return func(where string, words ...string) {
+		b.t.Helper()
+		b.wants(where, words...)
+		if scripts {
+			b.fits(where)
+			b.shoot(where + "-" + name)
+			b.axe(where)
+		}
+	}
+}
 
 // each is each page of the navigation.
 func each(b *browser, look looker) {

@@ -9,12 +9,12 @@ import (
 func TestSlowReadersTakeBoundedMemory(t *testing.T) {
 	s := serve(t, nil)
 	s.control.sending.Add(maxSending)
-	if status, _, h := s.get("/messages"); status != http.StatusServiceUnavailable || h.Get("Retry-After") == "" {
+	if status, _, h := s.Get("/messages"); status != http.StatusServiceUnavailable || h.Get("Retry-After") == "" {
 		t.Errorf("with all room taken: %d", status)
 	}
 	s.control.sending.Add(-maxSending)
 	for _, path := range []string{"/messages", "/messages.csv", "/nothing", "/message?id=none"} {
-		s.get(path)
+		s.Get(path)
 	}
 	if n := s.control.sending.Load(); n != 0 {
 		t.Errorf("%d octets are being sent to nobody", n)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -23,18 +22,18 @@ func TestPasswordsCannotBeGuessedAtSpeed(t *testing.T) {
 	})
 	last := 0
 	for range maxTries + 1 {
-		last, _, _ = s.post("/login", "/login", url.Values{"name": {"ann"}, "password": {"guess guess"}})
+		last, _, _ = s.Post("/login", "/login", url.Values{"name": {"ann"}, "password": {"guess guess"}})
 	}
 	if last != http.StatusTooManyRequests {
 		t.Errorf("the sixth try: %d", last)
 	}
-	if status, _, _ := s.post("/login", "/login", url.Values{"name": {"ann"}, "password": {"correct horse"}}); status != http.StatusTooManyRequests {
+	if status, _, _ := s.Post("/login", "/login", url.Values{"name": {"ann"}, "password": {"correct horse"}}); status != http.StatusTooManyRequests {
 		t.Errorf("the right password meanwhile: %d", status)
 	}
 	mu.Lock()
 	now = now.Add(tryWindow + time.Minute)
 	mu.Unlock()
-	if status, _, _ := s.post("/login", "/login", url.Values{"name": {"ann"}, "password": {"correct horse"}}); status != http.StatusSeeOther {
+	if status, _, _ := s.Post("/login", "/login", url.Values{"name": {"ann"}, "password": {"correct horse"}}); status != http.StatusSeeOther {
 		t.Errorf("later: %d", status)
 	}
 }
@@ -61,7 +60,7 @@ func TestTriesAreBounded(t *testing.T) {
 	if status := s.login("vic", "battery staple"); status != http.StatusSeeOther {
 		t.Errorf("after the failures of others, in a browser that is known: %d", status)
 	}
-	s.client.Jar, _ = cookiejar.New(nil)
+	s.Forget()
 	if status := s.login("vic", "battery staple"); status != http.StatusTooManyRequests {
 		t.Errorf("after five failures from here, in another browser: %d", status)
 	}

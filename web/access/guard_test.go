@@ -2,10 +2,11 @@ package access
 
 import (
 	"net/http"
-	"net/http/cookiejar"
 	"net/url"
 	"strings"
 	"testing"
+
+	"alignd/web/internal/visitor"
 )
 
 // However a request says which name it is for, only ours is answered.
@@ -50,21 +51,21 @@ func TestOtherNamesAreRefused(t *testing.T) {
 
 func TestFormsNeedTheirToken(t *testing.T) {
 	s := serve(t, withUsers(users(t, "ann:correct horse")))
-	s.get("/login")
+	s.Get("/login")
 	form := url.Values{"name": {"ann"}, "password": {"correct horse"}}
 	for name, change := range map[string]func(*http.Request){
 		"no token":     func(*http.Request) {},
 		"another site": func(r *http.Request) { r.Header.Set("Sec-Fetch-Site", "cross-site") },
 		"a name below ours that is another origin": func(r *http.Request) { r.Header.Set("Origin", "http://evil.example") },
 	} {
-		r, _ := http.NewRequest(http.MethodPost, s.server.URL+"/login", strings.NewReader(form.Encode()))
+		r, _ := http.NewRequest(http.MethodPost, s.Server.URL+"/login", strings.NewReader(form.Encode()))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		change(r)
-		resp, err := s.client.Do(r)
+		resp, err := s.Client.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if status, _, _ := s.read(resp); status != http.StatusForbidden {
+		if status, _, _ := s.Read(resp); status != http.StatusForbidden {
 			t.Errorf("%s: %d", name, status)
 		}
 	}
@@ -73,24 +74,24 @@ func TestFormsNeedTheirToken(t *testing.T) {
 // A cookie of forms that somebody planted, with its token, sends no form of who logged in.
 func TestATokenIsOfItsSession(t *testing.T) {
 	s := serve(t, withUsers(users(t, "ann:correct horse")))
-	_, text, _ := s.get("/login")
-	planted := tokenInPage.FindStringSubmatch(text)[1]
+	_, text, _ := s.Get("/login")
+	planted := visitor.Token(text)
 	s.login("ann", "correct horse")
-	resp, err := s.client.PostForm(s.server.URL+"/logout", url.Values{"token": {planted}})
+	resp, err := s.Client.PostForm(s.Server.URL+"/logout", url.Values{"token": {planted}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if status, _, _ := s.read(resp); status != http.StatusForbidden {
+	if status, _, _ := s.Read(resp); status != http.StatusForbidden {
 		t.Errorf("the token of the login: %d", status)
 	}
-	at, _ := url.Parse(s.server.URL)
-	old := s.client.Jar.Cookies(at)
-	if status, _, _ := s.post("/messages", "/logout", url.Values{}); status != http.StatusSeeOther {
+	at, _ := url.Parse(s.Server.URL)
+	old := s.Client.Jar.Cookies(at)
+	if status, _, _ := s.Post("/messages", "/logout", url.Values{}); status != http.StatusSeeOther {
 		t.Errorf("its own: %d", status)
 	}
-	s.client.Jar, _ = cookiejar.New(nil)
-	s.client.Jar.SetCookies(at, old)
-	if status, _, _ := s.get("/messages"); status != http.StatusSeeOther {
+	s.Forget()
+	s.Client.Jar.SetCookies(at, old)
+	if status, _, _ := s.Get("/messages"); status != http.StatusSeeOther {
 		t.Errorf("the cookie of before the logout: %d", status)
 	}
 }
@@ -111,7 +112,7 @@ func TestFormsAreBounded(t *testing.T) {
 		if status := s.login(user, password); status != http.StatusSeeOther {
 			t.Fatalf("%s: %d", user, status)
 		}
-		if status, _, _ := s.post("/messages", "/large", form); status != want {
+		if status, _, _ := s.Post("/messages", "/large", form); status != want {
 			t.Errorf("%s: %d, want %d", user, status, want)
 		}
 	}

@@ -32,7 +32,7 @@ func TestASessionEndsWithItsPassword(t *testing.T) {
 		if err := row.change(u.path); err != nil {
 			t.Fatal(err)
 		}
-		if status, _, _ := s.get("/messages"); status != row.want {
+		if status, _, _ := s.Get("/messages"); status != row.want {
 			t.Errorf("%s: %d, want %d", row.name, status, row.want)
 		}
 	}
@@ -41,7 +41,7 @@ func TestASessionEndsWithItsPassword(t *testing.T) {
 func TestALoginLeadsNowhereElse(t *testing.T) {
 	for _, to := range []string{"//evil.example/", "https://evil.example/", `/\evil.example`, "/a\r\nX: y", "", "/\t/evil.example", "/\n/evil.example", "\t//evil.example", "/\x00/evil.example", "javascript:alert(1)"} {
 		s := serve(t, withUsers(users(t, "ann:correct horse")))
-		if _, _, h := s.post("/login", "/login", url.Values{"name": {"ann"}, "password": {"correct horse"}, "to": {to}}); h.Get("Location") != "/first" {
+		if _, _, h := s.Post("/login", "/login", url.Values{"name": {"ann"}, "password": {"correct horse"}, "to": {to}}); h.Get("Location") != "/first" {
 			t.Errorf("%q leads to %q", to, h.Get("Location"))
 		}
 	}

@@ -3,16 +3,14 @@ package access
 import (
 	"bufio"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
-	"net/http/cookiejar"
-	"net/http/httptest"
 	"net/url"
-	"regexp"
 	"testing"
 	"time"
+
+	"alignd/web/internal/visitor"
 )
 
 // setup is what a site is made with.
@@ -23,11 +21,10 @@ type setup struct {
 
 // site is two pages and a form behind a Control, with somebody who may look.
 type site struct {
+	*visitor.Visitor
 	t       testing.TB
 	control *Control
 	handler http.Handler
-	server  *httptest.Server
-	client  *http.Client
 }
 
 func serve(t testing.TB, change func(*setup)) *site {
@@ -48,10 +45,7 @@ func serve(t testing.TB, change func(*setup)) *site {
 	mux.HandleFunc("GET /messages.csv", s.control.Admit(Needs{Large: true}, s.page))
 	mux.HandleFunc("POST /large", s.control.Admit(Needs{}, s.page))
 	s.handler = s.control.Checked(mux)
-	s.server = httptest.NewServer(s.handler)
-	t.Cleanup(s.server.Close)
-	jar, _ := cookiejar.New(nil)
-	s.client = &http.Client{Jar: jar, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	s.Visitor = visitor.New(t, s.handler)
 	return s
 }
 
@@ -73,7 +67,7 @@ func (s *site) fail(w http.ResponseWriter, _ *http.Request, status int, text str
 // ask sends a request as it stands, and returns the status; 0 for no answer.
 func (s *site) ask(request string) int {
 	s.t.Helper()
-	c, err := net.Dial("tcp", s.server.Listener.Addr().String())
+	c, err := net.Dial("tcp", s.Server.Listener.Addr().String())
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -88,46 +82,10 @@ func (s *site) ask(request string) int {
 }
 
 func (s *site) login(name, password string) int {
-	status, _, _ := s.post("/login", "/login", url.Values{"name": {name}, "password": {password}})
+	status, _, _ := s.Post("/login", "/login", url.Values{"name": {name}, "password": {password}})
 	return status
 }
 
 func withUsers(u *Users) func(*setup) {
 	return func(o *setup) { o.Users, o.Open, o.Socket, o.Auditors = u, false, false, []string{"ann"} }
-}
-
-// get is a page's status and text.
-func (s *site) get(path string) (int, string, http.Header) {
-	s.t.Helper()
-	resp, err := s.client.Get(s.server.URL + path)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.read(resp)
-}
-
-func (s *site) read(resp *http.Response) (int, string, http.Header) {
-	s.t.Helper()
-	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return resp.StatusCode, string(body), resp.Header
-}
-
-var tokenInPage = regexp.MustCompile(`name="token" value="([^"]+)"`)
-
-// post sends a form with the token that a page has.
-func (s *site) post(page, path string, form url.Values) (int, string, http.Header) {
-	s.t.Helper()
-	_, text, _ := s.get(page)
-	if m := tokenInPage.FindStringSubmatch(text); m != nil {
-		form.Set("token", m[1])
-	}
-	resp, err := s.client.PostForm(s.server.URL+path, form)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return s.read(resp)
 }

@@ -6,26 +6,15 @@ import (
 	"strings"
 	"testing"
 
+	"alignd/web/internal/visitor"
+
 	"golang.org/x/crypto/bcrypt"
 )
 
 // A password is hashed at the least cost in tests.
 func users(t *testing.T, lines ...string) *Users {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "users")
-	text := ""
-	for _, line := range lines {
-		name, password, _ := strings.Cut(line, ":")
-		hash, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text += name + ":" + string(hash) + "\n"
-	}
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	u, err := OpenUsers(path)
+	u, err := OpenUsers(visitor.UsersFile(t, lines...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func TestAProxySaysWhoAsks(t *testing.T) {
 			o.Open, o.Socket, o.Auditors = false, false, []string{"ann"}
 			o.Proxy = Proxy{Header: "X-Remote-User", Networks: []netip.Prefix{netip.MustParsePrefix(row.network)}}
 		})
-		r, _ := http.NewRequest(http.MethodGet, s.server.URL+"/messages", nil)
+		r, _ := http.NewRequest(http.MethodGet, s.Server.URL+"/messages", nil)
 		if row.header != "" {
 			r.Header.Set("X-Remote-User", row.header)
 		}
@@ -37,11 +37,11 @@ func TestAProxySaysWhoAsks(t *testing.T) {
 			r.Header.Add("x-remote-user", row.second)
 		}
 		r.Header.Set("X-Forwarded-For", "127.0.0.1")
-		resp, err := s.client.Do(r)
+		resp, err := s.Client.Do(r)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if status, text, _ := s.read(resp); status != row.want || !strings.Contains(text, row.role) {
+		if status, text, _ := s.Read(resp); status != row.want || !strings.Contains(text, row.role) {
 			t.Errorf("%s: %d, want %d", row.name, status, row.want)
 		}
 	}
@@ -122,11 +122,11 @@ func TestRolesAreThoseOfNow(t *testing.T) {
 		o.Roles = func() (Role, []string) { return Viewer, auditors }
 	})
 	s.login("ann", "correct horse")
-	if _, text, _ := s.get("/messages"); !strings.Contains(text, "ann, auditor") {
+	if _, text, _ := s.Get("/messages"); !strings.Contains(text, "ann, auditor") {
 		t.Error("no auditor")
 	}
 	auditors = nil
-	if _, text, _ := s.get("/messages"); !strings.Contains(text, "ann, viewer") {
+	if _, text, _ := s.Get("/messages"); !strings.Contains(text, "ann, viewer") {
 		t.Error("no viewer afterwards")
 	}
 }
