@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"alignd/internal/terminal"
+	"alignd/journal/state"
 )
 
 // journalStatus is what of the JSON of alignd journal status is shown.
@@ -33,58 +34,14 @@ type journalStatus struct {
 }
 
 // host is what the daemon of a host told of itself last.
-type host struct {
-	Host    string
-	PID     int
-	Program string
-	Started time.Time
-	At      time.Time
-	Every   int
-	Stopped bool
-	Config  struct {
-		File, Hash, Mode string
-		Since            time.Time
-		Pending          []string `json:"need_restart"`
-	}
-	Reload struct {
-		At     time.Time
-		By     string
-		Failed bool
-		Times  int
-	}
-	Listeners []struct {
-		Place string
-		By    string `json:"opened_by"`
-		Open  bool
-		Fault string
-	}
-	MTA struct {
-		Connections           uint64
-		Open, Limit, Messages int
-	}
-	DNS struct {
-		Servers         []string
-		Asked, Failures uint64
-		Cached          uint64 `json:"from_cache"`
-		Lately          struct{ Asked, Failures uint64 }
-	}
-	Journal struct {
-		Written, Late, Dropped, Loaded uint64
-		Octets                         int64     `json:"spool_octets"`
-		Bound                          int64     `json:"spool_limit"`
-		Oldest                         time.Time `json:"oldest_waiting"`
-		FailingSince                   time.Time `json:"failing_since"`
-	}
-	Metrics []string
-}
+type host struct{ state.Daemon }
 
 // life is whether it runs: a word, and what else there is to say.
 func (h *host) life(now time.Time) (word, text string) {
-	age := now.Sub(h.At)
 	switch {
 	case h.Stopped:
 		return "stopped", "at " + h.At.Format(time.DateTime)
-	case age > 3*time.Duration(max(h.Every, 1))*time.Second:
+	case h.Silent(now):
 		return "silent", "since " + h.At.Format(time.DateTime) + ": it has ended, or cannot write; what stands here is as of then"
 	}
 	return "runs", "as of " + h.At.Format(time.DateTime)

@@ -69,7 +69,9 @@ type Backend interface {
 	Again(r *record.Record) (replay.Judgement, error)
 
 	// Stats, ReportStatus, JournalStatus and Survey are what alignd stats, report status,
-	// journal status and sources print with --json.
+	// journal status and sources print with --json. Pages have types of what they show of
+	// it: those of the commands stand in cmd/alignd and rest on report, neither of which is
+	// lower than web. What a daemon tells of itself is of a lower one (state.Daemon).
 	Stats(ctx context.Context, now time.Time) (json.RawMessage, error)
 	// ReportStatus has the newest, of one domain and state or of all.
 	ReportStatus(ctx context.Context, domain, state string) (json.RawMessage, error)

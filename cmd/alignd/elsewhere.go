@@ -19,7 +19,7 @@ type elsewhereJSON struct {
 	Since     string         `json:"since"`
 	Reports   int64          `json:"reports"`
 	Reporters []reporterJSON `json:"reporters"`
-	elsewhereCounts
+	state.OtherCounts
 	LeftOut struct {
 		Reports  int64 `json:"reports"`
 		Messages int64 `json:"messages"`
@@ -31,16 +31,7 @@ type elsewhereJSON struct {
 type elsewhereDayJSON struct {
 	Day     string `json:"day"`
 	Reports int64  `json:"reports"`
-	elsewhereCounts
-}
-
-type elsewhereCounts struct {
-	Messages    int64 `json:"messages"`
-	Pass        int64 `json:"pass"`
-	DKIM        int64 `json:"dkim_aligned"`
-	SPF         int64 `json:"spf_aligned"`
-	Quarantined int64 `json:"quarantined"`
-	Rejected    int64 `json:"rejected"`
+	state.OtherCounts
 }
 
 type reporterJSON struct {
@@ -57,7 +48,7 @@ type elsewhereSourceJSON struct {
 	Addresses    []string `json:"addresses"`
 	Count        int      `json:"address_count"`
 	Here         int64    `json:"here"`
-	elsewhereCounts
+	state.OtherCounts
 	Reporters []string `json:"reporters"`
 	DKIM      []string `json:"dkim"`
 	SPF       []string `json:"spf"`
@@ -122,21 +113,19 @@ func (e *elsewhere) empty() bool {
 	return e == nil || e.Reports == 0 && e.LeftOut.Reports == 0
 }
 
-func elsewhereCountsOf(c *state.OtherCounts) elsewhereCounts { return elsewhereCounts(*c) }
-
 // json is the object; limit is how many sources it has, 0 is all, below none.
 func (e *elsewhere) json(limit int) *elsewhereJSON {
 	if e == nil {
 		return nil
 	}
-	o := &elsewhereJSON{Since: instant(e.since), Reports: e.Reports, Reporters: []reporterJSON{}, elsewhereCounts: elsewhereCountsOf(&e.OtherCounts)}
+	o := &elsewhereJSON{Since: instant(e.since), Reports: e.Reports, Reporters: []reporterJSON{}, OtherCounts: e.OtherCounts}
 	o.LeftOut.Reports, o.LeftOut.Messages = e.LeftOut.Reports, e.LeftOut.Messages
 	for _, r := range e.Reporters {
 		o.Reporters = append(o.Reporters, reporterJSON{r.Name, r.Proven, r.Reports, r.Messages, instant(r.Last)})
 	}
 	o.Days = []elsewhereDayJSON{}
 	for i := range e.Days {
-		o.Days = append(o.Days, elsewhereDayJSON{day(e.Days[i].Day), e.Days[i].Reports, elsewhereCountsOf(&e.Days[i].OtherCounts)})
+		o.Days = append(o.Days, elsewhereDayJSON{day(e.Days[i].Day), e.Days[i].Reports, e.Days[i].OtherCounts})
 	}
 	for i := range e.Sources {
 		if limit < 0 || limit > 0 && i >= limit {
@@ -145,7 +134,7 @@ func (e *elsewhere) json(limit int) *elsewhereJSON {
 		x := &e.Sources[i]
 		o.Sources = append(o.Sources, elsewhereSourceJSON{
 			AuthorDomain: x.Author, Network: x.Network, Addresses: listOf(x.Addresses), Count: x.Count, Here: e.hereOf(x),
-			elsewhereCounts: elsewhereCountsOf(&x.OtherCounts), Reporters: listOf(x.Reporters), DKIM: listOf(x.Signers), SPF: listOf(x.Senders),
+			OtherCounts: x.OtherCounts, Reporters: listOf(x.Reporters), DKIM: listOf(x.Signers), SPF: listOf(x.Senders),
 			First: instant(x.First), Last: instant(x.Last),
 		})
 	}

@@ -21,82 +21,8 @@ import (
 // hostEvery is how often a daemon tells of itself. The number is ours.
 const hostEvery = time.Minute
 
-// hostTold is what the daemon of a host tells of itself in the state of the journal, for
-// `alignd journal status` and the page Health. There is nothing secret in it: who reads
-// the journal reads this.
-type hostTold struct {
-	Host      string         `json:"host"`
-	PID       int            `json:"pid"`
-	Program   string         `json:"program"`
-	Started   time.Time      `json:"started"`
-	At        time.Time      `json:"at"`
-	Every     int            `json:"every"` // seconds; one that is late by more is not there any more, or cannot write
-	Stopped   bool           `json:"stopped"`
-	Config    toldConfig     `json:"config"`
-	Reload    toldReload     `json:"reload"`
-	Listeners []toldListener `json:"listeners"`
-	MTA       toldMTA        `json:"mta"`
-	DNS       toldDNS        `json:"dns"`
-	Journal   toldJournal    `json:"journal"`
-	Metrics   []string       `json:"metrics"` // places of metrics.listen
-	LinesLost int64          `json:"log_lines_lost"`
-}
-
-// toldConfig is the configuration in force.
-type toldConfig struct {
-	File    string    `json:"file"`
-	Hash    string    `json:"hash"`
-	Mode    string    `json:"mode"`
-	Since   time.Time `json:"since"`
-	Pending []string  `json:"need_restart"` // changed options that a reload does not take up
-}
-
-// toldReload is the last reload. What is wrong with a configuration is not in it, as that
-// may quote it: the log has it, and alignd config check.
-type toldReload struct {
-	At     time.Time `json:"at,omitzero"` // zero: none since the start
-	By     string    `json:"by,omitempty"`
-	Failed bool      `json:"failed"` // the old configuration stays
-	Times  int       `json:"times"`  // failed ones included
-}
-
-type toldListener struct {
-	Place string `json:"place"`
-	By    string `json:"opened_by"` // alignd or systemd
-	Open  bool   `json:"open"`
-	Fault string `json:"fault,omitempty"`
-}
-
-type toldMTA struct {
-	Connections uint64 `json:"connections"` // since the start
-	Open        int    `json:"open"`
-	Limit       int    `json:"limit"`
-	Messages    int    `json:"messages"` // under way
-}
-
-type toldDNS struct {
-	Servers  []string `json:"servers"`
-	Cached   uint64   `json:"from_cache"`
-	Asked    uint64   `json:"asked"`
-	Sent     uint64   `json:"sent"`
-	Failures uint64   `json:"failures"`
-	// Lately are those since it told before.
-	Lately struct {
-		Asked    uint64 `json:"asked"`
-		Failures uint64 `json:"failures"`
-	} `json:"lately"`
-}
-
-type toldJournal struct {
-	Written      uint64    `json:"written"`
-	Late         uint64    `json:"late"`
-	Dropped      uint64    `json:"dropped"`
-	Loaded       uint64    `json:"loaded"`
-	Octets       int64     `json:"spool_octets"`
-	Bound        int64     `json:"spool_limit"`
-	Oldest       time.Time `json:"oldest_waiting,omitzero"`
-	FailingSince time.Time `json:"failing_since,omitzero"`
-}
+// hostTold is what the daemon of a host told of itself.
+type hostTold struct{ state.Daemon }
 
 // hostTeller has the state keep it: at the start, after each reload, each minute and at the
 // end. Nothing waits for that, and where it cannot be written Health says since when.
@@ -111,8 +37,8 @@ type hostTeller struct {
 	asked struct{ misses, failures uint64 } // as told before
 
 	mu     sync.Mutex
-	config toldConfig
-	reload toldReload
+	config state.DaemonConfig
+	reload state.DaemonReload
 }
 
 // tellHost begins; nil without a state.
@@ -126,8 +52,8 @@ func (d *daemon) tellHost() *hostTeller {
 	return t
 }
 
-func toldConfigOf(file string, cfg *config.Config, pending []string, since time.Time) toldConfig {
-	return toldConfig{File: file, Hash: fmt.Sprintf("%x", cfg.Hash()), Mode: string(cfg.Mode), Since: since, Pending: listOf(pending)}
+func toldConfigOf(file string, cfg *config.Config, pending []string, since time.Time) state.DaemonConfig {
+	return state.DaemonConfig{File: file, Hash: fmt.Sprintf("%x", cfg.Hash()), Mode: string(cfg.Mode), Since: since, Pending: listOf(pending)}
 }
 
 // reloaded notes what became of a reload.
@@ -137,7 +63,7 @@ func (t *hostTeller) reloaded(cfg *config.Config, file, by string, pending []str
 	}
 	now := time.Now().UTC().Truncate(time.Second)
 	t.mu.Lock()
-	t.reload = toldReload{At: now, By: by, Failed: failed, Times: t.reload.Times + 1}
+	t.reload = state.DaemonReload{At: now, By: by, Failed: failed, Times: t.reload.Times + 1}
 	if !failed {
 		t.config = toldConfigOf(file, cfg, pending, now)
 	}
@@ -168,7 +94,7 @@ func (t *hostTeller) run() {
 // told first is not that none is open.
 func (t *hostTeller) awaitListeners() {
 	for range 100 {
-		if !slices.ContainsFunc(t.d.listeners(), func(l toldListener) bool { return !l.Open }) {
+		if !slices.ContainsFunc(t.d.listeners(), func(l state.DaemonListener) bool { return !l.Open }) {
 			return
 		}
 		select {
@@ -200,31 +126,31 @@ func (t *hostTeller) write(stopped bool) {
 }
 
 // told is how the daemon is now. All that it asks may be asked beside a reload.
-func (t *hostTeller) told(stopped bool) *hostTold {
+func (t *hostTeller) told(stopped bool) *state.Daemon {
 	d := t.d
 	name, _ := os.Hostname()
-	x := &hostTold{Host: name, PID: os.Getpid(), Program: "alignd " + version, Started: t.began, At: time.Now().UTC().Truncate(time.Second), Every: int(hostEvery / time.Second),
+	x := &state.Daemon{Host: name, PID: os.Getpid(), Program: "alignd " + version, Started: t.began, At: time.Now().UTC().Truncate(time.Second), Every: int(hostEvery / time.Second),
 		Stopped: stopped, Listeners: d.listeners(), Metrics: listOf(d.begun.Metrics.Listen), LinesLost: d.lines.Lost()}
 	t.mu.Lock()
 	x.Config, x.Reload = t.config, t.reload
 	t.mu.Unlock()
 	m := d.server.Stats()
-	x.MTA = toldMTA{Connections: m.Connections, Open: m.Open, Limit: m.Limit, Messages: m.Messages}
+	x.MTA = state.DaemonMTA{Connections: m.Connections, Open: m.Open, Limit: m.Limit, Messages: m.Messages}
 	s := d.dns.Stats()
-	x.DNS = toldDNS{Servers: listOf(d.dns.Servers()), Cached: s.Hits, Asked: s.Misses, Sent: s.Sent, Failures: s.Failures}
+	x.DNS = state.DaemonDNS{Servers: listOf(d.dns.Servers()), Cached: s.Hits, Asked: s.Misses, Sent: s.Sent, Failures: s.Failures}
 	x.DNS.Lately.Asked, x.DNS.Lately.Failures = s.Misses-t.asked.misses, s.Failures-t.asked.failures
 	t.asked.misses, t.asked.failures = s.Misses, s.Failures
 	j := d.memory.health(d.begun)
-	x.Journal = toldJournal{Written: j.Written, Late: j.Late, Dropped: j.Dropped, Loaded: j.Loaded, Octets: j.Octets, Bound: j.Bound, Oldest: j.Oldest.UTC(), FailingSince: j.FailingSince.UTC()}
+	x.Journal = state.DaemonJournal{Written: j.Written, Late: j.Late, Dropped: j.Dropped, Loaded: j.Loaded, Octets: j.Octets, Bound: j.Bound, Oldest: j.Oldest.UTC(), FailingSince: j.FailingSince.UTC()}
 	return x
 }
 
 // listeners are the places where MTAs find alignd.
-func (d *daemon) listeners() []toldListener {
+func (d *daemon) listeners() []state.DaemonListener {
 	open := d.server.Listening()
-	list := []toldListener{}
+	list := []state.DaemonListener{}
 	for i, l := range d.open {
-		x := toldListener{Place: placeOf(l), By: "alignd"}
+		x := state.DaemonListener{Place: placeOf(l), By: "alignd"}
 		if i < len(d.passed) {
 			x.By = "systemd"
 		}
@@ -262,17 +188,12 @@ func readHosts(ctx context.Context, cfg *config.Config) []hostTold {
 	return all
 }
 
-// silent: it is late by more than twice what it should be.
-func (x *hostTold) silent(now time.Time) bool {
-	return !x.Stopped && now.Sub(x.At) > 3*time.Duration(max(x.Every, 1))*time.Second
-}
-
 // life is whether it runs, in words.
 func (x *hostTold) life(now time.Time) string {
 	switch {
 	case x.Stopped:
 		return "stopped, " + timeText(x.At)
-	case x.silent(now):
+	case x.Silent(now):
 		return "silent since " + timeText(x.At) + ": it has ended, or cannot write"
 	}
 	return fmt.Sprintf("process %d, as of %s", x.PID, timeText(x.At))

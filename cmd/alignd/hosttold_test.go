@@ -64,7 +64,7 @@ func TestADaemonTellsOfItself(t *testing.T) {
 		t.Errorf("%+v", x)
 	}
 	x.Stopped = false
-	if x.silent(x.At.Add(2*time.Minute)) || !x.silent(x.At.Add(4*time.Minute)) {
+	if x.Silent(x.At.Add(2*time.Minute)) || !x.Silent(x.At.Add(4*time.Minute)) {
 		t.Error("when it is silent")
 	}
 }
