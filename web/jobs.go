@@ -103,8 +103,8 @@ func (s *Server) guarded(run func() (any, error)) (result any, err error) {
 	return run()
 }
 
-// goBeside runs something beside requests, unless these are over.
-func (s *Server) goBeside(run func()) (runs bool) {
+// background runs something in a goroutine that no request waits for, unless the server ends.
+func (s *Server) background(run func()) (runs bool) {
 	s.jobs.mu.Lock()
 	defer s.jobs.mu.Unlock()
 	if !s.jobs.closed {
@@ -244,7 +244,7 @@ func (a *asked) jobList() (*page, error) {
 func (a *asked) cancelJob() (*page, error) {
 	if j := a.job(a.form.Get("id")); j != nil {
 		j.cancel(nil)
-		return nil, elsewhere{to("/job", "id", j.ID)}
+		return nil, redirect{to("/job", "id", j.ID)}
 	}
 	return nil, said{http.StatusNotFound, "There is no such job of yours any more."}
 }

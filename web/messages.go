@@ -52,7 +52,7 @@ var filters = []filter{
 // messages searches the journal, as alignd log does.
 func (a *asked) messages() (*page, error) {
 	if id := a.get("id"); id != "" {
-		return nil, elsewhere{to("/message"+string(a.format), "id", id)}
+		return nil, redirect{to("/message"+string(a.format), "id", id)}
 	}
 	q, err := a.opt.Backend.Query(a.get, a.now)
 	if err != nil {

@@ -123,8 +123,8 @@ func TestAPageDoesNotAskLongAboutSources(t *testing.T) {
 	if err := errors.Join(err, st.Close()); err != nil {
 		t.Fatal(err)
 	}
-	defer func(was time.Duration, atOnce int) { looksSoon, besideAtOnce = was, atOnce }(looksSoon, besideAtOnce)
-	looksSoon, besideAtOnce = 0, 1
+	defer func(was time.Duration, atOnce int) { looksSoon, sourcesAtOnce = was, atOnce }(looksSoon, sourcesAtOnce)
+	looksSoon, sourcesAtOnce = 0, 1
 	s := serve(t, b, nil)
 	if _, text, _ := s.Get("/reports/others"); !strings.Contains(text, "where Here is empty") {
 		t.Error("the page does not tell that it did not ask")

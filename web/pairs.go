@@ -42,7 +42,7 @@ func (s *Server) book(ctx context.Context) (*state.Book, error) {
 	if r == nil {
 		r = &bookReading{done: make(chan struct{})}
 		old := c.book
-		if !s.goBeside(func() { s.renew(r, old, now) }) {
+		if !s.background(func() { s.renew(r, old, now) }) {
 			c.mu.Unlock()
 			return nil, context.Canceled
 		}
@@ -74,7 +74,7 @@ func (s *Server) renew(r *bookReading, old *state.Book, now time.Time) {
 	}
 	c.book, c.at = b, now
 	if b.Aged(now) && !c.anew {
-		c.anew = s.goBeside(func() {
+		c.anew = s.background(func() {
 			b, err := s.readBook(nil, now)
 			c.mu.Lock()
 			defer c.mu.Unlock()
@@ -104,7 +104,7 @@ func (s *Server) readBook(old *state.Book, now time.Time) (*state.Book, error) {
 
 // warm reads what many looks ask for before somebody does; whoever asks hears of a fault.
 func (s *Server) warm() {
-	s.goBeside(func() {
+	s.background(func() {
 		ctx, cancel := context.WithTimeout(s.work, bookTime)
 		defer cancel()
 		_, _ = s.book(ctx)

@@ -51,7 +51,7 @@ func (a *asked) replayed(j *job, r *Replayed) *page {
 		p.Blocks = append(p.Blocks, samples(r)...)
 	} else {
 		p.Rows.Rows = append(p.Rows.Rows, resultRows(beside, other)...)
-		p.Data = besides{r, other}
+		p.Data = compared{r, other}
 		p.Blocks = []block{
 			{Beside: [][]block{
 				append([]block{{Heading: j.title(), Links: []link{{"Alone, with samples", to("/job", "id", j.ID)}}}, resultHead(r)}, resultChanges(r)...),
@@ -67,8 +67,8 @@ func (a *asked) replayed(j *job, r *Replayed) *page {
 	return p
 }
 
-// besides is the JSON of two results: that of the first, with the other one.
-type besides struct {
+// compared is the JSON of two results: that of the first, with the other one.
+type compared struct {
 	*Replayed
 	Against *Replayed `json:"against"`
 }

@@ -64,7 +64,7 @@ func (a *asked) measure() (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	return nil, elsewhere{to("/job", "id", j.ID)}
+	return nil, redirect{to("/job", "id", j.ID)}
 }
 
 // survey is what of the JSON of alignd sources is shown; docs/sources.md has its keys.

@@ -74,10 +74,10 @@ type asked struct {
 	unread    []string // what of the journal cannot be read
 }
 
-// elsewhere is another page that answers the question.
-type elsewhere struct{ href string }
+// redirect is an error that leads to another page, which answers the question.
+type redirect struct{ href string }
 
-func (e elsewhere) Error() string { return "see " + e.href }
+func (e redirect) Error() string { return "see " + e.href }
 
 // said is told as it is.
 type said struct {
@@ -129,7 +129,7 @@ func (s *Server) answer(w http.ResponseWriter, r *http.Request, v *view, f forma
 		s.opt.Log.Info("auditor looked", "user", p.Name, "page", r.URL.Path, "query", lookedFor(r))
 	}
 	page, err := a.page(v)
-	if e := (elsewhere{}); errors.As(err, &e) {
+	if e := (redirect{}); errors.As(err, &e) {
 		http.Redirect(w, r, e.href, http.StatusSeeOther)
 		return
 	}

@@ -108,12 +108,12 @@ type Server struct {
 	mux    *http.ServeMux
 	views  []*view
 	// work is of all that goes on beside requests: Close ends it.
-	work   context.Context
-	cancel context.CancelFunc
-	jobs   jobs
-	pairs  pairCache
-	beside besideCache
-	asks   asks
+	work    context.Context
+	cancel  context.CancelFunc
+	jobs    jobs
+	pairs   pairCache
+	sources sourceCache
+	asks    asks
 }
 
 // New makes a server. It refuses to run open to everybody, as access.New does.

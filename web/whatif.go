@@ -165,7 +165,7 @@ func (a *asked) startReplay(j *job, ask *ReplayAsk, against string) (*page, erro
 	if err != nil {
 		return nil, err
 	}
-	return nil, elsewhere{to("/job", "id", j.ID, "against", against)}
+	return nil, redirect{to("/job", "id", j.ID, "against", against)}
 }
 
 // without judges again without one entry.

@@ -72,12 +72,12 @@ func (c *Control) place(large bool) (free func()) {
 const maxSending = 64 << 20
 
 // whole is the answer of make; where that panics, that it did.
-func (c *Control) whole(r *http.Request, make func(http.ResponseWriter)) (w *kept) {
-	w = newKept()
+func (c *Control) whole(r *http.Request, make func(http.ResponseWriter)) (w *buffered) {
+	w = newBuffered()
 	defer func() {
 		if p := recover(); p != nil {
 			c.pages.Log.Error("a page cannot be made", "page", r.URL.Path, "err", fmt.Sprintf("panic: %v", p), "stack", string(debug.Stack()))
-			w = newKept()
+			w = newBuffered()
 			http.Error(w, "This page cannot be made; the log of alignd web says why.", http.StatusInternalServerError)
 		}
 	}()
@@ -85,21 +85,21 @@ func (c *Control) whole(r *http.Request, make func(http.ResponseWriter)) (w *kep
 	return w
 }
 
-// kept is an answer that waits to be sent.
-type kept struct {
+// buffered is an answer that waits to be sent.
+type buffered struct {
 	header http.Header
 	status int
 	body   bytes.Buffer
 }
 
-func newKept() *kept { return &kept{header: http.Header{}, status: http.StatusOK} }
+func newBuffered() *buffered { return &buffered{header: http.Header{}, status: http.StatusOK} }
 
-func (k *kept) Header() http.Header            { return k.header }
-func (k *kept) WriteHeader(status int)         { k.status = status }
-func (k *kept) Write(text []byte) (int, error) { return k.body.Write(text) }
+func (b *buffered) Header() http.Header            { return b.header }
+func (b *buffered) WriteHeader(status int)         { b.status = status }
+func (b *buffered) Write(text []byte) (int, error) { return b.body.Write(text) }
 
-func (k *kept) send(w http.ResponseWriter) {
-	maps.Copy(w.Header(), k.header)
-	w.WriteHeader(k.status)
-	_, _ = w.Write(k.body.Bytes())
+func (b *buffered) send(w http.ResponseWriter) {
+	maps.Copy(w.Header(), b.header)
+	w.WriteHeader(b.status)
+	_, _ = w.Write(b.body.Bytes())
 }

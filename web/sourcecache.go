@@ -10,45 +10,45 @@ import (
 	"alignd/replay/sources"
 )
 
-// besideCache has for a minute what the journal has of sources that others tell of: of
+// sourceCache has for a minute what the journal has of sources that others tell of: of
 // those that send nothing here each look would ask all its days again. The zero value is ready.
-type besideCache struct {
+type sourceCache struct {
 	mu   sync.Mutex
-	list map[besideKey]besideOf
+	list map[sourceKey]sourceFound
 }
 
-type besideKey struct {
+type sourceKey struct {
 	author  string
 	network netip.Prefix
 	since   int64
 }
 
-type besideOf struct {
+type sourceFound struct {
 	of string // the infrastructure; empty where nothing came
 	at time.Time
 }
 
 const (
-	besideAge = time.Minute
-	// besideMost is how many sources are remembered; ours.
-	besideMost = 1000
+	sourceAge = time.Minute
+	// sourcesMost is how many sources are remembered; ours.
+	sourcesMost = 1000
 )
 
-func (c *besideCache) find(key besideKey, now time.Time) (of string, ok bool) {
+func (c *sourceCache) find(key sourceKey, now time.Time) (of string, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	x, ok := c.list[key]
-	return x.of, ok && now.Sub(x.at).Abs() < besideAge
+	return x.of, ok && now.Sub(x.at).Abs() < sourceAge
 }
 
 // keep forgets all where there is no room for one more.
-func (c *besideCache) keep(key besideKey, of string, now time.Time) {
+func (c *sourceCache) keep(key sourceKey, of string, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.list == nil || len(c.list) >= besideMost {
-		c.list = map[besideKey]besideOf{}
+	if c.list == nil || len(c.list) >= sourcesMost {
+		c.list = map[sourceKey]sourceFound{}
 	}
-	c.list[key] = besideOf{of, now}
+	c.list[key] = sourceFound{of, now}
 }
 
 // usualOthers is what is asked where nobody says more.
@@ -58,23 +58,23 @@ func usualOthers(now time.Time) othersQuery {
 	return q
 }
 
-// besideAtOnce is how many sources are looked for in one pass over the journal; ours, tests
+// sourcesAtOnce is how many sources are looked for in one pass over the journal; ours, tests
 // set another.
-var besideAtOnce = 25
+var sourcesAtOnce = 25
 
 // infrastructures are those of the newest messages of some sources, by their place; empty
 // where nothing came. A page asks for a short time: those that are left out were not asked.
 func (a *asked) infrastructures(q *othersQuery, list []state.ElsewhereSource, places []int) (of map[int]string, err error) {
 	of = map[int]string{}
-	var keys []besideKey
+	var keys []sourceKey
 	var at []int
 	for _, i := range places {
 		network, err := netip.ParsePrefix(list[i].Network)
 		if err != nil {
 			continue
 		}
-		key := besideKey{list[i].Author, network, q.Since.Unix()}
-		if known, ok := a.beside.find(key, a.now); ok {
+		key := sourceKey{list[i].Author, network, q.Since.Unix()}
+		if known, ok := a.sources.find(key, a.now); ok {
 			of[i] = known
 		} else if len(at) < lookedUp {
 			keys, at = append(keys, key), append(at, i)
@@ -90,7 +90,7 @@ func (a *asked) infrastructures(q *othersQuery, list []state.ElsewhereSource, pl
 	defer r.Close()
 	step := 1
 	if _, ok := r.(journal.Finder); ok {
-		step = besideAtOnce
+		step = sourcesAtOnce
 	}
 	for begun := time.Now(); len(at) > 0; keys, at = keys[step:], at[step:] {
 		step = min(step, len(at))
@@ -100,7 +100,7 @@ func (a *asked) infrastructures(q *othersQuery, list []state.ElsewhereSource, pl
 		}
 		for k, i := range at[:step] {
 			of[i] = found[k]
-			a.beside.keep(keys[k], found[k], a.now)
+			a.sources.keep(keys[k], found[k], a.now)
 		}
 		if a.format == asHTML && time.Since(begun) > looksSoon {
 			break
@@ -110,7 +110,7 @@ func (a *asked) infrastructures(q *othersQuery, list []state.ElsewhereSource, pl
 }
 
 // newestOf has the infrastructure of the newest message of each.
-func (a *asked) newestOf(r journal.Reader, keys []besideKey, since time.Time) (of []string, err error) {
+func (a *asked) newestOf(r journal.Reader, keys []sourceKey, since time.Time) (of []string, err error) {
 	of = make([]string, len(keys))
 	list := make([]journal.Query, len(keys))
 	for i, k := range keys {
