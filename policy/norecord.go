@@ -1,6 +1,10 @@
 package policy
 
-import "alignd/evidence"
+import (
+	"strings"
+
+	"alignd/evidence"
+)
 
 // unpublished is local policy for an Author Domain without a DMARC record.
 func (d decision) unpublished(dm *evidence.DMARC, s *setting) (p proposal) {
@@ -26,8 +30,31 @@ func (d decision) unpublished(dm *evidence.DMARC, s *setting) (p proposal) {
 		d.spfFails(&p, no.SPFFail.outcome(s.QuarantineAs))
 	}
 	d.protect(&p, dm, s)
+	if p.outcome != delivered {
+		d.untied(&p, dm)
+	}
 	s.limit(&p, d)
 	return p
+}
+
+// untied is step 7 for local policy in the making: where an identifier that would tie
+// the message to the Author Domain met a temporary error, the message is not known to
+// be unauthenticated (RFC 7208 section 8.6, RFC 6376 section 6.1.2).
+func (d decision) untied(p *proposal, dm *evidence.DMARC) {
+	yes, missing := d.ties(dm, evidence.TempError)
+	if !yes {
+		p.missing |= missing
+		return
+	}
+	later := about(dm)
+	later.missing = p.missing
+	later.byOption(StepTempError, "temperror.unresolved", d.rules)
+	later.reply, later.why = replyTempError, lookupFailed
+	later.reason = dm.AuthorDomain + " publishes no DMARC policy, and an identifier that would authenticate it could not be resolved for now"
+	if d.tryLater(&later, d.rules.tempErrors.Unresolved); later.outcome != delivered {
+		later.local = OverrideReason{OverrideOther, "temperror"}
+	}
+	*p = later
 }
 
 // spfFails is what receivers that check SPF only do (RFC 7208 section 8.4; the
@@ -56,26 +83,38 @@ func (d decision) authenticated(dm *evidence.DMARC) (yes bool, missing facts) {
 	if dm.SPFAligned || dm.DKIMAligned {
 		return true, noFacts
 	}
-	same := func(id string) bool {
-		ok, unknown := related(id, dm)
-		missing |= unknown
-		return ok
-	}
-	s := d.ev.SPF.MailFrom
-	if s != nil && s.Result == evidence.Pass && !d.ignored(s) && same(s.Domain) {
+	yes, missing = d.ties(dm, evidence.Pass)
+	switch {
+	case yes:
 		return true, noFacts
-	}
-	for i := range d.ev.DKIM {
-		s := &d.ev.DKIM[i]
-		if s.Result == evidence.Pass && (s.Domain == dm.AuthorDomain || !s.PublicSuffix && same(s.Domain)) {
-			return true, noFacts
-		}
-	}
-	if s == nil && d.ev.MailFrom != "" {
+	case d.ev.ReportedSPF() == nil:
 		missing |= noSPF
 	}
 	if !d.ev.Has(evidence.SectionDKIM) {
 		missing |= noDKIM
+	}
+	return false, missing
+}
+
+// ties reports whether an identifier with this result belongs to the Author Domain's
+// family: the one of SPF that counts for DMARC, or a signature.
+func (d decision) ties(dm *evidence.DMARC, result evidence.Result) (yes bool, missing facts) {
+	same := func(id string) bool {
+		if isBelow(dm.AuthorDomain, id) && strings.Contains(id, ".") {
+			return true // without a record an Organizational Domain is the name itself
+		}
+		ok, unknown := related(id, dm)
+		missing |= unknown
+		return ok
+	}
+	if s := d.ev.ReportedSPF(); s != nil && s.Result == result && !d.ignored(s) && same(s.Domain) {
+		return true, noFacts
+	}
+	for i := range d.ev.DKIM {
+		s := &d.ev.DKIM[i]
+		if s.Result == result && (s.Domain == dm.AuthorDomain || !s.PublicSuffix && same(s.Domain)) {
+			return true, noFacts
+		}
 	}
 	return false, missing
 }

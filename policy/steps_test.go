@@ -312,6 +312,11 @@ func TestDomainsThatPublishNothing(t *testing.T) {
 	}
 	accepted := want{disposition: "accept", delivery: "deliver", requested: "none", step: StepPolicy}
 	tagged := want{disposition: "quarantine", delivery: "tag", requested: "none", step: StepHandling, rule: "unauthenticated", override: "local_policy"}
+	later := want{disposition: "tempfail", delivery: "defer", requested: "none", step: StepTempError, rule: "temperror.unresolved",
+		reply: "451 4.7.1 Temporary DNS failure while checking bank.example, try again later"}
+	below := func(f func(*evidence.Message)) *evidence.Message { // its Organizational Domain is the name itself
+		return change(message(evidence.DMARC{AuthorDomain: "news.bank.example", OrgDomain: "news.bank.example", Result: evidence.None}), f)
+	}
 	for _, row := range []struct {
 		name string
 		spec Spec
@@ -335,6 +340,43 @@ func TestDomainsThatPublishNothing(t *testing.T) {
 			m.MailFrom, m.MailFromDomain, m.SPF.MailFrom = "", "", nil
 			m.SPF.HELO = &evidence.SPFCheck{Domain: "mail.example.net", Result: evidence.Fail}
 		}), want: want{disposition: "reject", delivery: "refuse", requested: "none", step: StepHandling, rule: "spf_fail", override: "local_policy", reply: "550 5.7.23 Email rejected: SPF of mail.example.net does not allow the client"}},
+		{name: "nor for HELO of its family", spec: spec, ev: none(func(m *evidence.Message) {
+			m.MailFrom, m.MailFromDomain, m.SPF.MailFrom = "", "", nil
+			m.SPF.HELO = &evidence.SPFCheck{Domain: "mail.bank.example", Result: evidence.Pass}
+		}), want: accepted},
+		{name: "which counts for the null reverse-path only (RFC 7208 section 2.4)", spec: spec, ev: none(func(m *evidence.Message) {
+			spf("sender.example", "none")(m)
+			m.SPF.HELO = &evidence.SPFCheck{Domain: "mail.bank.example", Result: evidence.Pass}
+		}), want: tagged},
+		{name: "SPF pass of a name above authenticates", spec: spec, ev: below(spf("bank.example", "pass")), want: accepted},
+		{name: "a DKIM pass of a name above does", spec: spec, ev: below(func(m *evidence.Message) {
+			m.DKIM = []evidence.Signature{{Result: evidence.Pass, Domain: "bank.example"}}
+		}), want: accepted},
+		{name: "one of a public suffix above does not", spec: spec, ev: below(func(m *evidence.Message) {
+			m.DKIM = []evidence.Signature{{Result: evidence.Pass, Domain: "bank.example", PublicSuffix: true}}
+		}), want: tagged},
+		{name: "nor does a name beside it", spec: spec, ev: below(spf("evil.bank.example", "pass")), want: tagged},
+		{name: "SPF that is not answered is waited for", spec: spec, ev: none(spf("bank.example", "temperror")), want: later},
+		{name: "so is that of HELO for the null reverse-path", spec: spec, ev: none(func(m *evidence.Message) {
+			m.MailFrom, m.MailFromDomain, m.SPF.MailFrom = "", "", nil
+			m.SPF.HELO = &evidence.SPFCheck{Domain: "bank.example", Result: evidence.TempError}
+		}), want: later},
+		{name: "and a key, whatever SPF says", spec: spec, ev: none(func(m *evidence.Message) {
+			spf("sender.example", "fail")(m)
+			m.DKIM = []evidence.Signature{{Result: evidence.TempError, Domain: "bank.example"}}
+		}), want: later},
+		{name: "but not those of a stranger", spec: spec, ev: none(func(m *evidence.Message) {
+			spf("sender.example", "temperror")(m)
+			m.DKIM = []evidence.Signature{{Result: evidence.TempError, Domain: "sender.example"}}
+		}), want: tagged},
+		{name: "own domains wait too", spec: Spec{Own: []OwnDomains{{Domains: []string{"bank.example"}}}}, ev: none(spf("bank.example", "temperror")), want: later},
+		{name: "where nothing would be done nothing is waited for", ev: none(spf("bank.example", "temperror")), want: accepted},
+		{name: "where nothing waits the message goes on", spec: Spec{NoRecord: spec.NoRecord, TempErrors: TempErrors{PolicyUnknown: Accept, Unresolved: Accept, Expired: Tag}},
+			ev: none(spf("bank.example", "temperror")), want: want{disposition: "accept", delivery: "deliver", requested: "none", step: StepTempError, rule: "temperror.unresolved"}},
+		{name: "after the wait it is marked", spec: spec, ev: none(func(m *evidence.Message) {
+			spf("bank.example", "temperror")(m)
+			m.FirstSeen, m.Deferrals = m.Time.Add(-5*time.Hour), 2
+		}), want: want{disposition: "quarantine", delivery: "tag", requested: "none", step: StepTempError, rule: "temperror.unresolved", override: "other"}},
 		{name: "a domain with p=none is left alone", spec: spec, ev: change(message(failing("none")), spf("sender.example", "fail")), want: accepted},
 	} {
 		t.Run(row.name, func(t *testing.T) { check(t, row.ev, rulesOf(t, row.spec), row.want) })
