@@ -116,6 +116,7 @@ type authors struct {
 	short  []string            // one label behind an at sign, perhaps part of a name
 	more   bool                // there were more than limit
 	left   int                 // names that finders may look at
+	reread int                 // octets of encoded words that several elements had
 
 	fault    string // the first reason why a field is no address list
 	unusable string // the last domain that DNS cannot carry

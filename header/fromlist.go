@@ -117,9 +117,28 @@ func (p *addressList) element() bool {
 }
 
 // nothing is an element without an address, up to end: perhaps one is in its
-// quoted strings, comments and encoded words. One of these may go on behind a comma.
+// quoted strings, comments and encoded words.
 func (p *addressList) nothing(end int) {
-	p.search(p.text[p.start:max(end, p.wordEnd)], p.glue)
+	p.search(p.wholeWords(p.start, end), p.glue)
+}
+
+// maxReread is how many octets of encoded words are looked at more than once in all
+// From fields, as several elements lie in one; ours. With more of them From names too many
+// domains. Words of the length that RFC 2047 section 2 allows do not come near it.
+const maxReread = 1 << 20
+
+// wholeWords is the text from start to end, and on to the end of an encoded word that
+// begins before: readers that find encoded words first see what goes on behind a comma.
+// It is empty once too much was read again.
+func (p *addressList) wholeWords(start, end int) []byte {
+	if p.wordEnd <= end {
+		return p.text[start:end]
+	}
+	if p.reread += p.wordEnd - start; p.reread > maxReread {
+		p.more = true
+		return nil
+	}
+	return p.text[start:p.wordEnd]
 }
 
 // groupName ends the name of a group. Where it may be taken for an address, it
@@ -179,7 +198,7 @@ func (p *addressList) addMailbox(name string) {
 // strings and encoded words in it may be taken for an address (RFC 2047 section
 // 5 rule 3 forbids the latter).
 func (p *addressList) localPart(start, at int) {
-	text := p.text[start:max(at, p.wordEnd)]
+	text := p.wholeWords(start, at)
 	if bytes.IndexByte(text, '"') >= 0 || bytes.Contains(text, []byte("=?")) {
 		p.search(withoutComments(text), false)
 	}

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// hostileShapes are what a sender may fill a From with: begin, then unit over and over.
-var hostileShapes = []struct{ name, begin, unit string }{
+// hostileShapes are what a sender may fill a From with: begin, then unit over and over, then end.
+var hostileShapes = []struct{ name, begin, unit, end string }{
 	{name: "a domain with white space around many dots", begin: "a@", unit: "a. "},
 	{name: "a domain with folds around many dots", begin: "a@", unit: "a.\r\n "},
 	{name: "a domain with comments around many dots", begin: "a@", unit: "a.(c)"},
@@ -65,6 +65,11 @@ var hostileShapes = []struct{ name, begin, unit string }{
 	{name: "encoded words of an unknown charset", unit: "=?x?B?YQ==?=,"},
 	{name: "encoded words of Shift JIS", unit: "=?shift_jis?B?g0A=?="},
 	{name: "one long encoded word", begin: "=?utf-8?B?", unit: "YUBiLmV4YW1wbGUs"},
+	{name: "commas in one encoded word", begin: "=?utf-8?Q?", unit: "a,", end: "?="},
+	{name: "commas in one encoded word with an at sign", begin: "=?utf-8?Q?", unit: "a,", end: "@b?="},
+	{name: "empty angle addresses in one encoded word", begin: "=?utf-8?Q?", unit: "<>,", end: "?="},
+	{name: "quoted local parts in one encoded word", begin: "=?utf-8?Q?", unit: "\"a\"@b.example,", end: "?="},
+	{name: "quoted addresses at literals in one encoded word", begin: "=?utf-8?Q?", unit: "\"a@b\"@[192.0.2.1],", end: "?="},
 	{name: "a long encoded word of broken base64", begin: "=?utf-8?B?", unit: "=Y!"},
 	{name: "escapes", unit: "\x1b$B@."},
 	{name: "open parentheses in brackets in front of an angle address", begin: "@[", unit: "("},
@@ -89,7 +94,7 @@ func TestHostileFromIsLinear(t *testing.T) {
 	for _, shape := range hostileShapes {
 		for _, around := range []struct{ begin, end string }{{}, {end: " <a@evil.example>"}, {begin: "> ", end: "?="}} {
 			value := func(n int) string {
-				return around.begin + shape.begin + strings.Repeat(shape.unit, n/len(shape.unit)) + around.end
+				return around.begin + shape.begin + strings.Repeat(shape.unit, n/len(shape.unit)) + shape.end + around.end
 			}
 			AuthorDomains(fromFields(value(1<<10)), 0)
 			little, much := leastWork(value(small), parts, 1), leastWork(value(large), 1, 1)
