@@ -63,6 +63,7 @@ func TestCompileRefuses(t *testing.T) {
 		{name: "a tag field that would delete subjects", spec: Spec{Tag: TagField{Name: "Subject"}}, want: `tag: name: "Subject" is not a field name that begins with X-`},
 		{name: "a tag value of two lines", spec: Spec{Tag: TagField{Value: "a\r\nb"}}, want: `tag: value: "a\r\nb" is not printable US-ASCII`},
 		{name: "a reply of the wrong class", spec: Spec{Replies: Replies{DMARC: ReplyTemplate{Code: 450, Enhanced: "4.7.1"}}}, want: `reply dmarc: code: 450 is not a 5yz reply`},
+		{name: "an enhanced code with a leading zero (RFC 3463 section 2), which no MTA would be told", spec: Spec{Replies: Replies{DMARC: ReplyTemplate{Code: 550, Enhanced: "5.07.1"}}}, want: `reply dmarc: enhanced: "5.07.1" is not of the form 5.x.y`},
 		{name: "an enhanced code of the wrong class", spec: Spec{Replies: Replies{DMARC: ReplyTemplate{Code: 550, Enhanced: "4.7.1"}}}, want: `reply dmarc: enhanced: "4.7.1" is not of the form 5.x.y`},
 		{name: "a reply that ends the session", spec: Spec{Replies: Replies{TempError: ReplyTemplate{Code: 421, Enhanced: "4.7.1"}}}, want: `reply temperror: code: 421 would end the whole session`},
 		{name: "an unknown placeholder", spec: Spec{Replies: Replies{DMARC: ReplyTemplate{Text: "for {user}"}}}, want: `reply dmarc: text: knows only the placeholders {domain} {reason} {token} {url}`},

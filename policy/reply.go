@@ -117,15 +117,16 @@ func (c *compiler) reply(e entryRef, kind replyKind, set, def ReplyTemplate) {
 		text: c.template(e, "text", set.Text, "domain", "reason", "token", "url"), reason: strings.Contains(set.Text, "{reason}")}
 }
 
-// isEnhanced reports whether s is an enhanced status code (RFC 3463 section 2).
+// isEnhanced reports whether s is an enhanced status code: its numbers have one to three
+// digits and no leading zeros (RFC 3463 section 2). The milter server sends no other.
 func isEnhanced(s string) bool {
 	parts := strings.Split(s, ".")
 	if len(parts) != 3 || len(parts[0]) != 1 {
 		return false
 	}
 	for _, p := range parts {
-		n, err := strconv.Atoi(p)
-		if err != nil || n < 0 || len(p) > 3 || p[0] < '0' {
+		n, err := strconv.ParseUint(p, 10, 16)
+		if err != nil || n > 999 || strconv.FormatUint(n, 10) != p {
 			return false
 		}
 	}
