@@ -46,6 +46,7 @@ const (
 type Teller struct {
 	ev   *evidence.Message
 	v    *policy.Verdict
+	past bool // an MTA told of it, and no command line
 	list []Section
 }
 
@@ -103,6 +104,8 @@ func (e *Teller) From() {
 		e.Line("client", "%s, HELO %q", ip, c.HELOName())
 	case c.Unknown:
 		e.Line("client", "unknown: not found behind the trusted relay")
+	case e.past:
+		e.Line("client", "unknown: the MTA told no address")
 	default:
 		e.Line("client", "unknown: no --ip was given")
 	}

@@ -16,6 +16,7 @@ import (
 func Record(entry *journal.Entry, rules *policy.Rules, told string) []Section {
 	r := entry.Record
 	e := New(&r.Evidence, &r.Verdict)
+	e.past = true
 	e.Section("Message")
 	e.identity(r)
 	e.From()
