@@ -33,7 +33,7 @@ func BenchmarkMessage(b *testing.B) {
 		b.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(discard{}, nil))
-	f := filter.New(zone, log, judge.NewLog(log.Handler()), &judge.Settings{Rules: policy.Defaults(), Strip: judge.StripOwn, TagName: "X-Alignd", SamplingSecret: []byte("s")})
+	f := filter.New(zone, judge.NewLog(log.Handler()), &judge.Settings{Rules: policy.Defaults(), Strip: judge.StripOwn, TagName: "X-Alignd", SamplingSecret: []byte("s")})
 	server, err := milter.New(milter.Options{Handler: f.Session, Logger: log})
 	if err != nil {
 		b.Fatal(err)

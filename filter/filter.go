@@ -8,7 +8,6 @@
 package filter
 
 import (
-	"log/slog"
 	"sync/atomic"
 
 	"alignd/filter/milter"
@@ -21,7 +20,6 @@ import (
 // Filter makes the sessions of a milter.Server.
 type Filter struct {
 	lookup   resolver.Lookuper
-	log      *slog.Logger
 	sink     record.Sink
 	settings atomic.Pointer[judge.Settings]
 	waits    *judge.Waits
@@ -32,9 +30,9 @@ type Filter struct {
 }
 
 // New returns a Filter that asks DNS through lk and gives each message's record to
-// sink. log is for its own failures.
-func New(lk resolver.Lookuper, log *slog.Logger, sink record.Sink, s *judge.Settings) *Filter {
-	f := &Filter{lookup: lk, log: log, sink: sink, waits: judge.NewWaits()}
+// sink.
+func New(lk resolver.Lookuper, sink record.Sink, s *judge.Settings) *Filter {
+	f := &Filter{lookup: lk, sink: sink, waits: judge.NewWaits()}
 	f.settings.Store(s)
 	return f
 }

@@ -3,7 +3,6 @@ package filter
 import (
 	"bytes"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -103,7 +102,7 @@ func TestNotices(t *testing.T) {
 
 func noticing(t *testing.T, n Notices) milter.Session {
 	t.Helper()
-	f := New(testZone.zone(t), slog.New(slog.DiscardHandler), new(kept), &judge.Settings{
+	f := New(testZone.zone(t), new(kept), &judge.Settings{
 		Rules: policy.Defaults(), Strip: judge.StripOwn, TagName: "X-Alignd-Disposition", AuthservID: "mx.here.test",
 	})
 	f.Notify(n)

@@ -2,7 +2,6 @@ package filter
 
 import (
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
@@ -42,7 +41,7 @@ const testZone zoneText = "a.example 60 TXT \"v=spf1 ip4:192.0.2.1 -all\"\n_dmar
 func newSession(t *testing.T, client string) (milter.Session, *kept) {
 	t.Helper()
 	k := new(kept)
-	f := New(testZone.zone(t), slog.New(slog.DiscardHandler), k, &judge.Settings{
+	f := New(testZone.zone(t), k, &judge.Settings{
 		Rules: policy.Defaults(), Strip: judge.StripOwn, TagName: "X-Alignd-Disposition", AuthservID: "mx.here.test",
 		Basis: record.Basis{Program: "alignd test", Config: [32]byte{1}},
 	})

@@ -136,7 +136,7 @@ func (d *daemon) assemble() (err error) {
 	}
 	d.messages = judge.NewLog(d.log.Handler())
 	d.messages.ShowAddresses(d.cfg.LogAddresses)
-	d.filter = filter.New(d.dns, d.log, d.memory.sink(d.telemetry.sink(d.messages)), d.settings(d.cfg))
+	d.filter = filter.New(d.dns, d.memory.sink(d.telemetry.sink(d.messages)), d.settings(d.cfg))
 	d.memory.share(d.filter)
 	server := milterOptions(d.cfg, d.filter.Session, d.log)
 	server.MaxConns, server.Answered = files.connections, d.telemetry.answered()
