@@ -212,7 +212,6 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 		case p := <-d.previewDone():
 			d.afterPreview(p)
 		case s := <-stop:
-			d.endPreview()
 			d.log.Info("alignd stops", "signal", s.String(), "drain", d.cfg.Drain.Duration.String())
 			d.drain(stop)
 			return nil
@@ -341,9 +340,10 @@ func (d *daemon) report(o reloadOutcome) {
 }
 
 // drain ends in an orderly way within the option drain, or at once when another
-// signal asks for the end.
+// signal asks for the end. A preview ends with it.
 func (d *daemon) drain(stop <-chan os.Signal) {
 	d.notify(sd.SdNotifyStopping)
+	d.endPreview()
 	ctx, cancel := context.WithTimeout(context.Background(), d.cfg.Drain.Duration)
 	var hurry sync.WaitGroup
 	hurry.Go(func() {
