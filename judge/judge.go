@@ -37,8 +37,6 @@ func (s *Settings) Judge(ev *evidence.Message, c Content, m *Marks, w *Waits) Ju
 		if w != nil {
 			ev.FirstSeen, ev.Deferrals = w.of(ev.Key, ev)
 		}
-	}
-	if c.Checked() {
 		ev.Incumbents = m.front.evidence()
 	}
 	m.carriers = m.carriersIn(c.Fields())

@@ -245,7 +245,7 @@ func (m *Message) Finish(ctx context.Context) *evidence.Message {
 	if m.dkim != nil { // the header was read
 		m.ev.DKIM, m.ev.DKIMSkipped = m.dkim.Finish(m.ctx)
 		m.ev.ARC = m.arc.Finish(m.ctx)
-		m.ev.Looked |= evidence.SectionDKIM | evidence.SectionDMARC
+		m.ev.Looked |= evidence.SectionDKIM
 	}
 	m.work.Wait()
 	ids := dmarc.Identifiers{SPF: m.ev.ReportedSPF(), DKIM: m.ev.DKIM}
@@ -273,8 +273,14 @@ func (m *Message) end() {
 	for _, f := range m.budget.Failures(evidence.MaxFailed) {
 		m.ev.Failed = append(m.ev.Failed, evidence.FailedQuestion(f))
 	}
-	m.ev.Size = m.size + int64(m.fields.Size()) + 2*int64(m.fields.Len()+1)
-	m.ev.Elapsed = m.now().Sub(m.ev.Time)
+	m.measure(&m.ev)
+}
+
+// measure notes size and time of the message so far. A CRLF ends each field, and the
+// header.
+func (m *Message) measure(ev *evidence.Message) {
+	ev.Size = m.size + int64(m.fields.Size()) + 2*int64(m.fields.Len()+1)
+	ev.Elapsed = m.now().Sub(ev.Time)
 }
 
 // Cancel ends the checks early; their questions are temporary errors. GiveUp or
@@ -289,12 +295,12 @@ func (m *Message) GiveUp() *evidence.Message {
 	m.work.Settle()
 	ev := m.ev
 	ev.SPF, ev.IPRev = evidence.SPF{}, evidence.IPRev{}
-	ev.Size = m.size + int64(m.fields.Size()) + 2*int64(m.fields.Len()+1)
-	ev.Elapsed = m.now().Sub(ev.Time)
+	m.measure(&ev)
 	return &ev
 }
 
-// Questions lists the DNS questions asked so far, if Options.Budget records them.
+// Questions lists the DNS questions asked so far, each with its time if Options.Budget is
+// Timed.
 func (m *Message) Questions() []resolver.Question { return m.budget.Questions() }
 
 // Release ends all work for the message and keeps its memory for another one.
