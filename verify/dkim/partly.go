@@ -19,13 +19,13 @@ var shownFields = [...]struct{ name, lower string }{
 // verifier refuse such a signature. A copy with the same text as a signed one, in
 // relaxed form, does not count: nobody sees a difference.
 func partlySigned(fields *header.Fields, names []string) string {
-	for _, f := range shownFields {
+	hidden := hiddenCopies(fields)
+	for i, f := range shownFields {
 		last := -1
 		if id := fields.NameID([]byte(f.lower)); id >= 0 {
 			last = fields.Last(id)
 		}
-		hidden := hiddenCopies(fields, f.lower)
-		if len(hidden) == 0 && (last < 0 || fields.Above(last) < 0) {
+		if len(hidden[i]) == 0 && (last < 0 || fields.Above(last) < 0) {
 			continue // none, or one
 		}
 		covered := 0
@@ -34,18 +34,20 @@ func partlySigned(fields *header.Fields, names []string) string {
 				covered++
 			}
 		}
-		if covered > 0 && uncoveredCopy(fields, last, covered, hidden) {
+		if covered > 0 && uncoveredCopy(fields, last, covered, hidden[i]) {
 			return f.name
 		}
 	}
 	return ""
 }
 
-// hiddenCopies are the values of copies that only some readers show.
-func hiddenCopies(fields *header.Fields, name string) (values [][]byte) {
-	fields.Hidden(func(_ int, n, value []byte) {
-		if len(n) == len(name) && strings.EqualFold(string(n), name) {
-			values = append(values, value)
+// hiddenCopies are the values of copies of shownFields that only some readers show.
+func hiddenCopies(fields *header.Fields) (values [len(shownFields)][][]byte) {
+	fields.Hidden(func(_ int, name, value []byte) {
+		for i, f := range shownFields {
+			if len(name) == len(f.lower) && strings.EqualFold(string(name), f.lower) {
+				values[i] = append(values[i], value)
+			}
 		}
 	})
 	return values
