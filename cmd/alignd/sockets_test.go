@@ -262,8 +262,8 @@ func TestWhatSystemdIsTold(t *testing.T) {
 
 // TestWatchdogIsFedWhileTheDaemonWorks, in good time, also while it drains.
 func TestWatchdogIsFedWhileTheDaemonWorks(t *testing.T) {
-	d, systemd := supervised(t, "drain: 3s")
-	systemd.Watchdog = 600 * time.Millisecond
+	d, systemd := supervised(t, "drain: 30s")
+	systemd.Watchdog = 2 * time.Second // a quarter of it is how long a sign of life may take
 	opt := passing(t, systemd, "milter", "tcp", "127.0.0.1:0")
 	start(t, d)
 	await(t, systemd, "WATCHDOG=1", 4)
@@ -279,6 +279,7 @@ func TestWatchdogIsFedWhileTheDaemonWorks(t *testing.T) {
 	await(t, systemd, "STOPPING=1", 1)
 	fed := systemd.Count("WATCHDOG=1")
 	await(t, systemd, "WATCHDOG=1", fed+3)
+	client.Close()
 	if err := <-stopped; err != nil {
 		t.Error(err)
 	}
