@@ -41,7 +41,7 @@ func openState(cfg *config.Config, log *slog.Logger) (*state.State, error) {
 // counting is what the options say of it.
 func counting(cfg *config.Config) *send.Counting {
 	r := &cfg.Reports
-	own := ownDomains(cfg)
+	own := cfg.Owns()
 	c := &send.Counting{EnvelopeTo: r.EnvelopeTo, OptOut: r.OptOut.Domains,
 		Not: send.OptOut{Addresses: r.OptOut.Addresses, Hosts: r.OptOut.MailDomains}, Delimiters: cfg.RecipientDelimiter, Failures: len(r.Failure.To) > 0,
 		Due: func(domain string) bool {
@@ -154,7 +154,7 @@ func reportChoices(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger) 
 	}
 	s := send.Settings{
 		From: r.From, Organization: r.Organization, Contact: r.Contact, Generator: "alignd " + version,
-		Schema: aggregate.Schema(r.Schema), Own: ownDomains(cfg), DNS: dns, PSLGuard: cfg.PSLGuard, Log: log, KeepSent: r.KeepSent.Duration,
+		Schema: aggregate.Schema(r.Schema), Own: cfg.Owns(), DNS: dns, PSLGuard: cfg.PSLGuard, Log: log, KeepSent: r.KeepSent.Duration,
 		OptOut: send.OptOut{Addresses: r.OptOut.Addresses, Hosts: r.OptOut.MailDomains, Domains: r.OptOut.Domains},
 		Limits: send.Limits{PerMinute: r.PerMinute, PerDay: r.PerDay, PerOrganization: r.PerOrganization},
 		Holder: name, Hello: name, Bounces: r.Bounces, Delimiter: "+",

@@ -119,7 +119,7 @@ func (f *reportImportFlags) run(c *cobra.Command, args []string, piped bool) err
 
 // collector is what the configuration says of which reports are kept.
 func (f *reportImportFlags) collector(cfg *config.Config) (*others.Collector, error) {
-	own := ownDomains(cfg)
+	own := cfg.Owns()
 	_, from, _ := strings.Cut(cfg.Reports.From, "@")
 	c := &others.Collector{Organization: organization, Keep: cfg.Reports.KeepOthers.Duration, Now: time.Now, From: cfg.Reports.From,
 		Own: func(domain string) bool { return f.anyDomain || domain == from || own(domain) }}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -175,7 +174,7 @@ func (f *sourcesFlags) judging(opt *sources.Options, cfg *config.Config, now tim
 	for id := range cfg.Rules.Names() {
 		ids[id] = true
 	}
-	opt.Own = ownDomains(cfg)
+	opt.Own = cfg.Owns()
 	opt.Taken = func(id string) bool { return ids[id] }
 	opt.With = func(entry []byte) (*policy.Rules, error) {
 		with, err := cfg.With(entry, now)
@@ -322,25 +321,4 @@ func organization(name string) string {
 		return ""
 	}
 	return org
-}
-
-// ownDomains reports whether an Author Domain is one of own_domains. As these entries
-// make outcomes stricter, "org:" is the domain and all below it.
-func ownDomains(cfg *config.Config) func(author string) bool {
-	var patterns []string // "*" names nobody
-	for i := range cfg.OwnDomains {
-		patterns = append(patterns, cfg.OwnDomains[i].Domains...)
-	}
-	return func(author string) bool {
-		return slices.ContainsFunc(patterns, func(p string) bool {
-			p = strings.TrimSuffix(strings.ToLower(p), ".")
-			if org, ok := strings.CutPrefix(p, "org:"); ok {
-				return author == org || domain.IsBelow(author, org)
-			}
-			if parent, ok := strings.CutPrefix(p, "."); ok {
-				return domain.IsBelow(author, parent)
-			}
-			return author == p
-		})
-	}
 }

@@ -19,7 +19,7 @@ import (
 
 // counted tells who sends by the counts of days, as the page Senders does.
 func (f *sourcesFlags) counted(c *cobra.Command, cfg *config.Config, opt sources.Options) error {
-	q := state.SenderQuery{Author: opt.Domain, Own: ownDomains(cfg), Limit: f.limit, Trend: true, Days: daysSince(opt.Since, opt.Now)}
+	q := state.SenderQuery{Author: opt.Domain, Own: cfg.Owns(), Limit: f.limit, Trend: true, Days: daysSince(opt.Since, opt.Now)}
 	if f.kind != "" {
 		q.Kinds = []state.SenderKind{state.SenderKind(f.kind)}
 	}

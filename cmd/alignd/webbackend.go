@@ -215,7 +215,7 @@ func (b *webBackend) surveyHere(ctx context.Context, ask *web.SurveyAsk, p web.P
 }
 
 // Own implements web.Backend.
-func (b *webBackend) Own(cfg *config.Config) func(author string) bool { return ownDomains(cfg) }
+func (b *webBackend) Own(cfg *config.Config) func(author string) bool { return cfg.Owns() }
 
 // Organization implements web.Backend.
 func (b *webBackend) Organization(name string) string { return organization(name) }
