@@ -81,7 +81,7 @@ func keysOfLogCalls(t *testing.T) map[string]string {
 		return true
 	}
 	for _, dir := range []string{"../cmd/alignd", "../filter", "../judge", "../resolver", "../verify", "../policy", "../config",
-		"../internal/logging", "../journal", "../journal/spool", "../journal/sqlite", "../report/send", "../rollout", "../web"} {
+		"../internal/logging", "../internal/owned", "../journal", "../journal/spool", "../journal/sqlite", "../report/ours", "../report/send", "../rollout", "../web"} {
 		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
 				return err

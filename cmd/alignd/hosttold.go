@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"alignd/config"
+	"alignd/internal/owned"
 	"alignd/journal/place"
 	"alignd/journal/spool"
 	"alignd/journal/state"
@@ -48,7 +49,7 @@ func (d *daemon) tellHost() *hostTeller {
 	}
 	t := &hostTeller{d: d, to: d.memory.state, id: d.memory.spool.ID(), began: time.Now().UTC().Truncate(time.Second), wake: make(chan struct{}, 1), stop: make(chan struct{})}
 	t.config = toldConfigOf(d.file, d.cfg, nil, t.began)
-	t.ended.Go(func() { guarded(d.log, "telling how the daemon is", t.run) })
+	t.ended.Go(func() { owned.Guarded(d.log, "telling how the daemon is", t.run) })
 	return t
 }
 

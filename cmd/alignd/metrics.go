@@ -38,7 +38,7 @@ func (d *daemon) watch() {
 		LinesLost: d.lines.Lost,
 		Spaceless: func() int64 { return d.filter.Spaceless() },
 		Journal:   func() metrics.Journal { return d.memory.health(d.begun) },
-		Reports:   func() metrics.Reports { return d.reports.health(d.memory) },
+		Reports:   func() metrics.Reports { return d.reports.Health() },
 		Stopped:   func() int64 { return d.rollout.Stopped() },
 	})
 	m.Configured(inForce(d.cfg, nil))

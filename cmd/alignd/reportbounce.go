@@ -10,6 +10,7 @@ import (
 
 	"alignd/config"
 	"alignd/journal/place"
+	"alignd/report/ours"
 	"alignd/report/send"
 )
 
@@ -87,7 +88,7 @@ func openBouncer(c *cobra.Command, file string) (b *bouncer, done func(), err er
 	b = &bouncer{ctx: context.WithoutCancel(c.Context()), out: c.OutOrStdout()}
 	settings, err := reportChoices(cfg, nil, nil)
 	if err == nil {
-		b.sender, err = newSender(b.ctx, st, settings)
+		b.sender, err = ours.NewSender(b.ctx, st, settings)
 	}
 	if err != nil {
 		st.Close()

@@ -13,6 +13,7 @@ import (
 
 	"alignd/config"
 	"alignd/internal/logging"
+	"alignd/report/ours"
 	"alignd/resolver"
 )
 
@@ -25,7 +26,7 @@ func dsn(to, action string) string {
 
 // left has a report leave, and returns the configuration, the envelope sender, and what
 // takes notifications of the milter.
-func left(t *testing.T) (file, sender string, r *reporter) {
+func left(t *testing.T) (file, sender string, r *ours.Reporter) {
 	t.Helper()
 	box := &inbox{}
 	file = reportedBy(t, fmt.Sprintf("reports: {from: dmarc@here.test, bounces: dmarc-bounces@here.test, to: [all], relay: 'inet:%s', tls: none}\n", box.serve(t)))
@@ -43,7 +44,7 @@ func left(t *testing.T) (file, sender string, r *reporter) {
 	if r, err = startReporter(cfg, m, nil, &resolver.Zone{}, log); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(r.close)
+	t.Cleanup(r.Close)
 	box.wait(t)
 	box.mu.Lock()
 	defer box.mu.Unlock()

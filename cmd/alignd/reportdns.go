@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/config"
+	"alignd/report/ours"
 	"alignd/report/send"
 	"alignd/resolver"
 	"alignd/verify/dmarc"
@@ -41,7 +42,7 @@ Exit status 0: printed; 1: a key cannot be read; 2: wrong usage.`,
 			if cfg.Reports.From == "" {
 				return failure{errNoReports}
 			}
-			p := publisher{id: reportIdentity(cfg), rua: cmp.Or(strings.TrimPrefix(rua, "mailto:"), cfg.Reports.From), asked: rua != ""}
+			p := publisher{id: ours.Identity(cfg), rua: cmp.Or(strings.TrimPrefix(rua, "mailto:"), cfg.Reports.From), asked: rua != ""}
 			for _, arg := range args {
 				name, err := plainDomain(arg)
 				if err != nil {

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -16,7 +15,6 @@ import (
 
 	"alignd/config"
 	"alignd/internal/logging"
-	"alignd/report/send"
 	"alignd/resolver"
 )
 
@@ -106,7 +104,7 @@ func TestReportsLeave(t *testing.T) {
 		t.Fatal(err)
 	}
 	mail := box.wait(t)
-	reports.close()
+	reports.Close()
 	var shown, errs bytes.Buffer
 	if exit := run([]string{"report", "show", "--json", "-"}, bytes.NewReader(mail), &shown, &errs); exit != 0 || !strings.Contains(shown.String(), `"count":2`) || !strings.Contains(shown.String(), `"problems":[]`) {
 		t.Errorf("exit %d: %s%s", exit, &shown, &errs)
@@ -120,29 +118,6 @@ func TestReportsLeave(t *testing.T) {
 	var text bytes.Buffer
 	if exit := run([]string{"report", "preview", "--config", file, "example.com"}, strings.NewReader(""), io.Discard, &text); exit != 0 || !strings.Contains(text.String(), "to reports@example.com is sent") {
 		t.Errorf("exit %d: %s", exit, &text)
-	}
-}
-
-// One word turns reports off: nothing is counted, and nobody gets any.
-func TestReportsAreTurnedOffByAWord(t *testing.T) {
-	for _, row := range []struct {
-		name, options string
-		off           bool
-		to            send.Audience
-	}{
-		{name: "on", options: "from: dmarc@here.example", to: send.Audience{Deserving: true}},
-		{name: "without an address", options: "to: [all]", off: true, to: send.Audience{All: true}},
-		{name: "none", options: "from: dmarc@here.example, to: none", off: true, to: send.Audience{None: true}},
-		{name: "behind a gateway", options: "from: dmarc@here.example, to: own"},
-	} {
-		cfg, err := readConfig(config.Input{File: write(t, "alignd.yaml", "reports: {"+row.options+"}\n")})
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := reportChoices(cfg, nil, nil)
-		if err != nil || (tally(cfg) == nil) != row.off || !reflect.DeepEqual(got.To, row.to) {
-			t.Errorf("%s: %+v, off %v, %v", row.name, got.To, tally(cfg) == nil, err)
-		}
 	}
 }
 

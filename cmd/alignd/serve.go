@@ -24,6 +24,7 @@ import (
 	"alignd/internal/logging"
 	"alignd/journal/place"
 	"alignd/judge"
+	"alignd/report/ours"
 	"alignd/resolver"
 	"alignd/rollout"
 )
@@ -83,9 +84,9 @@ type daemon struct {
 	expiry *expiryWatch
 	host   *hostTeller // nil without state
 
-	telemetry *telemetry // nil without metrics
-	memory    *memory    // nil without journal
-	reports   *reporter  // nil where none are sent
+	telemetry *telemetry     // nil without metrics
+	memory    *memory        // nil without journal
+	reports   *ours.Reporter // nil where none are sent
 	rollout   *rollout.Watch
 	preview   *reloadPreview // of a reload that waits for it; nil while none does
 
@@ -170,7 +171,7 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	if d.reports, err = startReporter(d.cfg, d.memory, d.filter, d.dns, d.log); err != nil {
 		return failure{err}
 	}
-	defer d.reports.close()
+	defer d.reports.Close()
 	if d.reports != nil && d.cfg.Reports.Bounces != "" {
 		d.filter.Notify(d.reports)
 	}

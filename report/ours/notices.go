@@ -1,4 +1,4 @@
-package main
+package ours
 
 import (
 	"bytes"
@@ -24,14 +24,14 @@ type incoming struct {
 	message   []byte
 }
 
-// Expects implements filter.Notices.
-func (r *reporter) Expects(recipient string) bool {
+// Expects is for filter.Notices.
+func (r *Reporter) Expects(recipient string) bool {
 	s := r.sender.Load()
 	return s != nil && s.Expects(recipient)
 }
 
-// Take implements filter.Notices. Mail does not wait for it.
-func (r *reporter) Take(recipient string, message []byte) {
+// Take is for filter.Notices. Mail does not wait for it.
+func (r *Reporter) Take(recipient string, message []byte) {
 	select {
 	case r.notices <- incoming{recipient, message}:
 	default:
@@ -40,7 +40,7 @@ func (r *reporter) Take(recipient string, message []byte) {
 }
 
 // takeNotices works on what came.
-func (r *reporter) takeNotices(ctx context.Context, log *slog.Logger) {
+func (r *Reporter) takeNotices(ctx context.Context, log *slog.Logger) {
 	for {
 		select {
 		case <-ctx.Done():
@@ -51,7 +51,7 @@ func (r *reporter) takeNotices(ctx context.Context, log *slog.Logger) {
 	}
 }
 
-func (r *reporter) takeNotice(ctx context.Context, log *slog.Logger, n incoming) {
+func (r *Reporter) takeNotice(ctx context.Context, log *slog.Logger, n incoming) {
 	for try := 1; ; try++ {
 		_, err := r.sender.Load().Bounce(ctx, bytes.NewReader(n.message), []string{n.recipient})
 		switch {

@@ -3,89 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rand"
 	"fmt"
 	"io"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"alignd/config"
 	"alignd/domain"
-	"alignd/filter"
-	"alignd/header"
 	"alignd/journal/place"
 	"alignd/journal/state"
-	"alignd/record"
 	"alignd/report/send"
 )
-
-// failures are what the options say of failure reports; zero where none are sent.
-func failures(cfg *config.Config) send.Failures {
-	o := &cfg.Reports.Failure
-	if len(o.To) == 0 {
-		return send.Failures{}
-	}
-	return send.Failures{To: audience(o.To), Every: o.Every.Duration, PerDomain: o.PerDomain,
-		PerAddress: int64(o.PerAddress), PerDay: int64(o.PerDay), Ours: counting(cfg).Ours}
-}
-
-// failureWatch is a filter.Failures. It takes nothing before the key of redaction is there.
-type failureWatch struct{ holder atomic.Pointer[send.Holder] }
-
-// Note implements filter.Failures.
-func (w *failureWatch) Note(r *record.Record, h *header.Fields) func(bool) {
-	if holder := w.holder.Load(); holder != nil {
-		return holder.Note(r, h)
-	}
-	return nil
-}
-
-// left is how many messages are in no failure report, as a limit was reached.
-func (w *failureWatch) left() uint64 {
-	if holder := w.holder.Load(); holder != nil {
-		return uint64(holder.Left())
-	}
-	return 0
-}
-
-// start has f hear of what is due, where failure reports are on. All hosts share the key
-// of redaction, which is drawn once.
-func (w *failureWatch) start(ctx context.Context, st *state.State, f *filter.Filter, s *send.Settings, ended *sync.WaitGroup) {
-	if s.Failures.Every <= 0 {
-		return
-	}
-	f.ReportFailures(w)
-	ended.Go(func() {
-		guarded(s.Log, "failure reports", func() {
-			defer w.holder.Store(nil)
-			for {
-				key, err := st.Secret(ctx, "redaction of failure reports", func() []byte {
-					key := make([]byte, 32)
-					rand.Read(key) // it never fails
-					return key
-				})
-				if err == nil {
-					settings := *s
-					settings.Failures.Key = key
-					holder := send.NewHolder(st, &settings)
-					w.holder.Store(holder)
-					holder.Run(ctx)
-					return
-				}
-				s.Log.Warn("failure reports wait", "err", err)
-				select {
-				case <-ctx.Done():
-					return
-				case <-time.After(time.Minute):
-				}
-			}
-		})
-	})
-}
 
 // failureStatus is a failure report that is held.
 type failureStatus struct {
