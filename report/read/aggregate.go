@@ -5,9 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
-	"time"
 )
 
 // aggregateParser reads the elements of aggregate reports wherever they stand. A
@@ -19,8 +17,10 @@ type aggregateParser struct {
 	notes  *notes
 	emit   func(*Aggregate, *Records) error
 
-	path []string // local names, lower case
-	text strings.Builder
+	path    []element
+	text    strings.Builder
+	names   namespaces
+	foreign int // how long path is with the outermost element of an extension; 0 outside of one
 
 	open    bool // something of a report has been seen
 	found   int  // reports
@@ -80,7 +80,7 @@ func (p *aggregateParser) tokens() error {
 		}
 		switch t := token.(type) {
 		case xml.StartElement:
-			err = p.start(strings.ToLower(t.Name.Local))
+			err = p.start(t)
 		case xml.CharData:
 			if p.text.Len()+len(t) > p.limits.Text {
 				err = boundError{"the octets of one text or tag"}
@@ -117,14 +117,20 @@ func (p *aggregateParser) line() int {
 
 func (p *aggregateParser) parent(up int) string {
 	if i := len(p.path) - 1 - up; i >= 0 {
-		return p.path[i]
+		return p.path[i].name
 	}
 	return ""
 }
 
-func (p *aggregateParser) start(name string) error {
+func (p *aggregateParser) start(tag xml.StartElement) error {
 	if len(p.path) >= p.limits.Elements {
 		return fmt.Errorf("line %d: %w", p.line(), boundError{"elements in each other"})
+	}
+	name := strings.ToLower(tag.Name.Local)
+	space := p.names.enter(tag, len(p.path)+1)
+	if p.foreign > 0 {
+		p.push(name, space)
+		return nil
 	}
 	if p.rec == nil && name == "feedback" {
 		if err := p.endReport(); err != nil {
@@ -134,10 +140,29 @@ func (p *aggregateParser) start(name string) error {
 	if err := p.unclosed(); err != nil {
 		return err
 	}
+	if p.isForeign(name, space) {
+		p.extension(name)
+		p.push(name, space)
+		p.foreign = len(p.path)
+		return nil
+	}
+	p.begin(name)
+	p.push(name, space)
+	return nil
+}
+
+func (p *aggregateParser) push(name, space string) {
+	p.path = append(p.path, element{name, space})
+	p.text.Reset()
+}
+
+// begin makes room for what an element holds.
+func (p *aggregateParser) begin(name string) {
 	switch name {
 	case "policy_published":
-		if p.head.Domain != "" && p.rec == nil {
+		if h := &p.head; p.rec == nil && (h.Domain != "" || h.Policy != (Policy{})) {
 			p.notes.at(p.line(), "policy_published stands there once more; the last one is kept")
+			h.Domain, h.Policy = "", Policy{}
 		}
 		fallthrough
 	case "report_metadata", "record":
@@ -155,9 +180,6 @@ func (p *aggregateParser) start(name string) error {
 	case p.parent(0) == "dkim" || p.parent(0) == "spf":
 		p.filled = true
 	}
-	p.path = append(p.path, name)
-	p.text.Reset()
-	return nil
 }
 
 // leaves are elements whose value counts even if their end is left out.
@@ -179,7 +201,7 @@ func (p *aggregateParser) unclosed() error {
 // close ends an element, and those that the reporter left open within it.
 func (p *aggregateParser) close(name string) error {
 	at := len(p.path) - 1
-	for at >= 0 && p.path[at] != name {
+	for at >= 0 && p.path[at].name != name {
 		at--
 	}
 	if at < 0 {
@@ -187,7 +209,7 @@ func (p *aggregateParser) close(name string) error {
 		return nil
 	}
 	for len(p.path) > at {
-		inner := p.path[len(p.path)-1]
+		inner := p.path[len(p.path)-1].name
 		if inner != name {
 			p.notes.at(p.line(), "<%.60s> is not closed", inner)
 		}
@@ -206,6 +228,13 @@ func (p *aggregateParser) end(name string) error {
 	value := strings.TrimSpace(p.text.String())
 	p.text.Reset()
 	p.path = p.path[:len(p.path)-1]
+	p.names.leave(len(p.path))
+	if p.foreign > 0 {
+		if len(p.path) < p.foreign {
+			p.foreign = 0
+		}
+		return nil
+	}
 	in := p.parent(0)
 	switch {
 	case name == "record" && p.rec != nil:
@@ -227,7 +256,9 @@ func (p *aggregateParser) endReport() error {
 	defer p.records.Close()
 	p.rec = nil // cut off within
 	p.missing()
-	p.found++
+	if p.found++; p.found > p.limits.Reports {
+		return boundError{"reports of one file"}
+	}
 	err := p.emit(&p.head, p.records)
 	p.head, p.records, p.open = Aggregate{}, nil, false
 	return err
@@ -239,13 +270,16 @@ func (p *aggregateParser) missing() {
 		name string
 		gone bool
 	}{
-		{"org_name", p.head.OrgName == ""}, {"report_id", p.head.ReportID == ""},
+		{"org_name", p.head.OrgName == ""}, {"email", p.head.Email == ""}, {"report_id", p.head.ReportID == ""},
 		{"date_range", p.head.Begin == "" || p.head.End == ""}, {"policy_published domain", p.head.Domain == ""},
-		{"record", p.records.Len() == 0},
+		{"policy_published p", p.head.Policy.P == ""}, {"record", p.records.Len() == 0},
 	} {
 		if m.gone {
 			p.notes.add("%s is missing", m.name)
 		}
+	}
+	if p.head.Begin > p.head.End && p.head.End != "" { // in one time zone and form, the order of time
+		p.notes.add("date_range ends before it begins")
 	}
 }
 
@@ -255,116 +289,16 @@ func (p *aggregateParser) endRecord() error {
 	if p.records.Len() >= p.limits.Records {
 		return fmt.Errorf("line %d: %w", p.line(), boundError{"records of one report"})
 	}
-	if rec.SourceIP == "" {
-		p.notes.at(p.recAt, "a record without source_ip")
-	}
-	if rec.Count == nil {
-		p.notes.at(p.recAt, "a record without count")
-	}
-	if rec.HeaderFrom == "" {
-		p.notes.at(p.recAt, "a record without header_from")
+	for _, m := range []struct {
+		name string
+		gone bool
+	}{
+		{"source_ip", rec.SourceIP == ""}, {"count", rec.Count == nil}, {"disposition", rec.Disposition == ""},
+		{"an aligned dkim result", rec.DKIM == ""}, {"an aligned spf result", rec.SPF == ""}, {"header_from", rec.HeaderFrom == ""},
+	} {
+		if m.gone {
+			p.notes.at(p.recAt, "a record without %s", m.name)
+		}
 	}
 	return p.records.Add(rec)
-}
-
-func (p *aggregateParser) headValue(in, name, value string) error {
-	h := &p.head
-	switch name {
-	case "org_name":
-		h.OrgName = value
-	case "email":
-		h.Email = value
-	case "extra_contact_info":
-		h.Contact = value
-	case "report_id":
-		h.ReportID = value
-	case "generator":
-		h.Generator = value
-	case "version":
-		h.Version = value
-	case "error":
-		if len(h.Errors) >= p.limits.Items {
-			return boundError{"errors of one report"}
-		}
-		h.Errors = append(h.Errors, value)
-	case "begin":
-		h.Begin = p.time(name, value)
-	case "end":
-		h.End = p.time(name, value)
-	default:
-		if in == "policy_published" {
-			p.policyValue(name, value)
-		} else if in != "" && len(p.path) > 0 {
-			p.unknownElement(name)
-		}
-	}
-	return nil
-}
-
-func (p *aggregateParser) unknownElement(name string) {
-	p.notes.at(p.line(), "unknown element %.60q", name)
-}
-
-func (p *aggregateParser) policyValue(name, value string) {
-	h := &p.head
-	switch name {
-	case "domain":
-		h.Domain = value
-	case "p":
-		h.Policy.P = p.word(name, value, policies)
-	case "sp":
-		h.Policy.SP = p.word(name, value, policies)
-	case "np":
-		h.Policy.NP = p.word(name, value, policies)
-	case "adkim":
-		h.Policy.ADKIM = p.word(name, value, modes)
-	case "aspf":
-		h.Policy.ASPF = p.word(name, value, modes)
-	case "testing":
-		h.Policy.Testing = p.word(name, value, flags)
-	case "discovery_method":
-		h.Policy.Discovery = p.word(name, value, discoveries)
-	case "fo":
-		h.Policy.FO = value
-	case "pct":
-		n, err := strconv.Atoi(value)
-		if err != nil {
-			p.notes.at(p.line(), "pct %.60q is not a number", value)
-			return
-		}
-		h.Policy.Pct = &n
-	default:
-		p.unknownElement(name)
-	}
-}
-
-// timeLayouts are those that can mean one time only.
-var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02", time.RFC1123Z, time.RFC1123,
-	"2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 MST", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04",
-	"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700", "2 Jan 2006", time.ANSIC, time.UnixDate}
-
-// time reads seconds since 1970 (RFC 9990 appendix A), and what some reporters write.
-func (p *aggregateParser) time(name, value string) string {
-	seconds, err := strconv.ParseInt(value, 10, 64)
-	if err != nil {
-		if f, ferr := strconv.ParseFloat(value, 64); ferr == nil && f >= 0 && f < 1e15 {
-			seconds, err = int64(f), nil
-			p.notes.at(p.line(), "%s %.60q is not a whole number", name, value)
-		}
-	}
-	if err == nil && seconds > 1e11 && seconds < 1e15 {
-		p.notes.at(p.line(), "%s %.60q is taken for milliseconds", name, value)
-		seconds /= 1000
-	}
-	if err == nil && seconds >= 0 && seconds < 253402300800 { // year 10000
-		return time.Unix(seconds, 0).UTC().Format(time.RFC3339)
-	}
-	for _, layout := range timeLayouts {
-		if t, err := time.Parse(layout, value); err == nil {
-			p.notes.at(p.line(), "%s %.60q is not in seconds since 1970", name, value)
-			return t.UTC().Format(time.RFC3339)
-		}
-	}
-	p.notes.at(p.line(), "%s %.60q is not a time", name, value)
-	return ""
 }

@@ -15,6 +15,8 @@ type Limits struct {
 	// Parts is the number of things in one file: members of archives, parts of
 	// mail. Default 1,000.
 	Parts int
+	// Reports is the number of reports in one text. Default 100,000.
+	Reports int
 	// Records is the number of records of one report. Default 2,000,000.
 	Records int
 	// Elements is how deep elements may lie in each other. Default 32.
@@ -28,9 +30,9 @@ type Limits struct {
 	Problems int
 }
 
-// ratioFloor is the size in octets below which Limits.Ratio does not count: a few
-// kilobytes of nothing but repetition harm nobody.
-const ratioFloor = 10 << 20
+// ratioFloor is the size in octets below which Limits.Ratio does not count: a long
+// report whose rows are alike is packed as well as a bomb, and is read in seconds.
+const ratioFloor = 64 << 20
 
 func (l *Limits) fill() {
 	def(&l.File, 1<<30)
@@ -38,6 +40,7 @@ func (l *Limits) fill() {
 	def(&l.Ratio, 200)
 	def(&l.Depth, 6)
 	def(&l.Parts, 1000)
+	def(&l.Reports, 100_000)
 	def(&l.Records, 2_000_000)
 	def(&l.Elements, 32)
 	def(&l.Text, 1<<20)

@@ -201,6 +201,28 @@ func TestWhatIsOddIsReadAndTold(t *testing.T) {
 		{name: "octets that are no UTF-8", file: swap("made by hand", "m\xe4de\x01"), want: "octets or characters that are not XML were replaced: 2",
 			see: func(k *kept) bool { return k.heads[0].Generator == "m\ufffdde\ufffd" }},
 		{name: "a bare ampersand", file: swap("made by hand", "A & B"), see: func(k *kept) bool { return k.heads[0].Generator == "A & B" }},
+		{name: "a second row is told", file: swap("</row>", "</row><row><source_ip>192.0.2.2</source_ip><count>4</count></row>"), want: "count stands there once more; the first one is kept",
+			see: func(k *kept) bool { return *k.records[0][0].Count == 3 && k.records[0][0].SourceIP == "192.0.2.1" }},
+		{name: "of two policies nothing is mixed", file: swap("<record>", "<policy_published><domain>b.example</domain><p>none</p></policy_published><record>"), want: "the last one is kept",
+			see: func(k *kept) bool { return k.heads[0].Domain == "b.example" && k.heads[0].Policy == Policy{P: "none"} }},
+		{name: "a period that ends before it begins", file: swap("<begin>1700000000", "<begin>1800000000"), want: "date_range ends before it begins",
+			see: func(k *kept) bool { return k.heads[0].End == "2023-11-15T22:13:19Z" }},
+		{name: "a record without results", file: swap("<disposition>none</disposition><dkim>pass</dkim><spf>fail</spf>", ""), want: "line 8: a record without disposition",
+			see: func(k *kept) bool { return k.records[0][0].DKIM == "" && *k.records[0][0].Count == 3 }},
+		{name: "no policy", file: swap("<p>reject</p>", ""), want: "policy_published p is missing", see: func(k *kept) bool { return k.heads[0].Policy.P == "" }},
+		{name: "no address of the reporter", file: swap("<email>dmarc@receiver.example</email>", "<email/>"), want: "email is missing",
+			see: func(k *kept) bool { return k.heads[0].Email == "" }},
+		{name: "pct with a sign", file: swap("<np>reject</np>", "<pct>50%</pct>"), want: `pct "50%" is read as 50`, see: func(k *kept) bool { return *k.heads[0].Policy.Pct == 50 }},
+		{name: "pct as a float", file: swap("<np>reject</np>", "<pct>100.0</pct>"), want: `pct "100.0" is read as 100`, see: func(k *kept) bool { return *k.heads[0].Policy.Pct == 100 }},
+		{name: "pct over 100", file: swap("<np>reject</np>", "<pct>150</pct>"), want: `pct "150" is not between 0 and 100`, see: func(k *kept) bool { return *k.heads[0].Policy.Pct == 150 }},
+		{name: "pct that is no number", file: swap("<np>reject</np>", "<pct>NaN</pct>"), want: `pct "NaN" is not a number`, see: func(k *kept) bool { return k.heads[0].Policy.Pct == nil }},
+		{name: "a raw result that is a word alone", file: swap("<domain>example.com</domain><selector>s1</selector><result>pass</result><human_result>fine</human_result>", "none"), want: "",
+			see: func(k *kept) bool { return k.records[0][0].AuthResults.DKIM[0] == DKIMResult{Result: "none"} }},
+		{name: "an aligned result in an element", file: swap("<dkim>pass</dkim>", "<dkim><result>pass</result></dkim>"), want: "",
+			see: func(k *kept) bool {
+				return k.records[0][0].DKIM == "pass" && len(k.records[0][0].AuthResults.DKIM) == 1
+			}},
+		{name: "an address with a zone", file: swap("192.0.2.1", "fe80::1%eth0"), want: "is not an address", see: func(k *kept) bool { return k.records[0][0].SourceIP == "fe80::1%eth0" }},
 		{name: "another order", file: swap("<version>1.0</version>", record, record, ""), want: "",
 			see: func(k *kept) bool { return k.heads[0].ReportID == "r1" && len(k.records[0]) == 1 }},
 		{name: "ISO 8859-1 as declared", file: swap("UTF-8", "iso-8859-1", "made by hand", "m\xe4de"), want: "",
@@ -257,9 +279,10 @@ func TestBoundsAreNamed(t *testing.T) {
 	}{
 		{name: "size of the file", file: r, limits: Limits{File: 500}, want: "octets of one file"},
 		{name: "size unpacked", file: packed(t, r), limits: Limits{Expanded: 500}, want: "all that is unpacked"},
-		{name: "ratio", file: packed(t, strings.Repeat("<a></a>", ratioFloor/6)), limits: Limits{Text: 100 << 20}, want: "the ratio of unpacking"},
+		{name: "ratio", file: packed(t, strings.Repeat("<a>"+strings.Repeat("x", 1000)+"</a>", ratioFloor/1000)), limits: Limits{Text: 100 << 20}, want: "the ratio of unpacking"},
 		{name: "depth", file: deep, limits: Limits{Depth: 2}, want: "containers in each other"},
 		{name: "parts", file: zipped(t, r, r, r), limits: Limits{Parts: 2}, want: "parts of one file"},
+		{name: "reports", file: report9990("r1") + report9990("r2") + report9990("r3"), limits: Limits{Reports: 2}, want: "reports of one file"},
 		{name: "records", file: strings.Replace(r, record, record+record, 1), limits: Limits{Records: 1}, want: "records of one report"},
 		{name: "elements", file: "<feedback>" + strings.Repeat("<a>", 100), limits: Limits{}, want: "elements in each other"},
 		{name: "one text", file: strings.Replace(r, "made by hand", strings.Repeat("x", 2<<20), 1), limits: Limits{}, want: "octets of one text or tag"},
@@ -271,11 +294,22 @@ func TestBoundsAreNamed(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			k, n := readAll(t, test.limits, test.file)
 			last := strings.Join(k.problems, "\n")
-			if len(k.heads) > 2 || test.name != "parts" && n[0] != 0 || !strings.Contains(last, "over the limit of "+test.want) &&
+			if len(k.heads) > 2 || test.name != "parts" && test.name != "reports" && n[0] != 0 || !strings.Contains(last, "over the limit of "+test.want) &&
 				!strings.Contains(last, test.want) {
 				t.Errorf("got %d reports, problems %q, want %q", n[0], k.problems, test.want)
 			}
 		})
+	}
+}
+
+// A report whose rows are alike is packed as well as a bomb.
+func TestALongReportIsNoBomb(t *testing.T) {
+	const rows = 60
+	alike := strings.Replace(record, "fine", strings.Repeat("x", 1<<19), 1)
+	c := new(counting)
+	n, err := New(c, Limits{}).File("long", strings.NewReader(packed(t, strings.Replace(report9990("r1"), record, strings.Repeat(alike, rows), 1))))
+	if err != nil || n != 1 || c.records != rows {
+		t.Errorf("got %d reports, %d records, %v", n, c.records, err)
 	}
 }
 

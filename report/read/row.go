@@ -14,7 +14,7 @@ func (p *aggregateParser) recordValue(in, name, value string) error {
 	case name == "dkim" || name == "spf":
 		return p.endResult(in, name, value)
 	case in == "dkim" || in == "spf":
-		p.resultValue(name, value)
+		p.resultValue(in, name, value)
 	case in == "reason":
 		p.reasonValue(name, value)
 	case name == "reason":
@@ -28,21 +28,26 @@ func (p *aggregateParser) recordValue(in, name, value string) error {
 			r.Reasons = append(r.Reasons, p.reason)
 		}
 	case name == "envelope_from":
-		r.EnvelopeFrom = &value
+		if r.EnvelopeFrom == nil {
+			r.EnvelopeFrom = &value
+		}
+		if value != "" {
+			p.once(name, r.EnvelopeFrom, value)
+		}
 	case value == "":
 	case name == "source_ip":
-		r.SourceIP = value
-		if _, err := netip.ParseAddr(value); err != nil {
+		p.once(name, &r.SourceIP, value)
+		if a, err := netip.ParseAddr(value); err != nil || a.Zone() != "" {
 			p.notes.at(p.line(), "source_ip %.60q is not an address", value)
 		}
 	case name == "count":
 		p.count(value)
 	case name == "disposition":
-		r.Disposition = p.word(name, value, dispositions)
+		p.once(name, &r.Disposition, p.word(name, value, dispositions))
 	case name == "header_from":
-		r.HeaderFrom = value
+		p.once(name, &r.HeaderFrom, value)
 	case name == "envelope_to":
-		r.EnvelopeTo = value
+		p.once(name, &r.EnvelopeTo, value)
 	default:
 		p.unknownElement(name)
 	}
@@ -59,6 +64,12 @@ func (p *aggregateParser) count(value string) {
 		p.notes.at(p.line(), "count %.60q is not a number of messages", value)
 		return
 	}
+	if p.rec.Count != nil {
+		if *p.rec.Count != n {
+			p.notes.at(p.line(), "count stands there once more; the first one is kept")
+		}
+		return
+	}
 	p.rec.Count = &n
 }
 
@@ -66,9 +77,9 @@ func (p *aggregateParser) reasonValue(name, value string) {
 	switch {
 	case value == "":
 	case name == "type":
-		p.reason.Type = p.word("reason", value, reasons)
+		p.once("type of a reason", &p.reason.Type, p.word("reason", value, reasons))
 	case name == "comment":
-		p.reason.Comment = value
+		p.once("comment of a reason", &p.reason.Comment, value)
 	default:
 		p.unknownElement(name)
 	}
@@ -76,17 +87,17 @@ func (p *aggregateParser) reasonValue(name, value string) {
 
 // resultValue is a child of dkim or spf in auth_results. Scope stands where the
 // selector does.
-func (p *aggregateParser) resultValue(name, value string) {
+func (p *aggregateParser) resultValue(in, name, value string) {
 	switch {
 	case value == "":
 	case name == "domain":
-		p.result.Domain = value
+		p.once(in+" domain", &p.result.Domain, value)
 	case name == "selector", name == "scope":
-		p.result.Selector = value
+		p.once(in+" "+name, &p.result.Selector, value)
 	case name == "result":
-		p.result.Result = p.word(p.parent(0)+" result", value, results)
+		p.once(in+" result", &p.result.Result, p.word(in+" result", value, results))
 	case name == "human_result":
-		p.result.Human = value
+		p.once(in+" human_result", &p.result.Human, value)
 	default:
 		p.unknownElement(name)
 	}
@@ -96,16 +107,21 @@ func (p *aggregateParser) resultValue(name, value string) {
 // a word, or a raw one of auth_results, which has elements.
 func (p *aggregateParser) endResult(in, name, value string) error {
 	a := &p.rec.AuthResults
+	if p.filled && in == "policy_evaluated" && value == "" { // the word in an element of its own
+		p.filled, value = false, p.result.Result
+	}
+	if !p.filled && in == "auth_results" && value != "" { // the word without one
+		p.result.Result = p.word(name+" result", value, results)
+	}
 	switch {
 	case !p.filled && in != "auth_results":
 		if value == "" {
 			return nil
 		}
-		word := p.word(name, value, aligned)
 		if name == "dkim" {
-			p.rec.DKIM = word
+			p.once(name, &p.rec.DKIM, p.word(name, value, aligned))
 		} else {
-			p.rec.SPF = word
+			p.once(name, &p.rec.SPF, p.word(name, value, aligned))
 		}
 	case len(a.DKIM) >= p.limits.Items || len(a.SPF) >= p.limits.Items:
 		return boundError{"results of one record"}
