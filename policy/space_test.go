@@ -18,6 +18,7 @@ func TestARefusalWaitsWhereTheMTAHidTheLeadingSpace(t *testing.T) {
 	late := func(ev *evidence.Message) *evidence.Message {
 		return change(ev, func(m *evidence.Message) { m.FirstSeen = now.Add(-DefaultTempErrorFor) })
 	}
+	strict := with(failing("reject"), func(d *evidence.DMARC) { d.Published.StrictDKIM = true })
 	deferred := want{disposition: "tempfail", delivery: "defer", requested: "reject", step: StepTempError, rule: "temperror.unresolved", reply: "451 4.7.1 Email deferred by local policy, try again later"}
 	for _, row := range []struct {
 		name string
@@ -27,6 +28,9 @@ func TestARefusalWaitsWhereTheMTAHidTheLeadingSpace(t *testing.T) {
 	}{
 		{name: "a signature of the Author Domain", ev: lost("bank.example", message(failing("reject"))), want: deferred},
 		{name: "one of a domain below it", ev: lost("mail.bank.example", message(failing("reject"))), want: deferred},
+		{name: "one of a domain below it could not align where only the same domain does (adkim=s)", ev: lost("mail.bank.example", message(strict)),
+			want: want{disposition: "reject", delivery: "refuse", requested: "reject", step: StepPolicy, reply: refused}},
+		{name: "one of the Author Domain could, then too", ev: lost("bank.example", message(strict)), want: deferred},
 		{name: "one of somebody else puts nothing off", ev: lost("attacker.example", message(failing("reject"))),
 			want: want{disposition: "reject", delivery: "refuse", requested: "reject", step: StepPolicy, reply: refused}},
 		{name: "after temperror_for the policy holds as published", ev: late(lost("bank.example", message(failing("reject")))),

@@ -145,15 +145,16 @@ func (d decision) awaitsSignature(dm *evidence.DMARC, s *standing) bool {
 		(s.step == StepPolicy || s.step == StepHandling) && d.puttingOff()
 }
 
-// spoiledSignature is the position of such a signature of the Author Domain's family,
-// else of the first that may be of it, with the fact that would tell; -1 for none.
+// spoiledSignature is the position of such a signature that would be aligned (RFC 9989
+// section 4.4.1), else of the first that may be, with the fact that would tell; -1 for none.
 func (d decision) spoiledSignature(dm *evidence.DMARC) (at int, missing facts) {
 	at = -1
 	for i := range d.ev.DKIM {
-		if d.ev.DKIM[i].FailedOn != evidence.FailedTransport {
+		g := &d.ev.DKIM[i]
+		if g.FailedOn != evidence.FailedTransport {
 			continue
 		}
-		same, unknown := related(d.ev.DKIM[i].Domain, dm)
+		same, unknown := aligned(g.Domain, dm, dm.Published.StrictDKIM || g.PublicSuffix)
 		if same {
 			return i, noFacts
 		}
