@@ -9,7 +9,7 @@ import (
 // 4.4). Anyone can write one, so it proves nothing but behind a trusted relay.
 // It holds hosts and addresses only: no local part, no "for".
 type Hop struct {
-	From string     `cbor:"1,keyasint,omitempty"` // what follows "from": the HELO name, as written
+	From string     `cbor:"1,keyasint,omitempty"` // what follows "from": the HELO name, as written; of an address without the local part
 	Addr netip.Addr `cbor:"2,keyasint,omitzero"`  // the client's address; invalid when none was read
 	By   string     `cbor:"3,keyasint,omitempty"` // the host that wrote the field
 	With string     `cbor:"4,keyasint,omitempty"` // how it came: smtp, lmtp, login, mailbox, other; empty where it is not said

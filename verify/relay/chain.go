@@ -32,7 +32,7 @@ const maxChainText = maxHELO
 func chainHop(value []byte) evidence.Hop {
 	h, problem := parseReceived(value)
 	return evidence.Hop{
-		From: clip(h.helo), Addr: h.ip, By: clip(h.by), With: h.way.String(), Time: receivedTime(value),
+		From: host(h.helo), Addr: h.ip, By: host(h.by), With: h.way.String(), Time: receivedTime(value),
 		Queued: h.queued, Socket: h.socket, Problem: problem,
 	}
 }
@@ -40,7 +40,12 @@ func chainHop(value []byte) evidence.Hop {
 // hasFrom reports whether the field says from whom the message came.
 func hasFrom(h *evidence.Hop) bool { return h.Addr.IsValid() || h.Socket }
 
-func clip(s string) string { return s[:min(len(s), maxChainText)] }
+// host is a name as the chain has it. What is no host but an address, as some clients
+// greet with, loses its local part; the "@" stays, so that it does not pass for a host.
+func host(name string) string {
+	name = name[max(0, strings.LastIndexByte(name, '@')):]
+	return name[:min(len(name), maxChainText)]
+}
 
 // receivedTime is the date behind the last semicolon (RFC 5321 section 4.4, RFC
 // 5322 section 3.3), in the form that MTAs write; zero for another one.
