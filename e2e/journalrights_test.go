@@ -117,6 +117,11 @@ func (j *groupJournal) copies(t *testing.T, name, files, want string) {
 	if err != nil {
 		t.Fatal(status)
 	}
+	counts, err := j.ask(0, "stats", "--by", "client", "--since", "30d", "--json")
+	if err != nil {
+		t.Fatal(counts)
+	}
+	number := regexp.MustCompile(`"messages":\d+`)
 	there, fromTo := strings.Count(all, "{\"spf\""), regexp.MustCompile(`\d{4}-\d\d-\d\dT\S+ to \d{4}-\d\d-\d\dT\S+`)
 	for _, reader := range []uint32{member, 0} {
 		t.Run(fmt.Sprintf("copy/%s/%d", name, reader), func(t *testing.T) {
@@ -124,7 +129,7 @@ func (j *groupJournal) copies(t *testing.T, name, files, want string) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			script := fmt.Sprintf("mkdir %[1]s/journal && cd %[2]s/journal && cp -p %[3]s %[1]s/journal && chgrp -R %[4]d %[1]s && chmod -R a-w,g+rX,o-rwx %[1]s",
+			script := fmt.Sprintf("mkdir %[1]s/journal && cd %[2]s/journal && cp -p %[3]s %[1]s/journal && cd .. && find %[3]s -prune -type f -exec cp -p {} %[1]s ';' && chgrp -R %[4]d %[1]s && chmod -R a-w,g+rX,o-rwx %[1]s",
 				dir, j.path, files, theGroup)
 			if out, err := exec.Command("sh", "-c", script).CombinedOutput(); err != nil {
 				t.Fatal(string(out))
@@ -144,6 +149,10 @@ func (j *groupJournal) copies(t *testing.T, name, files, want string) {
 			out, err = copied.ask(reader, "journal", "status")
 			if got := fromTo.FindString(out); want == "" && (err != nil || got == "" || got != fromTo.FindString(status)) {
 				t.Errorf("journal status: %v\n%swant %s", err, out, fromTo.FindString(status))
+			}
+			out, err = copied.ask(reader, "stats", "--by", "client", "--since", "30d", "--json")
+			if got := number.FindAllString(out, -1); want == "" && (err != nil || len(got) == 0 || !slices.Equal(got, number.FindAllString(counts, -1))) || want != "" && !strings.Contains(out, want) {
+				t.Errorf("stats: %v\n%swant %s", err, out, counts)
 			}
 		})
 	}

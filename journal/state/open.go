@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"alignd/journal"
 	"alignd/journal/rights"
@@ -66,7 +67,36 @@ func ReadFile(ctx context.Context, path string) (*State, error) {
 	if _, err := os.Stat(path); err != nil {
 		return nil, err
 	}
-	db, err := openSQLite(path, url.Values{"mode": {"ro"}, "_pragma": {"busy_timeout(5000)"}})
+	s, err := readFile(ctx, path, url.Values{"mode": {"ro"}})
+	if !mayNotWrite(err) {
+		return s, err
+	}
+	switch wal, failed := os.Stat(path + "-wal"); {
+	case errors.Is(failed, os.ErrNotExist), failed == nil && wal.Size() == 0:
+		// A copy in a folder that the reader cannot write, without the companions that it
+		// would need. They hold nothing, so the file is whole, and nobody writes it.
+		return readFile(ctx, path, url.Values{"mode": {"ro"}, "immutable": {"1"}})
+	case failed == nil:
+		if _, failed := os.Stat(path + "-shm"); errors.Is(failed, os.ErrNotExist) {
+			return nil, fmt.Errorf("%s: its %s-shm was not copied, which a reader needs who cannot write the folder: copy it, too", path, filepath.Base(path))
+		}
+	}
+	return nil, err
+}
+
+// mayNotWrite: SQLite lacks the right to make or to change what is beside the file.
+func mayNotWrite(err error) bool {
+	e := (*sqlite.Error)(nil)
+	if !errors.As(err, &e) {
+		return false
+	}
+	code := e.Code() & 0xff
+	return code == sqlite3.SQLITE_READONLY || code == sqlite3.SQLITE_CANTOPEN
+}
+
+func readFile(ctx context.Context, path string, v url.Values) (*State, error) {
+	v.Add("_pragma", "busy_timeout(5000)")
+	db, err := openSQLite(path, v)
 	if err != nil {
 		return nil, err
 	}
