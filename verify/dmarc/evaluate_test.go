@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"alignd/evidence"
+	"alignd/resolver"
 )
 
 func spf(r evidence.Result, name string) *evidence.SPFCheck {
@@ -346,9 +348,26 @@ func TestDeadlineIsATemporaryError(t *testing.T) {
 }
 
 func TestAbandonWaits(t *testing.T) {
-	dns := zone()
-	dns.delay = time.Hour
-	Start(t.Context(), dns, "example.com", Options{}).Abandon()
+	synctest.Test(t, func(t *testing.T) {
+		dns := &lingering{}
+		e := Start(t.Context(), dns, "example.com", Options{})
+		synctest.Wait()
+		e.Abandon()
+		if asked, ended := dns.asked.Load(), dns.ended.Load(); asked == 0 || ended != asked {
+			t.Errorf("%d questions, %d of them ended", asked, ended)
+		}
+	})
+}
+
+// lingering takes a while to notice that nobody wants its answer.
+type lingering struct{ asked, ended atomic.Int32 }
+
+func (l *lingering) Lookup(ctx context.Context, name string, qtype uint16) (*resolver.Answer, error) {
+	l.asked.Add(1)
+	<-ctx.Done()
+	time.Sleep(time.Second)
+	l.ended.Add(1)
+	return nil, &resolver.Error{Name: name, Type: qtype, Err: resolver.ErrTemporary, Why: "timeout"}
 }
 
 func TestPanicReachesTheOwner(t *testing.T) {
