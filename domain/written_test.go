@@ -27,6 +27,10 @@ func TestWrittenTakesNames(t *testing.T) {
 		"उदाहरण.भारत":           "",
 		"ශ්\u200dරී.example":    "", // ZERO WIDTH JOINER behind a virama
 		"paral·lel.example":     "",
+		"͵α.example":            "", // GREEK LOWER NUMERAL SIGN before a Greek letter
+		"ג׳.example":            "", // GERESH behind a Hebrew letter
+		"דו״ח.example":          "", // GERSHAYIM
+		"〇.example":             "", // an exception of RFC 5892 section 2.6
 		"한국.example":            "",
 		"中国.cn":                 "",
 	} {
@@ -56,6 +60,19 @@ func TestWrittenRefusesWhatOnlyLooksLikeAName(t *testing.T) {
 		"example．com":           '．',
 		"example․com":           '․',
 		"example·com":           '·',
+		"al·om.example":         '·', // between two l only (RFC 5892 appendix A.3)
+		"am·lo.example":         '·',
+		"l·.example":            '·',
+		"·l.example":            '·',
+		"͵a.example":            '͵', // A.4
+		"α͵.example":            '͵',
+		"a׳.example":            '׳',      // A.5
+		"״ד.example":            '״',      // A.6
+		"a・b.example":           '・',      // A.7
+		"مـح.example":           'ـ',      // section 2.6
+		"a\u20d0.example":       '\u20d0', // section 2.4
+		"a\u20ff.example":       '\u20ff',
+		"\u1100.example":        '\u1100', // section 2.9
 		"exam\u00a0ple.com":     '\u00a0',
 		"\u00a0example.com":     '\u00a0',
 		"exam ple.com":          ' ',
