@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 )
 
 func (f *file) gzip(part string, depth int, in io.Reader) error {
@@ -43,6 +44,10 @@ func (f *file) zip(part string, depth int, in io.Reader) error {
 			continue
 		}
 		where := within(part, fmt.Sprintf("zip member %.100q", member.Name))
+		if text := unreadable(member.Flags, member.Method); text != "" {
+			f.say(where, text)
+			continue
+		}
 		r, err := member.Open()
 		if err != nil {
 			f.problem(where, err)
@@ -59,6 +64,21 @@ func (f *file) zip(part string, depth int, in io.Reader) error {
 		f.say(part, "zip: no members")
 	}
 	return nil
+}
+
+// zipMethods are those that are not read (APPNOTE.TXT section 4.4.5).
+var zipMethods = map[uint16]string{9: "Deflate64", 12: "bzip2", 14: "LZMA", 93: "zstd", 95: "xz", 99: "AES"}
+
+// unreadable says why a member of an archive cannot be read, or "".
+func unreadable(flags, method uint16) string {
+	const encrypted = 1
+	switch {
+	case flags&encrypted != 0:
+		return "zip: it is encrypted"
+	case method != zip.Deflate && method != zip.Store:
+		return strings.TrimRight(fmt.Sprintf("zip: compression method %d is not known: %s", method, zipMethods[method]), ": ")
+	}
+	return ""
 }
 
 // seekable gives access to any place of in.
@@ -98,21 +118,18 @@ func (f *file) brokenZip(part string, depth int, at io.ReaderAt, size int64) err
 		method, flags := binary.LittleEndian.Uint16(h[8:]), binary.LittleEndian.Uint16(h[6:])
 		packed := int64(binary.LittleEndian.Uint32(h[18:]))
 		data := start + localHeader + int64(binary.LittleEndian.Uint16(h[26:])) + int64(binary.LittleEndian.Uint16(h[28:]))
-		const encrypted, sizeFollows = 1, 8
+		const sizeFollows = 8
 		if flags&sizeFollows != 0 || packed == 0 || data+packed > size {
 			packed = max(size-data, 0) // it ends where its own format says
 		}
 		in := &counted{r: io.NewSectionReader(at, data, packed)}
+		if text := unreadable(flags, method); text != "" {
+			f.say(part, text)
+			return nil
+		}
 		var r io.Reader = in
-		switch {
-		case flags&encrypted != 0:
-			f.say(part, "zip: it is encrypted")
-			return nil
-		case method == zip.Deflate:
+		if method == zip.Deflate {
 			r = flate.NewReader(bufio.NewReader(in))
-		case method != zip.Store:
-			f.say(part, fmt.Sprintf("zip: compression method %d is not known", method))
-			return nil
 		}
 		err := f.content(within(part, fmt.Sprintf("zip member %d", n)), depth+1, &expanding{file: f, r: r, in: func() int64 { return in.n }})
 		if err != nil || flags&sizeFollows != 0 {

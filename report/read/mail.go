@@ -147,7 +147,7 @@ func (f *file) plain(part string, depth int, in io.Reader) error {
 	buf := bufio.NewReaderSize(in, 16<<10)
 	head, _ := buf.Peek(1024)
 	switch kindOf(head) {
-	case kindGzip, kindZip, kindXML, kindBase64:
+	case kindGzip, kindZip, kindXML, kindBase64, kindJSON, kindFeedback:
 		return f.content(part, depth+1, buf)
 	}
 	if all, _ := buf.Peek(16 << 10); startOfReport(all) >= 0 {
@@ -180,6 +180,7 @@ func (f *file) multipart(part string, depth int, e entity, body io.Reader) error
 			return boundError{"parts of one file"}
 		}
 		sub := entityOf(next.Header.Get)
+		failure = failure || sub.mediaType == "message/feedback-report"
 		if failure && strings.HasPrefix(sub.mediaType, "message/") && sub.mediaType != "message/feedback-report" {
 			continue // the message that the report is about
 		}
@@ -242,60 +243,5 @@ func (a *alphabet) Read(p []byte) (int, error) {
 		if len(kept) > 0 || err != nil {
 			return len(kept), err
 		}
-	}
-}
-
-// feedback reads the machine-readable part of a failure report.
-func (f *file) feedback(part string, in io.Reader) error {
-	fields, rest, err := header.Read(bufio.NewReader(in), header.Limits{Fields: 1000, Bytes: f.limits.Text})
-	if err != nil {
-		return f.local(part, err)
-	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(rest, maxText))
-	r := &Failure{Fields: map[string]string{}}
-	for i := range fields.Len() {
-		fd := fields.At(i)
-		r.put(strings.ToLower(string(bytes.TrimSpace(fd.Name()))), unfold(fd.Value()))
-	}
-	if len(r.Fields) == 0 {
-		f.say(part, "a failure report without fields")
-		return nil
-	}
-	return f.failure(r)
-}
-
-func (f *file) failure(r *Failure) error {
-	f.reports++
-	f.text = nil
-	if err := f.sink.Failure(r); err != nil {
-		return ownError{err}
-	}
-	return nil
-}
-
-// put adds a field and keeps those that have a key of their own.
-func (r *Failure) put(name, value string) {
-	if old, ok := r.Fields[name]; ok {
-		r.Fields[name] = old + "\n" + value
-		return
-	}
-	r.Fields[name] = value
-	switch name {
-	case "feedback-type":
-		r.FeedbackType = value
-	case "auth-failure":
-		r.AuthFailure = value
-	case "reported-domain":
-		r.ReportedDomain = value
-	case "source-ip":
-		r.SourceIP = value
-	case "original-mail-from":
-		r.OriginalMailFrom = value
-	case "arrival-date", "received-date": // the latter of RFC 5965
-		if r.ArrivalDate == "" {
-			r.ArrivalDate = value
-		}
-	case "identity-alignment":
-		r.IdentityAlignment = value
 	}
 }

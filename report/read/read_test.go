@@ -159,6 +159,7 @@ func TestReportsAreFoundByTheirContent(t *testing.T) {
 			base64.StdEncoding.EncodeToString([]byte(packed(t, r))) + "\r\n", want: 1},
 		{name: "a mail forwarded as an attachment",
 			file: "From: x\nContent-Type: message/rfc822\n\n" + mailWith("application/gzip", packed(t, r)), want: 1},
+		{name: "one that an mbox quoted", file: ">From x@y Thu Jan  1 00:00:00 2026\n" + mailWith("application/gzip", packed(t, r)), want: 1},
 		{name: "one of mbox", file: "From x@y Thu Jan  1 00:00:00 2026\n" + mailWith("application/gzip", packed(t, r)), want: 1},
 		{name: "gzip with something behind it", file: packed(t, r) + "\x00\x00", want: 1},
 	} {
@@ -249,10 +250,31 @@ func TestWhatIsOddIsReadAndTold(t *testing.T) {
 	}
 }
 
+const tlsReport = `{"organization-name":"Receiver","date-range":{"start-datetime":"2026-11-20T00:00:00Z","end-datetime":"2026-11-20T23:59:59Z"},` +
+	`"contact-info":"tls@receiver.example","report-id":"x1","policies":[]}`
+
+// zipChanged is an archive of a report that says of it other flags and another method.
+func zipChanged(t *testing.T, flags, method byte) string {
+	b := []byte(zipped(t, report9990("r1")))
+	central := bytes.LastIndex(b, []byte("PK\x01\x02"))
+	b[6], b[8], b[central+8], b[central+10] = b[6]|flags, method, b[central+8]|flags, method
+	return string(b)
+}
+
 func TestWhatIsNoReportIsTold(t *testing.T) {
 	for _, test := range []struct{ name, file, want string }{
 		{name: "nothing", want: "empty"},
 		{name: "a picture", file: "\x89PNG\r\n\x1a\n\x00\x00", want: "neither XML nor gzip, zip or mail"},
+		{name: "a TLS report", file: tlsReport, want: "a TLS report (RFC 8460), not a DMARC report"},
+		{name: "a TLS report over lines", file: "\ufeff" + strings.ReplaceAll(tlsReport, ",", ",\r\n  "), want: "a TLS report (RFC 8460), not a DMARC report"},
+		{name: "a TLS report in gzip", file: packed(t, tlsReport), want: "gzip: a TLS report (RFC 8460)"},
+		{name: "another JSON", file: `[{"a": 1}]`, want: "JSON, which no DMARC report is"},
+		{name: "bzip2", file: "BZh91AY&SY", want: "neither XML nor gzip, zip or mail: it is bzip2"},
+		{name: "an Outlook message", file: "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00\x00", want: "it is an Outlook message (.msg)"},
+		{name: "an encrypted zip", file: zipChanged(t, 1, 8), want: `zip member "0.bin": zip: it is encrypted`},
+		{name: "an encrypted zip by AES", file: zipChanged(t, 1, 99), want: "zip: it is encrypted"},
+		{name: "a zip in Deflate64", file: zipChanged(t, 0, 9), want: "zip: compression method 9 is not known: Deflate64"},
+		{name: "a zip by a method without name", file: zipChanged(t, 0, 77), want: "zip: compression method 77 is not known"},
 		{name: "another XML", file: "<html><body/></html>", want: "XML, but not a DMARC report"},
 		{name: "a mail without a report", file: "From: a@x\n\nHello.\n", want: "a mail without a report"},
 		{name: "broken gzip", file: "\x1f\x8b\x08\x00", want: "gzip: unexpected EOF"},

@@ -72,77 +72,6 @@ func (f *file) say(part, text string) {
 	}
 }
 
-// kind is what something is by its content.
-type kind int
-
-const (
-	kindOther kind = iota
-	kindEmpty
-	kindGzip
-	kindZip
-	kindXML
-	kindMail
-	kindTar
-	kindBase64
-)
-
-func kindOf(head []byte) kind {
-	text := head[blanks(head):]
-	switch {
-	case len(text) == 0:
-		return kindEmpty
-	case bytes.HasPrefix(text, []byte("\x1f\x8b")):
-		return kindGzip
-	case bytes.HasPrefix(text, []byte("PK\x03\x04")), bytes.HasPrefix(text, []byte("PK\x05\x06")):
-		return kindZip
-	case text[0] == '<', encodingOf(head) != "":
-		return kindXML
-	case len(head) > 262 && string(head[257:262]) == "ustar":
-		return kindTar
-	case startsBase64(text):
-		return kindBase64
-	case startsMail(text):
-		return kindMail
-	}
-	return kindOther
-}
-
-// blanks is how much stands in front that says nothing.
-func blanks(head []byte) int {
-	text := head
-	for {
-		next := bytes.TrimLeft(bytes.TrimPrefix(text, []byte("\ufeff")), " \t\r\n\x00")
-		if len(next) == len(text) {
-			return len(head) - len(text)
-		}
-		text = next
-	}
-}
-
-// startsBase64 reports whether text is base64 (RFC 4648) of gzip, zip or XML that nobody
-// decoded.
-func startsBase64(text []byte) bool {
-	for _, begin := range []string{"H4sI", "UEsDB", "UEsFB", "PD94bWwg", "PGZlZWRi", "77u/PD94"} {
-		if bytes.HasPrefix(text, []byte(begin)) {
-			line, _, _ := bytes.Cut(text, []byte("\n"))
-			return !bytes.ContainsFunc(bytes.TrimSpace(line), func(r rune) bool {
-				return !('a' <= r|0x20 && r|0x20 <= 'z' || '0' <= r && r <= '9' || r == '+' || r == '/' || r == '=')
-			})
-		}
-	}
-	return false
-}
-
-// startsMail reports whether text begins with a header field, or mbox's "From ".
-func startsMail(text []byte) bool {
-	line, _, _ := bytes.Cut(text, []byte("\n"))
-	if bytes.HasPrefix(line, []byte("From ")) {
-		return true
-	}
-	name, _, ok := bytes.Cut(line, []byte(":"))
-	return ok && len(name) > 0 && len(name) < 80 && !bytes.ContainsFunc(bytes.TrimRight(name, " \t"), func(r rune) bool { return r <= ' ' || r >= 0x7f })
-}
-
 // content reads what comes, whatever it is. An error ends the file; what is wrong
 // with this content alone is told.
 func (f *file) content(part string, depth int, in io.Reader) error {
@@ -160,7 +89,10 @@ func (f *file) content(part string, depth int, in io.Reader) error {
 	kind := kindOf(head)
 	switch kind {
 	case kindGzip, kindZip, kindMail, kindBase64:
-		_, _ = buf.Discard(blanks(head)) // it was read already
+		_, _ = buf.Discard(blanks(head))                                         // it was read already
+		if quoted, _ := buf.Peek(1); kind == kindMail && string(quoted) == ">" { // ">From ", as mbox quotes it
+			_, _ = buf.Discard(1)
+		}
 	}
 	switch kind {
 	case kindEmpty:
@@ -175,6 +107,10 @@ func (f *file) content(part string, depth int, in io.Reader) error {
 		return f.mail(part, depth, buf)
 	case kindTar:
 		return f.tar(part, depth, buf)
+	case kindFeedback:
+		return f.feedback(part, buf)
+	case kindJSON:
+		f.say(part, jsonIs(head))
 	case kindBase64:
 		return f.content(within(part, "base64"), depth+1, decode("base64", buf))
 	default:
@@ -183,7 +119,7 @@ func (f *file) content(part string, depth int, in io.Reader) error {
 			f.say(part, "text stands before the XML")
 			return f.xml(part, buf)
 		}
-		f.say(part, "neither XML nor gzip, zip or mail")
+		f.say(part, "neither XML nor gzip, zip or mail"+butIs(head))
 	}
 	return nil
 }

@@ -1,0 +1,150 @@
+package read
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"io"
+	"net/mail"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"alignd/header"
+)
+
+// feedback reads the machine-readable part of a failure report.
+func (f *file) feedback(part string, in io.Reader) error {
+	buf := bufio.NewReader(in)
+	head, _ := buf.Peek(1024)
+	_, _ = buf.Discard(blanks(head))
+	fields, rest, err := header.Read(buf, header.Limits{Fields: 1000, Bytes: f.limits.Text})
+	if err != nil {
+		return f.local(part, err)
+	}
+	_, _ = io.Copy(io.Discard, io.LimitReader(rest, maxText))
+	r := &Failure{Fields: map[string]string{}}
+	for i := range fields.Len() {
+		fd := fields.At(i)
+		r.put(strings.ToLower(string(bytes.TrimSpace(fd.Name()))), unfold(fd.Value()))
+	}
+	if len(r.Fields) == 0 {
+		f.say(part, "a failure report without fields")
+		return nil
+	}
+	for _, text := range r.check() {
+		f.say(part, text)
+	}
+	return f.failure(r)
+}
+
+func (f *file) failure(r *Failure) error {
+	f.reports++
+	f.text = nil
+	if err := f.sink.Failure(r); err != nil {
+		return ownError{err}
+	}
+	return nil
+}
+
+// put adds a field and keeps those that have a key of their own.
+func (r *Failure) put(name, value string) {
+	if old, ok := r.Fields[name]; ok {
+		r.Fields[name] = old + "\n" + value
+		return
+	}
+	r.Fields[name] = value
+	switch name {
+	case "feedback-type":
+		r.FeedbackType = value
+	case "auth-failure":
+		r.AuthFailure = value
+	case "reported-domain":
+		r.ReportedDomain = value
+	case "source-ip":
+		r.SourceIP = value
+	case "original-mail-from":
+		r.OriginalMailFrom = value
+	case "arrival-date", "received-date": // the latter of RFC 5965
+		if r.ArrivalDate == "" {
+			r.ArrivalDate = value
+		}
+	case "identity-alignment":
+		r.IdentityAlignment = value
+	}
+}
+
+// The words that RFC 6591 section 3, RFC 9991 section 4 and the registry of MARF reports know.
+var (
+	authFailures    = []string{"adsp", "bodyhash", "dmarc", "revoked", "signature", "spf"}
+	alignments      = []string{"dkim", "spf", "none"}
+	deliveryResults = []string{"delivered", "spam", "policy", "reject", "other"}
+)
+
+// check maps words that differ in case only, and tells what is unusual or missing.
+func (r *Failure) check() (problems []string) {
+	say := func(format string, args ...any) { problems = append(problems, fmt.Sprintf(format, args...)) }
+	word := func(what, value string, known []string) string {
+		lower := strings.ToLower(value)
+		if !slices.Contains(known, lower) {
+			say("%s %.60q is an unknown word", what, value)
+			return value
+		}
+		if lower != value {
+			say("%s %.60q is read as %q", what, value, lower)
+		}
+		return lower
+	}
+	const authFailure = "auth-failure"
+	switch {
+	case r.FeedbackType == "":
+		say("feedback_type is missing")
+	case strings.EqualFold(r.FeedbackType, authFailure):
+		r.FeedbackType = word("feedback_type", r.FeedbackType, []string{authFailure})
+		if r.AuthFailure == "" {
+			say("auth_failure is missing")
+		}
+	default:
+		say("feedback_type %.60q is not auth-failure: it tells of something else", r.FeedbackType)
+	}
+	if r.AuthFailure != "" {
+		r.AuthFailure = word("auth_failure", r.AuthFailure, authFailures)
+	}
+	if r.IdentityAlignment != "" {
+		methods := strings.Split(r.IdentityAlignment, ",")
+		for i, method := range methods {
+			name := strings.TrimSpace(method)
+			methods[i] = strings.Replace(method, name, word("identity_alignment", name, alignments), 1)
+		}
+		r.IdentityAlignment = strings.Join(methods, ",")
+	}
+	if value, ok := r.Fields["delivery-result"]; ok {
+		word("delivery-result", value, deliveryResults)
+	}
+	if r.ReportedDomain == "" {
+		say("reported_domain is missing")
+	}
+	if _, err := netip.ParseAddr(r.SourceIP); r.SourceIP == "" {
+		say("source_ip is missing")
+	} else if err != nil {
+		say("source_ip %.60q is not an address", r.SourceIP)
+	}
+	if _, err := mail.ParseDate(r.ArrivalDate); r.ArrivalDate != "" && err != nil {
+		say("arrival_date %.60q is not a date", r.ArrivalDate)
+	}
+	return problems
+}
+
+// startsFeedback reports whether text is the machine-readable part of a failure report
+// that is called something else: no mail has such a field.
+func startsFeedback(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if line = bytes.TrimSpace(line); len(line) == 0 {
+			return false
+		}
+		if name, _, _ := bytes.Cut(line, []byte(":")); bytes.EqualFold(bytes.TrimSpace(name), []byte("feedback-type")) {
+			return true
+		}
+	}
+	return false
+}
