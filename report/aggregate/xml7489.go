@@ -85,7 +85,8 @@ func legacyRecord(c *Counted) recordElem7489 {
 	if !old.Checked.MailFrom {
 		e.Results.SPF.Scope = "helo"
 	}
-	e.Results.SPF.Human = "" // the schema has none
+	e.Results.SPF.Human = ""                 // the schema has none
+	e.Row.Source = c.Source.StringExpanded() // its IPAddress has all groups
 	if old.Checked.Result == evidence.Policy {
 		e.Results.SPF.Result = string(evidence.Neutral)
 	}
