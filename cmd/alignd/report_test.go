@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -55,6 +56,17 @@ func TestReportShow(t *testing.T) {
 	}
 }
 
+// A pipe in a directory is not waited for.
+func TestReportShowOfWhatIsNoFile(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
+		t.Skip(err)
+	}
+	if got := alignd(t, "", "report", "show", dir); got.status != 1 || !strings.Contains(got.stdout, "pipe: not a file") {
+		t.Errorf("status %d\n%s%s", got.status, got.stdout, got.stderr)
+	}
+}
+
 func TestReportShowPrintsOneObject(t *testing.T) {
 	got := alignd(t, aggregateReport, "report", "show", "--json", "-")
 	var object struct {
@@ -70,6 +82,12 @@ func TestReportShowPrintsOneObject(t *testing.T) {
 	if len(object.Reports) != 1 || object.Reports[0].Domain != "example.com" || object.Reports[0].Records[1].Count != 5 ||
 		object.Failures == nil || object.Problems == nil {
 		t.Errorf("got %s", got.stdout)
+	}
+	for _, bare := range []string{"<feedback><record/></feedback>", "<feedback><record><row><count>1</count></row></record></feedback>",
+		"<feedback><report_metadata/></feedback><feedback><policy_published/></feedback>"} {
+		if got := alignd(t, bare, "report", "show", "--json", "-"); got.status != 0 || !json.Valid([]byte(got.stdout)) {
+			t.Errorf("%s: status %d\n%s", bare, got.status, got.stdout)
+		}
 	}
 	if got := alignd(t, "x", "report", "show", "--json", "-"); got.status != 1 || !json.Valid([]byte(got.stdout)) {
 		t.Errorf("nothing: status %d\n%s", got.status, got.stdout)

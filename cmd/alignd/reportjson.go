@@ -30,7 +30,10 @@ func (j *reportJSON) Aggregate(head *read.Aggregate, records *read.Records) erro
 		return err
 	}
 	object := bytes.TrimSuffix(bytes.TrimSpace(text.Bytes()), []byte("}"))
-	if _, err := io.WriteString(j.out, j.sep+string(object)+`,"records":`); err != nil {
+	if len(object) > 1 { // it has a key, which a report that says nothing of itself has not
+		object = append(object, ',')
+	}
+	if _, err := io.WriteString(j.out, j.sep+string(object)+`"records":`); err != nil {
 		return err
 	}
 	j.sep = ",\n"

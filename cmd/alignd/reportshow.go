@@ -127,6 +127,9 @@ func showReports(show reportSink, args []string, stdin io.Reader) (without int, 
 			}
 			files++
 			var f *os.File
+			if err == nil && path != arg && d.Type()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
+				err = errors.New("not a file") // and a pipe would be waited for
+			}
 			if err == nil {
 				f, err = os.Open(path)
 			}
