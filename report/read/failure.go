@@ -110,7 +110,9 @@ func (r *Failure) check() (problems []string) {
 	if r.AuthFailure != "" {
 		r.AuthFailure = word("auth_failure", r.AuthFailure, authFailures)
 	}
-	if r.IdentityAlignment != "" {
+	if n := strings.Count(r.IdentityAlignment, ",") + 1; n > len(alignments) {
+		say("identity_alignment names %d methods", n)
+	} else if r.IdentityAlignment != "" {
 		methods := strings.Split(r.IdentityAlignment, ",")
 		for i, method := range methods {
 			name := strings.TrimSpace(method)

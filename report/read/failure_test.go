@@ -39,6 +39,8 @@ func TestFailureReportsAsTheyCome(t *testing.T) {
 		{name: "no failure", from: "Auth-Failure: dmarc\r\n", want: "auth_failure is missing", see: func(f *Failure) bool { return f.AuthFailure == "" }},
 		{name: "an unknown method", from: "dkim, spf", to: "dkim, arc", want: `identity_alignment "arc" is an unknown word`,
 			see: func(f *Failure) bool { return f.IdentityAlignment == "dkim, arc" }},
+		{name: "many methods", from: "dkim, spf", to: "dkim" + strings.Repeat(",", 100), want: "identity_alignment names 101 methods",
+			see: func(f *Failure) bool { return strings.HasPrefix(f.IdentityAlignment, "dkim,,") }},
 		{name: "an unknown delivery", from: "Result: reject", to: "Result: eaten", want: `delivery-result "eaten" is an unknown word`,
 			see: func(f *Failure) bool { return f.Fields["delivery-result"] == "eaten" }},
 		{name: "an address in brackets", from: "192.0.2.1", to: "[192.0.2.1]", want: `source_ip "[192.0.2.1]" is not an address`,
