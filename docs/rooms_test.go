@@ -18,7 +18,7 @@ import (
 var floors = [][]string{
 	{"cmd"},
 	{"report", "web"},
-	{"explain", "journal/configs", "journal/place", "journal/privacy", "journal/selftest", "rollout"},
+	{"explain", "journal/configs", "journal/place", "journal/privacy", "journal/running", "journal/selftest", "rollout"},
 	{"config", "doctor", "filter", "journal", "metrics", "replay"},
 	{"judge", "lint"},
 	{"record"},
@@ -161,7 +161,7 @@ func clockIn(t *testing.T, room string) string {
 func TestSubjectsStayInTheirRooms(t *testing.T) {
 	all := packages(t)
 	for subject, rooms := range map[string][]string{
-		"go.yaml.in":                     {"cmd/alignd", "config", "web", "report/ours", "journal/configs", "journal/place", "journal/privacy", "journal/selftest"}, // these ask config
+		"go.yaml.in":                     {"cmd/alignd", "config", "web", "report/ours", "journal/configs", "journal/place", "journal/privacy", "journal/running", "journal/selftest"}, // these ask config
 		"github.com/spf13":               {"cmd/alignd"},
 		"github.com/coreos/go-systemd":   {"cmd/alignd", "internal/logging"},
 		"github.com/jackc/pgx":           {"cmd/alignd", "journal"},

@@ -145,8 +145,8 @@ func TestMessagesAreFoundByAddressesThatAreHashed(t *testing.T) {
 	m := mustRemember(t, cfg, log)
 	r := past(t, cfg)[0]
 	r.Evidence.MailFrom, r.Evidence.MessageID = "alice@bank.example", "<alice-17@bank.example>"
-	m.sink(record.Sinks{}).Take(r)(true)
-	m.close()
+	m.Sink(record.Sinks{}).Take(r)(true)
+	m.Close()
 	if exit, out, errs := called("explain", "--config", file, "alice-17@bank.example"); exit != 0 || !strings.Contains(out, "token0") || strings.Contains(out, "alice") {
 		t.Errorf("exit %d: %s%s", exit, out, errs)
 	}
@@ -182,8 +182,8 @@ func TestExplainFindsTheProfileOfAHashedRecipient(t *testing.T) {
 	file := write(t, "alignd.yaml", fmt.Sprintf("profiles: [{id: board, recipients: [bob@here.test], honor: {reject: quarantine}}]\njournal: {path: %q, addresses: hash}\n", dir))
 	cfg, m := remembering(t, file)
 	r := past(t, cfg)[0]
-	m.sink(record.Sinks{}).Take(r)(true)
-	m.close()
+	m.Sink(record.Sinks{}).Take(r)(true)
+	m.Close()
 	kept := ((&judge.Privacy{How: record.AddressesHashed, Pseudonyms: mustKnow(t, cfg)}).Record(r))
 	v := policy.Decide(&kept.Evidence, privacy.Rules(cfg, cfg))
 	exit, out, errs := called("explain", "--config", file, "token0")

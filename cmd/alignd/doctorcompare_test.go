@@ -35,7 +35,7 @@ func besideAFilter(t *testing.T, options string) string {
 			change(&ev)
 		}
 		r := &record.Record{Evidence: ev, Verdict: policy.Verdict{Disposition: policy.DispositionAccept, Delivery: policy.Deliver}}
-		m.sink(record.Sinks{}).Take(r)(true)
+		m.Sink(record.Sinks{}).Take(r)(true)
 	}
 	for range 3 {
 		add(time.Minute, "pass", nil)
@@ -46,7 +46,7 @@ func besideAFilter(t *testing.T, options string) string {
 	})
 	add(time.Minute, "pass", func(ev *evidence.Message) { ev.Incumbents = nil })
 	add(48*time.Hour, "neutral\x1b", nil)
-	m.close()
+	m.Close()
 	return file
 }
 
@@ -88,7 +88,7 @@ func TestDoctorSumsUpWhatAFilterInFrontSaysOtherwise(t *testing.T) {
 func TestDoctorHasNothingToCompare(t *testing.T) {
 	empty, _ := emptyJournal(t, "store: sqlite")
 	_, m := remembering(t, empty)
-	m.close()
+	m.Close()
 	none, _ := emptyJournal(t, "store: none")
 	for _, c := range []struct {
 		name string

@@ -282,7 +282,7 @@ func TestFollowAsAProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	m := mustRemember(t, cfg, slog.New(slog.DiscardHandler))
-	defer m.close()
+	defer m.Close()
 	exe, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -309,7 +309,7 @@ func TestFollowAsAProcess(t *testing.T) {
 		}
 	}
 	next(`"token":"token1"`)
-	sink := m.sink(record.Sinks{})
+	sink := m.Sink(record.Sinks{})
 	for i := range 3 {
 		e := entryAt(2*i, time.Now())
 		e.Record.Evidence.From.Domains = []string{"example.com"}

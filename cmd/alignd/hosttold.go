@@ -44,10 +44,10 @@ type hostTeller struct {
 
 // tellHost begins; nil without a state.
 func (d *daemon) tellHost() *hostTeller {
-	if d.memory == nil || d.memory.state == nil {
+	if d.memory.State() == nil {
 		return nil
 	}
-	t := &hostTeller{d: d, to: d.memory.state, id: d.memory.spool.ID(), began: time.Now().UTC().Truncate(time.Second), wake: make(chan struct{}, 1), stop: make(chan struct{})}
+	t := &hostTeller{d: d, to: d.memory.State(), id: d.memory.Spool(), began: time.Now().UTC().Truncate(time.Second), wake: make(chan struct{}, 1), stop: make(chan struct{})}
 	t.config = toldConfigOf(d.file, d.cfg, nil, t.began)
 	t.ended.Go(func() { owned.Guarded(d.log, "telling how the daemon is", t.run) })
 	return t
@@ -141,7 +141,7 @@ func (t *hostTeller) told(stopped bool) *state.Daemon {
 	x.DNS = state.DaemonDNS{Servers: listOf(d.dns.Servers()), Cached: s.Hits, Asked: s.Misses, Sent: s.Sent, Failures: s.Failures}
 	x.DNS.Lately.Asked, x.DNS.Lately.Failures = s.Misses-t.asked.misses, s.Failures-t.asked.failures
 	t.asked.misses, t.asked.failures = s.Misses, s.Failures
-	j := d.memory.health(d.begun)
+	j := d.memory.Health(d.begun)
 	x.Journal = state.DaemonJournal{Written: j.Written, Late: j.Late, Dropped: j.Dropped, Loaded: j.Loaded, Octets: j.Octets, Bound: j.Bound, Oldest: j.Oldest.UTC(), FailingSince: j.FailingSince.UTC()}
 	return x
 }

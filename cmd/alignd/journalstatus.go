@@ -15,6 +15,7 @@ import (
 	"alignd/config"
 	"alignd/journal"
 	"alignd/journal/place"
+	"alignd/journal/running"
 	"alignd/journal/spool"
 )
 
@@ -69,7 +70,7 @@ type journalStatus struct {
 	Parts     []journalPart  `json:"parts"`
 	Taken     []journalTaken `json:"watermarks"`
 	Spool     *journalSpool  `json:"spool,omitempty"`  // absent where this host has none
-	Daemon    *journalTold   `json:"daemon,omitempty"` // absent where none has run here
+	Daemon    *running.Told  `json:"daemon,omitempty"` // absent where none has run here
 	Hosts     []hostTold     `json:"hosts,omitempty"`  // what the daemons of all hosts told last
 	Error     string         `json:"error,omitempty"`  // why the store does not answer
 }
@@ -103,7 +104,7 @@ type journalSpool struct {
 func journalStatusOf(ctx context.Context, cfg *config.Config) (*journalStatus, error) {
 	s := &journalStatus{
 		Store: cfg.Journal.Store, Path: cfg.Journal.Path, Keep: cfg.Journal.Keep.String(), Size: int64(cfg.Journal.Size),
-		Parts: []journalPart{}, Taken: []journalTaken{}, Daemon: readTold(cfg),
+		Parts: []journalPart{}, Taken: []journalTaken{}, Daemon: running.ReadTold(cfg),
 	}
 	s.Hosts = readHosts(ctx, cfg)
 	survey, err := s.askStore(ctx, cfg)

@@ -14,6 +14,7 @@ import (
 	"alignd/config"
 	"alignd/internal/logging"
 	"alignd/internal/pgtest"
+	"alignd/journal/running"
 	"alignd/record"
 )
 
@@ -29,7 +30,7 @@ func emptyJournal(t *testing.T, options string) (file, state string) {
 }
 
 // remembering opens the journal of a configuration as the daemon does.
-func remembering(t *testing.T, file string) (*config.Config, *memory) {
+func remembering(t *testing.T, file string) (*config.Config, *running.Journal) {
 	t.Helper()
 	cfg, err := readConfig(config.Input{File: file})
 	if err != nil {
@@ -41,7 +42,7 @@ func remembering(t *testing.T, file string) (*config.Config, *memory) {
 }
 
 // mustRemember opens the journal, for which a disk that is nearly full has no room.
-func mustRemember(t *testing.T, cfg *config.Config, log *slog.Logger) *memory {
+func mustRemember(t *testing.T, cfg *config.Config, log *slog.Logger) *running.Journal {
 	t.Helper()
 	m, err := tryMemory(cfg, log)
 	if err != nil {
@@ -71,9 +72,9 @@ func TestAnExportGoesFromOneStoreIntoTheOther(t *testing.T) {
 	back, _ := emptyJournal(t, "store: sqlite")
 	cfg, m := remembering(t, lite)
 	for _, r := range past(t, cfg) {
-		m.sink(record.Sinks{}).Take(r)(true)
+		m.Sink(record.Sinks{}).Take(r)(true)
 	}
-	m.close()
+	m.Close()
 	export := func(file string) (path string) {
 		t.Helper()
 		path = filepath.Join(t.TempDir(), "export")
@@ -126,9 +127,9 @@ func TestAJournalComesAlongIntoPostgreSQL(t *testing.T) {
 	before, state := emptyJournal(t, "store: sqlite")
 	cfg, m := remembering(t, before)
 	for _, r := range past(t, cfg) {
-		m.sink(record.Sinks{}).Take(r)(true)
+		m.Sink(record.Sinks{}).Take(r)(true)
 	}
-	m.close()
+	m.Close()
 	if s := statusOf(t, before); s.Records != 4 || s.Spool.Waiting != 0 {
 		t.Fatalf("%+v", s)
 	}
@@ -139,7 +140,7 @@ func TestAJournalComesAlongIntoPostgreSQL(t *testing.T) {
 	cfg, m = remembering(t, after)
 	for i, r := range past(t, cfg) {
 		r.Evidence.Token = fmt.Sprintf("later%d", i)
-		m.sink(record.Sinks{}).Take(r)(true)
+		m.Sink(record.Sinks{}).Take(r)(true)
 	}
 	path := filepath.Join(t.TempDir(), "before.export")
 	if exit, _, errs := called("journal", "export", "--config", before, "-o", path); exit != 0 || !strings.Contains(errs, "4 messages, 1 configuration") {
@@ -150,7 +151,7 @@ func TestAJournalComesAlongIntoPostgreSQL(t *testing.T) {
 			t.Fatalf("exit %d: %s", exit, errs)
 		}
 	}
-	m.close()
+	m.Close()
 	exit, out, errs := called("log", "--config", after, "--json")
 	if exit != 0 || strings.Count(out, `"token":"token`) != 4 || strings.Count(out, `"token":"later`) != 4 {
 		t.Errorf("exit %d: %s%s", exit, out, errs)
@@ -165,7 +166,7 @@ func TestAnImportThatCannotBeIsSaid(t *testing.T) {
 	none, _ := emptyJournal(t, "store: none")
 	cfg, m := remembering(t, lite)
 	for _, r := range past(t, cfg) {
-		m.sink(record.Sinks{}).Take(r)(true)
+		m.Sink(record.Sinks{}).Take(r)(true)
 	}
 	_, file, _ := called("journal", "export", "--config", lite)
 	_ = state
@@ -188,7 +189,7 @@ func TestAnImportThatCannotBeIsSaid(t *testing.T) {
 			t.Errorf("%s: exit %d, want %d: %s", row.name, exit, row.exit, errs)
 		}
 	}
-	m.close()
+	m.Close()
 	_, file, _ = called("journal", "export", "--config", lite)
 	short := write(t, "short", file[:len(file)-1]+"\x09")
 	for _, args := range [][]string{{"journal", "import", "--config", other}, {"replay", "--config", lite, "--input"}} {
@@ -227,7 +228,7 @@ func TestImportedMessagesAreNotReportedAgain(t *testing.T) {
 		t.Fatalf("exit %d: %s", exit, errs)
 	}
 	_, m := remembering(t, into) // the daemon changes nothing of it
-	m.close()
+	m.Close()
 	if out := status(into); strings.Contains(out, "example.com") {
 		t.Errorf("reported again: %s", out)
 	}
@@ -242,11 +243,11 @@ func TestABackupIsRestored(t *testing.T) {
 	file, state := emptyJournal(t, "addresses: hash")
 	cfg, m := remembering(t, file)
 	for _, r := range past(t, cfg) {
-		m.sink(record.Sinks{}).Take(r)(true)
+		m.Sink(record.Sinks{}).Take(r)(true)
 	}
-	m.close()
+	m.Close()
 	_, m = remembering(t, file) // it runs while the backup is made
-	defer m.close()
+	defer m.Close()
 	to := filepath.Join(t.TempDir(), "backup")
 	exit, _, errs := called("journal", "backup", "--config", file, to)
 	if exit != 0 || !strings.Contains(errs, "1 files of records") {
@@ -262,9 +263,9 @@ func TestABackupIsRestored(t *testing.T) {
 	cfg, again := remembering(t, restored)
 	for i, r := range past(t, cfg) {
 		r.Evidence.Token = fmt.Sprintf("later%d", i)
-		again.sink(record.Sinks{}).Take(r)(true)
+		again.Sink(record.Sinks{}).Take(r)(true)
 	}
-	again.close()
+	again.Close()
 	exit, out, errs := called("log", "--config", restored, "--json")
 	if exit != 0 || strings.Count(out, `"token":"token`) != 4 || strings.Count(out, `"token":"later`) != 4 || strings.Contains(out, "bob@") {
 		t.Errorf("exit %d: %s%s", exit, out, errs)

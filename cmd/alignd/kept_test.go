@@ -9,12 +9,13 @@ import (
 
 	"alignd/config"
 	"alignd/internal/logging"
+	"alignd/journal/running"
 	"alignd/record"
 )
 
 // keptJournal is a configuration with a journal that is open to be written.
 type keptJournal struct {
-	*memory
+	*running.Journal
 	file, dir string // the configuration, and the folder of the journal
 	cfg       *config.Config
 	sink      record.Sink
@@ -35,15 +36,15 @@ func openJournal(t *testing.T, options string) *keptJournal {
 	}
 	log, lines := logging.New(os.Stderr, logLevel(k.cfg), logging.Text)
 	k.shut = func() { lines.Close() }
-	if k.memory = openMemory(k.cfg, log); k.memory == nil {
+	if k.Journal = openMemory(k.cfg, log); k.Journal == nil {
 		t.Fatal("no journal")
 	}
-	k.sink = k.memory.sink(record.Sinks{})
+	k.sink = k.Sink(record.Sinks{})
 	return k
 }
 
 // close has the store take all there is.
 func (k *keptJournal) close() {
-	k.memory.close()
+	k.Journal.Close()
 	k.shut()
 }

@@ -37,7 +37,7 @@ func (d *daemon) watch() {
 		MTA:       func() metrics.MTA { return mtaStats(d.server.Stats()) },
 		LinesLost: d.lines.Lost,
 		Spaceless: func() int64 { return d.filter.Spaceless() },
-		Journal:   func() metrics.Journal { return d.memory.health(d.begun) },
+		Journal:   d.journalHealth,
 		Reports:   func() metrics.Reports { return d.reports.Health() },
 		Stopped:   func() int64 { return d.rollout.Stopped() },
 	})

@@ -95,8 +95,8 @@ func TestNothingOfTheContentIsKept(t *testing.T) {
 	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	defer lines.Close()
 	memory := mustRemember(t, cfg, log)
-	memory.sink(record.Sinks{}).Take(r)(true)
-	memory.close()
+	memory.Sink(record.Sinks{}).Take(r)(true)
+	memory.Close()
 
 	_, export, _ := called("journal", "export", "--config", file)
 	_, shown, _ := called("explain", "--config", file, "--json", "token0")

@@ -134,7 +134,7 @@ func TestTheHookAndTheJobOfTheDocs(t *testing.T) {
 	}
 	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	defer lines.Close()
-	mustRemember(t, cfg, log).close() // as a daemon that ran
+	mustRemember(t, cfg, log).Close() // as a daemon that ran
 	export := filepath.Join(t.TempDir(), "mail.export")
 	if got := alignd(t, "", "journal", "export", "--config", file, "--addresses", "hash", "--output", export); got.status != 0 {
 		t.Fatalf("%+v", got)

@@ -40,7 +40,7 @@ func left(t *testing.T) (file, sender string, r *ours.Reporter) {
 	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	t.Cleanup(func() { lines.Close() })
 	m := openMemory(cfg, log)
-	t.Cleanup(m.close)
+	t.Cleanup(m.Close)
 	if r, err = startReporter(cfg, m, nil, &resolver.Zone{}, log); err != nil {
 		t.Fatal(err)
 	}

@@ -98,7 +98,7 @@ func TestReportsLeave(t *testing.T) {
 	log, lines := logging.New(os.Stderr, logLevel(cfg), logging.Text)
 	defer lines.Close()
 	m := mustRemember(t, cfg, log)
-	defer m.close()
+	defer m.Close()
 	reports, err := startReporter(cfg, m, nil, &resolver.Zone{}, log)
 	if err != nil {
 		t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"alignd/config"
 	"alignd/filter"
 	"alignd/journal/place"
+	"alignd/journal/running"
 	"alignd/journal/state"
 	"alignd/report/ours"
 	"alignd/report/send"
@@ -36,8 +37,8 @@ func reportSettings(cfg *config.Config, dns resolver.Lookuper, log *slog.Logger)
 
 // startReporter sends what the journal counts. Without a state there is nothing to send.
 // f hears of what failure reports are to tell.
-func startReporter(cfg *config.Config, m *memory, f *filter.Filter, dns resolver.Lookuper, log *slog.Logger) (*ours.Reporter, error) {
-	if cfg.Reports.Off() || m == nil || m.state == nil {
+func startReporter(cfg *config.Config, m *running.Journal, f *filter.Filter, dns resolver.Lookuper, log *slog.Logger) (*ours.Reporter, error) {
+	if cfg.Reports.Off() || m.State() == nil {
 		return nil, nil
 	}
 	s, err := reportSettings(cfg, dns, log)
@@ -45,8 +46,8 @@ func startReporter(cfg *config.Config, m *memory, f *filter.Filter, dns resolver
 		return nil, fmt.Errorf("reports: %w", err)
 	}
 	// A restart finds its own lease again, and no two processes have one spool.
-	s.Holder += fmt.Sprintf(" %x", m.spool.ID())
-	r := ours.Start(m.state, s, ours.Identity(cfg))
+	s.Holder += fmt.Sprintf(" %x", m.Spool())
+	r := ours.Start(m.State(), s, ours.Identity(cfg))
 	if r.NotesFailures() {
 		f.ReportFailures(r)
 	}

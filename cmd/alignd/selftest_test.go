@@ -29,7 +29,7 @@ func casesKept(t *testing.T, addresses string, more bool) string {
 		if of == nil {
 			of = configOf(t, message.of)
 			known[message.of] = of
-			if err := m.state.KeepConfig(t.Context(), of.Hash(), of.Text(), time.Now()); err != nil {
+			if err := m.State().KeepConfig(t.Context(), of.Hash(), of.Text(), time.Now()); err != nil {
 				t.Fatal(err)
 			}
 		}

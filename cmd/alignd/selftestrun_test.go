@@ -32,9 +32,9 @@ func TestTheDaemonTestsItsJournal(t *testing.T) {
 				if i == 3 && row.change != nil {
 					row.change(r)
 				}
-				m.sink(record.Sinks{}).Take(r)(true)
+				m.Sink(record.Sinks{}).Take(r)(true)
 			}
-			m.close()
+			m.Close()
 		}
 		var said bytes.Buffer
 		s := &selfTester{every: 24 * time.Hour, file: file, log: slog.New(slog.NewTextHandler(&said, nil))}

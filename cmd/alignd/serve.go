@@ -23,6 +23,7 @@ import (
 	"alignd/filter/milter"
 	"alignd/internal/logging"
 	"alignd/journal/place"
+	"alignd/journal/running"
 	"alignd/judge"
 	"alignd/report/ours"
 	"alignd/resolver"
@@ -84,9 +85,10 @@ type daemon struct {
 	expiry *expiryWatch
 	host   *hostTeller // nil without state
 
-	telemetry *telemetry     // nil without metrics
-	memory    *memory        // nil without journal
-	reports   *ours.Reporter // nil where none are sent
+	telemetry *telemetry       // nil without metrics
+	memory    *running.Journal // nil without journal
+	tests     *selfTester      // nil where none are to be made
+	reports   *ours.Reporter   // nil where none are sent
 	rollout   *rollout.Watch
 	preview   *reloadPreview // of a reload that waits for it; nil while none does
 
@@ -124,11 +126,8 @@ func newDaemon(file string, listen []string) (*daemon, error) {
 func (d *daemon) assemble() (err error) {
 	files := divideDescriptors(d.cfg, d.log)
 	d.watch()
-	d.memory = openMemory(d.cfg, d.log)
-	if d.memory != nil {
-		d.memory.tests = newSelfTester(d.cfg.Journal.SelfTest.Duration, d.file, d.log)
-	}
-	d.rollout = rollout.New(d.memory.stopState(), place.StopsFile(d.cfg), d.log)
+	d.remember()
+	d.rollout = rollout.New(stopState(d.memory), place.StopsFile(d.cfg), d.log)
 	d.rollout.Begin(d.cfg.Rules)
 	dns := resolverOptions(d.cfg, d.log)
 	dns.MaxInFlight, dns.Observe = files.questions, d.telemetry.observe()
@@ -137,8 +136,8 @@ func (d *daemon) assemble() (err error) {
 	}
 	d.messages = judge.NewLog(d.log.Handler())
 	d.messages.ShowAddresses(d.cfg.LogAddresses)
-	d.filter = filter.New(d.dns, d.memory.sink(d.telemetry.sink(d.messages)), d.settings(d.cfg))
-	d.memory.share(d.filter)
+	d.filter = filter.New(d.dns, d.memory.Sink(d.telemetry.sink(d.messages)), d.settings(d.cfg))
+	shareWaits(d.memory, d.filter)
 	server := milterOptions(d.cfg, d.filter.Session, d.log)
 	server.MaxConns, server.Answered = files.connections, d.telemetry.answered()
 	if d.server, err = milter.New(server); err != nil {
@@ -162,7 +161,7 @@ const gcPercent = 200
 // run serves until a signal ends it.
 func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	defer d.lines.Close()
-	defer func() { d.rollout.Close(); d.memory.close() }()
+	defer func() { d.rollout.Close(); d.tests.close(); d.memory.Close() }()
 	if err := d.assemble(); err != nil {
 		return err
 	}
@@ -191,7 +190,7 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	d.warn(d.cfg)
 	d.expiry = newExpiryWatch(d.cfg.Rules, time.Now())
 	d.log.Info("alignd started", append([]any{"version", version, "listen", d.places, "passed", placesOf(d.passed), "mode", d.cfg.Mode,
-		"config", d.file, "dns", d.dns.Servers(), "journal", d.memory.place(d.cfg)}, counts(d.cfg)...)...)
+		"config", d.file, "dns", d.dns.Servers(), "journal", d.memory.Place(d.cfg)}, counts(d.cfg)...)...)
 	d.report(reloadOutcome{Said: "not reloaded since its start"})
 	d.host = d.tellHost()
 	defer func() { d.host.close() }()
@@ -319,7 +318,7 @@ func (d *daemon) reconfigure(cfg *config.Config, file string) error {
 	d.messages.ShowAddresses(cfg.LogAddresses)
 	d.filter.SetSettings(d.settings(cfg))
 	d.rollout.Use(cfg.Rules)
-	d.memory.judges(cfg)
+	d.memory.Judges(cfg)
 	d.expiry.reset(cfg.Rules, time.Now())
 	return nil
 }

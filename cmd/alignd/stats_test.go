@@ -245,8 +245,8 @@ func TestDamagedCountsCostNoRecords(t *testing.T) {
 	}
 	var said bytes.Buffer
 	m := mustRemember(t, cfg, slog.New(slog.NewTextHandler(&said, nil)))
-	m.sink(record.Sinks{}).Take(&record.Record{Evidence: evidence.Message{Time: time.Now(), Sample: -1}})(true)
-	m.close()
+	m.Sink(record.Sinks{}).Take(&record.Record{Evidence: evidence.Message{Time: time.Now(), Sample: -1}})(true)
+	m.Close()
 	if !strings.Contains(said.String(), "counts nothing") || !strings.Contains(said.String(), "not a database") || !strings.Contains(said.String(), "loaded=1") {
 		t.Errorf("said %s", said.String())
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
+	"alignd/journal/running"
 	"alignd/web"
 )
 
@@ -27,7 +28,7 @@ const (
 
 // Behind implements web.Backend: by what the daemon of this host tells of its journal.
 func (b *webBackend) Behind(context.Context) (list []string) {
-	d := readTold(b.begun)
+	d := running.ReadTold(b.begun)
 	if d == nil {
 		return nil
 	}

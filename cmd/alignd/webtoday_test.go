@@ -20,6 +20,7 @@ import (
 	"alignd/internal/made"
 	"alignd/journal"
 	"alignd/journal/place"
+	"alignd/journal/running"
 	"alignd/journal/spool"
 	"alignd/journal/state"
 	"alignd/policy"
@@ -148,9 +149,9 @@ exceptions:
 	if err := st.Close(); err != nil {
 		t.Fatal(err)
 	}
-	told, _ := json.Marshal(journalTold{At: time.Now().Add(-time.Hour), Since: time.Now().Add(-2 * time.Hour), Written: 20_000, Loaded: 100, Dropped: 7,
+	told, _ := json.Marshal(running.Told{At: time.Now().Add(-time.Hour), Since: time.Now().Add(-2 * time.Hour), Written: 20_000, Loaded: 100, Dropped: 7,
 		FailingSince: time.Now().Add(-30 * time.Minute), Err: "disk full"})
-	if err := os.WriteFile(toldFile(p.cfg), told, 0o600); err != nil {
+	if err := os.WriteFile(place.ToldFile(p.cfg), told, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	text := readPage(t, p.pages(t, now)+"/today")

@@ -30,6 +30,9 @@ func AddressKeyFile(cfg *config.Config) string {
 	return filepath.Join(cfg.Journal.Path, "addresses.key")
 }
 
+// ToldFile has what the daemon tells of its journal.
+func ToldFile(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "daemon.json") }
+
 // StopsFile has which stages of rollouts are stopped, for a start without the state.
 func StopsFile(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "stops.json") }
 

@@ -1,23 +1,22 @@
-package main
+package running
 
 import (
 	"encoding/json"
 	"errors"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	"alignd/config"
+	"alignd/journal/place"
 	"alignd/journal/rights"
 )
 
 // tellEvery is how old what the daemon tells may be. The number is ours.
 const tellEvery = 10 * time.Second
 
-// journalTold is what the daemon tells of its journal in a file, for `alignd journal
-// status`.
-type journalTold struct {
+// Told is what the daemon tells of its journal in a file, for `alignd journal status`.
+type Told struct {
 	PID          int       `json:"pid"`
 	Program      string    `json:"program"`
 	Since        time.Time `json:"since"` // when it started
@@ -34,25 +33,24 @@ type journalTold struct {
 	Err          string    `json:"error,omitempty"`
 }
 
-func toldFile(cfg *config.Config) string { return filepath.Join(cfg.Journal.Path, "daemon.json") }
-
-// journalTeller writes the file now and then, and when the daemon stops. That it cannot
-// be written is no reason for anything: the log and the metrics tell of disks.
-type journalTeller struct {
+// teller writes the file now and then, and when the daemon stops. That it cannot be
+// written is no reason for anything: the log and the metrics tell of disks.
+type teller struct {
 	path  string
-	m     *memory
+	by    string // which program
+	m     *Journal
 	since time.Time
 	stop  chan struct{}
 	ended sync.WaitGroup
 }
 
-func newJournalTeller(cfg *config.Config, m *memory) *journalTeller {
-	t := &journalTeller{path: toldFile(cfg), m: m, since: time.Now().UTC().Truncate(time.Second), stop: make(chan struct{})}
+func newTeller(cfg *config.Config, program string, m *Journal) *teller {
+	t := &teller{path: place.ToldFile(cfg), by: program, m: m, since: time.Now().UTC().Truncate(time.Second), stop: make(chan struct{})}
 	t.ended.Go(t.run)
 	return t
 }
 
-func (t *journalTeller) run() {
+func (t *teller) run() {
 	every := time.NewTicker(tellEvery)
 	defer every.Stop()
 	for {
@@ -66,15 +64,15 @@ func (t *journalTeller) run() {
 	}
 }
 
-func (t *journalTeller) close() {
+func (t *teller) close() {
 	close(t.stop)
 	t.ended.Wait()
 }
 
-func (t *journalTeller) write(stopped bool) error {
+func (t *teller) write(stopped bool) error {
 	c, s := t.m.spool.Counts(), t.m.loader.Status()
-	told := journalTold{
-		PID: os.Getpid(), Program: "alignd " + version, Since: t.since, At: time.Now().UTC().Truncate(time.Second), Stopped: stopped,
+	told := Told{
+		PID: os.Getpid(), Program: t.by, Since: t.since, At: time.Now().UTC().Truncate(time.Second), Stopped: stopped,
 		Written: c.Written, Late: c.Late, Dropped: c.Dropped, Loaded: s.Loaded, Missing: s.Missing, Unreadable: s.Unreadable, Damages: s.Damaged,
 		FailingSince: s.Since.UTC(),
 	}
@@ -99,13 +97,13 @@ func (t *journalTeller) write(stopped bool) error {
 	return os.Rename(fresh, t.path)
 }
 
-// readTold is what the daemon told last; nil where that cannot be read.
-func readTold(cfg *config.Config) *journalTold {
-	text, err := os.ReadFile(toldFile(cfg))
+// ReadTold is what the daemon told last; nil where that cannot be read.
+func ReadTold(cfg *config.Config) *Told {
+	text, err := os.ReadFile(place.ToldFile(cfg))
 	if err != nil {
 		return nil
 	}
-	told := new(journalTold)
+	told := new(Told)
 	if err := json.Unmarshal(text, told); err != nil {
 		return nil
 	}

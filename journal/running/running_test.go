@@ -1,0 +1,99 @@
+package running
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"alignd/config"
+	"alignd/evidence"
+	"alignd/journal"
+	"alignd/journal/place"
+	"alignd/journal/spool"
+	"alignd/policy"
+	"alignd/record"
+)
+
+func configured(t *testing.T, options string) *config.Config {
+	t.Helper()
+	cfg, err := config.Parse([]byte("journal: {"+options+"}\n"), "alignd.yaml", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// What a daemon takes is in the store once it is closed, and it tells so.
+func TestWhatIsTakenIsKept(t *testing.T) {
+	cfg := configured(t, "path: "+t.TempDir()+", addresses: drop")
+	m, err := Open(cfg, "alignd 1.2", nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Open(cfg, "another", nil, slog.New(slog.DiscardHandler)); !errors.Is(err, spool.ErrLocked) {
+		t.Errorf("a second daemon: %v", err)
+	}
+	ev := evidence.Message{Schema: evidence.SchemaVersion, Time: time.Now(), Token: "token0", MailFrom: "ann@bank.example", MailFromDomain: "bank.example", Sample: -1}
+	r := &record.Record{Evidence: ev, Verdict: policy.Decide(&ev, cfg.Rules), Outcome: record.Outcome{End: record.EndAnswered}, Basis: record.Basis{Config: cfg.Hash()}}
+	m.Sink(record.Sinks{}).Take(r)(true)
+	if h := m.Health(cfg); !h.Open || h.Written != 1 || m.Waits() != nil || m.State() == nil || m.Place(cfg) != cfg.Journal.Path {
+		t.Errorf("%+v", h)
+	}
+	m.Close()
+	reader, err := place.OpenReader(cfg, func(err error) { t.Error(err) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	var found []string
+	err = reader.Search(t.Context(), journal.Query{}, func(e *journal.Entry) error {
+		found = append(found, e.Record.Evidence.Token+" "+e.Record.Evidence.MailFrom)
+		return nil
+	})
+	if len(found) != 1 || strings.Contains(found[0], "ann") || !strings.HasPrefix(found[0], "token0 ") || err != nil {
+		t.Errorf("kept is %q, %v", found, err)
+	}
+	if told := ReadTold(cfg); told == nil || !told.Stopped || told.Written != 1 || told.Loaded != 1 || told.Program != "alignd 1.2" || told.PID != os.Getpid() {
+		t.Errorf("told is %+v", told)
+	}
+	state, err := place.ReadState(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer state.Close()
+	if text, err := state.Config(t.Context(), cfg.Hash()); err != nil || !bytes.Equal(text, cfg.Text()) {
+		t.Errorf("the configuration that judged: %q, %v", text, err)
+	}
+}
+
+// Records are kept where nothing can be counted, and a daemon without journal does all
+// that one with a journal does.
+func TestLessThanAJournal(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.MkdirAll(filepath.Join(dir, "state.db"), 0o700); err != nil { // a folder is no database
+		t.Fatal(err)
+	}
+	cfg := configured(t, "path: "+dir)
+	var said bytes.Buffer
+	m, err := Open(cfg, "alignd", nil, slog.New(slog.NewTextHandler(&said, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m.State() != nil || !strings.Contains(said.String(), "keeps records and counts nothing") {
+		t.Errorf("a state: %s", said.String())
+	}
+	m.Judges(cfg)
+	m.Close()
+
+	var none *Journal
+	none.Judges(cfg)
+	none.Close()
+	if h := none.Health(cfg); h.Open || !h.Configured || none.State() != nil || none.Waits() != nil || none.Place(cfg) != "none" {
+		t.Errorf("%+v", h)
+	}
+}
