@@ -182,6 +182,17 @@ func TestSubjectsStayInTheirRooms(t *testing.T) {
 	}
 }
 
+// Stores are opened where it is known where a journal lies, and by nobody else.
+func TestCommandsOpenNoStore(t *testing.T) {
+	for _, p := range packages(t) {
+		for _, i := range p.imports {
+			if below(i, []string{"alignd/journal/sqlite", "alignd/journal/postgres"}) && !below(p.room, []string{"journal"}) && !below(p.room, forTests) {
+				t.Errorf("%s imports %s: ask journal/place", p.room, i)
+			}
+		}
+	}
+}
+
 // Who may look is decided without knowing what the pages show.
 func TestAccessKnowsNoOtherRoom(t *testing.T) {
 	for _, p := range packages(t) {

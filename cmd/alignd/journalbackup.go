@@ -2,18 +2,12 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"alignd/config"
 	"alignd/journal/place"
-	"alignd/journal/rights"
-	"alignd/journal/sqlite"
 )
 
 func journalBackupCommand() *cobra.Command {
@@ -53,27 +47,8 @@ Exit status 0: the copy is whole; 1: it is not; 2: wrong usage.`,
 }
 
 func backup(c *cobra.Command, cfg *config.Config, to string) error {
-	switch cfg.Journal.Store {
-	case "none":
-		return place.ErrNone
-	case "postgres":
-		return fmt.Errorf("the journal is in PostgreSQL, where it is backed up: pg_dump --format=custom --file=alignd.dump %q", cfg.Journal.URL)
-	}
-	if list, err := os.ReadDir(to); err == nil && len(list) > 0 {
-		return fmt.Errorf("%s is not empty", to)
-	}
-	if err := rights.MakeDir(to); err != nil {
-		return err
-	}
-	ctx := context.WithoutCancel(c.Context())
-	done, err := sqlite.Backup(ctx, place.StoreDir(cfg), filepath.Join(to, filepath.Base(place.StoreDir(cfg))))
+	done, err := place.Backup(context.WithoutCancel(c.Context()), cfg, to)
 	if err != nil {
-		return place.Unreadable(cfg, err)
-	}
-	if err := sqlite.Snapshot(ctx, place.StateFile(cfg), filepath.Join(to, filepath.Base(place.StateFile(cfg)))); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", place.StateFile(cfg), err)
-	}
-	if err := copyKey(place.AddressKeyFile(cfg), filepath.Join(to, filepath.Base(place.AddressKeyFile(cfg)))); err != nil {
 		return err
 	}
 	fmt.Fprintf(c.ErrOrStderr(), "%d files of records, %s, of these linked: %d\n", done.Files, sizeText(done.Octets), done.Linked)
@@ -84,21 +59,4 @@ func backup(c *cobra.Command, cfg *config.Config, to string) error {
 		return fmt.Errorf("files of the journal that cannot be read: %d", n)
 	}
 	return nil
-}
-
-// copyKey copies the key of hashed addresses, if there is one.
-func copyKey(from, to string) error {
-	text, err := os.ReadFile(from)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	f, err := rights.Open(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	return errors.Join(err, f.Sync(), f.Close())
 }
