@@ -35,7 +35,7 @@ func kindOf(head []byte) kind {
 		return kindTar
 	case startsBase64(text):
 		return kindBase64
-	case text[0] == '{', text[0] == '[':
+	case startsJSON(text):
 		return kindJSON
 	case startsFeedback(text):
 		return kindFeedback
@@ -79,6 +79,17 @@ func startsMail(text []byte) bool {
 	}
 	name, _, ok := bytes.Cut(line, []byte(":"))
 	return ok && len(name) > 0 && len(name) < 80 && !bytes.ContainsFunc(bytes.TrimRight(name, " \t"), func(r rune) bool { return r <= ' ' || r >= 0x7f })
+}
+
+// startsJSON reports whether text begins an object or a list (RFC 8259), and not a
+// sentence in brackets.
+func startsJSON(text []byte) bool {
+	if text[0] != '{' && text[0] != '[' {
+		return false
+	}
+	next := text[1:]
+	next = next[blanks(next):]
+	return len(next) > 0 && bytes.IndexByte([]byte("\"{[]}"), next[0]) >= 0
 }
 
 // jsonIs says what a text in JSON is.

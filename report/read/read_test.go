@@ -160,6 +160,7 @@ func TestReportsAreFoundByTheirContent(t *testing.T) {
 		{name: "a mail forwarded as an attachment",
 			file: "From: x\nContent-Type: message/rfc822\n\n" + mailWith("application/gzip", packed(t, r)), want: 1},
 		{name: "one that an mbox quoted", file: ">From x@y Thu Jan  1 00:00:00 2026\n" + mailWith("application/gzip", packed(t, r)), want: 1},
+		{name: "a mail whose words stand in brackets", file: strings.Replace(mailWith("application/gzip", packed(t, r)), "A report.", "[A report.]", 1), want: 1},
 		{name: "one of mbox", file: "From x@y Thu Jan  1 00:00:00 2026\n" + mailWith("application/gzip", packed(t, r)), want: 1},
 		{name: "gzip with something behind it", file: packed(t, r) + "\x00\x00", want: 1},
 	} {
@@ -276,6 +277,7 @@ func TestWhatIsNoReportIsTold(t *testing.T) {
 		{name: "a zip in Deflate64", file: zipChanged(t, 0, 9), want: "zip: compression method 9 is not known: Deflate64"},
 		{name: "a zip by a method without name", file: zipChanged(t, 0, 77), want: "zip: compression method 77 is not known"},
 		{name: "another XML", file: "<html><body/></html>", want: "XML, but not a DMARC report"},
+		{name: "a sentence in brackets", file: "From: a@x\n\n[This was made by a program.]\n", want: "a mail without a report"},
 		{name: "a mail without a report", file: "From: a@x\n\nHello.\n", want: "a mail without a report"},
 		{name: "broken gzip", file: "\x1f\x8b\x08\x00", want: "gzip: unexpected EOF"},
 		{name: "broken zip", file: "PK\x03\x04xxxx", want: "zip: not a valid zip file"},
