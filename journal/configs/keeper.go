@@ -78,8 +78,8 @@ func (k *Keeper) Keep(cfg *config.Config) {
 
 func (k *Keeper) run() {
 	told := false
-	daily := time.NewTicker(keepAgain)
-	defer daily.Stop()
+	renew := time.NewTicker(keepAgain)
+	defer renew.Stop()
 	for {
 		var again <-chan time.Time
 		err := k.write()
@@ -93,7 +93,7 @@ func (k *Keeper) run() {
 		select {
 		case <-k.wake:
 		case <-again:
-		case <-daily.C: // what judges seldom must not be taken for old
+		case <-renew.C: // what judges seldom must not be taken for old
 			k.mu.Lock()
 			if len(k.waiting) == 0 && k.last != nil {
 				k.waiting = []judging{{cfg: k.last, at: time.Now()}}

@@ -203,9 +203,9 @@ func firstElement(der []byte) []byte {
 }
 
 func parseRSA(der []byte) (*rsa.PublicKey, error) {
-	any, err := x509.ParsePKIXPublicKey(der)
+	spki, err := x509.ParsePKIXPublicKey(der)
 	if err == nil {
-		pub, _ := any.(*rsa.PublicKey)
+		pub, _ := spki.(*rsa.PublicKey)
 		return pub, nil
 	}
 	if pub, err := x509.ParsePKCS1PublicKey(der); err == nil {
