@@ -18,6 +18,8 @@ type carriers struct {
 	tag     []Field // our disposition field
 }
 
+func (c *carriers) any() bool { return len(c.results)+len(c.tag) > 0 }
+
 // carriersIn looks at the fields of a whole header.
 func (m *Marks) carriersIn(fields *header.Fields) carriers {
 	var results, tag []int

@@ -73,6 +73,9 @@ func TestFieldsThatHideForgedOnesGo(t *testing.T) {
 		{name: "in From", fields: []string{"From: a@a.example" + forged}, want: "From 1"},
 		{name: "in a field of another host", fields: []string{"Authentication-Results: mx.example.net; none" + forged}, want: "Authentication-Results 1"},
 		{name: "in a forged one, which goes once", fields: []string{"Authentication-Results: mx.here.test; none" + forged}, want: "Authentication-Results 1"},
+		{name: "below a forged one", fields: []string{"Authentication-Results: mx.here.test; none", "Authentication-Results: mx.example.net; none\rReceived-SPF: pass"}, want: "Authentication-Results 2, Authentication-Results 1"},
+		{name: "a result and below it the mark, in fields of one name", fields: []string{"X-A: 1" + forged, "x-a: 2\rX-Alignd-Disposition: none"}, want: "x-a 2, X-A 1"},
+		{name: "both in one, and the mark above", fields: []string{"X-A: 1\rX-Alignd-Disposition: none", "X-A: 2" + forged + "\rX-Alignd-Disposition: none"}, want: "X-A 2, X-A 1"},
 		{name: "of a host of the site", fields: []string{"Subject: x\rAuthentication-Results: mx2.here.test; dmarc=pass"}, want: "Subject 1"},
 		{name: "Received-SPF", fields: []string{"Subject: x\rReceived-SPF: pass"}, want: "Subject 1"},
 		{name: "the mark", fields: []string{"Subject: x\rX-Alignd-Disposition: none"}, want: "Subject 1"},
@@ -95,6 +98,37 @@ func TestFieldsThatHideForgedOnesGo(t *testing.T) {
 			}
 			if list := strings.Join(got, ", "); list != row.want || j.Deleted() != len(got) {
 				t.Errorf("got %s (%d), want %s", list, j.Deleted(), row.want)
+			}
+		})
+	}
+}
+
+// TestAFieldThatNoMTACanDeleteIsRefused: the milter server sends no such name, so that the
+// message would be put off for ever, with an error in the log.
+func TestAFieldThatNoMTACanDeleteIsRefused(t *testing.T) {
+	const forged = "\rAuthentication-Results: mx.here.test; dmarc=pass"
+	for _, row := range []struct {
+		name, field string
+		refused     bool
+	}{
+		{name: "the longest", field: strings.Repeat("x", 500) + ": x" + forged},
+		{name: "a longer one", field: strings.Repeat("x", 501) + ": x" + forged, refused: true},
+		{name: "none", field: ": x" + forged, refused: true},
+		{name: "a space in it", field: "X A: x" + forged, refused: true},
+		{name: "DEL in it", field: "X\x7f: x" + forged, refused: true},
+		{name: "eight bits", field: "X\xe9: x" + forged, refused: true},
+		{name: "a space behind it", field: "X : x" + forged},
+		{name: "long, and nothing hidden", field: strings.Repeat("x", 501) + ": x"},
+		{name: "long, and a stranger's result", field: strings.Repeat("x", 501) + ": x\rAuthentication-Results: mx.example.net; dmarc=pass"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := &Settings{Rules: policy.Defaults(), AuthservID: "mx.here.test", Strip: StripOwn, TagName: "X-Alignd-Disposition"}
+			fields := new(header.Fields)
+			name, value, _ := strings.Cut(row.field, ":")
+			fields.Add([]byte(name), []byte(value))
+			j := s.Judge(&evidence.Message{MTA: "mx.here.test"}, content{fields}, s.MarksOf("mx.here.test", fields), nil)
+			if got := j.Verdict.Delivery == policy.Refuse; got != row.refused {
+				t.Errorf("refused is %t (%s), want %t", got, j.Verdict.Reason, row.refused)
 			}
 		})
 	}

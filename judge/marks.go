@@ -2,6 +2,7 @@ package judge
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -107,7 +108,7 @@ func (j *Judgement) Deletions() []Field {
 	return j.addCarriers(list)
 }
 
-// addCarriers appends the fields that hide others and do not go for themselves.
+// addCarriers puts the fields that hide others in their places.
 func (j *Judgement) addCarriers(list []Field) []Field {
 	more := j.marks.carriers.tag
 	if !j.keepsResults() {
@@ -116,26 +117,21 @@ func (j *Judgement) addCarriers(list []Field) []Field {
 	if len(more) == 0 {
 		return list
 	}
-	key := func(f Field) Field { return Field{strings.ToLower(f.Name), f.Number} }
-	known := make(map[Field]bool)
-	for _, f := range list {
-		known[key(f)] = true
-	}
-	for _, f := range more {
-		if k := key(f); !known[k] {
-			known[k] = true
-			list = append(list, f)
-		}
-	}
-	return list
+	list = append(list, more...)
+	slices.SortStableFunc(list, func(a, b Field) int {
+		return cmp.Or(compareFold(a.Name, b.Name), cmp.Compare(b.Number, a.Number))
+	})
+	return slices.CompactFunc(list, func(a, b Field) bool { return a.Number == b.Number && compareFold(a.Name, b.Name) == 0 })
 }
+
+func compareFold(a, b string) int { return cmp.Compare(strings.ToLower(a), strings.ToLower(b)) }
 
 // Deleted is how many Deletions there are.
 func (j *Judgement) Deleted() int {
 	switch m := j.marks; {
 	case m == nil:
 		return 0
-	case len(m.carriers.results)+len(m.carriers.tag) > 0:
+	case m.carriers.any():
 		return len(j.Deletions())
 	}
 	n := len(j.marks.tag.deleted)

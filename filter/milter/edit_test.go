@@ -82,6 +82,13 @@ func TestEditsThatAreRefused(t *testing.T) {
 	}
 }
 
+// judge refuses a message with a longer name to delete.
+func TestLongNamesCanBeDeleted(t *testing.T) {
+	if _, err := appendEdits(nil, []Edit{DeleteHeader(strings.Repeat("~", 500), 1)}, allEdits, true); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestManyDeletionsAreSortedQuickly(t *testing.T) {
 	var edits []Edit
 	for i := range 50_000 {
