@@ -190,6 +190,7 @@ var leaves = map[string]bool{"source_ip": true, "count": true, "disposition": tr
 func (p *aggregateParser) unclosed() error {
 	value := strings.TrimSpace(p.text.String())
 	if name := p.parent(0); value != "" && leaves[name] {
+		value = strings.TrimSuffix(value, "/"+name+">") // of its end only "<" is missing
 		if p.rec != nil {
 			return p.recordValue(p.parent(1), name, value)
 		}

@@ -56,13 +56,13 @@ func (r *Failure) put(name, value string) {
 	r.Fields[name] = value
 	switch name {
 	case "feedback-type":
-		r.FeedbackType = value
+		r.FeedbackType = uncommented(value)
 	case "auth-failure":
-		r.AuthFailure = value
+		r.AuthFailure = uncommented(value)
 	case "reported-domain":
-		r.ReportedDomain = value
+		r.ReportedDomain = uncommented(value)
 	case "source-ip":
-		r.SourceIP = value
+		r.SourceIP = uncommented(value)
 	case "original-mail-from":
 		r.OriginalMailFrom = value
 	case "arrival-date", "received-date": // the latter of RFC 5965
@@ -70,7 +70,7 @@ func (r *Failure) put(name, value string) {
 			r.ArrivalDate = value
 		}
 	case "identity-alignment":
-		r.IdentityAlignment = value
+		r.IdentityAlignment = uncommented(value)
 	}
 }
 
@@ -135,6 +135,26 @@ func (r *Failure) check() (problems []string) {
 		say("arrival_date %.60q is not a date", r.ArrivalDate)
 	}
 	return problems
+}
+
+// uncommented is a value without comments, which RFC 5965 section 3.5 allows around it.
+func uncommented(value string) string {
+	var b strings.Builder
+	depth := 0
+	for _, r := range value {
+		switch {
+		case r == '(':
+			depth++
+		case r == ')' && depth > 0:
+			depth--
+		case depth == 0:
+			b.WriteRune(r)
+		}
+	}
+	if depth > 0 { // it is not closed
+		return value
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // startsFeedback reports whether text is the machine-readable part of a failure report

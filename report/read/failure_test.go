@@ -28,6 +28,11 @@ func TestFailureReportsAsTheyCome(t *testing.T) {
 		{name: "fields in plain text", from: "message/feedback-report", to: "text/plain"},
 		{name: "fields in a file", from: "message/feedback-report", to: "application/octet-stream"},
 		{name: "no multipart/report", from: "multipart/report; report-type=feedback-report", to: "multipart/mixed"},
+		{name: "comments (RFC 5965 section 3.5)", from: "192.0.2.1\r\n", to: "192.0.2.1 (mail.evil.example (really))\r\n",
+			see: func(f *Failure) bool {
+				return f.SourceIP == "192.0.2.1" && f.Fields["source-ip"] == "192.0.2.1 (mail.evil.example (really))"
+			}},
+		{name: "a comment without end", from: "192.0.2.1\r\n", to: "192.0.2.1 (mail\r\n", want: "is not an address", see: func(f *Failure) bool { return f.SourceIP == "192.0.2.1 (mail" }},
 		{name: "upper case is mapped", from: "dmarc\r\n", to: "DMARC\r\n", want: `auth_failure "DMARC" is read as "dmarc"`},
 		{name: "upper case of the type", from: "auth-failure\r\n", to: "Auth-Failure\r\n", want: `feedback_type "Auth-Failure" is read as "auth-failure"`},
 		{name: "upper case of methods", from: "dkim, spf", to: "DKIM, spf", want: `identity_alignment "DKIM" is read as "dkim"`},

@@ -55,9 +55,9 @@ func (n *namespaces) leave(depth int) {
 }
 
 // ours are namespaces of aggregate reports: RFC 9990 appendix A, RFC 7489 appendix C and
-// what came before it.
+// what came before it. Some reporters put the schema's own tag around, and do not close it.
 func ours(space string) bool {
-	return space == "" || strings.HasPrefix(space, "urn:ietf:params:xml:ns:dmarc") || strings.HasPrefix(space, "http://dmarc.org/")
+	return space == "" || space == "http://www.w3.org/2001/XMLSchema" || strings.HasPrefix(space, "urn:ietf:params:xml:ns:dmarc") || strings.HasPrefix(space, "http://dmarc.org/")
 }
 
 // places are the elements that hold others, with what is around each. They are known by

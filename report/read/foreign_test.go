@@ -29,6 +29,8 @@ func TestExtensionsChangeNothing(t *testing.T) {
 		{name: "a policy", from: "<p>reject", to: `<x:p xmlns:x="urn:example:x">none</x:p><p>reject`, want: `element "p"`},
 		{name: "a report in it", from: "</record>", to: `<x:more xmlns:x="urn:example:x"><feedback><record/></feedback></x:more></record>`, want: `element "more"`},
 		{name: "one that is not closed", from: "</record>", to: `<x:more xmlns:x="urn:example:x"><x:count>99</record>`, want: `<more> is not closed`},
+		{name: "the tag of a schema that is not closed", from: "<version>", to: `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="x"><version>`, want: "<schema> is not closed"},
+		{name: "the tag of a schema around it", from: "<feedback", to: `<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema" targetNamespace="x"><feedback`, want: "ends early"},
 		{name: "the namespace is declared at the root", from: "<feedback ", to: `<feedback xmlns:x="urn:example:x" `},
 		{name: "one part in another namespace of reports", from: "<row>", to: `<row xmlns="http://dmarc.org/dmarc-xml/0.1">`},
 		{name: "one part in a namespace of its own, whole", from: "<row>", to: `<row xmlns="urn:example:x">`},

@@ -225,6 +225,8 @@ func TestWhatIsOddIsReadAndTold(t *testing.T) {
 				return k.records[0][0].DKIM == "pass" && len(k.records[0][0].AuthResults.DKIM) == 1
 			}},
 		{name: "an address with a zone", file: swap("192.0.2.1", "fe80::1%eth0"), want: "is not an address", see: func(k *kept) bool { return k.records[0][0].SourceIP == "fe80::1%eth0" }},
+		{name: "an end without its first sign", file: swap("</report_id>", "/report_id>"), want: "<report_id> is not closed",
+			see: func(k *kept) bool { return k.heads[0].ReportID == "r1" && k.heads[0].Begin != "" }},
 		{name: "another order", file: swap("<version>1.0</version>", record, record, ""), want: "",
 			see: func(k *kept) bool { return k.heads[0].ReportID == "r1" && len(k.records[0]) == 1 }},
 		{name: "ISO 8859-1 as declared", file: swap("UTF-8", "iso-8859-1", "made by hand", "m\xe4de"), want: "",
