@@ -23,8 +23,9 @@ func TestReportShow(t *testing.T) {
 	dir := t.TempDir()
 	good, bad, box := filepath.Join(dir, "good"), filepath.Join(dir, "bad"), filepath.Join(t.TempDir(), "box")
 	const from = "From a@a.example Mon Nov  2 10:00:00 2026\n"
+	huge := filepath.Join(t.TempDir(), "huge")
 	mail := "Subject: x\nContent-Type: text/xml\n\n" + aggregateReport + "\n"
-	for file, text := range map[string]string{good: aggregateReport, bad: "nothing of the kind", box: from + mail + from + strings.Replace(mail, "<report_id>1", "<report_id>2", 1)} {
+	for file, text := range map[string]string{good: aggregateReport, huge: strings.NewReplacer("<count>3", "<count>9223372036854775807", "<count>5", "<count>9223372036854775807", "192.0.2.9", "192.0.2.1").Replace(aggregateReport), bad: "nothing of the kind", box: from + mail + from + strings.Replace(mail, "<report_id>1", "<report_id>2", 1)} {
 		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -40,6 +41,7 @@ func TestReportShow(t *testing.T) {
 		{name: "by day", args: []string{"--by", "day", good}, want: "2023-11-14  8"},
 		{name: "by reporter", args: []string{"--by", "reporter", good}, want: "receiver.example  8"},
 		{name: "by domain", args: []string{"--by", "domain", good}, want: "example.com  8"},
+		{name: "counts beyond all numbers", args: []string{huge}, want: "192.0.2.1  9223372036854775807  "},
 		{name: "a file without a report", args: []string{good, bad}, status: 1, want: "bad: neither XML"},
 		{name: "a directory", args: []string{dir}, status: 1, want: "192.0.2.9"},
 		{name: "an empty directory", args: []string{t.TempDir()}, status: 1, want: "a directory without files"},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -105,6 +106,7 @@ func (t *reportTable) row(key string) *reportRow {
 func shortLine(s string) string { return strings.Clone(printable(s[:min(len(s), maxReportText)])) }
 
 func (r *reportRow) count(rec *read.Record, n int64) {
+	n = min(n, math.MaxInt64-r.messages) // anybody can write any number
 	r.messages += n
 	if rec.DKIM == "pass" || rec.SPF == "pass" {
 		r.pass += n
