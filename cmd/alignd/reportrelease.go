@@ -40,11 +40,9 @@ func reportRelease(c *cobra.Command, file, address string) error {
 	if err != nil {
 		return err
 	}
-	there, err := place.ReadState(c.Context(), cfg) // else root would make files that the daemon cannot write
-	if err != nil {
-		return failure{place.Unreadable(cfg, err)}
+	if err := place.StateThere(cfg); err != nil {
+		return failure{err}
 	}
-	there.Close()
 	kept, err := openState(cfg, nil)
 	if err != nil {
 		return failure{err}

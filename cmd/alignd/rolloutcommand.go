@@ -67,7 +67,7 @@ func rolloutStatus(c *cobra.Command, file string) error {
 	ctx := context.WithoutCancel(c.Context())
 	kept, err := place.ReadState(ctx, cfg)
 	if err != nil {
-		return failure{err}
+		return failure{place.Unreadable(cfg, err)}
 	}
 	defer kept.Close()
 	stopped, err := rollout.Show(ctx, out, kept, watches, time.Now())
@@ -85,11 +85,9 @@ func rolloutResume(c *cobra.Command, file, id string) error {
 	if err != nil {
 		return err
 	}
-	there, err := place.ReadState(c.Context(), cfg) // else root would make files that the daemon cannot write
-	if err != nil {
+	if err := place.StateThere(cfg); err != nil {
 		return failure{err}
 	}
-	there.Close()
 	kept, err := openState(cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return failure{err}

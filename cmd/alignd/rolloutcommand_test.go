@@ -2,7 +2,9 @@ package main
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"net/netip"
 	"os"
@@ -79,6 +81,21 @@ func TestStoppedRolloutsAreShownAndGoOn(t *testing.T) {
 	s.command(0, "bank/reject goes on", "resume", "bank/reject")
 	s.command(1, "no stage", "resume", "bank/reject")
 	s.command(0, "bank/reject: has begun", "status")
+}
+
+// TestRolloutsWithoutAJournalTellWhatToDo: there is none yet, or none is wanted.
+func TestRolloutsWithoutAJournalTellWhatToDo(t *testing.T) {
+	s := rollOut(t)
+	s.state.Close()
+	if err := os.RemoveAll(s.cfg.Journal.Path); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"status"}, {"resume", "bank/reject"}} {
+		s.command(1, "alignd serve makes it", args...)
+	}
+	if _, err := os.Stat(s.cfg.Journal.Path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a command made a journal: %v", err)
+	}
 }
 
 // unchecked is a message without content.

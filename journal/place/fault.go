@@ -12,8 +12,12 @@ import (
 	"alignd/config"
 )
 
-// Unreadable says of a journal that cannot be read what to do about it.
+// Unreadable says of a journal that cannot be read what to do about it. ErrNone stays as
+// it is.
 func Unreadable(cfg *config.Config, err error) error {
+	if errors.Is(err, ErrNone) {
+		return err
+	}
 	err = fmt.Errorf("reading the journal: %w", err)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
