@@ -25,6 +25,9 @@ func Backup(ctx context.Context, cfg *config.Config, to string) (done sqlite.Bac
 	if list, err := os.ReadDir(to); err == nil && len(list) > 0 {
 		return done, fmt.Errorf("%s is not empty", to)
 	}
+	if err := mayList(StoreDir(cfg)); err != nil { // before anything is left in to
+		return done, Unreadable(cfg, err)
+	}
 	if err := rights.MakeDir(to); err != nil {
 		return done, err
 	}

@@ -43,6 +43,13 @@ func TestWhatIsNotThereIsToldAndNotMade(t *testing.T) {
 		if _, err := ReadState(t.Context(), cfg); !errors.Is(err, row.want) {
 			t.Errorf("%s: the state: %v, want %v", row.name, err, row.want)
 		}
+		to := filepath.Join(t.TempDir(), "backup")
+		if _, err := Backup(t.Context(), cfg, to); !errors.Is(err, row.want) || !strings.Contains(err.Error(), row.cure) {
+			t.Errorf("%s: the backup: %v, want %v with %q", row.name, err, row.want, row.cure)
+		}
+		if _, err := os.Stat(to); !errors.Is(err, fs.ErrNotExist) { // the next try would find it not empty
+			t.Errorf("%s: the backup left a folder: %v", row.name, err)
+		}
 	}
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("who asked made the folder: %v", err)
