@@ -219,7 +219,10 @@ func (x *hostTold) show(line func(what, format string, args ...any)) {
 		if !l.Open {
 			said = "not open"
 		}
-		line("", "listener %s, by %s: %s %s", l.Place, l.By, said, l.Fault)
+		if l.Fault != "" {
+			said += ", " + l.Fault
+		}
+		line("", "listener %s, by %s: %s", l.Place, l.By, said)
 	}
 	line("", "DNS %s: %d questions asked, %d failed", strings.Join(x.DNS.Servers, ", "), x.DNS.Asked, x.DNS.Failures)
 	if !x.Journal.Oldest.IsZero() {

@@ -132,9 +132,9 @@ func held(c *statsCounts) string {
 	for _, p := range []struct {
 		n    uint64
 		what string
-	}{{c.WouldRefuse, "would be refused"}, {c.WouldHold, "held"}, {c.WouldTag, "tagged"}, {c.WouldDefer, "put off"}} {
+	}{{c.WouldRefuse, "refused"}, {c.WouldHold, "held"}, {c.WouldTag, "tagged"}, {c.WouldDefer, "put off"}} {
 		if p.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.what))
+			parts = append(parts, fmt.Sprintf("%d would be %s", p.n, p.what))
 		}
 	}
 	return strings.Join(parts, ", ")

@@ -5,6 +5,7 @@ package running
 
 import (
 	"log/slog"
+	"time"
 
 	"alignd/config"
 	"alignd/journal"
@@ -121,6 +122,9 @@ func (m *Journal) Health(cfg *config.Config) metrics.Journal {
 	j.SpoolFails, j.Oldest = c.Err != nil, c.Oldest
 	j.Loaded, j.Missing, j.Unreadable, j.SpoolDamages = s.Loaded, s.Missing, s.Unreadable, s.Damaged
 	j.LastLoad, j.FailingSince = s.Last, s.Since
+	if !c.Placed && s.Since.IsZero() { // nobody knows yet that anything waits
+		j.Oldest = time.Time{}
+	}
 	if r, reports := m.store.(journal.Reporter); reports {
 		h := r.Health()
 		j.StoreOctets, j.DamagedFiles = h.Octets, h.Damaged

@@ -71,6 +71,24 @@ func TestWhatIsTakenIsKept(t *testing.T) {
 	}
 }
 
+// A daemon that starts does not tell that records of its earlier run wait, before the store
+// said which of them it has.
+func TestNothingWaitsAtAStart(t *testing.T) {
+	cfg := configured(t, "path: "+t.TempDir())
+	for run := range 3 {
+		m, err := Open(cfg, "alignd", nil, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h := m.Health(cfg); !h.Oldest.IsZero() {
+			t.Errorf("run %d: one of %s waits", run, h.Oldest)
+		}
+		ev := evidence.Message{Schema: evidence.SchemaVersion, Time: time.Now(), Token: "token0", Sample: -1}
+		m.Sink(record.Sinks{}).Take(&record.Record{Evidence: ev, Verdict: policy.Decide(&ev, cfg.Rules), Outcome: record.Outcome{End: record.EndAnswered}, Basis: record.Basis{Config: cfg.Hash()}})(true)
+		m.Close()
+	}
+}
+
 // Records are kept where nothing can be counted, and a daemon without journal does all
 // that one with a journal does.
 func TestLessThanAJournal(t *testing.T) {

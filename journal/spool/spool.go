@@ -101,8 +101,10 @@ type Counts struct {
 	// Err is why the last write failed; nil if it did not.
 	Err error
 	// Oldest is when the oldest record was written that a store is yet to take, to
-	// about a second; zero where none is.
+	// about a second; zero where none is. Until Placed, the stores have not said what
+	// they have of an earlier run, and all of it counts as waiting.
 	Oldest time.Time
+	Placed bool
 }
 
 // Spool is the writing end. Its methods are safe for concurrent use.
@@ -355,6 +357,7 @@ func (s *Spool) Taken(n Number) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.taken = max(s.taken, n)
+	s.counts.Placed = true
 	s.waits.taken(s.taken)
 }
 
