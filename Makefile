@@ -242,7 +242,7 @@ install: ## what make built: binary, units, man pages, completion, a first confi
 	@echo "                     smtpd_milters = inet:127.0.0.1:8890 ..."
 	@echo "and, to let mail wait while alignd is away rather than pass unverified:"
 	@echo "                     milter_default_action = tempfail"
-	@echo "It refuses nothing until you take 'mode: monitor' out of $(SYSCONFDIR)/alignd/alignd.yaml."
+	@echo "It refuses nothing until you write 'mode: enforce' in place of 'mode: monitor' in $(SYSCONFDIR)/alignd/alignd.yaml."
 
 uninstall: ## removes what install put in place; keeps configuration and user
 	rm -f $(DESTDIR)$(BINDIR)/alignd $(DESTDIR)$(UNITDIR)/alignd.service $(DESTDIR)$(UNITDIR)/alignd.socket $(DESTDIR)$(UNITDIR)/alignd-web.service

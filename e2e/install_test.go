@@ -59,7 +59,7 @@ func installedConfiguration(t *testing.T, dest string) {
 	if err != nil || !strings.Contains(string(out), "mode: monitor  # "+file) {
 		t.Errorf("%v\n%s", err, out)
 	}
-	if text := string(readFile(t, file)); !strings.Contains(text, "take this line out") {
+	if text := string(readFile(t, file)); !strings.Contains(text, "write 'mode: enforce' in place of 'mode: monitor', then") {
 		t.Errorf("the switch is not explained:\n%s", text)
 	}
 }

@@ -120,7 +120,7 @@ func packageInstalls(t *testing.T, d *debian) {
 			t.Errorf("%s is of %s, want %s", path, got, want)
 		}
 	}
-	if got := d.must("cat /etc/alignd/alignd.yaml"); !strings.HasSuffix(got, "take this line out, then 'alignd reload'.\nmode: monitor") {
+	if got := d.must("cat /etc/alignd/alignd.yaml"); !strings.HasSuffix(got, "write 'mode: enforce' in place of 'mode: monitor', then\n# 'alignd config check' and 'alignd reload'.\nmode: monitor") {
 		t.Errorf("the configuration does not begin with mode: monitor and how to leave it:\n%s", got)
 	}
 	version := d.must("dpkg-query -W -f '${Version}' alignd")

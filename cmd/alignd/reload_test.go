@@ -1,10 +1,12 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -112,6 +114,50 @@ func TestReloadTellsWhatBecameOfIt(t *testing.T) {
 	}
 	if said, status := reloadedBy(t, dir); status != 1 || !strings.Contains(said, "signalling process "+pid) {
 		t.Errorf("after its end: status %d, %s", status, said)
+	}
+}
+
+// TestOutOfMonitorModeAsTheFileSays: whoever does what the comment of a first
+// configuration says, to the word, has the senders' policies carried out.
+func TestOutOfMonitorModeAsTheFileSays(t *testing.T) {
+	installed, err := os.ReadFile("../../packaging/alignd.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	old := write(t, "opendmarc.conf", "AuthservID HOSTNAME\nRejectFailures true\n")
+	for _, row := range []struct{ name, text string }{
+		{name: "installed", text: string(installed)},
+		{name: "imported", text: alignd(t, "", "config", "import", old).stdout},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			s := &serving{env: []string{"RUNTIME_DIRECTORY=" + dir}}
+			s.start(t, "mode: monitor\n", &s.stderr)
+			config := s.cmd.Args[len(s.cmd.Args)-1]
+			// What only the test needs stands beside it: the file is as it was written.
+			dropIn := filepath.Join(filepath.Dir(config), "conf.d", "test.yaml")
+			if err := errors.Join(os.Mkdir(filepath.Dir(dropIn), 0o700), os.WriteFile(dropIn, []byte(noJournal), 0o600), os.WriteFile(config, []byte(row.text), 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			if said, status := reloadedBy(t, dir); status != 0 || !strings.Contains(said, "configuration reloaded (monitor") {
+				t.Fatalf("as it was written: status %d, %s", status, said)
+			}
+			step := regexp.MustCompile(`write\s+(?:# )?['"]([^'"]+)['"] in place of ['"]([^'"]+)['"]`).FindStringSubmatch(row.text)
+			if step == nil || strings.Count(row.text, "\n"+step[2]+"\n") != 1 {
+				t.Fatalf("%q is not to be done with\n%s", step, row.text)
+			}
+			enforcing := strings.Replace(row.text, "\n"+step[2]+"\n", "\n"+step[1]+"\n", 1)
+			if err := os.WriteFile(config, []byte(enforcing), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if got := alignd(t, "", "config", "check", config); got != (outcome{stdout: config + ": ok\n"}) {
+				t.Errorf("config check: %+v", got)
+			}
+			if said, status := reloadedBy(t, dir); status != 0 || !strings.Contains(said, "  mode: monitor -> enforce\n") {
+				t.Errorf("status %d, %s", status, said)
+			}
+			s.terminate(t)
+		})
 	}
 }
 

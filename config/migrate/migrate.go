@@ -8,7 +8,7 @@
 // these manuals and from what Debian's packages were seen to do.
 //
 // What is written begins with mode: monitor, so it refuses nothing until somebody
-// takes that line out, and it loads without fault: a value that alignd would not
+// writes mode: enforce there, and it loads without fault: a value that alignd would not
 // take is told in a comment instead. Text of the files is quoted where it stands in
 // comments, and secrets are left out.
 package migrate

@@ -70,7 +70,7 @@ func testOnly(_ *importer, s setting) note {
 	if s.value == "0" {
 		return note{kind: Taken, why: "it refuses nothing and only writes results, and so does what is written here"}
 	}
-	return note{kind: Taken, why: "it does what the options say, and so does alignd once mode: monitor is taken out"}
+	return note{kind: Taken, why: "it does what the options say, and so does alignd once it says mode: enforce"}
 }
 
 // tempErrorDefer is judged once it is known what opendmarc.conf says.

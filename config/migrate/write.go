@@ -72,9 +72,9 @@ func (r *Result) head(b *strings.Builder) {
 	if refuses > 0 {
 		b.WriteString(comment("", fmt.Sprintf("%d of them say REFUSES MORE: alignd will refuse or put off mail that was let in.", refuses)))
 	}
-	b.WriteString("\n# Refuses nothing and marks nothing; the log says what would have been done. To switch, take\n" +
-		"# this line out, then \"alignd reload\". To run beside the filters that are there, add compare_with\n" +
-		"# with the id that they write (docs/shadow.md).\nmode: monitor\n")
+	b.WriteString("\n# Refuses nothing and marks nothing; the log says what would have been done. To switch, write\n" +
+		"# \"mode: enforce\" in place of \"mode: monitor\", then \"alignd config check\" and \"alignd reload\". To\n" +
+		"# run beside the filters that are there, add compare_with with the id that they write (docs/shadow.md).\nmode: monitor\n")
 }
 
 // comment is what became of one option.
