@@ -50,3 +50,16 @@ func (c *Config) Emptied(before *Config) Problems {
 	}
 	return all
 }
+
+// Empty are the files that hold nothing, or comments only. They can be read, and
+// Emptied refuses them where they held something before.
+func (c *Config) Empty() Problems {
+	var all Problems
+	for _, f := range c.Files {
+		if f.Written == 0 && f.Name != "" { // without a name: it is absent
+			all = append(all, Problem{Position{File: f.Name, Line: 1, Column: 1},
+				fmt.Sprintf("the file is empty or holds comments only; if it held something before, a reload refuses it: %s", meant[f.kind])})
+		}
+	}
+	return all
+}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -79,7 +80,8 @@ func configCheckCommand() *cobra.Command {
 		Short: "Tell every fault of a configuration with its line",
 		Long: `Tell every fault of a configuration with its line. Keys, passwords and other files
 that it names and that are missing or cannot be used are warned of: a configuration
-may be checked elsewhere.
+may be checked elsewhere. So are files that are empty or hold comments only, which a
+reload refuses where they held something before.
 
 ` + whichFile,
 		Args: atMostOne,
@@ -91,7 +93,7 @@ may be checked elsewhere.
 		if err != nil {
 			return err
 		}
-		for _, w := range append(cfg.Warnings, fileWarnings(cfg)...) {
+		for _, w := range slices.Concat(cfg.Warnings, cfg.Empty(), fileWarnings(cfg)) {
 			fmt.Fprintf(c.ErrOrStderr(), "warning: %v\n", w)
 		}
 		name := in.File

@@ -44,6 +44,9 @@ func TestConfigCheckAndTheDaemonJudgeAlike(t *testing.T) {
 			for _, w := range d.cfg.Warnings {
 				want.stderr += fmt.Sprintf("warning: %v\n", w)
 			}
+			for _, w := range d.cfg.Empty() { // of a reload, not of a start
+				want.stderr += fmt.Sprintf("warning: %v\n", w)
+			}
 		} else {
 			want = outcome{status: 2, stderr: fmt.Sprintf("alignd: %v\n", err)}
 		}
@@ -80,6 +83,41 @@ func TestConfigCheckOfStandardInput(t *testing.T) {
 				t.Errorf("got  %+v\nwant %+v", got, row.want)
 			}
 		})
+	}
+}
+
+// TestConfigCheckWarnsOfWhatAReloadRefuses: a file that lost all it said can be read, and
+// a reload does not take it up.
+func TestConfigCheckWarnsOfWhatAReloadRefuses(t *testing.T) {
+	const refuses = ":1:1: the file is empty or holds comments only; if it held something before, a reload refuses it: "
+	const profile = "profiles: [{id: board, recipients: [cfo@here.test], file: board.txt, pct: ignore}]\n"
+	for _, row := range []struct {
+		name  string
+		files map[string]string
+		empty string // the file that is warned of
+		write string
+	}{
+		{name: "no octets", files: map[string]string{"alignd.yaml": ""}, empty: "alignd.yaml", write: `write "mode: enforce" if the defaults are meant`},
+		{name: "the line of monitor mode taken out", files: map[string]string{"alignd.yaml": "# What differs.\n\n# mode: monitor\n"}, empty: "alignd.yaml", write: `write "mode: enforce" if the defaults are meant`},
+		{name: "a section whose entries are comments", files: map[string]string{"alignd.yaml": "exceptions:\n#  - {file: vendors.yaml}\n"}, empty: "alignd.yaml", write: `write "mode: enforce" if the defaults are meant`},
+		{name: "the defaults, said so", files: map[string]string{"alignd.yaml": "mode: enforce\n"}},
+		{name: "conf.d", files: map[string]string{"alignd.yaml": "mode: enforce\n", "conf.d/a.yaml": "# later\n"}, empty: "conf.d/a.yaml", write: "take the file away if nothing shall stand in it"},
+		{name: "exceptions", files: map[string]string{"alignd.yaml": "exceptions: [{file: vendors.yaml}]\n", "vendors.yaml": "#\n"}, empty: "vendors.yaml", write: `write "exceptions: []" if there shall be none`},
+		{name: "no exceptions, said so", files: map[string]string{"alignd.yaml": "exceptions: [{file: vendors.yaml}]\n", "vendors.yaml": "exceptions: []\n"}},
+		{name: "recipients", files: map[string]string{"alignd.yaml": profile, "board.txt": "# ceo@here.test\n"}, empty: "board.txt", write: "take the profile's file out if there shall be none"},
+	} {
+		dir := tree(t, row.files)
+		file := filepath.Join(dir, "alignd.yaml")
+		want := outcome{stdout: file + ": ok\n"}
+		if row.empty != "" {
+			want.stderr = "warning: " + filepath.Join(dir, row.empty) + refuses + row.write + "\n"
+		}
+		if got := alignd(t, "", "config", "check", file); got != want {
+			t.Errorf("%s: got  %+v\nwant %+v", row.name, got, want)
+		}
+	}
+	if got := alignd(t, "# mode: monitor\n", "config", "check", "-"); got.status != 0 || got.stdout != "<stdin>: ok\n" || !strings.HasPrefix(got.stderr, "warning: <stdin>"+refuses) {
+		t.Errorf("standard input: %+v", got)
 	}
 }
 
