@@ -43,6 +43,7 @@ func healthy() *Facts {
 		}},
 		Unit: &Unit{
 			File: "/etc/systemd/system/alignd.service", Running: true, Active: "active", Enabled: "enabled",
+			User: "alignd", Group: "alignd", UserKnown: true, UserGroups: []string{"990", "103"},
 			Exec: "/usr/local/bin/alignd serve", Stop: 40 * time.Second, Before: []string{"postfix.service"},
 			Groups: []string{"postfix"}, Writable: []string{"/run/alignd", "/var/lib/alignd", "/var/spool/postfix/alignd"}, PrivateTmp: true,
 		},
@@ -411,14 +412,27 @@ var unitFaults = []fault{
 		change: func(f *Facts, _ map[string]string) { f.Unit.Exec = "/usr/bin/alignd serve --config=/srv/a.yaml" }},
 	{name: "another place", id: "unit-config", severity: Warning, what: "--listen inet:127.0.0.1:9", cure: "alignd doctor --listen inet:127.0.0.1:9",
 		change: func(f *Facts, _ map[string]string) { f.Unit.Exec = "/usr/bin/alignd serve --listen inet:127.0.0.1:9" }},
-	{name: "a socket that the sandbox forbids", id: "unit-socket", severity: Error, what: "write to /var/spool/postfix/alignd", cure: "ReadWritePaths=-/var/spool/postfix/alignd",
+	{name: "a socket that the sandbox forbids", id: "unit-socket", severity: Error, what: "write to /var/spool/postfix/alignd",
+		cure:   "systemctl edit alignd\n[Service]\nReadWritePaths=-/var/spool/postfix/alignd\nsystemctl daemon-reload\nsystemctl restart alignd",
 		change: func(f *Facts, _ map[string]string) { f.Unit.Writable = []string{"/run/alignd"} }},
 	{name: "a socket in a /tmp of its own", id: "unit-socket", severity: Error, what: "PrivateTmp",
 		change: func(f *Facts, _ map[string]string) {
 			f.Alignd.Listen = []string{"unix:/tmp/a.sock"}
 		}},
-	{name: "a group that alignd is not in", id: "unit-socket", severity: Error, what: "group postfix", cure: "SupplementaryGroups=postfix",
-		change: func(f *Facts, _ map[string]string) { f.Unit.Groups = []string{"alignd"} }},
+	{name: "a group that alignd is not in", id: "unit-socket", severity: Error, what: "group postfix",
+		cure:   "systemctl edit alignd\n[Service]\nSupplementaryGroups=postfix\nsystemctl daemon-reload\nsystemctl restart alignd",
+		change: func(f *Facts, _ map[string]string) { f.Unit.Groups = nil }},
+	{name: "a group that alignd is not in, and a sandbox", id: "unit-socket", severity: Error, what: "write to /var/spool/postfix/alignd",
+		cure:   "[Service]\nReadWritePaths=-/var/spool/postfix/alignd\nSupplementaryGroups=postfix\nsystemctl daemon-reload\nsystemctl restart alignd",
+		change: func(f *Facts, _ map[string]string) { f.Unit.Groups, f.Unit.Writable = nil, []string{"/run/alignd"} }},
+	{name: "a group, and a user that this host does not know", id: "unit-socket", severity: Note, what: "cannot tell whether alignd is in the group postfix",
+		change: func(f *Facts, _ map[string]string) {
+			f.Unit.Groups, f.Unit.User, f.Unit.UserKnown, f.Unit.UserGroups = nil, "filter", false, nil
+		}},
+	{name: "a socket beside that of systemd", id: "unit-socket", severity: Error, what: "group postfix", cure: "SupplementaryGroups=postfix",
+		change: func(f *Facts, _ map[string]string) {
+			f.Unit.Groups, f.Unit.SocketActive, f.Unit.Sockets = nil, true, []string{"inet:127.0.0.1:8890"}
+		}},
 }
 
 var sendmailFaults = []fault{

@@ -112,15 +112,21 @@ type File struct {
 type Unit struct {
 	File string
 	// Running says that systemd itself was asked; the next four are then known.
-	Running      bool
-	Active       string // "active", "failed", ...
-	Enabled      string // "enabled", "disabled", ...
-	NeedsReload  bool
-	Restarts     int
-	Exec         string
-	Stop         time.Duration // TimeoutStopSec; 0: not known
-	Before       []string
-	Groups       []string // SupplementaryGroups
+	Running     bool
+	Active      string // "active", "failed", ...
+	Enabled     string // "enabled", "disabled", ...
+	NeedsReload bool
+	Restarts    int
+	Exec        string
+	Stop        time.Duration // TimeoutStopSec; 0: not known
+	Before      []string
+	User        string   // User=; empty: root
+	Group       string   // Group=; empty: that of the user
+	Groups      []string // SupplementaryGroups=
+	// UserKnown says that this host has the user; UserGroups are the groups that its
+	// group database then adds, and the numbers or names of Group and Groups.
+	UserKnown    bool
+	UserGroups   []string
 	Writable     []string // ReadWritePaths, RuntimeDirectory and the like
 	PrivateTmp   bool
 	SocketActive bool // alignd.socket holds the places

@@ -1,7 +1,9 @@
 package doctor
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -37,9 +39,13 @@ func withFiles(f *Facts) bool { return f.Alignd.JournalStore == "sqlite" }
 func journalFolder(f *Facts) (found []Finding) {
 	path, dir := f.Alignd.JournalPath, f.Journal.Folder
 	if f.Unit != nil && !f.Unit.mayWrite(path) {
+		var folder []string
+		if dir.Missing { // a unit with a path that is not there does not start
+			folder = []string{"install -d -o " + f.Unit.user() + " -g " + cmp.Or(f.Unit.Group, f.Unit.user()) + " -m 0750 " + path}
+		}
 		found = append(found, Finding{
 			Severity: Warning, What: "the unit does not let alignd write to " + path, Why: "no journal is kept", Where: f.Unit.File,
-			Cure: []string{"systemctl edit alignd", "[Service]", "ReadWritePaths=" + path},
+			Cure: slices.Concat(folder, dropIn("alignd", "Service", "ReadWritePaths="+path), []string{restart}),
 		})
 	}
 	switch {

@@ -86,12 +86,8 @@ func (f *Facts) lost(s smtpd, m Milter, at, listen string) Finding {
 		return finding
 	}
 	dir := path.Join(queue, "alignd")
-	finding.Cure = []string{
-		"install -d -o alignd -g postfix -m 0710 " + dir,
-		fmt.Sprintf("in %s: listen: unix:%s/alignd.sock, socket_group: postfix", f.Alignd.File, dir),
-		s.in.postconf("smtpd_milters = " + strings.Replace(texts(s.milters()), m.Place, "unix:alignd/alignd.sock", 1)),
-		"systemctl restart alignd", s.in.reload(),
-	}
+	finding.Cure = append(f.movedSocket(listen, dir, "postfix"),
+		s.set("smtpd_milters", strings.Replace(texts(s.milters()), m.Place, "unix:alignd/alignd.sock", 1))...)
 	return finding
 }
 
@@ -104,7 +100,7 @@ func socketRights(f *Facts, in *Instance) (found []Finding) {
 			if !ok || in.Files == nil {
 				continue
 			}
-			if one, bad := in.reach(name, f.Alignd.SocketGroup); bad {
+			if one, bad := f.reach(in, name); bad {
 				found = append(found, one)
 			}
 		}
@@ -113,7 +109,7 @@ func socketRights(f *Facts, in *Instance) (found []Finding) {
 }
 
 // reach walks down to the socket.
-func (in *Instance) reach(name, group string) (Finding, bool) {
+func (f *Facts) reach(in *Instance, name string) (Finding, bool) {
 	socket, known := in.Files[name]
 	if !known || in.User == nil {
 		return Finding{Severity: Note, What: "cannot tell whether Postfix may use " + name, Where: name}, true
@@ -131,19 +127,24 @@ func (in *Instance) reach(name, group string) (Finding, bool) {
 		return Finding{Severity: Note, What: fmt.Sprintf("cannot tell whether Postfix may use %s: %s", name, socket.Unknown),
 			Why: "run it as root", Where: name}, true
 	case socket.Missing:
+		if f.Unit.holds(name) {
+			return Finding{Severity: Error, What: "there is no socket at " + name, Why: "systemd holds it (alignd.socket), and its file is gone",
+				Cure: restartBoth(), Where: name}, true
+		}
 		return Finding{Severity: Error, What: "there is no socket at " + name, Why: "alignd does not run, or could not make it: its log says why",
 			Cure: []string{"systemctl status alignd"}, Where: name}, true
 	case socket.Mode.Type()&fs.ModeSocket == 0:
-		return Finding{Severity: Error, What: name + " is no socket", Why: "alignd does not start as long as something else is there",
-			Cure: []string{"rm " + name, "systemctl restart alignd"}, Where: name}, true
-	case !in.User.may(socket, 2):
-		if group == "" {
-			group = in.User.Name
+		again := []string{restart}
+		if f.Unit.holds(name) {
+			again = restartBoth()
 		}
+		return Finding{Severity: Error, What: name + " is no socket", Why: "alignd does not start as long as something else is there",
+			Cure: append([]string{"rm " + name}, again...), Where: name}, true
+	case !in.User.may(socket, 2):
 		return Finding{
 			Severity: Error, What: fmt.Sprintf("%s may not write to %s (%s)", in.User.Name, name, rights(socket)),
 			Why:  "Postfix connects to a milter as that user, so alignd is away for it",
-			Cure: []string{"in alignd.yaml: socket_group: " + group + ", socket_mode: \"0660\"", "systemctl restart alignd"}, Where: name,
+			Cure: f.sharedSocket(name, in.User.Name), Where: name,
 		}, true
 	}
 	return Finding{}, false

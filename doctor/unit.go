@@ -115,39 +115,46 @@ func unitConfig(f *Facts) (found []Finding) {
 	return found
 }
 
-// unitSocket: what the unit's sandbox leaves of the place of a unix socket.
+// unitSocket: what the unit's sandbox leaves of the place of a unix socket, and whether
+// alignd may give it to its group.
 func unitSocket(f *Facts) (found []Finding) {
-	u := f.Unit
-	if u.SocketActive {
-		return nil // systemd makes it
-	}
+	u, group, own := f.Unit, f.Alignd.SocketGroup, false
 	for _, listen := range f.Alignd.Listen {
 		name, ok := unixPath(listen)
-		if !ok {
+		if !ok || u.holds(name) {
 			continue
 		}
+		own = true
 		if u.PrivateTmp && (inDir(name, "/tmp") || inDir(name, "/var/tmp")) {
 			found = append(found, Finding{
 				Severity: Error, What: "the socket " + name + " is in a directory that the unit has for itself (PrivateTmp)",
-				Why: "no other process sees it", Cure: []string{"listen: unix:/run/alignd/alignd.sock"}, Where: f.Alignd.File,
+				Why: "no other process sees it", Cure: []string{f.inFile("listen: unix:/run/alignd/alignd.sock"), restart}, Where: f.Alignd.File,
 			})
 			continue
 		}
 		if !slices.ContainsFunc(u.Writable, func(dir string) bool { return inDir(name, dir) }) {
+			lines := []string{"ReadWritePaths=-" + path.Dir(name)}
+			if group != "" && !u.inGroup(group) {
+				lines = append(lines, "SupplementaryGroups="+group)
+			}
 			found = append(found, Finding{
 				Severity: Error, What: "the unit does not let alignd write to " + path.Dir(name), Why: "alignd cannot make its socket there",
-				Cure: []string{"systemctl edit alignd", "[Service]", "ReadWritePaths=-" + path.Dir(name)}, Where: u.File,
+				Cure: append(dropIn("alignd", "Service", lines...), restart), Where: u.File,
 			})
 		}
 	}
-	if group := f.Alignd.SocketGroup; group != "" && len(found) == 0 && f.listensUnix() != "" &&
-		group != "alignd" && !slices.Contains(u.Groups, group) {
-		found = append(found, Finding{
-			Severity: Error, What: "alignd is not in the group " + group + " (socket_group)", Why: "it may not give its socket to it, and does not start",
-			Cure: []string{"systemctl edit alignd", "[Service]", "SupplementaryGroups=" + group}, Where: u.File,
-		})
+	if group == "" || !own || len(found) > 0 || u.inGroup(group) {
+		return found
 	}
-	return found
+	finding := Finding{
+		Severity: Error, What: "alignd is not in the group " + group + " (socket_group)", Why: "it may not give its socket to it, and does not start",
+		Cure: append(dropIn("alignd", "Service", "SupplementaryGroups="+group), restart), Where: u.File,
+	}
+	if !u.UserKnown {
+		finding.Severity, finding.Why = Note, "the unit does not say so, and this host knows no user "+u.user()
+		finding.What = "cannot tell whether alignd is in the group " + group + " (socket_group)"
+	}
+	return []Finding{finding}
 }
 
 // inDir reports whether a path is in a directory.

@@ -80,7 +80,9 @@ func examine(t *testing.T, dir string) doctor.Report {
 	found := Collect(t.Context(), Options{
 		Root: t.TempDir(), Postfix: []string{dir}, Unit: "../../systemd/alignd.service", Offline: true,
 	}, configured(file))
-	found.Host = doctor.Host{Name: "mx.here.test"} // not that of the machine
+	// Not those of the machine.
+	found.Host = doctor.Host{Name: "mx.here.test"}
+	found.Unit.UserKnown, found.Unit.UserGroups = true, []string{"alignd"}
 	return doctor.Examine(&found, ofTheMachine)
 }
 

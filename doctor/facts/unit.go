@@ -20,6 +20,7 @@ func (g *gatherer) unit() {
 	if g.Unit == "" && g.Root == "" && g.exists("/run/systemd/system") {
 		if u := g.runningUnit(); u != nil {
 			g.facts.Unit = u
+			addGroups(u)
 			if own := &g.facts.Alignd; u.SocketActive && len(u.Sockets) > 0 && !own.ListenWritten {
 				own.Listen = u.Sockets
 			}
@@ -54,6 +55,7 @@ func (g *gatherer) unit() {
 	}
 	u := unitOfFile(strings.Join(parts, "\n"))
 	u.File = file
+	addGroups(u)
 	g.facts.Unit = u
 }
 
@@ -76,8 +78,10 @@ func unitOfFile(text string) *doctor.Unit {
 			u.Before = grow(u.Before, words)
 		case "SupplementaryGroups":
 			u.Groups = grow(u.Groups, words)
+		case "User":
+			u.User = strings.Join(words, " ")
 		case "Group":
-			u.Groups = append(u.Groups, words...)
+			u.Group = strings.Join(words, " ")
 		case "PrivateTmp":
 			u.PrivateTmp = yes(value)
 		case "ReadWritePaths":
@@ -144,7 +148,7 @@ func systemdSpan(text string) time.Duration {
 // runningUnit asks systemd; nil where it does not know alignd or does not answer.
 func (g *gatherer) runningUnit() *doctor.Unit {
 	out, _, err := g.Run(g.ctx, nil, "systemctl", "show", unitName, "--no-pager",
-		"-p", "LoadState,ActiveState,UnitFileState,NeedDaemonReload,NRestarts,ExecStart,TimeoutStopUSec,Before,SupplementaryGroups,Group,ReadWritePaths,RuntimeDirectory,StateDirectory,PrivateTmp,ProtectSystem,FragmentPath")
+		"-p", "LoadState,ActiveState,UnitFileState,NeedDaemonReload,NRestarts,ExecStart,TimeoutStopUSec,Before,SupplementaryGroups,User,Group,ReadWritePaths,RuntimeDirectory,StateDirectory,PrivateTmp,ProtectSystem,FragmentPath")
 	if err != nil {
 		return nil
 	}
@@ -186,7 +190,7 @@ func unitOfShow(p map[string]string) *doctor.Unit {
 	u := &doctor.Unit{
 		File: p["FragmentPath"], Running: true, Active: p["ActiveState"], Enabled: p["UnitFileState"],
 		NeedsReload: p["NeedDaemonReload"] == "yes", Stop: systemdSpan(p["TimeoutStopUSec"]),
-		Before: strings.Fields(p["Before"]), Groups: strings.Fields(p["SupplementaryGroups"] + " " + p["Group"]),
+		Before: strings.Fields(p["Before"]), Groups: strings.Fields(p["SupplementaryGroups"]), User: p["User"], Group: p["Group"],
 		PrivateTmp: yes(p["PrivateTmp"]),
 	}
 	u.Restarts, _ = strconv.Atoi(p["NRestarts"])
