@@ -158,7 +158,7 @@ var postfixFaults = []fault{
 			p["smtpd_milters"] = "unix:clamav/clamav-milter.ctl unix:alignd/alignd.sock"
 			f.Services = []string{"clamav-milter"}
 		}},
-	{name: "nothing to compare with", id: "shadow-order", severity: Warning, what: "no filter comes before alignd, and compare_with is mx.here.test", cure: "take out compare_with",
+	{name: "nothing to compare with", id: "shadow-order", severity: Warning, what: "no filter comes before alignd, and compare_with is mx.here.test", cure: "front of alignd\nsystemctl reload alignd",
 		change: func(f *Facts, _ map[string]string) { f.Alignd.CompareWith = []string{"mx.here.test"} }},
 	{name: "the others come behind", id: "shadow-order", severity: Warning, what: "no filter comes before alignd", cure: "smtpd_milters = inet:127.0.0.1:8891 inet:127.0.0.1:8893 unix:alignd/alignd.sock",
 		change: func(f *Facts, p map[string]string) {
@@ -170,7 +170,7 @@ var postfixFaults = []fault{
 			f.Alignd.CompareWith = []string{"mx.here.test"}
 			p["smtpd_milters"] = "inet:127.0.0.1:8891 unix:alignd/alignd.sock inet:127.0.0.1:8893"
 		}},
-	{name: "beside others, and acting", id: "shadow-enforces", severity: Note, what: "acts on mail", cure: "mode: monitor",
+	{name: "beside others, and acting", id: "shadow-enforces", severity: Note, what: "acts on mail", cure: "mode: monitor\nsystemctl reload alignd",
 		change: func(f *Facts, _ map[string]string) { f.Alignd.CompareWith = []string{"mx.here.test"} }},
 	{name: "rspamd known by its port", id: "order", severity: Warning, what: "rspamd (inet:[::1]:11332)",
 		change: func(_ *Facts, p map[string]string) { p["smtpd_milters"] = "inet:[::1]:11332 unix:alignd/alignd.sock" }},
@@ -197,7 +197,7 @@ var postfixFaults = []fault{
 		change: func(_ *Facts, p map[string]string) { p["milter_connect_timeout"] = "1s" }},
 	{name: "shorter than a restart", id: "command-timeout", severity: Warning, what: "is 20", cure: "milter_command_timeout = 30s",
 		change: func(_ *Facts, p map[string]string) { p["milter_command_timeout"] = "20" }},
-	{name: "a drain longer than Postfix waits", id: "command-timeout", severity: Warning, what: "is 30s", cure: "drain: 20s",
+	{name: "a drain longer than Postfix waits", id: "command-timeout", severity: Warning, what: "is 30s", cure: "drain: 20s\nsystemctl reload alignd",
 		change: func(f *Facts, _ map[string]string) { f.Alignd.Drain, f.Unit.Stop = 30*time.Second, time.Minute }},
 	{name: "shorter than the checks", id: "content-timeout", severity: Warning, what: "is 25s", cure: "milter_content_timeout = 300s",
 		change: func(_ *Facts, p map[string]string) { p["milter_content_timeout"] = "25s" }},
@@ -379,7 +379,7 @@ var resolverFaults = []fault{
 		change: func(f *Facts, _ map[string]string) {
 			f.Resolver.Servers = append(f.Resolver.Servers, Server{Addr: netip.MustParseAddrPort("127.0.0.2:53"), Asked: true, Problem: "timeout"})
 		}},
-	{name: "one on the network", id: "resolver-remote", severity: Warning, what: "10.0.0.53", cure: "servers: [127.0.0.1]",
+	{name: "one on the network", id: "resolver-remote", severity: Warning, what: "10.0.0.53", cure: "in /etc/resolv.conf\nsystemctl restart alignd",
 		change: server(func(s *Server) { s.Addr = netip.MustParseAddrPort("10.0.0.53:53") })},
 	{name: "that of docker", id: "resolver-remote", severity: Note, what: "docker",
 		change: server(func(s *Server) { s.Addr = netip.MustParseAddrPort("127.0.0.11:53") })},
@@ -405,7 +405,7 @@ var unitFaults = []fault{
 	{name: "a new unit that systemd has not read", id: "unit-state", severity: Warning, what: "changed on disk", cure: "daemon-reload",
 		change: func(f *Facts, _ map[string]string) { f.Unit.NeedsReload = true }},
 	{name: "it falls over", id: "unit-state", severity: Note, what: "3 times", change: func(f *Facts, _ map[string]string) { f.Unit.Restarts = 3 }},
-	{name: "killed while it drains", id: "unit-stop", severity: Warning, what: "TimeoutStopSec is 10s", cure: "TimeoutStopSec=40s",
+	{name: "killed while it drains", id: "unit-stop", severity: Warning, what: "TimeoutStopSec is 10s", cure: "TimeoutStopSec=40s\nsystemctl daemon-reload",
 		change: func(f *Facts, _ map[string]string) { f.Unit.Stop = 10 * time.Second }},
 	{name: "after the MTA", id: "unit-order", severity: Note, what: "before postfix.service", change: func(f *Facts, _ map[string]string) { f.Unit.Before = nil }},
 	{name: "another configuration", id: "unit-config", severity: Warning, what: "/srv/a.yaml", cure: "alignd doctor --config /srv/a.yaml",

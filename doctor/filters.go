@@ -36,7 +36,7 @@ func proxyFilter(f *Facts, in *Instance) (found []Finding) {
 		case !f.relayed() && f.Alignd.Loopback:
 			finding.What = fmt.Sprintf("mail that the proxy of %s hands back by %s is not judged: it comes from loopback", s.Name, back[0].Name)
 			finding.Why = "alignd must know that the client is in the Received field which Postfix writes before the proxy"
-			finding.Cure = []string{beforeQueue}
+			finding.Cure = []string{beforeQueue, reload}
 			finding.Where = f.Alignd.File
 		default:
 			continue
@@ -68,7 +68,7 @@ func (s smtpd) behindProxy(f *Facts, back []smtpd) (cure []string) {
 	}
 	cure = append(cure, s.in.reload())
 	if !f.relayed() {
-		cure = append(cure, "in "+f.Alignd.File+": "+beforeQueue)
+		cure = append(cure, f.inFile(beforeQueue), reload)
 	}
 	return cure
 }

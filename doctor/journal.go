@@ -92,7 +92,7 @@ func journalSpace(f *Facts) []Finding {
 	}
 	s, why := Warning, "the journal drops new records below 5 %"
 	return []Finding{{Severity: s, What: fmt.Sprintf("%d %% of the disk of %s are free", free*100/all, f.Alignd.JournalPath), Why: why,
-		Cure: []string{"du -xh --max-depth=2 / | sort -h | tail", "journal: {keep: 168h, size: 2GiB}"}, Where: f.Alignd.File}}
+		Cure: []string{"du -xh --max-depth=2 / | sort -h | tail", "journal: {keep: 168h, size: 2GiB}", restart}, Where: f.Alignd.File}}
 }
 
 // loadedWithin is how much later than the spool a store may be written. The number is

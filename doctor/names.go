@@ -47,7 +47,7 @@ func authservID(f *Facts, in *Instance) []Finding {
 	return []Finding{{
 		Severity: Warning, What: fmt.Sprintf("authserv_id is %s, and Postfix is called %s", id, name),
 		Why:  "what reads the results, such as Sieve or a filter, mostly trusts the MTA's name only",
-		Cure: []string{`authserv_id: ""`}, Where: f.Alignd.File,
+		Cure: []string{`authserv_id: ""`, reload}, Where: f.Alignd.File,
 	}}
 }
 
@@ -90,7 +90,7 @@ func mxNames(f *Facts) (found []Finding) {
 			Severity: Warning, What: fmt.Sprintf("%s of %s could be named in a forged Authentication-Results: no id of ours covers it", strings.Join(strange, ", "), mx.Domain),
 			Why: "readers that trust the results of all your MX hosts would trust a field that its sender wrote. If it is a host of yours, name it; " +
 				"if another provider's relays to this host, it belongs in trusted_relays",
-			Cure: []string{"own_authserv_ids: [" + strings.Join(all, ", ") + "]"}, Where: f.Alignd.File,
+			Cure: []string{"own_authserv_ids: [" + strings.Join(all, ", ") + "]", reload}, Where: f.Alignd.File,
 		})
 	}
 	return found
@@ -116,7 +116,7 @@ func mxHere(f *Facts) (found []Finding) {
 			found = append(found, Finding{
 				Severity: Note, What: fmt.Sprintf("none of the MX hosts of %s seems to be this one", mx.Domain),
 				Why:  "behind NAT that is as it should be. If they relay to this host, every message fails SPF unless they are in trusted_relays",
-				Cure: []string{"trusted_relays: [{id: gateway, peers: [" + strings.Join(addresses(mx), ", ") + "], by: [" + mx.Hosts[0].Name + "]}]"}, Where: f.Alignd.File,
+				Cure: []string{"trusted_relays: [{id: gateway, peers: [" + strings.Join(addresses(mx), ", ") + "], by: [" + mx.Hosts[0].Name + "]}]", reload}, Where: f.Alignd.File,
 			})
 		}
 	}

@@ -109,12 +109,12 @@ func (f *Facts) nat(l listed, p netip.Prefix) (Finding, bool) {
 
 // trueClient is how Postfix learns the client from a balancer.
 func (f *Facts) trueClient(l listed) []string {
-	cure := []string{"take it out of " + l.what}
+	cure := []string{"take it out of " + l.what, reload}
 	for i := range f.Postfix {
 		in := &f.Postfix[i]
 		for _, s := range in.public() {
 			if s.get("smtpd_upstream_proxy_protocol") == "" && s.Type == "inet" {
-				cure = append(cure, in.postconfP(s.Service, "smtpd_upstream_proxy_protocol=haproxy")+"   # where the balancer speaks the PROXY protocol (send-proxy)")
+				cure = append(cure, in.postconfP(s.Service, "smtpd_upstream_proxy_protocol=haproxy")+"   # where the balancer speaks the PROXY protocol (send-proxy)", in.reload())
 				return cure
 			}
 		}
@@ -137,10 +137,10 @@ func privateRelay(f *Facts) (found []Finding) {
 				Severity: Note, What: fmt.Sprintf("%s has the private address %s and no by", l.what, p),
 				Why: "if it is a balancer or NAT, it writes no Received field, and senders choose the address that SPF is asked for; " +
 					"by names the host that must have written the topmost field",
-				Cure: []string{"by: [NAME-OF-THE-GATEWAY]"}, Where: f.Alignd.File,
+				Cure: []string{"by: [NAME-OF-THE-GATEWAY]", reload}, Where: f.Alignd.File,
 			}
 			if f.proxied() {
-				finding.Severity, finding.Cure = Warning, []string{"take it out of " + l.what}
+				finding.Severity, finding.Cure = Warning, []string{"take it out of " + l.what, reload}
 				finding.Why = "Postfix learns the true client from the balancer (smtpd_upstream_proxy_protocol), so nothing comes from that address " +
 					"but what the balancer itself sends; " + finding.Why
 			}

@@ -43,9 +43,9 @@ const whyPublic = "it is far away, answers many others from a limited number of 
 // localResolver is the cure for all that is wrong with another one.
 func (f *Facts) localResolver() []string {
 	if f.Resolver.From == "dns.servers" {
-		return []string{"apt install unbound", "in " + f.Alignd.File + ": dns: {servers: [127.0.0.1]}"}
+		return []string{"apt install unbound", f.inFile("dns: {servers: [127.0.0.1]}"), restart}
 	}
-	return []string{"apt install unbound", `in ` + f.Alignd.File + `: dns: {servers: [127.0.0.1]}   # or nameserver 127.0.0.1 in ` + f.Resolver.From}
+	return []string{"apt install unbound", f.inFile("dns: {servers: [127.0.0.1]}   # or nameserver 127.0.0.1 in " + f.Resolver.From), restart}
 }
 
 func (f *Facts) isLocal(a netip.Addr) bool {

@@ -36,7 +36,7 @@ func shadowOrder(f *Facts, in *Instance) (found []Finding) {
 		}
 		switch {
 		case len(list) == 1:
-			finding.Cure = []string{"in " + f.Alignd.File + ": take out compare_with, or put the other filter in front of alignd"}
+			finding.Cure = []string{f.inFile("take out compare_with, or put the other filter in front of alignd"), reload}
 		case at[0] > 0:
 			finding.Severity = Note
 			finding.What = fmt.Sprintf("for %s there are filters behind alignd", s.Name)
@@ -74,6 +74,6 @@ func shadowEnforces(f *Facts) []Finding {
 	return []Finding{{
 		Severity: Note, What: "alignd runs beside other filters (compare_with) and acts on mail, too",
 		Why:  "to see what would change, let it watch first; docs/shadow.md tells the way",
-		Cure: []string{"in " + f.Alignd.File + ": mode: monitor"}, Where: f.Alignd.File,
+		Cure: []string{f.inFile("mode: monitor"), reload}, Where: f.Alignd.File,
 	}}
 }

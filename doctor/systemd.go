@@ -21,7 +21,12 @@ func restartBoth() []string {
 	return []string{"systemctl stop alignd.socket alignd", "systemctl start alignd.socket alignd"}
 }
 
-const restart = "systemctl restart alignd"
+// A changed configuration holds after a reload; listen, dns, journal and some others
+// want a restart.
+const (
+	reload  = "systemctl reload alignd"
+	restart = "systemctl restart alignd"
+)
 
 // user is whom alignd runs as.
 func (u *Unit) user() string {

@@ -42,7 +42,7 @@ func timeout(own, general, value string, verdict func(*Facts, time.Duration) (Se
 				Cure: a.cure(f, own, general, value, true), Where: where,
 			}
 			if general == "milter_command_timeout" && f.Alignd.Drain >= 30*time.Second && d >= 30*time.Second {
-				finding.Cure, finding.Where = []string{"drain: 20s"}, f.Alignd.File
+				finding.Cure, finding.Where = []string{"drain: 20s", reload}, f.Alignd.File
 			}
 			found = append(found, finding)
 		}

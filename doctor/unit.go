@@ -72,7 +72,7 @@ func unitStop(f *Facts) []Finding {
 	return []Finding{{
 		Severity: Warning, What: fmt.Sprintf("TimeoutStopSec is %s, and drain %s", u.Stop, f.Alignd.Drain),
 		Why:  "systemd kills alignd before the messages in progress are finished",
-		Cure: []string{"systemctl edit alignd", "[Service]", fmt.Sprintf("TimeoutStopSec=%s", (f.Alignd.Drain + 20*time.Second).String())}, Where: u.File,
+		Cure: dropIn("alignd", "Service", "TimeoutStopSec="+(f.Alignd.Drain+20*time.Second).String()), Where: u.File,
 	}}
 }
 
@@ -87,7 +87,7 @@ func unitOrder(f *Facts) []Finding {
 	}
 	return []Finding{{
 		Severity: Note, What: "the unit does not start before " + wanted[0], Why: "after a boot the first mail meets no alignd",
-		Cure: []string{"systemctl edit alignd", "[Unit]", "Before=postfix.service postfix@-.service sendmail.service"}, Where: u.File,
+		Cure: dropIn("alignd", "Unit", "Before=postfix.service postfix@-.service sendmail.service"), Where: u.File,
 	}}
 }
 
