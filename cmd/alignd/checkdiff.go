@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"alignd/explain"
 )
 
 // change is a place of the JSON object that differs between two configurations.
@@ -24,6 +26,7 @@ type change struct {
 func changesOf(c *checked) (before, after json.RawMessage, changes []change) {
 	sideBySide := []any{nil, nil}
 	var texts []json.RawMessage
+	var dispositions []map[string]any
 	for i := range c.by {
 		text := checkJSONOf(c, &c.by[i], "")
 		_ = json.Unmarshal(text, &sideBySide[i]) // it is ours
@@ -34,12 +37,35 @@ func changesOf(c *checked) (before, after json.RawMessage, changes []change) {
 		if d, ok := object["disposition"].(map[string]any); ok { // where a rule stands changes nothing
 			delete(d, "file")
 			delete(d, "line")
+			dispositions = append(dispositions, d)
 		}
 		texts = append(texts, text)
 	}
+	passOver(dispositions)
 	changes = compared("", sideBySide[0], sideBySide[1], nil)
 	slices.SortStableFunc(changes, func(a, b change) int { return cmp.Compare(weight(a.Path), weight(b.Path)) })
 	return texts[0], texts[1], changes
+}
+
+// passOver takes monitor mode and the stage of a rollout out where they held nothing
+// back and the same is done. Else all mail would differ between monitor and enforce,
+// and between two stages.
+func passOver(dispositions []map[string]any) {
+	if len(dispositions) != 2 {
+		return
+	}
+	for _, d := range dispositions {
+		for _, key := range []string{"action", "delivery", "reply"} {
+			held, ok := d["monitor"].(map[string]any)
+			if ok && held[key] != d[key] || d[key] != dispositions[0][key] {
+				return
+			}
+		}
+	}
+	for _, d := range dispositions {
+		delete(d, "monitor")
+		delete(d, "stage")
+	}
 }
 
 // weight puts what becomes of the message first.
@@ -145,7 +171,7 @@ func shownValue(v any) string {
 	return printable(shortened(strings.ToValidUTF8(string(text), "?"), 300))
 }
 
-// diffTable lists the messages that are delivered otherwise, and counts.
+// diffTable lists the messages of which something differs, and counts.
 type diffTable struct {
 	out                     io.Writer
 	messages, differ, shown int
@@ -154,7 +180,7 @@ type diffTable struct {
 
 func newDiffTable(out io.Writer) *diffTable { return &diffTable{out: out, sums: sums{}} }
 
-const diffColumns = "%-18s %-22s %-24s %s\n"
+const diffColumns = "%-27s %-22s %-24s %s\n"
 
 func (t *diffTable) add(c *checked) error {
 	t.messages++
@@ -165,12 +191,35 @@ func (t *diffTable) add(c *checked) error {
 	t.differ++
 	before, after := resultsOf(&c.by[0].j), resultsOf(&c.by[1].j)
 	delivery, result := becomes(before.delivery, after.delivery), becomes(before.dmarc, after.dmarc)
+	if before.delivery == after.delivery { // what is held back may differ
+		delivery = becomes(explain.Delivery(&c.by[0].j.Verdict), explain.Delivery(&c.by[1].j.Verdict))
+	}
+	name := printable(c.name)
+	if !strings.Contains(delivery+result, "->") {
+		name += "  (" + printable(places(changes)) + ")"
+	}
 	t.sums.count("delivery " + delivery)
 	if t.shown++; t.shown == 1 {
 		fmt.Fprintf(t.out, diffColumns, "delivery", "dmarc", "author domain", "message")
 	}
-	_, err := fmt.Fprintf(t.out, diffColumns, delivery, result, printable(shortened(after.author, 60)), printable(c.name))
+	_, err := fmt.Fprintf(t.out, diffColumns, delivery, result, printable(shortened(after.author, 60)), name)
 	return err
+}
+
+// places names where two objects differ, for a line that shows nothing of it else.
+func places(changes []change) string {
+	const most = 3
+	var names []string
+	for _, ch := range changes {
+		parts := strings.Split(strings.TrimPrefix(ch.Path, "/"), "/")
+		if name := strings.Join(parts[:min(2, len(parts))], "/"); !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+	}
+	if len(names) > most {
+		names = append(names[:most:most], fmt.Sprintf("and %d more", len(names)-most))
+	}
+	return strings.Join(names, ", ")
 }
 
 func becomes(before, after string) string {

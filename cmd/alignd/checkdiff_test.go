@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -33,9 +35,51 @@ func TestCheckShowsWhatAnotherConfigurationWouldDo(t *testing.T) {
 	}
 	mbox := fromLine + plainMessage + "\n" + fromLine + "From: a@other.test\n\nx\n"
 	table := alignd(t, mbox, append(args, "--diff", after, "-")...)
-	const want = "refuse -> deliver  fail                   example.com              -#1\n\n2 messages, 1 differ\n       1  delivery refuse -> deliver\n"
+	const want = "refuse -> deliver           fail                   example.com              -#1\n\n2 messages, 1 differ\n       1  delivery refuse -> deliver\n"
 	if table.status != 0 || !strings.HasSuffix(table.stdout, want) {
 		t.Errorf("got %+v", table)
+	}
+}
+
+// TestCheckListsWhatDiffersAndSaysIt: a line tells what differs, and a message to which the
+// same is done for want of anything to hold back has none.
+func TestCheckListsWhatDiffersAndSaysIt(t *testing.T) {
+	zone := write(t, "zone", plainZone)
+	mbox := fromLine + plainMessage + "\n" + fromLine + "From: a@other.test\n\nx\n" // one fails, one has no policy
+	const watch = "mode: monitor\n"
+	for _, row := range []struct {
+		name, before, after string
+		want                []string // lines, without the columns' blanks
+	}{
+		{name: "out of monitor mode", before: watch, after: "mode: enforce\n", want: []string{"deliver -> refuse fail example.com -#1"}},
+		{name: "into monitor mode", after: watch, want: []string{"refuse -> deliver fail example.com -#1"}},
+		{name: "a stage on", before: "rollout: [{stage: monitor}]\n", after: "rollout: [{stage: reject}]\n", want: []string{"deliver -> refuse fail example.com -#1"}},
+		{name: "a rollout at its end", before: "rollout: [{stage: reject}]\n"},
+		{name: "monitor mode, and what is held back is less", before: watch, after: watch + "honor: {reject: tag}\n", want: []string{"deliver (refuse) -> deliver (tag) fail example.com -#1"}},
+		{name: "monitor mode, and nothing is held back any more", before: watch, after: watch + "honor: {reject: accept}\n", want: []string{"deliver (refuse) -> deliver fail example.com -#1"}},
+		{name: "the reply alone", after: "replies: {dmarc: {text: \"no\"}}\n", want: []string{"refuse fail example.com -#1 (disposition/reply)"}},
+		{name: "the reply that is held back", before: watch, after: watch + "replies: {dmarc: {text: \"no\"}}\n", want: []string{"deliver (refuse) fail example.com -#1 (disposition/monitor)"}},
+		{name: "the field alone", after: "authserv_id: other.test\n", want: []string{"refuse fail example.com -#1 (authentication_results)", "deliver none other.test -#2 (authentication_results)"}},
+		{name: "more than a line has room for", before: watch, after: "rollout: [{stage: monitor}]\n",
+			want: []string{"deliver (refuse) fail example.com -#1 (disposition/authors, disposition/override_comment, disposition/reason, and 3 more)"}},
+	} {
+		const secret = "sampling_secret: x\n"
+		args := []string{"check", "--zone", zone, "--ip", "192.0.2.99", "--helo", "h.example", "--mail-from", "a@b.example",
+			"--config", write(t, "a.yaml", secret+row.before), "--diff", write(t, "b.yaml", secret+row.after)}
+		got := alignd(t, mbox, append(args, "-")...)
+		var lines []string
+		for line := range strings.Lines(got.stdout) {
+			if strings.Contains(line, "-#") {
+				lines = append(lines, strings.Join(strings.Fields(line), " "))
+			}
+		}
+		if got.status != 0 || !slices.Equal(lines, row.want) || !strings.Contains(got.stdout, fmt.Sprintf("2 messages, %d differ\n", len(row.want))) {
+			t.Errorf("%s: want %q, got %+v", row.name, row.want, got)
+		}
+		objects := alignd(t, mbox, append(args, "--json", "-")...)
+		if n := strings.Count(objects.stdout, `"differs":true`); n != len(row.want) {
+			t.Errorf("%s: --json: %d differ, want %d", row.name, n, len(row.want))
+		}
 	}
 }
 
