@@ -83,8 +83,8 @@ func TestStoppedRolloutsAreShownAndGoOn(t *testing.T) {
 	s.command(0, "bank/reject: has begun", "status")
 }
 
-// TestRolloutsWithoutAJournalTellWhatToDo: there is none yet, or none is wanted.
-func TestRolloutsWithoutAJournalTellWhatToDo(t *testing.T) {
+// TestRolloutsWithoutAJournalTellTheCure: there is none yet, or none is wanted.
+func TestRolloutsWithoutAJournalTellTheCure(t *testing.T) {
 	s := rollOut(t)
 	s.state.Close()
 	if err := os.RemoveAll(s.cfg.Journal.Path); err != nil {
