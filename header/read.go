@@ -34,6 +34,16 @@ var ErrTooLarge = errors.New("header section too large")
 //
 // The error is ErrTooLarge, or that of r.
 func Read(r *bufio.Reader, lim Limits) (*Fields, io.Reader, error) {
+	h, next, err := Section(r, lim)
+	if err != nil {
+		return nil, nil, err
+	}
+	return h, withCRLF(io.MultiReader(bytes.NewReader(next), r)), nil
+}
+
+// Section reads the header section as Read does and leaves the body in r as it is, but
+// for its first line where no empty line stands before it: that is next, else nil.
+func Section(r *bufio.Reader, lim Limits) (h *Fields, next []byte, err error) {
 	if lim.Fields == 0 {
 		lim.Fields = DefaultMaxFields
 	}
@@ -45,7 +55,7 @@ func Read(r *bufio.Reader, lim Limits) (*Fields, io.Reader, error) {
 	if err == nil && isMboxLine(trimEOL(line)) {
 		line, err = in.next()
 	}
-	h := new(Fields)
+	h = new(Fields)
 	var pending []byte // the field being read, lines joined by CRLF
 	for ; err == nil; line, err = in.next() {
 		text := trimEOL(line)
@@ -71,7 +81,7 @@ func Read(r *bufio.Reader, lim Limits) (*Fields, io.Reader, error) {
 		return nil, nil, fmt.Errorf("reading header: %w", err)
 	}
 	h.addLine(pending)
-	return h, withCRLF(io.MultiReader(bytes.NewReader(bytes.Clone(line)), r)), nil
+	return h, bytes.Clone(line), nil
 }
 
 // addLine adds a whole field, whose name is known to be well-formed.

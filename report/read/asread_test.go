@@ -7,6 +7,7 @@ import (
 	"compress/flate"
 	"encoding/base64"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"mime/quotedprintable"
 	"strings"
@@ -122,6 +123,10 @@ func TestReportsAsTheyCome(t *testing.T) {
 		{name: "nul", file: sw("made by hand", "a\x00b")},
 		{name: "trailing nuls", file: r + "\x00\x00\x00"},
 		{name: "trailing text", file: r + "\nhello world"},
+		{name: "leading blanks, many", file: strings.Repeat("\r\n", 3000) + r},
+		{name: "leading blanks, many, and gz", file: strings.Repeat("\n", 3000) + gz},
+		{name: "leading blanks, many, in utf16", file: u16(strings.Repeat("\n", 3000)+r, true, true)},
+		{name: "leading text, long", file: strings.Repeat("hello world\n", 300) + r, problem: "text stands before"},
 		{name: "leading text", file: "hello world\n" + r, problem: "text stands before"},
 		{name: "count spaces", file: sw("<count>3", "<count> 3 \n")},
 		{name: "count comma", file: sw("<count>3", "<count>1,234"), problem: "is not a number of messages", see: noCount},
@@ -154,12 +159,14 @@ func TestReportsAsTheyCome(t *testing.T) {
 		{name: "duplicate feedback open", file: sw("<feedback", "<feedback><feedback")},
 		{name: "zip dirs", file: zipDirs(t, r)},
 		{name: "zip cut", file: zipLocal(r), problem: "directory cannot be read"},
+		{name: "zip of two by a stream, cut", file: zipped(t, r, report9990("r2"))[:len(zipped(t, r, report9990("r2")))-40], reports: 2, problem: "directory cannot be read"},
 		{name: "zip with prefix", file: "junk" + zipped(t, r), problem: "neither XML", reports: -1},
 		{name: "zip trailing", file: zipped(t, r) + "\r\n\r\n"},
 		{name: "zip trailing big", file: zipped(t, r) + strings.Repeat("x", 70000)},
 		{name: "gz cut", file: gz[:len(gz)-20], problem: "ends early", see: func(k *kept) bool { return len(k.heads) == 1 }},
 		{name: "gz bad crc", file: gz[:len(gz)-8] + "\x00\x00\x00\x00" + gz[len(gz)-4:], problem: "invalid checksum"},
 		{name: "gz leading newline", file: "\r\n" + gz},
+		{name: "gz trailing text", file: gz + "rubbish", problem: "what follows its end is left out"},
 		{name: "two gz", file: gz + packed(t, report9990("r2")), reports: 2},
 		{name: "raw base64 file", file: b64},
 		{name: "mail leading blank", file: "\r\n" + mailWith("application/gzip", gz)},
@@ -174,7 +181,8 @@ func TestReportsAsTheyCome(t *testing.T) {
 		{name: "mail cte bogus", file: m("Content-Type: application/gzip\r\nContent-Transfer-Encoding: x-bogus\r\n", b64)},
 		{name: "mail cte 8bit b64", file: m("Content-Type: application/gzip\r\nContent-Transfer-Encoding: 8bit\r\n", b64)},
 		{name: "mail b64 junk", file: m("Content-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n", "!!"+b64[:40]+" \x80\r\n"+b64[40:]+"\r\n-- \r\nfooter of a list")},
-		{name: "mail binary gz", file: m("Content-Type: application/gzip\r\nContent-Transfer-Encoding: binary\r\n", gz), problem: "corrupt", reports: -1},
+		{name: "mail binary gz", file: m("Content-Type: application/gzip\r\nContent-Transfer-Encoding: binary\r\n", gz)},
+		{name: "mail binary gz in a part", file: m("Content-Type: multipart/mixed; boundary=xx\r\n", "--xx\r\nContent-Type: application/gzip\r\n\r\n"+gz+"\r\n--xx--\r\n")},
 		{name: "mail no ct b64", file: m("Content-Transfer-Encoding: base64\r\n", b64)},
 		{name: "mail image type", file: m("Content-Type: image/png; name=r.xml.gz\r\nContent-Transfer-Encoding: base64\r\n", b64)},
 		{name: "mail html type", file: m("Content-Type: text/html; name=r.xml.gz\r\nContent-Transfer-Encoding: base64\r\n", b64)},
@@ -185,7 +193,14 @@ func TestReportsAsTheyCome(t *testing.T) {
 		{name: "mail mp preamble", file: m("Content-Type: multipart/mixed; boundary=\"x x\"\r\n", "This is MIME\r\n\r\n--x x\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n"+b64+"\r\n--x x--\r\n")},
 		{name: "mail mp boundary ?", file: m("Content-Type: multipart/mixed; boundary=a=b?c/d\r\n", "--a=b?c/d\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n"+b64+"\r\n--a=b?c/d--\r\n")},
 		{name: "mail mp part no header", file: m("Content-Type: multipart/mixed; boundary=xx\r\n", "--xx\r\n\r\n"+r+"\r\n--xx--\r\n")},
-		{name: "mail mp bad part header", file: m("Content-Type: multipart/mixed; boundary=xx\r\n", "--xx\r\nno header line\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n"+b64+"\r\n--xx--\r\n"), problem: "malformed MIME header", reports: -1},
+		{name: "mail mp bad part header", file: m("Content-Type: multipart/mixed; boundary=xx\r\n", "--xx\r\nno header line\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n"+b64+"\r\n--xx--\r\n")},
+		{name: "mail mp an unfolded parameter", file: m("Content-Type: multipart/mixed; boundary=xx\r\n", "--xx\r\nContent-Type: application/gzip;\r\nname=\"r.xml.gz\"\r\nContent-Transfer-Encoding: base64\r\n\r\n"+b64+"\r\n--xx--\r\n")},
+		{name: "mail mp a bad header in another part", file: m("Content-Type: multipart/mixed; boundary=xx\r\n", "--xx\r\nContent-Type text/plain\r\n\r\nhello\r\n--xx\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n"+b64+"\r\n--xx--\r\n")},
+		{name: "mail mp blanks where lines are empty", file: strings.ReplaceAll(mailWith("application/gzip", gz), "\r\n\r\n", "\r\n \r\n")},
+		{name: "mail mp without a content-type", file: m("", "--xx\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n\r\n"+b64+"\r\n--xx--\r\n")},
+		{name: "mail mp in base64 as a whole", file: m("Content-Type: multipart/mixed; boundary=xx\r\nContent-Transfer-Encoding: base64\r\n", base64.StdEncoding.EncodeToString([]byte("--xx\r\nContent-Type: application/gzip\r\n\r\n"+gz+"\r\n--xx--\r\n")))},
+		{name: "mail mp digest", file: m("Content-Type: multipart/digest; boundary=xx\r\n", "--xx\r\n\r\n"+mailWith("application/gzip", gz)+"\r\n--xx\r\n\r\n"+mailWith("application/gzip", packed(t, report9990("r2")))+"\r\n--xx--\r\n"), reports: 2},
+		{name: "mail forwarded three times", file: forwarded(forwarded(forwarded(mailWith("application/gzip", gz))))},
 		{name: "mail rfc822 b64", file: m("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64\r\n", base64.StdEncoding.EncodeToString([]byte(mailWith("application/gzip", gz))))},
 		{name: "mail two ct", file: m("Content-Type: text/plain\r\nContent-Type: application/gzip\r\nContent-Transfer-Encoding: base64\r\n", b64)},
 		{name: "mail content-type plain xml", file: m("Content-Type: text/plain\r\n", "Hello, here is your report.\r\n\r\n"+r)},
@@ -206,6 +221,13 @@ func TestReportsAsTheyCome(t *testing.T) {
 			t.Errorf("%s: %d reports, want %d; %+v %+v\n%s", c.name, n[0], want, k.heads, k.records, told)
 		}
 	}
+}
+
+// forwarded is a mail with another one attached.
+func forwarded(mail string) string {
+	boundary := fmt.Sprintf("b%d", len(mail))
+	return "From: a@b.example\r\nContent-Type: multipart/mixed; boundary=" + boundary + "\r\n\r\n--" + boundary + "\r\n\r\nSee below.\r\n--" +
+		boundary + "\r\nContent-Type: message/rfc822\r\n\r\n" + mail + "\r\n--" + boundary + "--\r\n"
 }
 
 func tarred(t *testing.T, members ...string) string {

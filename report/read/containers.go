@@ -17,16 +17,44 @@ import (
 
 func (f *file) gzip(part string, depth int, in io.Reader) error {
 	packed := &counted{r: in}
-	z, err := gzip.NewReader(packed)
+	buf := bufio.NewReader(packed)
+	z, err := gzip.NewReader(buf)
 	if err != nil {
 		return f.local(part, fmt.Errorf("gzip: %w", err))
 	}
-	return f.content(within(part, "gzip"), depth+1, &expanding{file: f, r: z, in: func() int64 { return packed.n }})
+	z.Multistream(false)
+	all := &members{in: buf, z: z}
+	err = f.content(within(part, "gzip"), depth+1, &expanding{file: f, r: all, in: func() int64 { return packed.n }})
+	if all.more {
+		f.say(part, "gzip: what follows its end is left out")
+	}
+	return err
+}
+
+// members reads all members of a gzip (RFC 1952 section 2.2), and nothing behind them.
+type members struct {
+	in   *bufio.Reader
+	z    *gzip.Reader
+	more bool // something else follows
+}
+
+func (m *members) Read(p []byte) (int, error) {
+	n, err := m.z.Read(p)
+	if !errors.Is(err, io.EOF) {
+		return n, err
+	}
+	rest, _ := m.in.Peek(512)
+	if bytes.HasPrefix(rest, []byte("\x1f\x8b")) && m.z.Reset(m.in) == nil {
+		m.z.Multistream(false)
+		return n, nil
+	}
+	m.more = len(bytes.Trim(rest, "\x00 \r\n")) > 0 // those fill up blocks
+	return n, err
 }
 
 // maxZipHeld is how much of an archive is kept in memory; a larger one, as its
 // directory stands at its end, goes to a temporary file.
-const maxZipHeld = 4 << 20
+const maxZipHeld = 1 << 20
 
 func (f *file) zip(part string, depth int, in io.Reader) error {
 	at, size, done, err := seekable(in)
@@ -127,13 +155,22 @@ func (f *file) brokenZip(part string, depth int, at io.ReaderAt, size int64) err
 			f.say(part, text)
 			return nil
 		}
-		var r io.Reader = in
+		buf := bufio.NewReader(in)
+		var r io.Reader = buf
 		if method == zip.Deflate {
-			r = flate.NewReader(bufio.NewReader(in))
+			r = flate.NewReader(buf)
 		}
 		err := f.content(within(part, fmt.Sprintf("zip member %d", n)), depth+1, &expanding{file: f, r: r, in: func() int64 { return in.n }})
-		if err != nil || flags&sizeFollows != 0 {
-			return err // where the next one begins is not known
+		if err != nil {
+			return err
+		}
+		if flags&sizeFollows != 0 { // 12 to 24 octets (APPNOTE.TXT section 4.3.9)
+			descriptor, _ := buf.Peek(32)
+			next := bytes.Index(descriptor, []byte("PK\x03\x04"))
+			if next < 0 {
+				return nil
+			}
+			packed = in.n - int64(buf.Buffered()) + int64(next)
 		}
 		start = data + packed
 	}

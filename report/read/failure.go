@@ -23,10 +23,19 @@ func (f *file) feedback(part string, in io.Reader) error {
 		return f.local(part, err)
 	}
 	_, _ = io.Copy(io.Discard, io.LimitReader(rest, maxText))
+	return f.feedbackFields(part, fields)
+}
+
+const feedbackType = "feedback-type"
+
+// feedbackFields takes the fields of a failure report, and none of MIME.
+func (f *file) feedbackFields(part string, fields *header.Fields) error {
 	r := &Failure{Fields: map[string]string{}}
 	for i := range fields.Len() {
 		fd := fields.At(i)
-		r.put(strings.ToLower(string(bytes.TrimSpace(fd.Name()))), unfold(fd.Value()))
+		if name := strings.ToLower(string(bytes.TrimSpace(fd.Name()))); !strings.HasPrefix(name, "content-") {
+			r.put(name, unfold(fd.Value()))
+		}
 	}
 	if len(r.Fields) == 0 {
 		f.say(part, "a failure report without fields")
@@ -40,7 +49,6 @@ func (f *file) feedback(part string, in io.Reader) error {
 
 func (f *file) failure(r *Failure) error {
 	f.reports++
-	f.text = nil
 	if err := f.sink.Failure(r); err != nil {
 		return ownError{err}
 	}
@@ -55,7 +63,7 @@ func (r *Failure) put(name, value string) {
 	}
 	r.Fields[name] = value
 	switch name {
-	case "feedback-type":
+	case feedbackType:
 		r.FeedbackType = uncommented(value)
 	case "auth-failure":
 		r.AuthFailure = uncommented(value)
@@ -164,7 +172,7 @@ func startsFeedback(text []byte) bool {
 		if line = bytes.TrimSpace(line); len(line) == 0 {
 			return false
 		}
-		if name, _, _ := bytes.Cut(line, []byte(":")); bytes.EqualFold(bytes.TrimSpace(name), []byte("feedback-type")) {
+		if name, _, _ := bytes.Cut(line, []byte(":")); bytes.EqualFold(bytes.TrimSpace(name), []byte(feedbackType)) {
 			return true
 		}
 	}

@@ -20,11 +20,13 @@ func TestFailureReportsAsTheyCome(t *testing.T) {
 	for _, test := range []struct {
 		name     string
 		from, to string // replaced in failureMail
+		times    int    // 0 is once
 		want     string // a problem; empty: none
 		see      func(*Failure) bool
 	}{
 		{name: "as they should be"},
 		{name: "a blank line first", from: "feedback-report\r\n\r\nFeed", to: "feedback-report\r\n\r\n\r\nFeed"},
+		{name: "blanks where lines are empty", from: "\r\n\r\n", to: "\r\n \r\n", times: 9},
 		{name: "fields in plain text", from: "message/feedback-report", to: "text/plain"},
 		{name: "fields in a file", from: "message/feedback-report", to: "application/octet-stream"},
 		{name: "no multipart/report", from: "multipart/report; report-type=feedback-report", to: "multipart/mixed"},
@@ -55,7 +57,7 @@ func TestFailureReportsAsTheyCome(t *testing.T) {
 		{name: "no date", from: "Fri, 20 Nov 2026 00:00:00 +0000", to: "yesterday", want: `arrival_date "yesterday" is not a date`,
 			see: func(f *Failure) bool { return f.ArrivalDate == "yesterday" }},
 	} {
-		k, n := readAll(t, Limits{}, strings.Replace(failureMail, test.from, test.to, 1))
+		k, n := readAll(t, Limits{}, strings.Replace(failureMail, test.from, test.to, max(test.times, 1)))
 		see := test.see
 		if see == nil {
 			see = func(f *Failure) bool {
@@ -82,6 +84,35 @@ func TestTheReportedMessageIsNoReport(t *testing.T) {
 		k, n := readAll(t, Limits{}, strings.Replace(mail, "multipart/report; report-type=feedback-report", kind, 1))
 		if n[0] != 1 || len(k.failures) != 1 || len(k.heads) != 0 || len(k.problems) != 0 {
 			t.Errorf("%s: got %d reports, %d failures, problems %q", kind, len(k.heads), len(k.failures), k.problems)
+		}
+	}
+}
+
+// A report that is plain text has the header of the message behind it. Whoever wrote that
+// says nothing of the report.
+func TestFailureReportsInPlainText(t *testing.T) {
+	const text = "A message claiming to be from you has failed the published DMARC\npolicy for your domain.\n\n  Sender Domain: example.com\n" +
+		"  Sender IP Address: 192.0.2.1\n  Received Date: Wed, 20 Feb 2019 08:52:51 +0100\n  DMARC Results: Reject\n\n" +
+		"------ This is a copy of the headers that were received before the error\n       was detected.\n\n" +
+		"Auth-Failure: bodyhash\nSource-IP: 203.0.113.9\nOriginal-Mail-From: <x@evil.example>\nIdentity-Alignment: none\nFrom: x@evil.example\n"
+	const head = "From: d@receiver.example\nContent-Type: text/plain\n\n"
+	for _, test := range []struct{ name, file string }{
+		{name: "a mail", file: head + text},
+		{name: "an empty line in front", file: head + "\n\n" + text},
+		{name: "in base64", file: mailWith("text/plain", text)},
+		{name: "multipart/report without the fields", file: strings.Replace(mailWith("text/plain", text), "multipart/mixed", "multipart/report", 1)},
+		{name: "forwarded", file: forwarded(head + text)},
+		{name: "quoted by who forwards it", file: head + "Look at this:\n> " + strings.ReplaceAll(text, "\n", "\n> ")},
+	} {
+		k, n := readAll(t, Limits{}, test.file)
+		if n[0] != 1 || len(k.failures) != 1 || len(k.problems) != 0 {
+			t.Errorf("%s: got %d, %+v, problems %q", test.name, n[0], k.failures, k.problems)
+			continue
+		}
+		got := k.failures[0]
+		if got.SourceIP != "192.0.2.1" || got.ReportedDomain != "example.com" || got.ArrivalDate != "Wed, 20 Feb 2019 08:52:51 +0100" || got.Fields["dmarc results"] != "Reject" ||
+			got.FeedbackType != "auth-failure" || got.AuthFailure != "" || got.OriginalMailFrom != "" || got.IdentityAlignment != "" || got.Fields["from"] != "" {
+			t.Errorf("%s: got %+v", test.name, got)
 		}
 	}
 }

@@ -106,7 +106,7 @@ func jsonIs(head []byte) string {
 func butIs(head []byte) string {
 	for _, k := range []struct{ begin, name string }{
 		{"BZh", "bzip2"}, {"\xfd7zXZ\x00", "xz"}, {"7z\xbc\xaf\x27\x1c", "7-Zip"}, {"Rar!\x1a\x07", "RAR"}, {"\x28\xb5\x2f\xfd", "zstd"}, {"\x1f\x9d", "compress (.Z)"},
-		{"x\x01", "zlib"}, {"x\x9c", "zlib"}, {"x\xda", "zlib"}, {"x\x9f\x3e\x22", "TNEF (winmail.dat)"}, {"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Outlook message (.msg)"}, {"%PDF-", "PDF"},
+		{"x\x01", "zlib"}, {"x\x9c", "zlib"}, {"x\xda", "zlib"}, {"x\x9f\x3e\x22", "TNEF (winmail.dat)"}, {"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Outlook message (.msg)"}, {"%PDF-", "PDF"}, {"begin 6", "uuencode"},
 	} {
 		if bytes.HasPrefix(head, []byte(k.begin)) {
 			return ": it is " + k.name

@@ -4,11 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
-	"errors"
 	"fmt"
 	"io"
 	"mime"
-	"mime/multipart"
 	"mime/quotedprintable"
 	"strings"
 
@@ -21,7 +19,7 @@ const maxText = 64 << 10
 // mail reads a message for the reports that it carries (RFC 9990 section 3.5.2,
 // RFC 9991 section 4).
 func (f *file) mail(part string, depth int, in *bufio.Reader) error {
-	fields, body, err := header.Read(in, header.Limits{})
+	fields, body, err := section(in)
 	if err != nil {
 		return f.local(part, err)
 	}
@@ -50,6 +48,26 @@ func boundaryIn(body []byte, declared string) string {
 		}
 	}
 	return declared
+}
+
+// startsParts reports whether a body is that of a multipart, whatever it is called.
+func startsParts(body []byte) bool {
+	line, rest, _ := bytes.Cut(bytes.TrimLeft(body, "\r\n"), []byte("\n"))
+	return bytes.HasPrefix(line, []byte("--")) && startsMIME(rest)
+}
+
+// startsMIME reports whether a field of MIME comes before an empty line and a boundary.
+func startsMIME(text []byte) bool {
+	const mime = "content-"
+	for line := range bytes.Lines(text) {
+		switch {
+		case len(bytes.TrimRight(line, "\r\n")) == 0, bytes.HasPrefix(line, []byte("--")):
+			return false
+		case len(line) > len(mime) && bytes.EqualFold(line[:len(mime)], []byte(mime)):
+			return true
+		}
+	}
+	return false
 }
 
 func entityOf(get func(string) string) entity {
@@ -108,15 +126,21 @@ func unfold(value []byte) string {
 }
 
 func (f *file) entity(part string, depth int, e entity, body io.Reader) error {
-	if strings.HasPrefix(e.mediaType, "multipart/") {
-		buf := bufio.NewReaderSize(body, 16<<10)
-		head, _ := buf.Peek(16 << 10)
-		if e.boundary = boundaryIn(head, e.params["boundary"]); e.boundary != "" {
+	buf := bufio.NewReaderSize(body, 16<<10)
+	head, _ := buf.Peek(16 << 10)
+	isMultipart := strings.HasPrefix(e.mediaType, "multipart/")
+	isEncoded := isMultipart && (e.encoding == "base64" || e.encoding == "quoted-printable") // against RFC 2045 section 6.4
+	if isMultipart || startsParts(head) {
+		e.boundary = boundaryIn(head, e.params["boundary"])
+		if e.boundary != "" && (!isEncoded || bytes.Contains(head, []byte("--"+e.boundary))) {
 			return f.multipart(part, depth, e, buf)
 		}
-		body = buf
 	}
-	decoded := decode(e.encoding, body)
+	decoded := decode(e.encoding, buf)
+	if isEncoded {
+		e.encoding = ""
+		return f.entity(part, depth, e, decoded)
+	}
 	switch {
 	case e.mediaType == "message/feedback-report":
 		return f.feedback(part, decoded)
@@ -154,9 +178,11 @@ func (f *file) plain(part string, depth int, in io.Reader) error {
 		_, _ = buf.Discard(startOfReport(all))
 		return f.content(part, depth+1, buf)
 	}
-	if f.text == nil {
-		f.text, _ = io.ReadAll(io.LimitReader(buf, maxText))
-		f.textPart = part
+	if text, _ := io.ReadAll(io.LimitReader(buf, maxText)); f.text == nil {
+		if f.text = textReport(text); f.text != nil || !f.hasText {
+			f.textPart = part
+		}
+		f.hasText = true
 	}
 	return nil
 }
@@ -166,29 +192,38 @@ func (f *file) multipart(part string, depth int, e entity, body io.Reader) error
 		return boundError{"containers in each other"}
 	}
 	failure := e.mediaType == "multipart/report" && strings.EqualFold(e.params["report-type"], "feedback-report")
-	parts := multipart.NewReader(body, e.boundary)
+	all := newParts(body, e.boundary)
 	for n := 1; ; n++ {
-		next, err := parts.NextRawPart()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			f.say(part, fmt.Sprintf("the mail's parts end early: %v", err))
-			return nil
+		if more, err := all.next(); !more {
+			return f.local(part, err)
 		}
 		if f.parts++; f.parts > f.limits.Parts {
 			return boundError{"parts of one file"}
 		}
-		sub := entityOf(next.Header.Get)
-		failure = failure || sub.mediaType == "message/feedback-report"
-		if failure && strings.HasPrefix(sub.mediaType, "message/") && sub.mediaType != "message/feedback-report" {
-			continue // the message that the report is about
+		where := within(part, fmt.Sprintf("part %d", n))
+		fields, in, err := section(bufio.NewReader(all))
+		if err != nil {
+			f.problem(where, err)
+			continue
 		}
-		where := fmt.Sprintf("part %d", n)
+		sub := entityOf(func(name string) string { return field(fields, name) })
+		if sub.mediaType == "" && e.mediaType == "multipart/digest" {
+			sub.mediaType = "message/rfc822" // RFC 2046 section 5.1.5
+		}
 		if sub.filename != "" {
-			where = fmt.Sprintf("part %d %.100q", n, sub.filename)
+			where += fmt.Sprintf(" %.100q", sub.filename)
 		}
-		if err := f.entity(within(part, where), depth+1, sub, next); err != nil {
+		isFeedback := sub.mediaType == "message/feedback-report"
+		failure = failure || isFeedback
+		switch {
+		case isFeedback && field(fields, feedbackType) != "": // a blank stands in the line between
+			err = f.feedbackFields(where, fields)
+		case failure && !isFeedback && strings.HasPrefix(sub.mediaType, "message/"):
+			continue // the message that the report is about
+		default:
+			err = f.entity(where, depth+1, sub, in)
+		}
+		if err != nil {
 			return err
 		}
 	}

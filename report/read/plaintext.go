@@ -19,12 +19,26 @@ var textNames = map[string]string{
 // plainText takes the text of a mail that held no report for a failure report, if
 // it names a source and a domain.
 func (f *file) plainText() {
-	if f.reports > 0 || f.text == nil {
-		return
+	switch {
+	case f.reports > 0 || !f.hasText:
+	case f.text == nil:
+		f.say(f.textPart, "a mail without a report")
+	default:
+		_ = f.failure(f.text)
 	}
+}
+
+// textReport is the failure report that a text is, or nil. It ends at the empty line
+// behind the source and the domain: the header of the message follows, which whoever
+// wrote that could fill with anything.
+func textReport(text []byte) *Failure {
 	r := &Failure{Fields: map[string]string{}}
-	for line := range bytes.Lines(f.text) {
-		name, value, ok := strings.Cut(string(bytes.TrimSpace(line)), ":")
+	for line := range bytes.Lines(text) {
+		line = bytes.TrimLeft(bytes.TrimSpace(line), "> \t") // as people quote what they forward
+		if len(line) == 0 && r.SourceIP != "" && r.ReportedDomain != "" {
+			break
+		}
+		name, value, ok := strings.Cut(string(line), ":")
 		name, value = strings.ToLower(strings.TrimSpace(name)), strings.TrimSpace(value)
 		if !ok || name == "" || len(name) > 60 || value == "" {
 			continue
@@ -35,11 +49,10 @@ func (f *file) plainText() {
 		r.put(name, value)
 	}
 	if r.SourceIP == "" || r.ReportedDomain == "" {
-		f.say(f.textPart, "a mail without a report")
-		return
+		return nil
 	}
 	if r.FeedbackType == "" {
 		r.FeedbackType = "auth-failure"
 	}
-	_ = f.failure(r)
+	return r
 }

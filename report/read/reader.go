@@ -56,9 +56,11 @@ type file struct {
 	expanded int64
 	parts    int
 	problems int
-	// text is the first plain text of a mail, for failure reports that have no more.
-	text     []byte
+	// text is the first plain text of a mail that tells of a failure, for reports that
+	// have no more; textPart is its place, or that of the last text that does not.
+	text     *Failure
 	textPart string
+	hasText  bool
 }
 
 func (f *file) problem(part string, err error) { f.say(part, err.Error()) }
@@ -72,6 +74,9 @@ func (f *file) say(part, text string) {
 	}
 }
 
+// headLength is how much of something is looked at to know what it is.
+const headLength = 1024
+
 // content reads what comes, whatever it is. An error ends the file; what is wrong
 // with this content alone is told.
 func (f *file) content(part string, depth int, in io.Reader) error {
@@ -82,7 +87,11 @@ func (f *file) content(part string, depth int, in io.Reader) error {
 		return boundError{"parts of one file"}
 	}
 	buf := bufio.NewReaderSize(in, 16<<10)
-	head, err := buf.Peek(1024)
+	head, err := buf.Peek(headLength)
+	for err == nil && blanks(head) == headLength && encodingOf(head) == "" {
+		_, _ = buf.Discard(headLength)
+		head, err = buf.Peek(headLength)
+	}
 	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
 		return f.local(part, err)
 	}
@@ -114,8 +123,8 @@ func (f *file) content(part string, depth int, in io.Reader) error {
 	case kindBase64:
 		return f.content(within(part, "base64"), depth+1, decode("base64", buf))
 	default:
-		if at := startOfReport(head); at >= 0 {
-			_, _ = buf.Discard(at)
+		if all, _ := buf.Peek(buf.Size()); startOfReport(all) >= 0 {
+			_, _ = buf.Discard(startOfReport(all))
 			f.say(part, "text stands before the XML")
 			return f.xml(part, buf)
 		}
