@@ -19,12 +19,13 @@ import (
 	"alignd/record"
 )
 
-// shelf is a Store in memory that fails as often as it is told.
+// shelf is a Store in memory that fails, or panics, as often as it is told.
 type shelf struct {
-	mu    sync.Mutex
-	fails int
-	have  map[spool.ID]spool.Number
-	kept  []string // "token answer"
+	mu     sync.Mutex
+	fails  int
+	panics int
+	have   map[spool.ID]spool.Number
+	kept   []string // "token answer"
 }
 
 func (s *shelf) Take(_ context.Context, from spool.ID, batch []Raw) error {
@@ -33,6 +34,10 @@ func (s *shelf) Take(_ context.Context, from spool.ID, batch []Raw) error {
 	if s.fails > 0 {
 		s.fails--
 		return errors.New("the shelf is out of order")
+	}
+	if s.panics > 0 {
+		s.panics--
+		panic("the shelf falls down")
 	}
 	for _, e := range batch {
 		if e.Number > s.have[from] {
@@ -78,6 +83,18 @@ func TestEachRecordIsLoadedOnceWithItsAnswer(t *testing.T) {
 	run(t, dir, s, func(sink record.Sink) { sink.Take(message("next"))(true) })
 	want := []string{"heard written", "lost lost", "in flight unknown", "next written"}
 	if !slices.Equal(s.kept, want) {
+		t.Errorf("got %q, want %q", s.kept, want)
+	}
+}
+
+// A panic behind the answer ends neither the daemon nor, by the same record, the next one.
+func TestAPanicOfTheLoaderEndsNothing(t *testing.T) {
+	dir := t.TempDir()
+	s := &shelf{have: map[spool.ID]spool.Number{}, panics: 1 << 30}
+	run(t, dir, s, func(sink record.Sink) { sink.Take(message("first"))(true) })
+	s.panics = 1
+	run(t, dir, s, func(sink record.Sink) { sink.Take(message("second"))(true) })
+	if want := []string{"first written", "second written"}; !slices.Equal(s.kept, want) {
 		t.Errorf("got %q, want %q", s.kept, want)
 	}
 }

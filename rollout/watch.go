@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"alignd/internal/owned"
 	"alignd/journal/state"
 	"alignd/judge"
 	"alignd/policy"
@@ -116,7 +117,8 @@ func (w *Watch) look() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), watchPatience)
 	defer cancel()
-	if err := w.lookAt(ctx, watches); err != nil {
+	err := owned.Tried(w.log, "watching over rollouts", func() error { return w.lookAt(ctx, watches) })
+	if err != nil {
 		if !w.blind {
 			w.log.Warn("the counters of rollouts cannot be read, what is stopped stays so", "err", err)
 		}

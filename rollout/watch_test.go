@@ -309,6 +309,8 @@ func TestCountersThatCannotBeReadChangeNothing(t *testing.T) {
 	s.expect("a restart meanwhile", "bank/reject", "rollout is stopped")
 	s.Watch.state = s.state
 	s.expect("it is back", "bank/reject")
+	s.Watch.state = struct{ State }{}
+	s.expect("it panics", "bank/reject", "a part of alignd failed", "cannot be read, what is stopped stays so")
 
 	s.restart(nil)
 	s.expect("no state at all", "bank/reject", "rollout is stopped")

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"alignd/config"
+	"alignd/internal/owned"
 	"alignd/replay"
 )
 
@@ -77,7 +78,11 @@ func (d *daemon) startPreview(cfg *config.Config, file string) {
 	d.report(reloadOutcome{Said: "a reload waits for its preview", Previewing: true})
 	d.notify("STATUS=a reload waits for its preview")
 	go func() {
-		result, err := runPreview(ctx, cfg, file)
+		var result *previewResult
+		err := owned.Tried(d.log, "the preview of a reload", func() (err error) {
+			result, err = runPreview(ctx, cfg, file)
+			return err
+		})
 		if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 			err = fmt.Errorf("it took more than %v", previewPatience)
 		}

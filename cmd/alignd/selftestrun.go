@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"alignd/internal/owned"
 	"alignd/journal/selftest"
 	"alignd/metrics"
 )
@@ -54,7 +55,7 @@ func newSelfTester(every time.Duration, file string, log *slog.Logger) *selfTest
 	s := &selfTester{every: every, file: file, log: log}
 	ctx, cancel := context.WithCancel(context.Background())
 	s.cancel = cancel
-	s.ended.Go(func() { s.loop(ctx) })
+	s.ended.Go(func() { owned.Guarded(log, "testing the journal", func() { s.loop(ctx) }) })
 	return s
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"alignd/config"
+	"alignd/internal/owned"
 )
 
 // The numbers are ours.
@@ -55,7 +56,7 @@ type judging struct {
 // NewKeeper begins.
 func NewKeeper(to Store, log *slog.Logger) *Keeper {
 	k := &Keeper{to: to, log: log, wake: make(chan struct{}, 1), stop: make(chan struct{})}
-	k.done.Go(k.run)
+	k.done.Go(func() { owned.Guarded(log, "keeping configurations", k.run) })
 	return k
 }
 

@@ -30,10 +30,7 @@ func (s *Store) Tidy(ctx context.Context, now time.Time) error {
 	s.checked = time.Now()
 	ctx, cancel := context.WithTimeout(ctx, takeWithin)
 	defer cancel()
-	err := s.enter(ctx)
-	if err == nil {
-		err = s.tidy(ctx, now)
-	}
+	err := s.tried(ctx, func() error { return s.tidy(ctx, now) })
 	return s.outcome(ctx, err)
 }
 

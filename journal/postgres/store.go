@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"alignd/internal/owned"
 	"alignd/journal"
 	"alignd/journal/spool"
 )
@@ -166,11 +167,18 @@ func (s *Store) ensureSchema(ctx context.Context, conn *pgx.Conn) (err error) {
 func (s *Store) Take(ctx context.Context, from spool.ID, batch []journal.Raw) error {
 	ctx, cancel := context.WithTimeout(ctx, takeWithin)
 	defer cancel()
-	err := s.enter(ctx)
-	if err == nil {
-		err = s.take(ctx, from, batch)
-	}
+	err := s.tried(ctx, func() error { return s.take(ctx, from, batch) })
 	return s.outcome(ctx, err)
+}
+
+// tried runs f in a session. Where it panics, the session is left as after any fault.
+func (s *Store) tried(ctx context.Context, f func() error) error {
+	return owned.Tried(s.opt.Log, "the store of records", func() error {
+		if err := s.enter(ctx); err != nil {
+			return err
+		}
+		return f()
+	})
 }
 
 // outcome leaves the session after a fault: what it thinks is not to be relied on.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"alignd/config"
+	"alignd/internal/owned"
 	"alignd/journal/place"
 	"alignd/journal/rights"
 )
@@ -46,7 +47,7 @@ type teller struct {
 
 func newTeller(cfg *config.Config, program string, m *Journal) *teller {
 	t := &teller{path: place.ToldFile(cfg), by: program, m: m, since: time.Now().UTC().Truncate(time.Second), stop: make(chan struct{})}
-	t.ended.Go(t.run)
+	t.ended.Go(func() { owned.Guarded(m.log, "telling how the journal is", t.run) })
 	return t
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"alignd/internal/owned"
 	"alignd/journal"
 	"alignd/journal/rights"
 	"alignd/journal/spool"
@@ -124,8 +125,15 @@ func (s *Store) shut(day string) error {
 // retainEvery is how often retention looks. The number is ours.
 const retainEvery = time.Minute
 
+// part is what the log calls a panic of the store by.
+const part = "the store of records"
+
 // Tidy implements journal.Store. Sealing goes on beside, one file at a time.
 func (s *Store) Tidy(ctx context.Context, now time.Time) error {
+	return owned.Tried(s.opt.Log, part, func() error { return s.tidy(ctx, now) })
+}
+
+func (s *Store) tidy(ctx context.Context, now time.Time) error {
 	if s.sealed != nil {
 		select {
 		case err := <-s.sealed:
@@ -153,7 +161,9 @@ func (s *Store) Tidy(ctx context.Context, now time.Time) error {
 	s.sealed = ended
 	s.health.set(func(h *journal.Health) { h.Sealing = true })
 	s.sealing.Go(func() {
-		aside(func() { ended <- faultOf(n, s.seal(ctx, n)) })
+		aside(func() {
+			ended <- faultOf(n, owned.Tried(s.opt.Log, part, func() error { return s.seal(ctx, n) }))
+		})
 	})
 	return nil
 }
@@ -190,8 +200,8 @@ func (s *Store) Take(ctx context.Context, from spool.ID, batch []journal.Raw) er
 		days[day] = append(days[day], e)
 	}
 	for _, day := range order {
-		if err := s.takeDay(ctx, day, from, days[day]); err != nil {
-			// What SQLite thinks of the file now is not to be relied on.
+		err := owned.Tried(s.opt.Log, part, func() error { return s.takeDay(ctx, day, from, days[day]) })
+		if err != nil { // what SQLite thinks of the file now is not to be relied on
 			return s.mended(errors.Join(fmt.Errorf("journal of %s: %w", day, err), s.shut(day)))
 		}
 	}

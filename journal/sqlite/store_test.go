@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"alignd/evidence"
+	"alignd/internal/owned"
 	"alignd/journal"
 	"alignd/journal/rights"
 	"alignd/journal/spool"
@@ -151,6 +153,25 @@ func TestEachRecordIsKeptOnce(t *testing.T) {
 	take(t, s, other, batch(1, 1, noon)) // a rebuilt host starts anew
 	if got := tokens(t, dir, journal.Query{}); len(got) != 61 || got[0] != "t60" {
 		t.Errorf("%d entries, newest %v", len(got), got[:1])
+	}
+}
+
+// A panic leaves nothing of its batch, and the next try takes all of it.
+func TestAPanicKeepsNothingTwice(t *testing.T) {
+	dir := t.TempDir()
+	s, id, all := openStore(t, dir, 0), spool.ID{1}, batch(1, 100, noon)
+	take(t, s, id, all[:10])
+	w := s.open[noon.Format(dayForm)]
+	w.tail.filter = w.tail.filter[:0] // which has no room, in the midst of a transaction
+	if err := s.Take(t.Context(), id, all); !errors.Is(err, owned.ErrPanic) {
+		t.Fatalf("got %v, want a panic", err)
+	}
+	if got := tokens(t, dir, journal.Query{}); len(got) != 10 {
+		t.Errorf("%d entries after the panic, want 10", len(got))
+	}
+	take(t, s, id, all)
+	if got := tokens(t, dir, journal.Query{}); len(got) != 100 {
+		t.Errorf("%d entries, want 100", len(got))
 	}
 }
 

@@ -7,8 +7,9 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
+
+	"alignd/internal/owned"
 )
 
 // Row is what is known of a value.
@@ -141,7 +142,7 @@ func (s *State) summaries(ctx context.Context, q *Question) (list []*reader, err
 // openAll unpacks, on all processors.
 func openAll(packed [][]byte, starts []int64) ([]*reader, error) {
 	list, errs := make([]*reader, len(packed)), make([]error, len(packed))
-	var work sync.WaitGroup
+	var work owned.Group
 	limit := make(chan struct{}, runtime.GOMAXPROCS(0))
 	for i := range packed {
 		limit <- struct{}{}

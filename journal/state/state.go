@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"alignd/internal/owned"
 	"alignd/journal"
 	"alignd/journal/spool"
 )
@@ -101,6 +102,19 @@ func newState(db *sql.DB, d dialect, opt Options) *State {
 
 // Take implements journal.Store. What it gathers is on disk when Kept says so.
 func (s *State) Take(ctx context.Context, from spool.ID, batch []journal.Raw) error {
+	return s.tried(func() error { return s.take(ctx, from, batch) })
+}
+
+// tried is what f returns. What a panic left half counted in memory is forgotten.
+func (s *State) tried(f func() error) error {
+	err := owned.Tried(s.log, "the counts of the journal", f)
+	if errors.Is(err, owned.ErrPanic) {
+		return s.anew(err)
+	}
+	return err
+}
+
+func (s *State) take(ctx context.Context, from spool.ID, batch []journal.Raw) error {
 	if err := s.begin(ctx, from); err != nil {
 		return s.anew(err)
 	}
@@ -126,6 +140,10 @@ func (s *State) Kept(passed spool.Number) spool.Number {
 
 // Tidy implements journal.Store.
 func (s *State) Tidy(ctx context.Context, now time.Time) error {
+	return s.tried(func() error { return s.tidy(ctx, now) })
+}
+
+func (s *State) tidy(ctx context.Context, now time.Time) error {
 	if err := s.flushDue(ctx); err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"alignd/evidence"
+	"alignd/internal/owned"
 	"alignd/internal/pgtest"
 	"alignd/journal"
 	"alignd/journal/postgres"
@@ -366,5 +367,35 @@ func TestAFailedFlushIsMadeUpFor(t *testing.T) {
 	s.Close()
 	if err := s.Close(); err != nil {
 		t.Errorf("closed twice: %v", err)
+	}
+}
+
+// What a panic leaves half counted is counted again, once.
+func TestAPanicCountsNothingTwice(t *testing.T) {
+	panics := 2
+	s, err := OpenFile(t.Context(), filepath.Join(t.TempDir(), "state.db"), Options{Tally: func(e *journal.Entry) []Tally {
+		if e.Number == 3 && panics > 0 {
+			panics--
+			panic("no")
+		}
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	from, batch := spool.ID{1}, []journal.Raw{mail{at: noon}.raw(1), mail{at: noon}.raw(2), mail{at: noon}.raw(3)}
+	take(t, s, from, batch[:1]...)
+	for range 2 {
+		if err := s.Take(t.Context(), from, batch); !errors.Is(err, journal.ErrAnew) || !errors.Is(err, owned.ErrPanic) {
+			t.Fatalf("got %v, want ErrAnew for a panic", err)
+		}
+	}
+	take(t, s, from, batch...)
+	if err := s.flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if got := messages(t, s); got != 3 {
+		t.Errorf("%d messages, want 3", got)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"alignd/internal/owned"
 	"alignd/judge"
 )
 
@@ -56,7 +57,7 @@ type noted struct {
 func (s *State) Waits() *Waits {
 	ctx, cancel := context.WithCancel(context.Background())
 	w := &Waits{state: s, log: s.log, served: make(chan noted, servedQueue), cancel: cancel}
-	w.ended.Go(func() { w.note(ctx) })
+	w.ended.Go(func() { owned.Guarded(w.log, "telling other hosts what was let in", func() { w.note(ctx) }) })
 	return w
 }
 

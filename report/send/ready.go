@@ -14,10 +14,10 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/miekg/dns"
 
+	"alignd/internal/owned"
 	"alignd/resolver"
 	"alignd/verify/dkim"
 	"alignd/verify/dmarc"
@@ -89,7 +89,7 @@ func Ready(ctx context.Context, lk resolver.Lookuper, id Identity) []Fact {
 	}
 	asks = append(asks, func() Fact { return dmarcFact(ctx, lk, from, id.PSLGuard) })
 	list := make([]Fact, len(asks))
-	var all sync.WaitGroup
+	var all owned.Group
 	for i, ask := range asks {
 		all.Go(func() { list[i] = ask() })
 	}
