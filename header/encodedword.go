@@ -56,6 +56,15 @@ func encodedWordAt(t []byte) (w encodedWord, ok bool) {
 	return w, true
 }
 
+// mayHoldWord reports whether a reader may find an encoded word in t, however
+// generous: behind "=?" stand a character set and an encoding, each with its "?"
+// (RFC 2047 section 2). Both octets are atext (RFC 5322 section 3.2.3), so a local
+// part may hold them.
+func mayHoldWord(t []byte) bool {
+	at := bytes.Index(t, []byte("=?"))
+	return at >= 0 && bytes.Count(t[at+2:], []byte("?")) >= 2
+}
+
 // decoded is text with its encoded words decoded.
 type decoded struct {
 	octets []byte // as the sender encoded them

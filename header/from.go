@@ -116,6 +116,7 @@ type authors struct {
 	short  []string            // one label behind an at sign, perhaps part of a name
 	more   bool                // there were more than limit
 	left   int                 // names that finders may look at
+	plain  bool                // the field holds no encoded word for anybody
 	reread int                 // octets of encoded words that several elements had
 
 	fault    string // the first reason why a field is no address list
@@ -159,7 +160,7 @@ func (a *authors) search(text []byte, whole bool) {
 	if a.more {
 		return
 	}
-	f := finder{note: func(d string) { a.add(d, asShown) }, left: &a.left, joins: whole}
+	f := finder{note: func(d string) { a.add(d, asShown) }, left: &a.left, joins: whole, plain: a.plain}
 	f.search(text)
 	a.broken = a.broken || f.broken
 	a.more = a.more || a.left < 0

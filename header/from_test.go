@@ -93,6 +93,12 @@ func TestAuthorDomains(t *testing.T) {
 			want: "c.example b.example"},
 		{name: "an encoded word as domain", from: " a@=?utf-8?Q?b?=.example", want: "b.example unparsable sole"},
 
+		// "=" and "?" are atext, RFC 5322 section 3.2.3.
+		{name: "all of atext in a local part", from: " !#$%&'*+-/=?^_`{|}~@b.example", want: "b.example"},
+		{name: "what begins like an encoded word in a local part", from: " Ann <a.b=?c@b.example>", want: "b.example"},
+		{name: "the same with a question mark more", from: " Ann <a=?b?c@b.example>, x@b.example", want: "b.example"},
+		{name: "the same in a comment behind the angle address", from: " <a@b.example> (what=?)", want: "b.example"},
+
 		// What mail programs accept.
 		{name: "an unquoted address as name", from: " ceo@bank.example <a@b.example>", want: "b.example bank.example in front of b.example"},
 		{name: "an unquoted comma in a name", from: " Doe, John <a@b.example>", want: "b.example"},

@@ -21,7 +21,7 @@ type addressList struct {
 // read reads one field value.
 func (p *addressList) read(value []byte) {
 	p.scanner = scanner{text: value}
-	p.groups, p.seen, p.glue = nil, 0, false
+	p.groups, p.seen, p.glue, p.plain = nil, 0, false, !mayHoldWord(value)
 	before := p.unusable
 	p.unusable = ""
 	switch {
@@ -234,7 +234,7 @@ func (p *addressList) named(ats bool) bool {
 	case !ats:
 		p.cutName(cut)
 	case !p.more:
-		f := finder{note: func(d string) { p.addFront(d, name) }, left: &p.left, joinsShort: true}
+		f := finder{note: func(d string) { p.addFront(d, name) }, left: &p.left, joinsShort: true, plain: p.plain}
 		text := p.text[p.start:open]
 		f.spellings(unquoted(text, true))
 		f.spellings(unquoted(text, false))
@@ -269,7 +269,7 @@ func (p *addressList) cutName(cut int) {
 
 // showsAddress reports whether a reader may see an address in text.
 func (p *addressList) showsAddress(text []byte) (found bool) {
-	f := finder{note: func(string) { found = true }, left: &p.left}
+	f := finder{note: func(string) { found = true }, left: &p.left, plain: p.plain}
 	f.search(text)
 	return found || f.broken
 }

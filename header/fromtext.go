@@ -27,6 +27,7 @@ type finder struct {
 	joins bool
 	// joinsShort: only where what stands before the white space has one label.
 	joinsShort bool
+	plain      bool // the field has no encoded word for anybody, see mayHoldWord
 }
 
 // The at signs of typographers count, as the eye takes them for one.
@@ -79,7 +80,7 @@ func (f *finder) search(t []byte) {
 			f.spellings(text)
 		}
 	}
-	if !bytes.Contains(t, []byte("=?")) {
+	if f.plain || !bytes.Contains(t, []byte("=?")) {
 		return
 	}
 	// Some readers find words in what is none for others: "=?utf-,8?q?...?=".
@@ -298,7 +299,7 @@ func (f *finder) name(atom []byte) {
 	if len(atom) > maxName {
 		atom, f.broken = atom[:maxName], true
 	}
-	encoded := bytes.Contains(atom, []byte("=?")) // its text is looked at decoded
+	encoded := !f.plain && bytes.Contains(atom, []byte("=?")) // its text is looked at decoded
 	rest := string(atom)
 	for first := true; rest != ""; first = false {
 		n := strings.IndexFunc(rest, func(r rune) bool { return r < utf8.RuneSelf && !isDomainByte(byte(r)) })

@@ -121,6 +121,10 @@ func TestHiddenAuthors(t *testing.T) {
 		{name: "a word in an unknown encoding", from: " =?utf-8?X?abc?=, a@evil.example", want: "evil.example unparsable"},
 		{name: "a word of broken base64", from: " =?utf-8?B?!?=, a@evil.example", want: "evil.example unparsable"},
 		{name: "a word without an end", from: " =?utf-8?Q?abc, a@evil.example", want: "evil.example unparsable"},
+		{name: "a word without an end in a local part", from: " <=?utf-8?Q?abc@evil.example>", want: "evil.example unparsable"},
+		{name: "a word for some that goes on behind the at sign", from: " <=?utf.8@evil.example>, b?Q?ceo=40bank.example?=", want: "evil.example unparsable"},
+		{name: "a domain with what begins like a word", from: ` "ceo@bank=?.example", a@evil.example`, want: "evil.example unparsable"},
+		{name: "a quoted string beside what begins like a word", from: ` "ceo@bank.example", <x=?y@evil.example>`, want: both},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if from := AuthorDomains(fromFields(row.from), 0); show(from) != row.want {
