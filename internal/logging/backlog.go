@@ -3,6 +3,8 @@ package logging
 import (
 	"io"
 	"runtime/debug"
+	"slices"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,6 +15,9 @@ const (
 	// maxBacklog is how many entries wait for a reader that has stopped to read.
 	// Further ones are dropped and counted.
 	maxBacklog = 2048
+	// pause lies between two looks at what waits: what comes meanwhile goes together. So
+	// a busy server does not wake a goroutine for each line.
+	pause = 5 * time.Millisecond
 	// flushTime is how long the end of the process waits for the reader.
 	flushTime = time.Second
 )
@@ -25,26 +30,31 @@ type entry struct {
 	fields   map[string]string
 }
 
+// writer hands some entries on together, and returns how many were lost. One goroutine
+// calls it.
+type writer func([]entry) (lost int)
+
 // Backlog hands the entries of the log on from a goroutine of its own, as a pipe
 // or a socket that nobody reads blocks whoever writes to it: mail must not wait
 // for that, nor the end of the process. Where entries are missing it is told how
 // many. Its methods are safe for concurrent use.
 type Backlog struct {
-	// write hands an entry on, and is false where it was lost. One goroutine calls it.
-	write   func(entry) bool
-	notice  func(lost int) entry            // says so
-	fault   func(p any, stack []byte) entry // tells of a panic in the above
-	entries chan entry
-	wake    chan struct{} // holds a token when entries were lost
-	lost    atomic.Int64
-	total   atomic.Int64 // lost since the start, told or not
-	end     chan struct{}
-	ended   chan struct{}
+	write    writer
+	together int                             // how many entries write takes at most
+	notice   func(lost int) entry            // says so
+	fault    func(p any, stack []byte) entry // tells of a panic in the above
+	mu       sync.Mutex
+	waiting  []entry
+	lost     int           // since the last that was written or told
+	total    atomic.Int64  // lost since the start, told or not
+	wake     chan struct{} // holds a token when there is something to do
+	end      chan struct{}
+	ended    chan struct{}
 }
 
-func newBacklog(write func(entry) bool, notice func(lost int) entry, fault func(any, []byte) entry) *Backlog {
-	b := &Backlog{write: write, notice: notice, fault: fault, entries: make(chan entry, maxBacklog), wake: make(chan struct{}, 1),
-		end: make(chan struct{}), ended: make(chan struct{})}
+func newBacklog(write writer, together int, notice func(lost int) entry, fault func(any, []byte) entry) *Backlog {
+	b := &Backlog{write: write, together: together, notice: notice, fault: fault,
+		wake: make(chan struct{}, 1), end: make(chan struct{}), ended: make(chan struct{})}
 	go b.run()
 	return b
 }
@@ -52,23 +62,25 @@ func newBacklog(write func(entry) bool, notice func(lost int) entry, fault func(
 // put takes one entry. After a lost one the others are lost too, until it was told
 // how many: so the place of the gap is right.
 func (b *Backlog) put(e entry) {
-	if b.lost.Load() == 0 {
-		select {
-		case b.entries <- e:
-			return
-		default:
-		}
+	b.mu.Lock()
+	if b.lost == 0 && len(b.waiting) < maxBacklog {
+		b.waiting = append(b.waiting, e)
+	} else {
+		b.lost++
+		b.total.Add(1)
 	}
-	b.lose(1)
+	b.mu.Unlock()
 	select {
 	case b.wake <- struct{}{}:
 	default:
 	}
 }
 
-func (b *Backlog) lose(n int64) {
-	b.lost.Add(n)
-	b.total.Add(n)
+func (b *Backlog) lose(n int) {
+	b.mu.Lock()
+	b.lost += n
+	b.mu.Unlock()
+	b.total.Add(int64(n))
 }
 
 // Lost is how many entries were lost since the start.
@@ -77,36 +89,66 @@ func (b *Backlog) Lost() int64 { return b.total.Load() }
 // run hands entries on until Close, and then those that wait.
 func (b *Backlog) run() {
 	defer close(b.ended)
+	var spare []entry
 	for {
 		select {
-		case e := <-b.entries:
-			b.hand(e)
 		case <-b.wake:
+			spare = b.flush(spare)
 		case <-b.end:
-			for len(b.entries) > 0 {
-				b.hand(<-b.entries)
-			}
-			if b.lost.Load() > 0 {
-				b.tell()
-			}
+			b.flush(spare)
 			return
 		}
-		if len(b.entries) == 0 && b.lost.Load() > 0 {
-			b.tell()
+		select {
+		case <-time.After(pause):
+		case <-b.end:
 		}
 	}
 }
 
-// hand hands one entry on. A panic costs that one: mail goes on without it.
-func (b *Backlog) hand(e entry) {
+// flush hands on what waits, and then says what is missing. It returns room for the
+// next entries.
+func (b *Backlog) flush(spare []entry) []entry {
+	taken := b.take(spare)
+	b.hand(taken)
+	if b.missing() > 0 {
+		b.hand(b.take(nil)) // what still came before the gap, and the word about a panic
+		b.tell()
+	}
+	clear(taken)
+	return taken[:0]
+}
+
+// take is what waits. From now on entries wait in spare.
+func (b *Backlog) take(spare []entry) []entry {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	taken := b.waiting
+	b.waiting = spare
+	return taken
+}
+
+func (b *Backlog) missing() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lost
+}
+
+func (b *Backlog) hand(entries []entry) {
+	for some := range slices.Chunk(entries, b.together) {
+		b.handSome(some)
+	}
+}
+
+// handSome hands some on. A panic costs them: mail goes on without them.
+func (b *Backlog) handSome(some []entry) {
 	defer func() {
 		if p := recover(); p != nil {
 			b.failed(p)
-			b.lose(1)
+			b.lose(len(some))
 		}
 	}()
-	if !b.write(e) {
-		b.lose(1)
+	if n := b.write(some); n > 0 {
+		b.lose(n)
 	}
 }
 
@@ -117,16 +159,18 @@ func (b *Backlog) tell() {
 			b.failed(p)
 		}
 	}()
-	n := b.lost.Load()
-	if b.write(b.notice(int(n))) {
-		b.lost.Add(-n)
+	n := b.missing()
+	if b.write([]entry{b.notice(n)}) == 0 {
+		b.mu.Lock()
+		b.lost -= n
+		b.mu.Unlock()
 	}
 }
 
 // failed tells of a panic where nothing else is missing: where something is, it would
 // be lost, too.
 func (b *Backlog) failed(p any) {
-	if b.lost.Load() == 0 {
+	if b.missing() == 0 {
 		b.put(b.fault(p, debug.Stack()))
 	}
 }
@@ -141,24 +185,38 @@ func (b *Backlog) Close() {
 	}
 }
 
-// lineWriter writes the lines of entries to w, each in one write.
+// linesTogether is how many lines are one write. The number is ours; a message's line
+// has some 1.3 KiB.
+const linesTogether = 64
+
+// lineWriter writes the lines of entries to w, all in one write.
 type lineWriter struct {
 	w    io.Writer
+	text []byte
 	torn bool // the line before was cut off, as on a full disk
 }
 
-func (l *lineWriter) write(e entry) bool {
-	line := e.line
+func (l *lineWriter) write(entries []entry) (lost int) {
+	l.text = l.text[:0]
 	if l.torn {
-		line = append([]byte("\n"), line...)
+		l.text = append(l.text, '\n')
 	}
-	n, err := l.w.Write(line)
+	at := len(l.text)
+	for i := range entries {
+		l.text = append(l.text, entries[i].line...)
+	}
+	n, err := l.w.Write(l.text)
 	if err == nil {
 		l.torn = false
-		return true
+		return 0
 	}
 	if n > 0 {
-		l.torn = line[n-1] != '\n'
+		l.torn = l.text[n-1] != '\n'
 	}
-	return n == len(line)
+	for i := range entries {
+		if at += len(entries[i].line); at > n {
+			return len(entries) - i
+		}
+	}
+	return 0
 }

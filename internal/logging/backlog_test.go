@@ -28,11 +28,13 @@ func missing(n int) entry { return entry{line: fmt.Appendf(nil, "%d missing\n", 
 
 func failed(p any, _ []byte) entry { return entry{line: fmt.Appendf(nil, "%v\n", p)} }
 
-func lines(w io.Writer) *Backlog { return newBacklog((&lineWriter{w: w}).write, missing, failed) }
+func lines(w io.Writer) *Backlog {
+	return newBacklog((&lineWriter{w: w}).write, linesTogether, missing, failed)
+}
 
 func (b *Backlog) line(text string) { b.put(entry{line: []byte(text)}) }
 
-func TestLinesAreWrittenInOrderAndAtOnce(t *testing.T) {
+func TestLinesAreWrittenInOrderAndSoon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
 		b := lines(r)
@@ -43,6 +45,9 @@ func TestLinesAreWrittenInOrderAndAtOnce(t *testing.T) {
 			b.line(line)
 			if i%10 > 0 { // some come together
 				continue
+			}
+			if i > 0 {
+				time.Sleep(pause)
 			}
 			if synctest.Wait(); r.text.String() != want {
 				t.Errorf("line %d waits: %q", i, r.text.String())
@@ -67,6 +72,7 @@ func TestLinesThatNobodyReadsAreBoundedAndCounted(t *testing.T) {
 		}
 		b.line("short\n") // it would fit, but in the wrong place
 		<-r.hold
+		time.Sleep(pause)
 		synctest.Wait()
 		b.line("then\n")
 		b.Close()
@@ -116,6 +122,7 @@ func TestWhatAFullDiskDoesNotTakeIsCounted(t *testing.T) {
 		b := lines(d)
 		write := func(text string) {
 			b.line(text)
+			time.Sleep(pause)
 			synctest.Wait()
 		}
 		write("line 0\n")
@@ -135,18 +142,69 @@ func TestWhatAFullDiskDoesNotTakeIsCounted(t *testing.T) {
 	})
 }
 
+// While many come, one write takes them all: the reader is called once in a pause.
+func TestABusyServerWritesManyLinesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		writes := 0
+		var text strings.Builder
+		b := lines(writerFunc(func(p []byte) (int, error) {
+			writes++
+			return text.Write(p)
+		}))
+		var want string
+		for i := range 1000 {
+			line := fmt.Sprintf("line %d\n", i)
+			want += line
+			b.line(line)
+			time.Sleep(pause / 20)
+		}
+		b.Close()
+		if text.String() != want {
+			t.Errorf("%d octets, want %d", text.Len(), len(want))
+		}
+		if writes > 60 {
+			t.Errorf("%d writes", writes)
+		}
+	})
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
+
+// Of lines that were written together those that the disk took whole are not lost.
+func TestOfLinesTogetherThoseThatFitAreNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &disk{room: 17}
+		b := lines(d)
+		for _, line := range []string{"line 0\n", "line 1\n", "line 2\n", "line 3\n"} {
+			b.line(line)
+		}
+		time.Sleep(pause)
+		synctest.Wait()
+		d.room = 1000
+		b.line("line 4\n") // before the gap was told
+		time.Sleep(pause)
+		b.line("line 5\n")
+		b.Close()
+		if want := "line 0\nline 1\nlin\n3 missing\nline 5\n"; d.text.String() != want {
+			t.Errorf("got %q, want %q", d.text.String(), want)
+		}
+	})
+}
+
 // A panic while a line is written costs that one, and the log goes on.
 func TestAPanicCostsTheLineUnderWay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newReader()
 		writer := &lineWriter{w: r}
 		left := 1
-		b := newBacklog(func(e entry) bool {
+		b := newBacklog(func(entries []entry) int {
 			if left--; left == 0 {
 				panic("boom")
 			}
-			return writer.write(e)
-		}, missing, failed)
+			return writer.write(entries)
+		}, 1, missing, failed)
 		b.line("first\n")
 		synctest.Wait()
 		b.line("second\n")

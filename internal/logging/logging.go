@@ -33,23 +33,21 @@ const (
 // New makes a log that is written to w, or in the journal's own protocol, through a
 // Backlog that is to be closed at the end.
 func New(w io.Writer, level slog.Leveler, format Format) (*slog.Logger, *Backlog) {
-	write := (&lineWriter{w: w}).write
+	write, together := writer((&lineWriter{w: w}).write), linesTogether
 	wanted := format
 	if format = chosen(format); format == Journald {
-		write = toJournal
+		write, together = toJournal, 1
 	}
-	h := newHandler(level, format, nil)
 	var own entry // of the backlog
 	ownLog := slog.New(newHandler(level, format, func(got entry) { own = got }))
-	b := newBacklog(write, func(lost int) entry {
+	b := newBacklog(write, together, func(lost int) entry {
 		ownLog.Warn("lines of the log are missing, they could not be written", "lines", lost)
 		return own
 	}, func(p any, stack []byte) entry {
 		ownLog.Error("panic while the log is written", "panic", fmt.Sprint(p), "stack", string(stack))
 		return own
 	})
-	h.put = b.put
-	log := slog.New(h)
+	log := slog.New(newHandler(level, format, b.put))
 	if wanted == Journald && format != Journald {
 		log.Warn("the journal cannot be reached, the log goes to standard error", "log_format", string(wanted))
 	}
@@ -80,14 +78,42 @@ func chosen(format Format) Format {
 
 // handler renders each record as an entry.
 type handler struct {
-	level  slog.Leveler
-	format Format
-	put    func(entry)
-	attrs  []slog.Attr
+	level slog.Leveler
+	put   func(entry)
+	// lines make the lines of records of each priority; nil for the journal's protocol.
+	lines *[sdjournal.PriDebug + 1]slog.Handler
+	attrs []slog.Attr
 }
 
 func newHandler(level slog.Leveler, format Format, put func(entry)) *handler {
-	return &handler{level: level, format: format, put: put}
+	h := &handler{level: level, put: put}
+	if format == Journald {
+		return h
+	}
+	h.lines = new([sdjournal.PriDebug + 1]slog.Handler)
+	for p := range h.lines {
+		switch format {
+		case JSON:
+			h.lines[p] = slog.NewJSONHandler(sink{put: put}, &slog.HandlerOptions{Level: level})
+		case forStream:
+			prefix := "<" + strconv.Itoa(p) + ">"
+			h.lines[p] = slog.NewTextHandler(sink{put: put, prefix: prefix}, &slog.HandlerOptions{Level: level, ReplaceAttr: withoutTimeAndLevel})
+		default:
+			h.lines[p] = slog.NewTextHandler(sink{put: put}, &slog.HandlerOptions{Level: level})
+		}
+	}
+	return h
+}
+
+// sink takes the lines that a slog.Handler has made, each in one Write.
+type sink struct {
+	put    func(entry)
+	prefix string
+}
+
+func (s sink) Write(line []byte) (int, error) {
+	s.put(entry{line: append([]byte(s.prefix), line...)})
+	return len(line), nil
 }
 
 // Enabled implements slog.Handler.
@@ -96,29 +122,16 @@ func (h *handler) Enabled(_ context.Context, l slog.Level) bool { return l >= h.
 // Handle implements slog.Handler.
 func (h *handler) Handle(ctx context.Context, r slog.Record) error {
 	r.AddAttrs(h.attrs...)
-	var line bytes.Buffer
-	e := entry{priority: priority(r.Level)}
-	opt := slog.HandlerOptions{Level: h.level}
-	var render slog.Handler
-	switch h.format {
-	case JSON:
-		render = slog.NewJSONHandler(&line, &opt)
-	case forStream:
-		line.WriteString("<" + strconv.Itoa(int(e.priority)) + ">")
-		opt.ReplaceAttr = withoutTimeAndLevel
-		render = slog.NewTextHandler(&line, &opt)
-	case Journald:
-		opt.ReplaceAttr = withoutTimeAndLevel
-		render = slog.NewTextHandler(&line, &opt)
-		e.fields = journalFields(&r)
-	default:
-		render = slog.NewTextHandler(&line, &opt)
+	p := priority(r.Level)
+	if h.lines != nil {
+		return h.lines[p].Handle(ctx, r)
 	}
-	if err := render.Handle(ctx, r); err != nil {
+	var line bytes.Buffer
+	text := slog.NewTextHandler(&line, &slog.HandlerOptions{Level: h.level, ReplaceAttr: withoutTimeAndLevel})
+	if err := text.Handle(ctx, r); err != nil {
 		return err
 	}
-	e.line = line.Bytes()
-	h.put(e)
+	h.put(entry{line: line.Bytes(), priority: p, fields: journalFields(&r)})
 	return nil
 }
 
@@ -179,7 +192,12 @@ func journalFields(r *slog.Record) map[string]string {
 	return fields
 }
 
-// toJournal sends an entry in the journal's own protocol.
-func toJournal(e entry) bool {
-	return sdjournal.Send(strings.TrimSuffix(string(e.line), "\n"), e.priority, e.fields) == nil
+// toJournal sends entries in the journal's own protocol.
+func toJournal(entries []entry) (lost int) {
+	for _, e := range entries {
+		if sdjournal.Send(strings.TrimSuffix(string(e.line), "\n"), e.priority, e.fields) != nil {
+			lost++
+		}
+	}
+	return lost
 }
