@@ -77,16 +77,40 @@ func closingQuote(s string) int {
 // name hides it in a DNS name. A name that also stands elsewhere in the evidence is no
 // secret and stays whole.
 func (h *localHider) name(name string) string {
-	if h.local == "" || known(name, h.ev) {
+	if h.local == "" || !h.mayHold(name) || known(name, h.ev) {
 		return name
 	}
 	labels := strings.Split(name, ".")
 	for i, label := range labels {
-		if mayBeOf(strings.ToLower(label), h.local, h.parts) {
+		if h.mayBe(label) {
 			labels[i] = "*"
 		}
 	}
 	return strings.Join(labels, ".")
+}
+
+// mayHold reports whether a label of a DNS name may come from the local part. Most
+// names have none, which is cheaper to see than that a name is known.
+func (h *localHider) mayHold(name string) bool {
+	for label := range strings.SplitSeq(name, ".") {
+		if h.mayBe(label) {
+			return true
+		}
+	}
+	return false
+}
+
+func (h *localHider) mayBe(label string) bool {
+	label = strings.ToLower(label)
+	if len(label) > 1 && strings.Contains(h.local, label) {
+		return true
+	}
+	for _, p := range h.parts {
+		if label == p || len(p) > 1 && strings.Contains(label, p) {
+			return true
+		}
+	}
+	return false
 }
 
 // withoutLocal is localHider.text, where local parts are not shown.
@@ -129,18 +153,6 @@ func localPart(ev *evidence.Message) string {
 // (RFC 7208 section 7.1).
 func localParts(local string) []string {
 	return strings.FieldsFunc(local, func(r rune) bool { return r < 0x80 && !isAlphanumeric(byte(r)) })
-}
-
-func mayBeOf(label, local string, parts []string) bool {
-	if len(label) > 1 && strings.Contains(local, label) {
-		return true
-	}
-	for _, p := range parts {
-		if label == p || len(p) > 1 && strings.Contains(label, p) {
-			return true
-		}
-	}
-	return false
 }
 
 // known: the name is one that DKIM, DMARC or iprev ask for, or is that of the envelope

@@ -46,7 +46,16 @@ func parse(s string) (netip.Addr, bool) {
 // isWord finds what is no address without reading it, as most of a field is: it has
 // no colon and is not of digits and dots alone.
 func isWord(s string) bool {
-	return strings.IndexByte(s, ':') < 0 && strings.Trim(s, "0123456789.") != ""
+	word := false
+	for i := 0; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == ':':
+			return false
+		case c != '.' && (c < '0' || c > '9'):
+			word = true
+		}
+	}
+	return word
 }
 
 // isPort matches ":" and digits.

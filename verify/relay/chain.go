@@ -50,9 +50,13 @@ func host(name string) string {
 // receivedTime is the date behind the last semicolon (RFC 5321 section 4.4, RFC
 // 5322 section 3.3), in the form that MTAs write; zero for another one.
 func receivedTime(value []byte) time.Time {
+	const form = "_2 Jan 2006 15:04:05 -0700"
 	text, _, _ := strings.Cut(string(value[bytes.LastIndexByte(value, ';')+1:]), "(")
-	text = text[strings.IndexByte(text, ',')+1:] // the name of the day says nothing
-	t, err := time.Parse("_2 Jan 2006 15:04:05 -0700", strings.Join(strings.Fields(text), " "))
+	text = strings.TrimSpace(text[strings.IndexByte(text, ',')+1:]) // the name of the day says nothing
+	t, err := time.Parse(form, text)
+	if err != nil { // it may be folded, or have more blanks
+		t, err = time.Parse(form, strings.Join(strings.Fields(text), " "))
+	}
 	if err != nil {
 		return time.Time{}
 	}

@@ -121,7 +121,9 @@ type part struct {
 	comment bool
 }
 
-func (p part) is(word string) bool { return !p.comment && strings.EqualFold(p.text, word) }
+func (p part) is(word string) bool {
+	return len(p.text) == len(word) && !p.comment && strings.EqualFold(p.text, word)
+}
 
 // scan splits a field into words and comments. Quotes mean nothing to it: they
 // are no safe fence around what a client chose.
