@@ -65,13 +65,13 @@ const (
 
 // Send implements Transport.
 func (s *SMTP) Send(ctx context.Context, from, to string, mail []byte) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // which closes the connections
 	c, err := s.connect(ctx)
 	if err != nil {
 		return ours(err)
 	}
 	defer c.Close()
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	defer stop()
 	if s.User != "" {
 		if err := c.Auth(sasl.NewPlainClient("", s.User, s.Password)); err != nil {
 			return ours(fmt.Errorf("AUTH: %w", err))
@@ -133,11 +133,14 @@ func (s *SMTP) connect(ctx context.Context) (*smtp.Client, error) {
 	return c, nil
 }
 
+// dial makes a connection that ends with ctx: a relay that has no process free takes
+// connections and greets nobody, and who stops alignd does not wait for that.
 func (s *SMTP) dial(ctx context.Context, config *tls.Config) (*smtp.Client, error) {
 	conn, err := (&net.Dialer{Timeout: dialTime}).DialContext(ctx, s.Network, s.Address)
 	if err != nil {
 		return nil, err
 	}
+	context.AfterFunc(ctx, func() { conn.Close() })
 	var c *smtp.Client
 	if config == nil {
 		c = smtp.NewClient(conn)

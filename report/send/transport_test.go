@@ -172,6 +172,43 @@ func TestARelayThatIsAway(t *testing.T) {
 	}
 }
 
+// A relay that takes a connection and says no more keeps nobody who ends waiting: it has
+// five minutes for each answer.
+func TestARelayThatHangsHoldsUpNoEnd(t *testing.T) {
+	for _, test := range []struct{ name, says string }{
+		{name: "it greets nobody"},
+		{name: "it answers no EHLO", says: "220 relay.test\r\n"},
+		{name: "it answers no STARTTLS", says: "220 relay.test\r\n250-relay.test\r\n250 STARTTLS\r\n"},
+	} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go func() {
+			for n := 1; ; n++ {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				defer c.Close()
+				io.WriteString(c, test.says)
+				if n == 2 || !strings.Contains(test.says, "STARTTLS") { // the second one begins TLS
+					time.AfterFunc(50*time.Millisecond, cancel)
+				}
+			}
+		}()
+		s := SMTP{Network: "tcp", Address: l.Addr().String(), Hello: "mx.here.test", TLS: TLSOffered}
+		begun := time.Now()
+		err = s.Send(ctx, "a@here.test", "b@there.test", []byte("\r\n"))
+		if took := time.Since(begun); err == nil || errors.Is(err, ErrLost) || took > time.Minute {
+			t.Errorf("%s: %v after %v", test.name, err, took)
+		}
+	}
+}
+
 func TestSendmail(t *testing.T) {
 	dir := t.TempDir()
 	program := filepath.Join(dir, "sendmail")
