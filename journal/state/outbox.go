@@ -198,6 +198,16 @@ func (s *State) Due(ctx context.Context, now time.Time, most int) (list []Item, 
 	}, "SELECT "+itemColumns+" FROM state_outbox WHERE state IN ('waiting', 'sending') AND next <= ? ORDER BY next, id, target LIMIT ?", now.Unix(), most)
 }
 
+// UnderWay are items that were marked before their mail left and not since: it is on its
+// way, or its answer was lost.
+func (s *State) UnderWay(ctx context.Context) (list []Item, err error) {
+	return list, s.rows(ctx, s.db, func(r *sql.Rows) error {
+		x, err := scanItem(r)
+		list = append(list, x)
+		return err
+	}, "SELECT "+itemColumns+" FROM state_outbox WHERE state = 'sending' ORDER BY id, target")
+}
+
 // Items are all of the outbox, newest report first.
 func (s *State) Items(ctx context.Context) (list []Item, err error) {
 	return list, s.rows(ctx, s.db, func(r *sql.Rows) error {

@@ -16,9 +16,33 @@ import (
 // dueAtOnce is how many items are looked at in one step.
 const dueAtOnce = 1000
 
-// sendDue sends what is due. first: what is marked as on its way was so when another
-// process ended, so its answer is lost.
-func (s *Sender) sendDue(ctx context.Context, first bool) error {
+// adopt counts the answers as lost to what was on its way when another process ended,
+// once for each time that the lease comes here. What it cannot note it tries again in the
+// next step, before anything leaves.
+func (s *Sender) adopt(ctx context.Context) error {
+	if s.adopted {
+		return nil
+	}
+	items, err := s.state.UnderWay(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range items {
+		x := &items[i]
+		s.lost(x, "the answer to the mail was lost, as alignd ended")
+		if err := s.keep(ctx, state.Sending, x); err != nil {
+			return err
+		}
+	}
+	s.adopted = true
+	return nil
+}
+
+// sendDue sends what is due.
+func (s *Sender) sendDue(ctx context.Context) error {
+	if err := s.adopt(ctx); err != nil {
+		return err
+	}
 	items, err := s.state.Due(ctx, s.now(), dueAtOnce)
 	if err != nil {
 		return err
@@ -30,19 +54,8 @@ func (s *Sender) sendDue(ctx context.Context, first bool) error {
 	items = s.fair(items)
 	for i := range items {
 		x := &items[i]
-		if x.State == state.Sending {
-			if !first {
-				continue // of a process that lost the lease meanwhile, and may go on
-			}
-			was := *x
-			s.lost(x, "the answer to the mail was lost, as alignd ended")
-			if err := s.keep(ctx, was.State, x); err != nil {
-				errs = append(errs, err)
-				continue
-			}
-		}
-		if x.State.Over() || ctx.Err() != nil {
-			continue
+		if x.State == state.Sending || ctx.Err() != nil {
+			continue // the former of a process that lost the lease meanwhile, and may go on
 		}
 		limit, whole := s.room(x)
 		if whole {

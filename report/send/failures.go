@@ -112,7 +112,7 @@ func (s *Sender) failureTargets(ctx context.Context, r *failure.Report) (list []
 		case t.refused != "":
 		case s.Failures.Ours != nil && s.Failures.Ours(t.address):
 			t.refused = "reports come in there, and none is sent about one"
-		case slices.ContainsFunc(s.OptOut.Domains, func(x string) bool { return strings.EqualFold(x, r.Domain) }):
+		case s.domainOptedOut(r.Domain):
 			t.refused = "the domain is in opt_out.domains"
 		default:
 			t.refused = s.optedOut(t.address, host)

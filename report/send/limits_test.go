@@ -139,6 +139,32 @@ func TestWhatAnotherHostHasBegunIsLeftToIt(t *testing.T) {
 	}
 }
 
+// A mail that was on its way when another process ended is sent again, also where that
+// could not be noted in the first step.
+func TestWhatWasOnItsWayIsNotForgotten(t *testing.T) {
+	w := newWorld(t)
+	w.mail("here.test", false, "mailto:r@here.test")
+	w.now = day.Add(24*time.Hour + 5*time.Minute)
+	w.step() // it is cut, and waits for its time
+	items, err := w.state.Items(t.Context())
+	if err != nil || len(items) != 1 {
+		t.Fatalf("%+v, %v", items, err)
+	}
+	items[0].State = state.Sending
+	if err := w.state.SetItem(t.Context(), state.Waiting, &items[0]); err != nil {
+		t.Fatal(err)
+	}
+	w.open(nil)
+	away, cancel := context.WithCancel(t.Context())
+	cancel()
+	w.sender.held = true
+	if err := w.sender.sendDue(away); err == nil {
+		t.Error("the state was away, and nobody says so")
+	}
+	w.step()
+	w.states("r@here.test sent")
+}
+
 // What finds no room for three days is given up, as anything else.
 func TestWhatIsOverALimitIsGivenUp(t *testing.T) {
 	w := newWorld(t)

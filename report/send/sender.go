@@ -60,10 +60,12 @@ type Sender struct {
 	Settings
 	state *state.State
 	// now is the clock; tests have their own.
-	now    func() time.Time
-	used   used
-	held   bool      // the lease
-	looked time.Time // when cutDue last looked
+	now  func() time.Time
+	used used
+	held bool // the lease
+	// adopted: what was on its way when the lease came here is dealt with.
+	adopted bool
+	looked  time.Time // when cutDue last looked
 	// submitter is the domain of From.
 	submitter string
 	watch     watch
@@ -113,9 +115,9 @@ func (s *Sender) Step(ctx context.Context) error {
 		s.held = false
 		return s.look(ctx)
 	}
-	began := !s.held
+	s.adopted = s.adopted && s.held
 	s.held = true
-	errs := []error{s.cutDue(ctx), s.cutFailures(ctx), s.sendDue(ctx, began)}
+	errs := []error{s.cutDue(ctx), s.cutFailures(ctx), s.sendDue(ctx)}
 	if may {
 		errs = append(errs, s.forget(ctx))
 	}
