@@ -111,6 +111,14 @@ func TestRow(t *testing.T) {
 		{name: "an exemption is none, and says why", f: func(r *record.Record) {
 			r.Verdict.Authors[0] = policy.AuthorOutcome{Disposition: policy.DispositionAccept, Reasons: []policy.OverrideReason{{Type: policy.OverrideLocalPolicy, Comment: "monitor mode"}}}
 		}, want: func(r *Row) bool { return r.Disposition == None && r.Reasons[0].Comment == "monitor" }},
+		{name: "RFC 9990 appendix A: a failure that was not met as published has a reason", f: func(r *record.Record) {
+			r.Verdict.Authors[0] = policy.AuthorOutcome{Disposition: policy.DispositionAccept}
+		}, want: func(r *Row) bool {
+			return r.Disposition == None && slices.Equal(r.Reasons, []policy.OverrideReason{unsaid})
+		}},
+		{name: "a failure where none is published needs no reason", f: func(r *record.Record) {
+			r.Evidence.DMARC[0].Policy, r.Verdict.Authors[0] = evidence.PolicyNone, policy.AuthorOutcome{Disposition: policy.DispositionAccept}
+		}, want: func(r *Row) bool { return r.Disposition == None && len(r.Reasons) == 0 }},
 		{name: "put off alone, answered for another Author Domain", f: func(r *record.Record) { r.Verdict.Authors[0].Disposition = policy.DispositionTempfail },
 			want: func(r *Row) bool { return r.Disposition == None && r.Reasons[0].Type == policy.OverrideOther }},
 		{name: "an accepted temperror says that a fail is none", f: func(r *record.Record) {

@@ -163,6 +163,9 @@ func rowOf(ev *evidence.Message, dm *evidence.DMARC, author *policy.AuthorOutcom
 	}
 	row.Disposition, row.Reasons = disposition(dm, author)
 	row.Reasons = inAWord(row.Reasons)
+	if dm.Result == evidence.Fail && string(row.Disposition) != string(dm.Policy) && len(row.Reasons) == 0 {
+		row.Reasons = []policy.OverrideReason{unsaid}
+	}
 	if opt.EnvelopeTo {
 		row.EnvelopeTo = recipientsDomain(ev)
 	}
@@ -182,6 +185,10 @@ func inAWord(reasons []policy.OverrideReason) []policy.OverrideReason {
 	}
 	return short
 }
+
+// unsaid stands where nothing else says why a failure was not met as the policy asks, as
+// with an address in front of the author's: RFC 9990 appendix A wants a reason there.
+var unsaid = policy.OverrideReason{Type: policy.OverrideLocalPolicy, Comment: "local policy"}
 
 // temperror says that a fail of a row is none: the schema has no other word there.
 var temperror = policy.OverrideReason{Type: policy.OverrideOther, Comment: "temperror"}
