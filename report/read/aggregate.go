@@ -137,10 +137,16 @@ func (p *aggregateParser) start(tag xml.StartElement) error {
 			return err
 		}
 	}
+	foreign := p.isForeign(name, space)
+	if !foreign {
+		if err := p.imply(name); err != nil {
+			return err
+		}
+	}
 	if err := p.unclosed(); err != nil {
 		return err
 	}
-	if p.isForeign(name, space) {
+	if foreign {
 		p.extension(name)
 		p.push(name, space)
 		p.foreign = len(p.path)
@@ -209,16 +215,12 @@ func (p *aggregateParser) close(name string) error {
 		p.notes.at(p.line(), "</%.60s> closes nothing", name)
 		return nil
 	}
-	for len(p.path) > at {
-		inner := p.path[len(p.path)-1].name
-		if inner != name {
-			p.notes.at(p.line(), "<%.60s> is not closed", inner)
-		}
-		if err := p.end(inner); err != nil {
+	for len(p.path)-1 > at {
+		if err := p.endUnclosed(); err != nil {
 			return err
 		}
 	}
-	return nil
+	return p.end(name)
 }
 
 // end closes the innermost element.
