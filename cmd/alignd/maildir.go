@@ -98,6 +98,30 @@ func (f *folder) move(from string, to *folder, name string) (bool, error) {
 	return err == nil, err
 }
 
+// strayFiles are files of a Maildir that cannot be opened or moved. They keep none of the
+// others: each run would end at the same one.
+type strayFiles struct {
+	n     int
+	first error
+}
+
+func (s *strayFiles) note(err error) {
+	if err == nil {
+		return
+	}
+	if s.n++; s.n == 1 {
+		s.first = err
+	}
+}
+
+// fault is nil where there are none.
+func (s *strayFiles) fault(box *folder) error {
+	if s.n == 0 {
+		return nil
+	}
+	return fmt.Errorf("files of %s that stay as they are: %d; the first: %w", box.name, s.n, s.first)
+}
+
 // maildirInfo divides the flags from the name of a file in a Maildir.
 const maildirInfo = ":2,"
 

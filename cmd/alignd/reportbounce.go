@@ -28,7 +28,7 @@ through the milter needs neither, but notifications of the local MTA pass no mil
 
 Exit status 0: taken, also where it is about a delay, or about no report of ours; 75, on
 standard input: it could not be stored, so the MTA is to try again; 1: the same of a
-Maildir; 2: wrong usage.`,
+Maildir, or files in it stay, as they cannot be opened or moved; 2: wrong usage.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) > 0 && len(recipients) > 0 {
 				return errors.New("--recipient is for standard input: what is in a Maildir says itself to whom it came")
@@ -129,29 +129,34 @@ func (b *bouncer) maildir(dir string) error {
 	if err != nil {
 		return err
 	}
+	var stay strayFiles
 	for _, name := range names {
-		if err := b.file(box, name); err != nil {
-			return err
+		moved, err := b.file(box, name)
+		if err != nil {
+			return errors.Join(stay.fault(box), err)
 		}
+		stay.note(moved)
 	}
-	return nil
+	return stay.fault(box)
 }
 
-func (b *bouncer) file(box *folder, name string) error {
+// file takes one. stays says why it cannot be opened or moved, which is about it alone; err,
+// why nothing can be stored.
+func (b *bouncer) file(box *folder, name string) (stays, err error) {
 	path := "new/" + name
 	f, err := box.open(path)
 	if f == nil {
-		return err
+		return err, nil
 	}
 	defer f.Close()
 	ours, err := b.take(f, nil)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	flags := ""
 	if ours {
 		flags = "S"
 	}
-	_, err = box.move(path, box, "cur/"+withFlags(name, flags))
-	return err
+	_, stays = box.move(path, box, "cur/"+withFlags(name, flags))
+	return stays, nil
 }

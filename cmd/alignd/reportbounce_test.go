@@ -159,6 +159,27 @@ func TestNotificationsOfAMaildirAreTaken(t *testing.T) {
 	}
 }
 
+// A file that cannot be moved, as one of its name is there, keeps none of the others.
+func TestAFileThatStaysKeepsNoOther(t *testing.T) {
+	file, sender, _ := left(t)
+	box := t.TempDir()
+	for name, text := range map[string]string{"new/1": "Subject: hello\n\nA person writes.\n", "cur/1:2,": "x", "new/2": dsn(sender, "failed")} {
+		if err := os.MkdirAll(filepath.Join(box, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(box, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got := alignd(t, "", "report", "bounce", "--config", file, box)
+	if got.status != 1 || !strings.Contains(got.stderr, "that stay as they are: 1; the first: ") || !strings.Contains(got.stderr, "cur/1:2, is there already") {
+		t.Errorf("%+v", got)
+	}
+	if got, want := suppressedNow(t, file), "reports@example.com 1 bounced"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // A Maildir that somebody made a link of leads nowhere else.
 func TestAMaildirDoesNotLeadOutside(t *testing.T) {
 	file := reportedBy(t, "reports: {from: dmarc@here.test, bounces: dmarc-bounces@here.test}\n")

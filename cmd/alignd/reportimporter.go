@@ -112,6 +112,7 @@ func (im *importer) folder(dir string) error {
 }
 
 func (im *importer) maildir(box *folder) error {
+	var stay strayFiles
 	for _, sub := range []string{"new", "cur"} {
 		names, err := box.files(sub)
 		if err != nil {
@@ -128,15 +129,12 @@ func (im *importer) maildir(box *folder) error {
 				continue
 			}
 			done, err := im.move.done(box, path)
-			if err != nil {
-				return err
-			}
-			if done {
+			if stay.note(err); done {
 				im.moved++
 			}
 		}
 	}
-	return nil
+	return stay.fault(box)
 }
 
 // within reads a file of a folder, and reports whether there was one.
