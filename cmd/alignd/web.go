@@ -163,13 +163,15 @@ func webAccess(cfg *config.Config) (opt access.Options, err error) {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return opt, fmt.Errorf("web.users_file: %w", err)
 		}
-		if opt.Users != nil && opt.Users.Count() == 0 {
-			opt.Users = nil
-		}
 	}
-	// Rights are in place of a login only where they keep somebody out.
+	nobody := opt.Users == nil || opt.Users.Count() == 0
+	// Rights are in place of a login only where they keep somebody out, and users who are
+	// made later are asked for from then on.
 	opt.Socket = !tcp
-	opt.Open = !tcp && opt.Users == nil && w.Proxy.Header == "" && !opt.Certificates
+	opt.Open = !tcp && nobody && w.Proxy.Header == "" && !opt.Certificates
+	if nobody && !opt.Open {
+		opt.Users = nil
+	}
 	// The same rights are what makes who connects the proxy, which says who asks.
 	if byRights := opt.Open || !tcp && w.Proxy.Header != ""; byRights && cfg.SocketMode&0o007 != 0 {
 		return opt, fmt.Errorf("web.listen: socket_mode %#o lets everybody of this host in; take away the rights of others, or have users (alignd web passwd) and no web.proxy", uint32(cfg.SocketMode))

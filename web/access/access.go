@@ -28,7 +28,8 @@ type Options struct {
 	Certificates bool
 	// Socket: it is a unix socket that is listened on.
 	Socket bool
-	// Open: the way to the socket is what rights guard, so nobody is asked who he is.
+	// Open: the way to the socket is what rights guard, so nobody is asked who he is as long
+	// as Users has nobody.
 	Open bool
 	// Role is what those who look may see, unless they are among Auditors.
 	Role     Role
@@ -93,6 +94,7 @@ type Control struct {
 	session              map[string]*session
 	conns                atomic.Int64 // that are open
 	sending              atomic.Int64 // octets of answers that are being sent
+	hadUsers             atomic.Bool  // for asksForPasswords
 }
 
 // New makes a Control. It refuses to be open to everybody.
@@ -106,6 +108,21 @@ func New(opt Options, pages Pages) (*Control, error) {
 	return &Control{opt: opt, pages: pages, key: random(32), slots: make(chan struct{}, max(1, opt.Parallel)), large: make(chan struct{}, max(1, opt.Parallel/4)),
 		origin: http.NewCrossOriginProtection(), logins: newAttempts(pages.Now), browsers: newAttempts(pages.Now), strangers: newLane(), returning: newLane(),
 		session: map[string]*session{}}, nil
+}
+
+// asksForPasswords: there are users, or were since the start: who takes the last one out, or
+// damages their file, does not open the pages by that.
+func (c *Control) asksForPasswords() bool {
+	switch {
+	case c.opt.Users == nil:
+		return false
+	case !c.opt.Open || c.hadUsers.Load():
+		return true
+	case c.opt.Users.Count() == 0:
+		return false
+	}
+	c.hadUsers.Store(true)
+	return true
 }
 
 // Routes adds /login and /logout to those of the pages.

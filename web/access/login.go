@@ -35,7 +35,7 @@ func (c *Control) sessionOf(r *http.Request) string {
 
 // LoggedIn reports whether a request is of somebody who can log out.
 func (c *Control) LoggedIn(r *http.Request) bool {
-	return c.opt.Users != nil && c.sessionOf(r) != ""
+	return c.asksForPasswords() && c.sessionOf(r) != ""
 }
 
 // begin begins a session. The oldest goes where there are too many.
@@ -64,7 +64,7 @@ func (c *Control) showLogin(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Control) loginPage(w http.ResponseWriter, r *http.Request, status int, alert string) {
-	if c.opt.Users == nil {
+	if !c.asksForPasswords() {
 		c.pages.Fail(w, r, http.StatusNotFound, "There are no passwords here.")
 		return
 	}
@@ -72,7 +72,7 @@ func (c *Control) loginPage(w http.ResponseWriter, r *http.Request, status int, 
 }
 
 func (c *Control) login(w http.ResponseWriter, r *http.Request) {
-	if c.opt.Users == nil {
+	if !c.asksForPasswords() {
 		c.pages.Fail(w, r, http.StatusNotFound, "There are no passwords here.")
 		return
 	}

@@ -24,15 +24,19 @@ type Users struct {
 	nobody []byte // is checked for a name that nobody has, so that it takes as long
 }
 
-// OpenUsers reads a file of users. It is fs.ErrNotExist where there is none.
+// OpenUsers reads a file of users. It is fs.ErrNotExist where there is none; the Users are
+// then those of one that is made later.
 func OpenUsers(path string) (*Users, error) {
 	u := &Users{path: path}
-	if err := u.load(); err != nil {
-		return nil, err
+	missing := u.load()
+	if missing != nil && !errors.Is(missing, os.ErrNotExist) {
+		return nil, missing
 	}
 	var err error
-	u.nobody, err = bcrypt.GenerateFromPassword(random(16), hashCost)
-	return u, err
+	if u.nobody, err = bcrypt.GenerateFromPassword(random(16), hashCost); err != nil {
+		return nil, err
+	}
+	return u, missing
 }
 
 const (

@@ -1,8 +1,12 @@
 package access
 
 import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -72,5 +76,36 @@ func TestNobodysHashCostsWhatOthersDo(t *testing.T) {
 	}
 	if u.cost != bcrypt.MinCost || bcrypt.CompareHashAndPassword(costing(u.nobody, u.cost), []byte("x")) != bcrypt.ErrMismatchedHashAndPassword {
 		t.Errorf("cost %d of the file", u.cost)
+	}
+}
+
+// Who may connect may look until there are users, who are then asked for.
+func TestUsersWhoAreMadeLaterAreAskedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "users")
+	u, err := OpenUsers(path)
+	if !errors.Is(err, os.ErrNotExist) || u == nil {
+		t.Fatalf("%v, %v", u, err)
+	}
+	s := serve(t, func(o *setup) { o.Users = u })
+	for _, row := range []struct {
+		name string
+		do   func() error
+		want string
+	}{
+		{name: "there are none", do: func() error { return nil }, want: "200"},
+		{name: "one is made", do: func() error { return SetPassword(path, "ann", "correct horse") }, want: "303"},
+		{name: "and taken out", do: func() error { return SetPassword(path, "ann", "") }, want: "303"},
+		{name: "the file is damaged", do: func() error { return os.WriteFile(path, []byte("ann\n"), 0o600) }, want: "303"},
+	} {
+		if err := row.do(); err != nil {
+			t.Fatal(err)
+		}
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest(http.MethodGet, "http://127.0.0.1/messages", nil)
+		r.RemoteAddr = "@"
+		s.handler.ServeHTTP(w, r)
+		if got := strconv.Itoa(w.Code); got != row.want {
+			t.Errorf("%s: %s, want %s", row.name, got, row.want)
+		}
 	}
 }

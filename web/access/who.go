@@ -33,7 +33,7 @@ func (c *Control) who(r *http.Request) (p Person, ok bool) {
 		if name = cert.Subject.CommonName; name == "" || !cert.NotAfter.IsZero() && c.pages.Now().After(cert.NotAfter) {
 			return p, false
 		}
-	case c.opt.Users != nil:
+	case c.asksForPasswords():
 		if name = c.sessionOf(r); name == "" {
 			return p, false
 		}
@@ -75,7 +75,7 @@ func (c *Control) known(next http.HandlerFunc) http.HandlerFunc {
 		switch {
 		case ok:
 			next(w, r.WithContext(context.WithValue(r.Context(), personKey{}, p)))
-		case c.opt.Users != nil && r.Method == http.MethodGet && !strings.Contains(r.URL.Path, "."):
+		case c.asksForPasswords() && r.Method == http.MethodGet && !strings.Contains(r.URL.Path, "."):
 			http.Redirect(w, r, "/login?"+url.Values{"to": {r.URL.RequestURI()}}.Encode(), http.StatusSeeOther)
 		default:
 			c.pages.Fail(w, r, http.StatusUnauthorized, "Nobody said who you are.")
