@@ -8,9 +8,10 @@
 //	alignd explain ID        explain what became of one, and why
 //	alignd sources [DOMAIN]  tell who sends as a domain, and how much of it passes
 //	alignd stats             count what became of mail, today against yesterday
+//	alignd rollout status    show which stages of rollouts are stopped; resume ID
 //	alignd replay --config NEW  judge past messages again under another configuration
 //	alignd reload            have it read its configuration again, and tell what became of it
-//	alignd journal status    tell what the journal holds; export, self-test
+//	alignd journal status    tell what the journal holds; export, import, self-test, backup, pseudonym
 //	alignd config check [FILE] tell what is wrong with a configuration
 //	alignd config show [FILE]  print what is in force, with the origin of each value
 //	alignd config diff A B   tell what differs in effect between two configurations
@@ -93,7 +94,7 @@ func command() *cobra.Command {
 		SilenceUsage:  true,
 		Args:          noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			return errors.New("say what to do: serve, reload, check, log, explain, replay, stats, sources, journal, dmarc, spf, dkim, report, probe, doctor, web or config (see alignd --help)")
+			return errors.New("say what to do: serve, reload, check, log, explain, replay, stats, sources, rollout, journal, dmarc, spf, dkim, report, probe, doctor, web or config (see alignd --help)")
 		},
 	}
 	root.SetVersionTemplate("alignd {{.Version}}\n")

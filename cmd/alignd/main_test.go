@@ -17,7 +17,7 @@ func TestUsage(t *testing.T) {
 		stdout, stderr string // what they must contain
 	}{
 		{name: "nothing to do", status: 2,
-			stderr: "say what to do: serve, reload, check, log, explain, replay, stats, sources, journal, dmarc, spf, dkim, report, probe, doctor, web or config"},
+			stderr: "say what to do: serve, reload, check, log, explain, replay, stats, sources, rollout, journal, dmarc, spf, dkim, report, probe, doctor, web or config"},
 		{name: "an unknown command", args: []string{"verify"}, status: 2, stderr: `alignd has no command "verify"`},
 		{name: "the version", args: []string{"--version"}, stdout: "alignd " + version},
 		{name: "help", args: []string{"--help"}, stdout: "alignd [command]"},
@@ -30,6 +30,16 @@ func TestUsage(t *testing.T) {
 		got := alignd(t, "", row.args...)
 		if got.status != row.status || !strings.Contains(got.stdout, row.stdout) || !strings.Contains(got.stderr, row.stderr) {
 			t.Errorf("%s: %+v", row.name, got)
+		}
+	}
+}
+
+// Who names no command is told all that there are.
+func TestTheListOfCommandsHasAll(t *testing.T) {
+	told := alignd(t, "").stderr
+	for _, c := range command().Commands() {
+		if c.IsAvailableCommand() && c.Name() != "help" && c.Name() != "completion" && !strings.Contains(told, " "+c.Name()) {
+			t.Errorf("%q is not in %q", c.Name(), told)
 		}
 	}
 }
