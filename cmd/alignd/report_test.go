@@ -58,13 +58,16 @@ func TestReportShow(t *testing.T) {
 	}
 }
 
-// A pipe in a directory is not waited for.
+// A pipe in a directory is not waited for, nor one that a link in it leads to.
 func TestReportShowOfWhatIsNoFile(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mkfifo(filepath.Join(dir, "pipe"), 0o600); err != nil {
 		t.Skip(err)
 	}
-	if got := alignd(t, "", "report", "show", dir); got.status != 1 || !strings.Contains(got.stdout, "pipe: not a file") {
+	if err := os.Symlink("pipe", filepath.Join(dir, "link")); err != nil {
+		t.Fatal(err)
+	}
+	if got := alignd(t, "", "report", "show", dir); got.status != 1 || !strings.Contains(got.stdout, "link: not a file") || !strings.Contains(got.stdout, "pipe: not a file") {
 		t.Errorf("status %d\n%s%s", got.status, got.stdout, got.stderr)
 	}
 }

@@ -90,6 +90,13 @@ type reportSink interface {
 	end() error
 }
 
+// isFile reports whether a path, or what a link leads to, is none of those that may be waited
+// for without end, as a pipe is. What cannot be looked at is told when it is opened.
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err != nil || info.Mode()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) == 0
+}
+
 // showReports reads all files and counts those without a report.
 func showReports(show reportSink, args []string, stdin io.Reader) (without int, err error) {
 	r := read.New(show, read.Limits{})
@@ -127,8 +134,8 @@ func showReports(show reportSink, args []string, stdin io.Reader) (without int, 
 			}
 			files++
 			var f *os.File
-			if err == nil && path != arg && d.Type()&(fs.ModeNamedPipe|fs.ModeSocket|fs.ModeDevice) != 0 {
-				err = errors.New("not a file") // and a pipe would be waited for
+			if err == nil && path != arg && !isFile(path) {
+				err = errors.New("not a file")
 			}
 			if err == nil {
 				f, err = os.Open(path)
