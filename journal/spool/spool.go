@@ -127,6 +127,7 @@ type Spool struct {
 	counts Counts
 	// lateTold is when tellLate last did.
 	lateTold time.Time
+	full     bool // records were dropped, as too many octets wait
 	closing  bool
 	written  chan struct{} // closed when all that was queued is written
 	synced   sync.WaitGroup
@@ -211,7 +212,7 @@ func (s *Spool) open() (err error) {
 	// The run is on disk before any number of it is given away.
 	start := Frame{Kind: KindStart, Number: s.last + 1, Answered: s.last + 1}
 	s.last++
-	if err := s.w.put([]*entry{{frame: start}}); err != nil {
+	if _, err := s.w.put([]*entry{{frame: start}}); err != nil {
 		return err
 	}
 	if err := s.syncer.sync(); err != nil {
@@ -260,6 +261,7 @@ func (s *Spool) Append(payload []byte) (Number, error) {
 	s.mu.Lock()
 	if s.closing || s.octets+len(payload) > maxQueue {
 		s.counts.Dropped++
+		s.tellFull()
 		s.mu.Unlock()
 		return 0, ErrDropped
 	}
@@ -290,14 +292,6 @@ func (s *Spool) wait(e *entry) (err error) {
 	e.frame = Frame{}
 	entries.Put(e)
 	return err
-}
-
-// tellLate says at most once a minute that the disk is slow; mu is held.
-func (s *Spool) tellLate() {
-	if now := time.Now(); s.lateTold.IsZero() || now.Sub(s.lateTold) > time.Minute {
-		s.lateTold = now
-		s.opt.Log.Warn("the disk of the journal's spool is slow, records follow their answers", "late", s.counts.Late)
-	}
 }
 
 // enqueue gives e its number; mu is held.

@@ -347,7 +347,9 @@ type sickDisk struct {
 	free, all int64
 	room      int  // octets that can be written if full
 	full      bool // then ENOSPC
+	noFiles   bool // ENOSPC where one is to be made
 	slow      chan struct{}
+	held      int // writes that slow held up
 }
 
 func (d *sickDisk) set(f func()) { d.mu.Lock(); defer d.mu.Unlock(); f() }
@@ -359,6 +361,11 @@ func (d *sickDisk) Free(string) (int64, int64, error) {
 }
 
 func (d *sickDisk) Create(path string) (file, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.noFiles {
+		return nil, syscall.ENOSPC
+	}
 	f, err := d.realDisk.Create(path)
 	return &sickFile{file: f, d: d}, err
 }
@@ -371,6 +378,9 @@ type sickFile struct {
 func (f *sickFile) Write(p []byte) (int, error) {
 	f.d.mu.Lock()
 	room, full, slow := f.d.room, f.d.full, f.d.slow
+	if slow != nil {
+		f.d.held++
+	}
 	f.d.mu.Unlock()
 	if slow != nil {
 		<-slow
@@ -476,8 +486,66 @@ func TestAHangingDiskDelaysAndFillsNothing(t *testing.T) {
 	}
 	s.Answered(add(t, s, "in time"))
 	s.Close()
-	if c := s.Counts(); c.Written != uint64(late.Load())+2 || strings.Count(said.String(), "disk of the journal's spool is slow") != 1 {
-		t.Errorf("counted %+v, said %s", c, said.String())
+	if c := s.Counts(); c.Written != uint64(late.Load())+2 {
+		t.Errorf("counted %+v", c)
+	}
+	for _, once := range []string{"disk of the journal's spool is slow", "hangs, records are dropped", "written again\" dropped=5"} {
+		if strings.Count(said.String(), once) != 1 {
+			t.Errorf("said %s, want %q once", said.String(), once)
+		}
+	}
+}
+
+// Of a batch that goes to two segments, what the first one took is kept and not counted as
+// dropped, though the second cannot be made.
+func TestABatchIsWrittenInPart(t *testing.T) {
+	dir := t.TempDir()
+	d := &sickDisk{free: 1 << 40, all: 1 << 40}
+	s := open(t, Options{Dir: dir, disk: d, SegmentSize: 3000, Patience: time.Hour})
+	slow := make(chan struct{})
+	d.set(func() { d.slow = slow })
+	var wg sync.WaitGroup
+	var kept, dropped atomic.Int64
+	send := func() {
+		n, err := s.Append(bytes.Repeat([]byte("x"), 1000))
+		s.Answered(n)
+		switch {
+		case err == nil:
+			kept.Add(1)
+		case errors.Is(err, ErrDropped) && errors.Is(err, syscall.ENOSPC):
+			dropped.Add(1)
+		default:
+			t.Error(err)
+		}
+	}
+	held := func() int { d.mu.Lock(); defer d.mu.Unlock(); return d.held }
+	queued := func() int { s.mu.Lock(); defer s.mu.Unlock(); return len(s.queue) }
+	wg.Go(send)
+	for held() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	for range 6 {
+		wg.Go(send)
+	}
+	for queued() < 6 {
+		time.Sleep(time.Millisecond)
+	}
+	d.set(func() { d.slow, d.noFiles = nil, true })
+	close(slow)
+	wg.Wait()
+	d.set(func() { d.noFiles = false })
+	s.Answered(add(t, s, "afterwards"))
+	s.Close()
+	got, damages, _ := story(t, dir, 0)
+	records := 0
+	for _, line := range got {
+		if strings.Contains(line, " R ") {
+			records++
+		}
+	}
+	c := s.Counts()
+	if kept.Load() < 2 || dropped.Load() == 0 || records != int(kept.Load())+1 || c.Written != uint64(records) || c.Dropped != uint64(dropped.Load()) || len(damages) > 0 {
+		t.Errorf("%d kept, %d dropped, counted %+v, %d records on disk, damage %v", kept.Load(), dropped.Load(), c, records, damages)
 	}
 }
 

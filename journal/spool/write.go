@@ -56,65 +56,99 @@ func (s *Spool) next() (batch []*entry, more bool) {
 
 // deliver writes a batch and tells those who wait.
 func (w *writer) deliver(batch []*entry) {
-	err := w.put(batch)
+	n, err := w.put(batch)
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrDropped, err)
 	}
-	records := uint64(0)
-	for _, e := range batch {
-		if e.frame.Kind == KindRecord {
-			records++
-		}
-	}
+	kept, dropped := records(batch[:n]), records(batch[n:])
 	s := w.spool
 	s.mu.Lock()
-	if err == nil {
-		s.counts.Written += records
-		s.waits.written(batch[len(batch)-1].frame.Number)
-	} else {
-		s.counts.Dropped += records
+	s.counts.Written += kept
+	s.counts.Dropped += dropped
+	if n > 0 {
+		s.waits.written(batch[n-1].frame.Number)
+	}
+	if err != nil {
 		s.waits.dropped(s.taken)
 	}
 	s.counts.Err = err
 	s.counts.Octets, s.counts.Segments = w.octets, len(w.segments)
+	full := s.full
+	s.full = false
 	s.mu.Unlock()
-	for _, e := range batch {
-		if e.written != nil {
+	for i, e := range batch {
+		if e.written == nil {
+			continue
+		}
+		if i < n {
+			e.written <- nil
+		} else {
 			e.written <- err
 		}
 	}
-	w.tell(err, records)
+	w.tell(err, dropped, full)
 }
 
-// tell says once that writing fails, and once that it works again.
-func (w *writer) tell(err error, records uint64) {
+func records(list []*entry) (n uint64) {
+	for _, e := range list {
+		if e.frame.Kind == KindRecord {
+			n++
+		}
+	}
+	return n
+}
+
+// tell says once that writing fails, and once that it works again; full: records were
+// dropped before, as it took too long.
+func (w *writer) tell(err error, dropped uint64, full bool) {
 	switch log := w.spool.opt.Log; {
 	case err != nil && !w.failed:
-		log.Error("the journal's spool cannot be written, records are dropped", "err", err, "records", records)
-	case err == nil && w.failed:
+		log.Error("the journal's spool cannot be written, records are dropped", "err", err, "records", dropped)
+	case err == nil && (w.failed || full):
 		log.Warn("the journal's spool is written again", "dropped", w.spool.Counts().Dropped)
 	}
 	w.failed = err != nil
 }
 
-// put writes a batch by one write(2) for each segment that it goes to.
-func (w *writer) put(batch []*entry) error {
+// tellLate says at most once a minute that the disk is slow; mu is held.
+func (s *Spool) tellLate() {
+	if now := time.Now(); s.lateTold.IsZero() || now.Sub(s.lateTold) > time.Minute {
+		s.lateTold = now
+		s.opt.Log.Warn("the disk of the journal's spool is slow, records follow their answers", "late", s.counts.Late)
+	}
+}
+
+// tellFull says once that a disk takes too long, until it has taken what waits; mu is held.
+func (s *Spool) tellFull() {
+	if !s.full && !s.closing {
+		s.full = true
+		s.opt.Log.Error("the disk of the journal's spool hangs, records are dropped", "late", s.counts.Late)
+	}
+}
+
+// put writes a batch by one write(2) for each segment that it goes to. n is how many of
+// it are written: all without an error.
+func (w *writer) put(batch []*entry) (n int, err error) {
 	w.buf = w.buf[:0]
 	if err := w.stillThere(); err != nil {
-		return err
+		return 0, err
 	}
 	for i, e := range batch {
 		if w.file == nil || w.size+int64(len(w.buf)) >= w.spool.opt.SegmentSize {
 			if err := w.flush(); err != nil {
-				return err
+				return n, err
 			}
-			if err := w.begin(batch[i].frame.Number); err != nil {
-				return err
+			n = i
+			if err := w.begin(e.frame.Number); err != nil {
+				return n, err
 			}
 		}
 		w.buf = w.spool.id.appendFrame(w.buf, &e.frame)
 	}
-	return w.flush()
+	if err := w.flush(); err != nil {
+		return n, err
+	}
+	return len(batch), nil
 }
 
 // stillThere looks now and then whether the segment that grows was removed: what is
