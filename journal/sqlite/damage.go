@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"time"
 
 	sqlite3 "modernc.org/sqlite/lib"
 
@@ -143,4 +144,28 @@ func (s *Store) mended(err error) error {
 	s.opt.Log.Error("a file of the journal is damaged and was put aside; its records that the spool still has are taken again",
 		"file", f.file.String(), "aside", filepath.Base(to), "err", err)
 	return fmt.Errorf("%w: %w", journal.ErrMended, err)
+}
+
+// lookEvery is how often isThere looks; ours.
+const lookEvery = time.Second
+
+// isThere finds out now and then whether a file in use was removed or replaced, as by who
+// wants room on a full disk: SQLite goes on to write to what nobody can read any more.
+func (w *writing) isThere() bool {
+	if time.Since(w.looked) < lookEvery {
+		return true
+	}
+	w.looked = time.Now()
+	info, err := os.Stat(w.path)
+	return !errors.Is(err, fs.ErrNotExist) && (err != nil || os.SameFile(info, w.file))
+}
+
+// removed lets go of such a file. The loader is to begin anew: what the spool still has
+// of its records goes into the next one.
+func (s *Store) removed(w *writing) error {
+	if err := s.shut(w.name.day); err != nil {
+		s.opt.Log.Debug("a file that was removed was not closed well", "file", w.name.String(), "err", err)
+	}
+	s.opt.Log.Error("a file of the journal was removed while it was in use; its records that the spool still has are taken again", "file", w.name.String())
+	return fmt.Errorf("%w: %s was removed", journal.ErrMended, w.name)
 }

@@ -106,6 +106,50 @@ func TestADamagedFileInUseIsPutAside(t *testing.T) {
 	}
 }
 
+// A file in use that somebody removes, or replaces, is told once, and the next one takes
+// what the spool still has.
+func TestAFileInUseThatIsRemoved(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		do   func(dir, path string) error
+	}{
+		{"alone", func(_, path string) error { return os.Remove(path) }},
+		{"with its companions", func(_, path string) error { return remove(path) }},
+		{"with its folder", func(dir, _ string) error { return os.RemoveAll(dir) }},
+		{"replaced", func(_, path string) error {
+			b, err := os.ReadFile(path)
+			return errors.Join(err, remove(path), os.WriteFile(path, b, rights.FileMode))
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := filepath.Join(t.TempDir(), "journal")
+			var said bytes.Buffer
+			s, err := Open(Options{Dir: dir, Log: slog.New(slog.NewTextHandler(&said, nil))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			all := batch(1, 30, noon)
+			take(t, s, spool.ID{1}, all[:10])
+			if err := row.do(dir, filepath.Join(dir, "2026-11-27.1.db")); err != nil {
+				t.Fatal(err)
+			}
+			s.open["2026-11-27"].looked = noon // long ago
+			if err := s.Take(t.Context(), spool.ID{1}, all[10:20]); !errors.Is(err, journal.ErrMended) {
+				t.Fatalf("got %v", err)
+			}
+			take(t, s, spool.ID{1}, all[:20])
+			take(t, s, spool.ID{1}, all[20:])
+			if got := tokens(t, dir, journal.Query{}); len(got) != 30 || got[0] != "t30" {
+				t.Errorf("%d entries", len(got))
+			}
+			if strings.Count(said.String(), "was removed while it was in use") != 1 || strings.Count(said.String(), "\n") != 1 {
+				t.Errorf("said %s", said.String())
+			}
+		})
+	}
+}
+
 // A file of the day that is over is needed for what it has taken.
 func TestADamagedPartOfTodayIsPutAside(t *testing.T) {
 	dir := t.TempDir()

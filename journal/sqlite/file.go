@@ -116,6 +116,8 @@ type writing struct {
 	loaded map[[16]byte]int64
 	known  map[journal.Key]bool // keys whose names it has
 	used   time.Time
+	file   os.FileInfo // as it was opened
+	looked time.Time   // when isThere last did
 }
 
 // openWriting opens a file in use, making it if needed.
@@ -127,6 +129,10 @@ func openWriting(ctx context.Context, dir string, n name) (_ *writing, err error
 	if err := create(w.path, 0); err != nil {
 		return nil, err
 	}
+	if w.file, err = os.Stat(w.path); err != nil {
+		return nil, err
+	}
+	w.looked = time.Now()
 	// What is added goes to few pages: a cache of the usual 2 MiB would only be filled.
 	w.db, w.conn, err = open(ctx, w.path, "rw", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-512)")
 	if err != nil {

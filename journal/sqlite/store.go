@@ -236,9 +236,14 @@ func (s *Store) takeDay(ctx context.Context, day string, from spool.ID, batch []
 
 // writing is the file in use of a day.
 func (s *Store) writing(ctx context.Context, day string) (*writing, error) {
-	if w := s.open[day]; w != nil {
+	if w := s.open[day]; w != nil && w.isThere() {
 		w.used = time.Now()
 		return w, nil
+	} else if w != nil {
+		return nil, s.removed(w)
+	}
+	if err := rights.MakeDir(s.opt.Dir); err != nil { // it went with its files
+		return nil, err
 	}
 	list, err := files(s.opt.Dir)
 	if err != nil {
