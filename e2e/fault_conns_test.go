@@ -7,6 +7,7 @@ package e2e
 import (
 	"fmt"
 	"net"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -230,4 +231,30 @@ func TestFaultFileDescriptorsRunOut(t *testing.T) {
 		t.Error("they did not run out")
 	}
 	row(t, fmt.Sprintf("no file descriptor is left, %d times for half a second under load", times), sums.saw(), sums.got())
+}
+
+// TestFaultSocketIsRemoved: the file of the unix socket goes under load. Sessions that are
+// open go on, new ones are put off until alignd has opened it again.
+func TestFaultSocketIsRemoved(t *testing.T) {
+	p := realMTA(t)
+	d := behindPostfix(t, spoofZone, "socket_mode: \"0666\"")
+	d.Listen = "unix:" + p.SocketPath()
+	startDaemon(t, d)
+	f := newFlood(t, p, "unix")
+	f.begin()
+	times := many(2, 10)
+	for i := range times {
+		f.await(20)
+		if err := os.Remove(p.SocketPath()); err != nil {
+			t.Fatal(err)
+		}
+		awaitLog(t, d, i+1, "it is opened again")
+	}
+	f.await(20)
+	f.end()
+	sums := f.settle()
+	if sums.putOff == 0 {
+		t.Error("nobody noticed")
+	}
+	row(t, fmt.Sprintf("the file of the unix socket is removed %d times under load", times), sums.saw(), sums.got())
 }

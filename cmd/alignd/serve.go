@@ -200,6 +200,13 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	watch.Go(func() { d.watchdog(ended) })
 	defer watch.Wait()
 	defer close(ended)
+	return d.attend(stop, hangup, failed)
+}
+
+// attend does what comes up until a signal ends it, or a socket that cannot be served.
+func (d *daemon) attend(stop, hangup <-chan os.Signal, failed chan error) error {
+	sockets, look := d.watchSockets(), time.NewTicker(lookForSockets)
+	defer look.Stop()
 	for {
 		select {
 		case err := <-failed:
@@ -207,16 +214,26 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 			return failure{err}
 		case <-d.expiry.timer.C:
 			d.warnExpired()
+		case <-look.C:
+			sockets.look(failed)
 		case <-hangup:
-			d.reload()
+			if s := d.reload(stop); s != nil {
+				d.end(s, stop)
+				return nil
+			}
 		case p := <-d.previewDone():
 			d.afterPreview(p)
 		case s := <-stop:
-			d.log.Info("alignd stops", "signal", s.String(), "drain", d.cfg.Drain.Duration.String())
-			d.drain(stop)
+			d.end(s, stop)
 			return nil
 		}
 	}
+}
+
+// end drains as a signal asks for it.
+func (d *daemon) end(s os.Signal, stop <-chan os.Signal) {
+	d.log.Info("alignd stops", "signal", s.String(), "drain", d.cfg.Drain.Duration.String())
+	d.drain(stop)
 }
 
 // listen opens every place before any is served, so that a fault is told
@@ -224,9 +241,7 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 func (d *daemon) listen(failed chan<- error) error {
 	all := d.passed
 	for _, place := range d.places {
-		l, err := milter.Listen(place, milter.SocketOptions{
-			Mode: os.FileMode(d.cfg.SocketMode), Group: d.cfg.SocketGroup,
-		})
+		l, err := milter.Listen(place, d.socketOptions())
 		if err != nil {
 			closeAll(all)
 			return err
@@ -235,45 +250,23 @@ func (d *daemon) listen(failed chan<- error) error {
 	}
 	d.open = all
 	for _, l := range all {
-		go func() {
-			if err := d.server.Serve(l); !errors.Is(err, milter.ErrServerClosed) {
-				failed <- err
-			}
-		}()
+		d.serve(l, failed)
 	}
 	return nil
 }
 
-// reload reads the configuration again. All of it is taken, or on a fault
-// nothing; messages in progress keep what they began with. Where the new configuration
-// wants a preview it is taken up after that, or by a second signal without it.
-func (d *daemon) reload() {
-	d.notify(reloading())
-	defer d.notify(sd.SdNotifyReady)
-	skip := d.preview != nil
-	d.cause = "SIGHUP"
-	if skip {
-		d.cause = "SIGHUP, a second one that skips the preview"
-	}
-	d.endPreview()
-	cfg, file, err := d.read()
-	if err != nil {
-		d.refuse(err)
-		return
-	}
-	switch wanted, not := d.wantsPreview(cfg); {
-	case skip && wanted:
-		d.log.Warn("the preview of the reload is skipped by a second signal")
-	case not != nil && len(cfg.PreviewLimit) > 0:
-		d.refuse(fmt.Errorf("there is no preview, and preview_limit is set: %w", not))
-		return
-	case not != nil:
-		d.log.Warn("the reload is not previewed", "err", not)
-	case wanted:
-		d.startPreview(cfg, file)
-		return
-	}
-	d.takeUp(cfg, file)
+// socketOptions are those of the start: a reload does not take them up.
+func (d *daemon) socketOptions() milter.SocketOptions {
+	return milter.SocketOptions{Mode: os.FileMode(d.begun.SocketMode), Group: d.begun.SocketGroup}
+}
+
+// serve serves a socket until the end, or until another one took its place.
+func (d *daemon) serve(l net.Listener, failed chan<- error) {
+	go func() {
+		if err := d.server.Serve(l); !errors.Is(err, milter.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			failed <- err
+		}
+	}()
 }
 
 // takeUp puts a configuration that was read in force, and tells.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -239,4 +240,22 @@ func TestManyReloadsDoNotHideTheEnd(t *testing.T) {
 		time.Sleep(5 * time.Millisecond)
 	}
 	s.terminate(t)
+}
+
+// TestAReloadThatHangsDoesNotHideTheEnd: of a file that is read for ever, as of a share of
+// the network that is down.
+func TestAReloadThatHangsDoesNotHideTheEnd(t *testing.T) {
+	t.Parallel()
+	s := startServe(t, "dns: {servers: [\"127.0.0.1:1\"]}\n")
+	config := s.cmd.Args[len(s.cmd.Args)-1]
+	if err := errors.Join(os.Remove(config), syscall.Mkfifo(config, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	s.signal(t, syscall.SIGHUP)
+	time.Sleep(100 * time.Millisecond) // it is at it
+	s.deliver(t, 1)
+	s.terminate(t)
+	if log := s.stderr.String(); !strings.Contains(log, "alignd stopped") {
+		t.Errorf("log:\n%s", log)
+	}
 }

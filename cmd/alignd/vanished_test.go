@@ -1,0 +1,59 @@
+package main
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestASocketThatWasRemovedIsOpenedAgain: mail goes on without a restart, also where the
+// folder went with it and comes back later, and the last file is gone at the end.
+func TestASocketThatWasRemovedIsOpenedAgain(t *testing.T) {
+	t.Parallel()
+	s := startServe(t, "dns: {servers: [\"127.0.0.1:1\"]}\nsocket_mode: \"0640\"\n")
+	socket := s.mta.Address
+	s.deliver(t, 1)
+	back := func() {
+		t.Helper()
+		for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+			if conn, err := net.Dial("unix", socket); err == nil {
+				conn.Close()
+				break
+			}
+			if time.Since(start) > time.Minute {
+				t.Fatal("it is not opened again")
+			}
+		}
+		if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o640 {
+			t.Errorf("its rights are %v, %v", info.Mode(), err)
+		}
+		s.deliver(t, 1)
+	}
+	for range 2 {
+		if err := os.Remove(socket); err != nil {
+			t.Fatal(err)
+		}
+		back()
+	}
+	if err := os.RemoveAll(filepath.Dir(socket)); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(2*lookForSockets + time.Second)
+	if err := os.Mkdir(filepath.Dir(socket), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	back()
+	s.terminate(t)
+	if _, err := os.Lstat(socket); err == nil {
+		t.Error("it is left behind")
+	}
+	log := s.stderr.String()
+	for text, times := range map[string]int{"it is opened again": 3, "it cannot be opened again": 1, "level=ERROR": 4} {
+		if strings.Count(log, text) != times {
+			t.Errorf("want %q %d times", text, times)
+		}
+	}
+}
