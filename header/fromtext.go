@@ -109,7 +109,13 @@ func (f *finder) spellings(t []byte) {
 			f.scan(condensed(t, false))
 		}
 	}
+	if parts := bytes.FieldsFunc(t, isWideSpace); len(parts) > 1 { // some readers drop it wherever it stands
+		f.scan(bytes.Join(parts, nil))
+	}
 }
+
+// isWideSpace: white space that is not of ASCII, as U+00A0.
+func isWideSpace(r rune) bool { return r >= utf8.RuneSelf && unicode.IsSpace(r) }
 
 // condensed is t without comments, backslashes, control characters and the
 // white space around dots and at signs (RFC 5322 sections 3.2.1, 3.2.2 and 4.4).
@@ -207,6 +213,9 @@ func (f *finder) goesOn(t []byte, n int) {
 	}
 	if more := f.glued(t, n, out); len(more) > len(name) && hasInnerDot(string(more)) {
 		f.broken = true
+		if bare := withoutQuotes(t[:min(len(t), maxName)]); nameLen(bare) > n {
+			f.name(bare[:nameLen(bare)])
+		}
 	}
 }
 
@@ -246,10 +255,16 @@ func isBracket(r rune) bool {
 
 func isControl(r rune) bool { return r == 0x7f || r < ' ' && !unicode.IsSpace(r) }
 
+// withoutQuotes is t without the quotes and empty brackets that some readers drop, so
+// that they show ceo@bank.example for ceo@bank.ex"ample.
+func withoutQuotes(t []byte) []byte {
+	return bytes.ReplaceAll(bytes.ReplaceAll(t, []byte(`"`), nil), []byte("<>"), nil)
+}
+
 // isLeftOut: what some readers leave out of an address, white space that is not
 // of ASCII included.
 func isLeftOut(r rune) bool {
-	return isControl(r) || r >= utf8.RuneSelf && unicode.IsSpace(r) || strings.ContainsRune("()<>[]\\\"", r)
+	return isControl(r) || isWideSpace(r) || strings.ContainsRune("()<>[]\\\"", r)
 }
 
 // joined is the name in t, whose first part has n octets, without the white space in it.
