@@ -104,10 +104,32 @@ func (p *aggregateParser) once(name string, first *string, value string) {
 // timeLayouts are those that can mean one time only.
 var timeLayouts = []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02", time.RFC1123Z, time.RFC1123,
 	"2006-01-02T15:04:05-0700", "2006-01-02 15:04:05 -0700", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05 MST", "2006-01-02T15:04Z07:00", "2006-01-02T15:04", "2006-01-02 15:04",
-	"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700", "2 Jan 2006", time.ANSIC, time.UnixDate}
+	"Mon, 2 Jan 2006 15:04:05 -0700", "2 Jan 2006 15:04:05 -0700", "2 Jan 2006", time.ANSIC, time.UnixDate,
+	"2006/01/02", "2006/01/02 15:04:05", "20060102T150405Z07:00", "20060102T150405"}
+
+// compactLayouts are dates of digits alone, by their length; as seconds they would be of
+// 1970 or of a far future.
+var compactLayouts = map[int]string{8: "20060102", 12: "200601021504", 14: "20060102150405"}
+
+// units are what some reporters count instead of seconds.
+var units = []struct {
+	name      string
+	perSecond int64
+}{{"milliseconds", 1e3}, {"microseconds", 1e6}, {"nanoseconds", 1e9}}
+
+// Bounds, ours: what is above mostSeconds, the year 5138, is counted in something else (in
+// milliseconds it is 1973), if that gives a time before century, the year 2100.
+const (
+	mostSeconds = 1e11
+	century     = 4102444800
+)
 
 // time reads seconds since 1970 (RFC 9990 appendix A), and what some reporters write.
 func (p *aggregateParser) time(name, value string) string {
+	if t, err := time.Parse(compactLayouts[len(value)], value); err == nil && t.Year() >= 2000 && t.Year() < 2100 {
+		p.notes.at(p.line(), "%s %.60q is not in seconds since 1970", name, value)
+		return t.Format(time.RFC3339)
+	}
 	seconds, err := strconv.ParseInt(value, 10, 64)
 	if err != nil {
 		if f, ferr := strconv.ParseFloat(value, 64); ferr == nil && f >= 0 && f < 1e15 {
@@ -115,11 +137,16 @@ func (p *aggregateParser) time(name, value string) string {
 			p.notes.at(p.line(), "%s %.60q is not a whole number", name, value)
 		}
 	}
-	if err == nil && seconds > 1e11 && seconds < 1e15 {
-		p.notes.at(p.line(), "%s %.60q is taken for milliseconds", name, value)
-		seconds /= 1000
+	if err == nil && seconds > mostSeconds {
+		for _, unit := range units {
+			if n := seconds / unit.perSecond; n < century {
+				p.notes.at(p.line(), "%s %.60q is taken for %s", name, value, unit.name)
+				seconds = n
+				break
+			}
+		}
 	}
-	if err == nil && seconds >= 0 && seconds < 253402300800 { // year 10000
+	if err == nil && seconds >= 0 && seconds <= mostSeconds {
 		return time.Unix(seconds, 0).UTC().Format(time.RFC3339)
 	}
 	for _, layout := range timeLayouts {
