@@ -71,6 +71,16 @@ func startsBase64(text []byte) bool {
 	return false
 }
 
+// countLine is the length of the line with a number that Apple Mail writes in front of a
+// mail (.emlx), or 0.
+func countLine(text []byte) int {
+	line, rest, _ := bytes.Cut(text, []byte("\n"))
+	if digits := bytes.TrimSpace(line); len(digits) == 0 || len(digits) > 12 || len(bytes.Trim(digits, "0123456789")) > 0 || !startsMail(rest) {
+		return 0
+	}
+	return len(line) + 1
+}
+
 // startsMail reports whether text begins with a header field, or mbox's "From ".
 func startsMail(text []byte) bool {
 	line, _, _ := bytes.Cut(text, []byte("\n"))
@@ -107,6 +117,7 @@ func butIs(head []byte) string {
 	for _, k := range []struct{ begin, name string }{
 		{"BZh", "bzip2"}, {"\xfd7zXZ\x00", "xz"}, {"7z\xbc\xaf\x27\x1c", "7-Zip"}, {"Rar!\x1a\x07", "RAR"}, {"\x28\xb5\x2f\xfd", "zstd"}, {"\x1f\x9d", "compress (.Z)"},
 		{"x\x01", "zlib"}, {"x\x9c", "zlib"}, {"x\xda", "zlib"}, {"x\x9f\x3e\x22", "TNEF (winmail.dat)"}, {"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an Outlook message (.msg)"}, {"%PDF-", "PDF"}, {"begin 6", "uuencode"},
+		{"-----BEGIN PGP", "PGP"}, {"\x30\x80", "PKCS #7 (S/MIME)"}, {"\x30\x82", "PKCS #7 (S/MIME)"}, {"\x30\x83", "PKCS #7 (S/MIME)"},
 	} {
 		if bytes.HasPrefix(head, []byte(k.begin)) {
 			return ": it is " + k.name

@@ -162,6 +162,7 @@ func TestReportsAreFoundByTheirContent(t *testing.T) {
 		{name: "one that an mbox quoted", file: ">From x@y Thu Jan  1 00:00:00 2026\n" + mailWith("application/gzip", packed(t, r)), want: 1},
 		{name: "a mail whose words stand in brackets", file: strings.Replace(mailWith("application/gzip", packed(t, r)), "A report.", "[A report.]", 1), want: 1},
 		{name: "one of mbox", file: "From x@y Thu Jan  1 00:00:00 2026\n" + mailWith("application/gzip", packed(t, r)), want: 1},
+		{name: "one of Apple Mail", file: "1234      \n" + mailWith("application/gzip", packed(t, r)) + "<?xml version=\"1.0\"?>\n<plist/>\n", want: 1},
 		{name: "gzip with something behind it", file: packed(t, r) + "\x00\x00", want: 1},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -286,6 +287,10 @@ func TestWhatIsNoReportIsTold(t *testing.T) {
 		{name: "another JSON", file: `[{"a": 1}]`, want: "JSON, which no DMARC report is"},
 		{name: "bzip2", file: "BZh91AY&SY", want: "neither XML nor gzip, zip or mail: it is bzip2"},
 		{name: "an Outlook message", file: "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1\x00\x00", want: "it is an Outlook message (.msg)"},
+		{name: "uuencode", file: "begin 644 r.xml.gz\n", want: "it is uuencode"},
+		{name: "PGP", file: "-----BEGIN PGP MESSAGE-----\n\nabc\n", want: "it is PGP"},
+		{name: "S/MIME", file: "\x30\x82\x05\x00\x06\x09", want: "it is PKCS #7 (S/MIME)"},
+		{name: "numbers", file: "123\n456\n", want: "neither XML nor gzip, zip or mail"},
 		{name: "an encrypted zip", file: zipChanged(t, 1, 8), want: `zip member "0.bin": zip: it is encrypted`},
 		{name: "an encrypted zip by AES", file: zipChanged(t, 1, 99), want: "zip: it is encrypted"},
 		{name: "a zip in Deflate64", file: zipChanged(t, 0, 9), want: "zip: compression method 9 is not known: Deflate64"},

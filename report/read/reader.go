@@ -123,6 +123,10 @@ func (f *file) content(part string, depth int, in io.Reader) error {
 	case kindBase64:
 		return f.content(within(part, "base64"), depth+1, decode("base64", buf))
 	default:
+		if n := countLine(head); n > 0 {
+			_, _ = buf.Discard(n)
+			return f.mail(part, depth, buf)
+		}
 		if all, _ := buf.Peek(buf.Size()); startOfReport(all) >= 0 {
 			_, _ = buf.Discard(startOfReport(all))
 			f.say(part, "text stands before the XML")
