@@ -149,6 +149,7 @@ func (b *batch) hand(list []Raw) {
 		if f.away() {
 			continue
 		}
+		f.handed = list[len(list)-1].Number
 		if err := f.store.Take(l.ctx, b.from, list); err != nil {
 			l.failed(f, fmt.Errorf("store of %s: %w", f.name, err))
 			continue

@@ -3,6 +3,8 @@ package journal
 import (
 	"errors"
 	"time"
+
+	"alignd/journal/spool"
 )
 
 // feed is a store and how it is doing.
@@ -12,6 +14,9 @@ type feed struct {
 	wait   time.Duration // after the next failure
 	until  time.Time     // it gets nothing before; zero while it works
 	untidy bool          // the last Tidy failed, which was told
+	// handed is the last record that it was given; stuck, the last when it failed. Until
+	// it has that one it does not work again: what it took before it takes without a write.
+	handed, stuck spool.Number
 }
 
 // What feeds are called in the log: the store of records comes first, the others follow
@@ -42,7 +47,7 @@ func (l *Loader) failed(f *feed, err error) {
 	if f.wait == loadEvery {
 		l.log.Warn(f.failing(), "store", f.name, "err", err)
 	}
-	f.until = time.Now().Add(f.wait)
+	f.until, f.stuck = time.Now().Add(f.wait), max(f.stuck, f.handed)
 	most := retryMost
 	if f.name == feedCounts {
 		most = retryOther
@@ -59,8 +64,11 @@ func (l *Loader) failed(f *feed, err error) {
 
 // works says that a store took what it was given.
 func (l *Loader) works(f *feed) {
+	if f.handed < f.stuck {
+		return
+	}
 	recovered := f.wait != loadEvery
-	f.wait, f.until = loadEvery, time.Time{}
+	f.wait, f.until, f.stuck = loadEvery, time.Time{}, 0
 	failing := false
 	for _, other := range l.feeds {
 		if other.wait == loadEvery {

@@ -24,6 +24,8 @@ type shelf struct {
 	mu     sync.Mutex
 	fails  int
 	panics int
+	full   bool // it fails where there is something to keep
+	failed int  // how often, as it is full
 	have   map[spool.ID]spool.Number
 	kept   []string // "token answer"
 }
@@ -41,6 +43,10 @@ func (s *shelf) Take(_ context.Context, from spool.ID, batch []Raw) error {
 	}
 	for _, e := range batch {
 		if e.Number > s.have[from] {
+			if s.full {
+				s.failed++
+				return errors.New("the shelf is full")
+			}
 			s.have[from] = e.Number
 			s.kept = append(s.kept, e.Record.Evidence.Token+" "+e.Answer.String())
 		}
@@ -169,6 +175,53 @@ func (s *shelf) count() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.kept)
+}
+
+// A store without room is tried again less and less often, and told of once: that it takes
+// what it has already is no recovery.
+func TestAStoreThatIsFullIsToldOfOnce(t *testing.T) {
+	dir := t.TempDir()
+	sp, err := spool.Open(spool.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said syncBuffer
+	s := &shelf{have: map[spool.ID]spool.Number{}}
+	l := NewLoader(sp, dir, slog.New(slog.NewTextHandler(&said, nil)), s)
+	sink, want := NewSink(sp), 0
+	send := func() {
+		for range 600 { // more than a batch
+			sink.Take(message(fmt.Sprint(want)))(true)
+			want++
+		}
+	}
+	await := func(what string, done func() bool) {
+		t.Helper()
+		for start := time.Now(); !done(); time.Sleep(10 * time.Millisecond) {
+			if time.Since(start) > time.Minute {
+				t.Fatalf("%s: %+v, said %s", what, l.Status(), said.String())
+			}
+		}
+	}
+	fill := func(full bool) { s.mu.Lock(); defer s.mu.Unlock(); s.full = full }
+	failed := func() int { s.mu.Lock(); defer s.mu.Unlock(); return s.failed }
+	send()
+	await("it has all", func() bool { return s.count() == want })
+	fill(true)
+	send()
+	await("it is tried again", func() bool { return failed() == 3 })
+	if l.Status().Err == nil {
+		t.Error("it fails, and nothing tells of it")
+	}
+	fill(false)
+	await("it has the rest", func() bool { return s.count() == want && l.Status().Err == nil })
+	if err := sp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if strings.Count(said.String(), "takes no records") != 1 || strings.Count(said.String(), "takes records again") != 1 {
+		t.Errorf("said %s", said.String())
+	}
 }
 
 // What is wrong with the spool is told once, however often it is read again.
