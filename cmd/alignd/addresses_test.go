@@ -151,6 +151,16 @@ func TestMessagesAreFoundByAddressesThatAreHashed(t *testing.T) {
 	if exit, out, errs := called("explain", "--config", file, "alice-17@bank.example"); exit != 0 || !strings.Contains(out, "token0") || strings.Contains(out, "alice") {
 		t.Errorf("exit %d: %s%s", exit, out, errs)
 	}
+	export := filepath.Join(t.TempDir(), "export")
+	if exit, _, errs := called("journal", "export", "--config", file, "--addresses", "keep", "--output", export); exit != 0 {
+		t.Error(errs)
+	}
+	for _, from := range [][]string{{"--journal", file}, {"--input", export, "--key-file", filepath.Join(dir, "addresses.key")}} {
+		args := append([]string{"replay", "--config", file, "--explain", "alice-17@bank.example"}, from...)
+		if exit, out, errs := called(args...); exit != 0 || !strings.Contains(out, "token0") {
+			t.Errorf("%q: exit %d: %s%s", from, exit, out, errs)
+		}
+	}
 	if exit, out, errs := called("log", "--config", file, "--json", "--mail-from", "Alice@bank.example"); exit != 0 || !strings.Contains(out, "token0") {
 		t.Errorf("by its sender: exit %d: %s%s", exit, out, errs)
 	}

@@ -19,7 +19,6 @@ import (
 	"alignd/journal"
 	"alignd/journal/place"
 	"alignd/journal/privacy"
-	"alignd/record"
 	"alignd/replay"
 )
 
@@ -347,33 +346,4 @@ func (p packed) Records(found func([]byte)) error {
 	u := unpackers.Get().(*journal.Unpacker)
 	defer unpackers.Put(u)
 	return u.Each(journal.Block(p), func(i journal.Item) { found(i.Encoded()) })
-}
-
-// find returns the newest message with that token, queue id or Message-ID.
-func (s *replaySource) find(ctx context.Context, id string) (found *record.Record, err error) {
-	q := queryFor(id, 1)
-	if s.export == nil {
-		err := s.reader.Search(context.WithoutCancel(ctx), q, func(e *journal.Entry) error {
-			found = e.Record
-			return nil
-		})
-		return found, err
-	}
-	err = s.scan(ctx, time.Time{}, time.Time{}, func(b journal.Block) error {
-		items, err := b.Items()
-		if err != nil {
-			return err
-		}
-		for _, i := range items {
-			e, err := i.Entry()
-			if err != nil {
-				return err
-			}
-			if q.Matches(e) {
-				found = e.Record
-			}
-		}
-		return nil
-	})
-	return found, err
 }

@@ -2,10 +2,12 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -13,6 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"alignd/explain"
+	"alignd/journal"
+	"alignd/judge"
 	"alignd/record"
 	"alignd/replay"
 )
@@ -40,6 +44,62 @@ func (f *replayFlags) explainOne(c *cobra.Command, s *replaySource, o *replay.Ru
 		return printJudged(c.OutOrStdout(), r, &j)
 	}
 	return showJudged(c.OutOrStdout(), r, &j)
+}
+
+// named are the queries for what a person has in hand: a Message-ID that names a mailbox
+// may be kept under a pseudonym, and which delimiters split it depends on the
+// configuration that hashed it.
+func (s *replaySource) named(id string) []journal.Query {
+	list := []journal.Query{queryFor(id, 1)}
+	if s.key != nil && strings.Contains(id, "@") {
+		for _, delimiters := range []string{"", "."} {
+			list = append(list, journal.Query{MessageID: judge.NewPseudonyms(s.key, delimiters).MessageID(id), Limit: 1})
+		}
+	}
+	return list
+}
+
+// find returns the newest message with that token, queue id or Message-ID.
+func (s *replaySource) find(ctx context.Context, id string) (found *record.Record, err error) {
+	queries := s.named(id)
+	if s.export != nil {
+		return s.findExported(ctx, queries)
+	}
+	for _, q := range queries {
+		err = s.reader.Search(context.WithoutCancel(ctx), q, func(e *journal.Entry) error {
+			found = e.Record
+			return nil
+		})
+		if found != nil || err != nil {
+			break
+		}
+	}
+	return found, err
+}
+
+// findExported reads all, and once: an export may be a pipe, and has the blocks of many hosts
+// one behind the other.
+func (s *replaySource) findExported(ctx context.Context, queries []journal.Query) (found *record.Record, err error) {
+	err = s.scan(ctx, time.Time{}, time.Time{}, func(b journal.Block) error {
+		items, err := b.Items()
+		if err != nil {
+			return err
+		}
+		for _, i := range items {
+			e, err := i.Entry()
+			if err != nil {
+				return err
+			}
+			if found != nil && e.Record.Evidence.Time.Before(found.Evidence.Time) {
+				continue
+			}
+			if slices.ContainsFunc(queries, func(q journal.Query) bool { return q.Matches(e) }) {
+				found = e.Record
+			}
+		}
+		return nil
+	})
+	return found, err
 }
 
 // printJudged writes one object: what check --json says of the record with either
