@@ -104,7 +104,7 @@ func runProbe(ctx context.Context, f *probeFlags, args []string, out io.Writer) 
 		all = append(all, one)
 	}
 	if f.json {
-		err = printProbes(out, worst, all)
+		err = printProbes(out, worst, "", all)
 	} else {
 		_, err = io.WriteString(out, f.lines(worst, all))
 	}
@@ -117,7 +117,7 @@ func runProbe(ctx context.Context, f *probeFlags, args []string, out io.Writer) 
 // probeUnknown also tells on standard output, where monitoring reads.
 func probeUnknown(out io.Writer, asJSON bool, err error) error {
 	if asJSON {
-		fmt.Fprintf(out, "{\"state\":\"UNKNOWN\",\"status\":%d,\"message\":%q,\"places\":[]}\n", exitUnknown, doctor.Visible(err.Error()))
+		_ = printProbes(out, exitUnknown, doctor.Visible(err.Error()), []probed{}) // the status tells, too
 	} else {
 		fmt.Fprintf(out, "ALIGND UNKNOWN - %s\n", plain(err.Error()))
 	}
@@ -280,12 +280,13 @@ func plain(text string) string {
 	return strings.NewReplacer("|", "/", "\n", " ").Replace(doctor.Visible(text))
 }
 
-func printProbes(out io.Writer, worst int, all []probed) error {
+func printProbes(out io.Writer, worst int, message string, all []probed) error {
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)
 	return e.Encode(struct {
-		State  string   `json:"state"`
-		Status int      `json:"status"`
-		Places []probed `json:"places"`
-	}{states[worst], worst, all})
+		State   string   `json:"state"`
+		Status  int      `json:"status"`
+		Message string   `json:"message,omitempty"`
+		Places  []probed `json:"places"`
+	}{states[worst], worst, message, all})
 }

@@ -171,6 +171,7 @@ func TestProbeThatCannotLookIsUnknown(t *testing.T) {
 		{name: "a port that is none", args: []string{"inet:127.0.0.1:99999"}, want: "is no place"},
 		{name: "a faulty configuration", args: []string{"--config", faulty}, want: "enforcing"},
 		{name: "no file", args: []string{"--config", faulty + ".not"}, want: "faulty.yaml.not"},
+		{name: "a name that no terminal shows", args: []string{"--config", faulty + "\U000e0001"}, want: "\U000e0001"},
 		{name: "limits upside down", args: []string{"--warning", "30s"}, want: "above --critical"},
 		{name: "no time", args: []string{"--timeout", "0s"}, want: "no time"},
 		{name: "no address", args: []string{"--client", "localhost"}, want: "no IP address"},
@@ -179,6 +180,16 @@ func TestProbeThatCannotLookIsUnknown(t *testing.T) {
 			got := alignd(t, "", append([]string{"probe"}, c.args...)...)
 			if got.status != exitUnknown || !strings.HasPrefix(got.stdout, "ALIGND UNKNOWN - ") || !strings.Contains(got.stdout, c.want) {
 				t.Errorf("%+v", got)
+			}
+			var object struct {
+				State, Message string
+				Status         int
+				Places         []any
+			}
+			got = alignd(t, "", append([]string{"probe", "--json"}, c.args...)...)
+			if err := json.Unmarshal([]byte(got.stdout), &object); err != nil || object.State != "UNKNOWN" || object.Status != exitUnknown ||
+				!strings.Contains(object.Message, c.want) || object.Places == nil {
+				t.Errorf("%v: %+v", err, got)
 			}
 		})
 	}
