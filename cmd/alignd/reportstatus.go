@@ -262,7 +262,7 @@ within a minute.
 
 Exit status 0: told; 1: the state cannot be written, or no report is due, with
 the reason; 2: wrong usage.`,
-		Args: cobra.MaximumNArgs(1),
+		Args: atMostOne,
 		RunE: func(c *cobra.Command, args []string) error {
 			h := hurry{day: time.Now().UTC().Truncate(24*time.Hour).AddDate(0, 0, -1)}
 			var err error

@@ -47,6 +47,7 @@ func TestFaultsOfACommandLineAreToldInPlainWords(t *testing.T) {
 		// 1 and 2 are findings there.
 		{name: "probe, for monitoring", line: "probe --timeout soon", status: 3, want: `--timeout "soon" is no duration such as 500ms, 5s or 2m (see alignd probe --help)`},
 		{name: "probe of two places", line: "probe a b", status: 3, want: `probe takes one argument, but behind "a" there is "b" (see alignd probe --help)`},
+		{name: "reports of two domains", line: "report send a.example b.example", want: `report send takes one argument, but behind "a.example" there is "b.example" (see alignd report send --help)`},
 		{name: "doctor, flags that exclude each other", line: "doctor --dns 127.0.0.1 --offline", status: 3,
 			want: "--dns and --offline exclude each other, give one of them (see alignd doctor --help)"},
 		{name: "doctor, an argument", line: "doctor now", status: 3, want: `doctor takes no argument, but there is "now" (see alignd doctor --help)`},
