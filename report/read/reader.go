@@ -88,7 +88,7 @@ func (f *file) content(part string, depth int, in io.Reader) error {
 	}
 	buf := bufio.NewReaderSize(in, 16<<10)
 	head, err := buf.Peek(headLength)
-	for err == nil && blanks(head) == headLength && encodingOf(head) == "" {
+	for n := 0; err == nil && n < f.limits.Text && blanks(head) == headLength && encodingOf(head) == ""; n += headLength {
 		_, _ = buf.Discard(headLength)
 		head, err = buf.Peek(headLength)
 	}
