@@ -209,16 +209,16 @@ func (s *Spool) open() (err error) {
 		s.waits.add(s.last, list[0].written)
 		s.waits.written(s.last)
 	}
-	// The run is on disk before any number of it is given away.
-	start := Frame{Kind: KindStart, Number: s.last + 1, Answered: s.last + 1}
 	s.last++
-	if _, err := s.w.put([]*entry{{frame: start}}); err != nil {
+	s.w.start = &Frame{Kind: KindStart, Number: s.last, Answered: s.last}
+	switch _, err := s.w.put(nil); {
+	case isFull(err): // there may be room later: until then records are dropped
+		s.counts.Err = fmt.Errorf("%w: %w", ErrDropped, err)
+		s.w.tell(s.counts.Err, 0, false)
+	case err != nil:
 		return err
 	}
-	if err := s.syncer.sync(); err != nil {
-		return err
-	}
-	return syncDir(dir)
+	return nil
 }
 
 // putAside renames what is named like a segment of a time that no daemon lives to see and

@@ -392,6 +392,44 @@ func (f *sickFile) Write(p []byte) (int, error) {
 	return f.file.Write(p)
 }
 
+// A disk that is full as the daemon starts costs the records of that time, not the journal
+// until the next start.
+func TestADiskThatIsFullAtTheStart(t *testing.T) {
+	dir := t.TempDir()
+	s := open(t, Options{Dir: dir})
+	s.Answered(add(t, s, "before"))
+	s.Close()
+	d := &sickDisk{free: 0, all: 1 << 40}
+	var said bytes.Buffer
+	for run := range 2 { // the first one ends without any room
+		s = open(t, Options{Dir: dir, disk: d, Log: slog.New(slog.NewTextHandler(&said, nil))})
+		n, err := s.Append([]byte("lost"))
+		if !errors.Is(err, ErrDropped) {
+			t.Fatalf("got %v", err)
+		}
+		s.Answered(n)
+		if c := s.Counts(); c.Dropped != 1 || c.Err == nil {
+			t.Errorf("counted %+v", c)
+		}
+		if run == 0 {
+			s.Close()
+		}
+	}
+	d.set(func() { d.free = 1 << 40 })
+	s.Answered(add(t, s, "after"))
+	s.Close()
+	s = open(t, Options{Dir: dir})
+	s.Close()
+	got, damages, _ := story(t, dir, 0)
+	want := []string{"1.1 S <1", "1.2 R before <2", "1.3 M <3", "2.1 S <1", "2.3 R after <3", "2.4 M <4", "3.1 S <1", "3.2 M <2"}
+	if !slices.Equal(got, want) || len(damages) > 0 {
+		t.Errorf("got %q, damage %v, want %q", got, damages, want)
+	}
+	if strings.Count(said.String(), "records are dropped") != 2 || strings.Count(said.String(), "written again\" dropped=1") != 1 {
+		t.Errorf("said %s", said.String())
+	}
+}
+
 func TestAFullDiskDropsAndRecovers(t *testing.T) {
 	dir := t.TempDir()
 	d := &sickDisk{free: 1 << 40, all: 1 << 40}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 )
 
@@ -24,6 +25,9 @@ type writer struct {
 	failed   bool      // the last write did
 	looked   time.Time // when stillThere last did
 	buf      []byte
+
+	start   *Frame // the first of the run; nil once it is written
+	started bool   // and on disk
 }
 
 // write is the life of the goroutine that writes.
@@ -133,6 +137,9 @@ func (w *writer) put(batch []*entry) (n int, err error) {
 	if err := w.stillThere(); err != nil {
 		return 0, err
 	}
+	if err := w.startRun(); err != nil {
+		return 0, err
+	}
 	for i, e := range batch {
 		if w.file == nil || w.size+int64(len(w.buf)) >= w.spool.opt.SegmentSize {
 			if err := w.flush(); err != nil {
@@ -149,6 +156,32 @@ func (w *writer) put(batch []*entry) (n int, err error) {
 		return n, err
 	}
 	return len(batch), nil
+}
+
+// startRun has the run on disk before any record of it: after a power cut its numbers
+// would be given again, which the stores have.
+func (w *writer) startRun() error {
+	if w.started {
+		return nil
+	}
+	if w.start != nil {
+		if w.file == nil {
+			if err := w.begin(w.start.Number); err != nil {
+				return err
+			}
+		}
+		w.buf = w.spool.id.appendFrame(w.buf[:0], w.start)
+		if err := w.flush(); err != nil {
+			return err
+		}
+		w.start = nil
+	}
+	w.spool.syncer.wrote() // also where that failed before
+	if err := errors.Join(w.spool.syncer.sync(), syncDir(w.spool.opt.Dir)); err != nil {
+		return err
+	}
+	w.started = true
+	return nil
 }
 
 // stillThere looks now and then whether the segment that grows was removed: what is
@@ -234,6 +267,10 @@ func (w *writer) begin(first Number) error {
 }
 
 var errFull = errors.New("no room within the bounds of the spool")
+
+func isFull(err error) bool {
+	return errors.Is(err, errFull) || errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
 
 // makeRoom removes segments that all stores have taken: those older than Keep, and
 // where n octets have no room else, the younger ones, too, and at last those that only
