@@ -60,6 +60,7 @@ func (p *addressList) trailing() bool {
 	for p.bad == "" {
 		switch p.next() {
 		case tokWord, tokDot:
+			p.odd = true
 		case tokComma, tokSemicolon:
 			return true
 		case tokEnd:

@@ -16,12 +16,15 @@ type addressList struct {
 	groups [][]byte // names of groups without an address so far, where they may be one
 	seen   int      // mailboxes with a domain in this field
 	glue   bool     // an unquoted address stands in front of an empty angle address
+	carry  bool     // the next element begins where some readers have lost their way
+	cutOff bool     // cutAtComma has looked at the rest of the field
 }
 
 // read reads one field value.
 func (p *addressList) read(value []byte) {
 	p.scanner = scanner{text: value}
 	p.groups, p.seen, p.glue, p.plain = nil, 0, false, !mayHoldWord(value)
+	p.carry, p.cutOff = false, false
 	before := p.unusable
 	p.unusable = ""
 	switch {
@@ -71,20 +74,25 @@ func foldedWell(value []byte) bool {
 // address: a mailbox, a group name, a piece of a display name with an unquoted
 // comma, or nothing. It reports whether there is more.
 func (p *addressList) element() bool {
-	p.start = p.at
+	p.start, p.odd, p.carry = p.at, p.carry, false
 	words, nameless := false, false // something stood here already; not before an at sign
 	at, ats := 0, 0                 // the last at sign; their number
 	plain := false                  // there is one outside of encoded words
+	joint, apart := true, false     // a word may stand here in a local part; one does that may not
 	for p.bad == "" {
 		switch p.next() {
-		case tokWord, tokQuoted, tokDot:
-			words = true
+		case tokWord, tokQuoted:
+			words, joint, apart = true, false, apart || !joint
+		case tokDot:
+			p.odd = p.odd || !words
+			words, joint = true, true
 		case tokAt:
 			nameless = nameless || !words
-			at, ats = p.from, ats+1
+			at, ats, joint = p.from, ats+1, true
 			plain = plain || at >= p.pureEnd
 			p.literal()
 		case tokOpen: // whatever stood before it is a display name
+			p.odd = p.odd || ats > 0
 			return p.named(plain || ats > 0 && p.from < p.pureEnd)
 		case tokClose:
 			p.fail("a > without <")
@@ -93,6 +101,7 @@ func (p *addressList) element() bool {
 				p.fail("an address before a colon")
 			}
 			p.groupName()
+			p.carry = p.odd
 			return true
 		default: // comma, semicolon, end
 			end := p.tok
@@ -103,12 +112,14 @@ func (p *addressList) element() bool {
 			case nameless:
 				p.fail("an address without local part")
 			case ats > 0:
+				p.odd = p.odd || apart
 				p.bare(at, ats)
 			default:
 				p.nothing(p.from)
 			}
 			if end == tokSemicolon {
 				p.endGroup()
+				p.carry = true
 			}
 			return end != tokEnd
 		}
@@ -185,6 +196,27 @@ func (p *addressList) bare(at, ats int) {
 	case !wide && len(p.short) < p.limit: // perhaps of a name: "Acme@Home, Inc."
 		p.short = append(p.short, name)
 	}
+	p.cutAtComma(p.from)
+}
+
+// cutAtComma looks at an element up to end that is not to the letter of RFC 5322. Some
+// readers (GMime) go on behind the next comma then, even of a quoted string or comment,
+// and from there to the end of the field see what others take for quoted or not.
+func (p *addressList) cutAtComma(end int) {
+	if !p.odd || p.cutOff {
+		return
+	}
+	at, next := -1, p.start
+	pieces(p.text[p.start:end], func(piece, _ []byte) {
+		if i := bytes.IndexByte(piece, ','); at < 0 && i > 0 && piece[0] != '=' {
+			at = next + i
+		}
+		next += len(piece)
+	})
+	if at >= 0 {
+		p.cutOff = true
+		p.search(p.text[at:], false)
+	}
 }
 
 // addMailbox notes the domain of a mailbox that was read to its end.
@@ -216,6 +248,7 @@ func (p *addressList) named(ats bool) bool {
 	}
 	end := p.from
 	if p.tok == tokSemicolon {
+		p.carry = true
 		defer p.endGroup()
 	}
 	if name == "" {
@@ -226,6 +259,7 @@ func (p *addressList) named(ats bool) bool {
 		return more
 	}
 	p.addMailbox(name)
+	p.cutAtComma(end)
 	if bytes.Contains(p.text[behind:end], []byte("=?")) && p.showsAddress(p.text[behind:end]) {
 		p.fail("an address after an angle address")
 	}

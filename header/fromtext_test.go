@@ -16,6 +16,7 @@ func b64(charset, text string) string {
 // is unusable, as no pass of it can be relied on. RFC 9989 section 11.5.
 func TestHiddenAuthors(t *testing.T) {
 	const both = "bank.example evil.example unparsable"
+	const front = "evil.example bank.example unparsable"
 	for _, row := range []struct{ name, from, want string }{
 		{name: "an encoded word with angle brackets", from: " " + b64("utf-8", "<ceo@bank.example>") + ",<x@evil.example>", want: both},
 		{name: "an encoded word in Q", from: " =?utf-8?q?ceo=40bank.example?=, a@evil.example", want: both},
@@ -129,6 +130,24 @@ func TestHiddenAuthors(t *testing.T) {
 		{name: "a word for some that goes on behind the at sign", from: " <=?utf.8@evil.example>, b?Q?ceo=40bank.example?=", want: "evil.example unparsable"},
 		{name: "a domain with what begins like a word", from: ` "ceo@bank=?.example", a@evil.example`, want: "evil.example unparsable"},
 		{name: "a quoted string beside what begins like a word", from: ` "ceo@bank.example", <x=?y@evil.example>`, want: both},
+		// Readers that go on behind the next comma where a name is not to the letter (GMime).
+		{name: "a comma in quotes behind a bracket", from: ` a] "z, ceo@bank.example" <a@evil.example>`, want: front},
+		{name: "the same in a comment", from: " [x] (z, ceo@bank.example) <a@evil.example>", want: front},
+		{name: "a comma in quotes behind a dot", from: ` .a "z, ceo@bank.example" <a@evil.example>`, want: front},
+		{name: "behind a backslash", from: ` a\ "z, <ceo@bank.example>" <a@evil.example>`, want: front},
+		{name: "behind a control character", from: " \x01 \"z, ceo@bank.example\" <a@evil.example>", want: front},
+		{name: "behind an at sign", from: ` @a "z, ceo@bank.example" <a@evil.example>`, want: front},
+		{name: "behind a semicolon", from: ` <b@evil.example>; "z, ceo@bank.example" <a@evil.example>`, want: front},
+		{name: "behind an odd group name", from: ` a]: "z, ceo@bank.example" <a@evil.example>`, want: front},
+		{name: "a comma in a comment behind words and an address", from: " a b@evil.example (z, ceo@bank.example)", want: front},
+		{name: "a comma in a comment behind words and an angle address", from: " <a@evil.example> a(b)c (z, ceo@bank.example)", want: front},
+		{name: "a comma in a comment behind the angle address of an odd name", from: " [x] <a@evil.example> (z, ceo@bank.example)", want: front},
+		{name: "quotes that open where others close", from: ` a] "z," "<ceo@bank.example>" <a@evil.example>`, want: front},
+		{name: "the same in the next element", from: ` a] "z, x" <a@evil.example>, " <ceo@bank.example> " <b@evil.example>`, want: front},
+		{name: "a comma in quotes of a name to the letter", from: ` J. "z, ceo@bank.example" <a@evil.example>, "y, ceo@bank.example" <b@evil.example>`,
+			want: "evil.example"},
+		{name: "an odd name without a comma in quotes", from: ` [List] "Ann ceo@bank.example" <a@evil.example>`, want: "evil.example"},
+		{name: "an odd name with a comma in quotes and nothing there", from: ` "Doe, J." [List] <a@evil.example>`, want: "evil.example"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			if from := AuthorDomains(fromFields(row.from), 0); show(from) != row.want {

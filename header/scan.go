@@ -33,6 +33,7 @@ type scanner struct {
 	pureEnd int    // the same for one to the letter of RFC 2047
 	cut     int    // behind the last character at which some readers end a name
 	endless bool   // no further encoded word has an end
+	odd     bool   // the element holds what RFC 5322 does not allow there
 }
 
 // fail notes the first problem. Scanning ends there.
@@ -104,7 +105,11 @@ func (s *scanner) word() {
 		case '=':
 			s.encodedWord()
 		case '[', ']', ')':
-			s.cut = s.at + 1
+			s.cut, s.odd = s.at+1, true
+		case '\\', 0x7f:
+			s.odd = true
+		default:
+			s.odd = s.odd || s.text[s.at] < ' '
 		}
 		if s.text[s.at] == '\\' && s.at+1 < len(s.text) && strings.IndexByte("\"()<>@,;:\\", s.text[s.at+1]) >= 0 {
 			s.fail("a backslash outside of quotes")
