@@ -91,6 +91,12 @@ func TestAuthorDomains(t *testing.T) {
 		{name: "an encoded word with an at sign", from: " =?utf-8?Q?x@c.example?= <a@b.example>", want: "b.example"},
 		{name: "an encoded word with at sign and comma could be an address", from: " =?utf-8?Q?x@c.example,_y?= <a@b.example>",
 			want: "c.example b.example"},
+		{name: "one with white space behind the at sign is no word for who looks for addresses first", from: " =?utf-8?Q?x@c.example y?= <a@b.example>",
+			want: "b.example c.example in front of b.example"},
+		{name: "the same with a comment", from: " =?utf-8?Q?x@c.example()?= <a@b.example>", want: "b.example c.example in front of b.example"},
+		{name: "the same with a backslash", from: ` =?utf-8?Q?x@c.example\?= <a@b.example>`, want: "b.example c.example in front of b.example"},
+		{name: "the same with a second at sign", from: " Bob =?utf-8?Q?x@c.example@y?= <a@b.example>", want: "b.example c.example in front of b.example"},
+		{name: "white space without a plain at sign", from: " =?utf-8?Q?Bob x=40c.example y?= <a@b.example>", want: "b.example"},
 		{name: "an encoded word as domain", from: " a@=?utf-8?Q?b?=.example", want: "b.example unparsable sole"},
 
 		// "=" and "?" are atext, RFC 5322 section 3.2.3.

@@ -130,10 +130,22 @@ func (s *scanner) encodedWord() {
 		s.endless = true
 	default:
 		s.wordEnd = s.at + w.size
-		if bytes.IndexByte(w.text, '?') < 0 {
+		if isPure(w.text) {
 			s.pureEnd = s.wordEnd
 		}
 	}
+}
+
+// isPure reports whether t can be the text of an encoded word (RFC 2047 section 2: no
+// white space, no "?"), and holds nothing at which those end an address who look for
+// addresses first: a plain at sign is not allowed in it (section 5 rule 3), but common.
+func isPure(t []byte) bool {
+	for _, c := range t {
+		if c <= ' ' || c == 0x7f || strings.IndexByte("?()\\", c) >= 0 {
+			return false
+		}
+	}
+	return bytes.Count(t, []byte("@")) <= 1
 }
 
 // checkWord fails where a comment or quoted string begins in an encoded word and ends
