@@ -1,14 +1,12 @@
 package send
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os/exec"
 	"strings"
 	"time"
 
@@ -195,37 +193,6 @@ func refusal(err error) error {
 	var reply *smtp.SMTPError
 	if errors.As(err, &reply) {
 		return &Refusal{Temporary: reply.Temporary(), Text: fmt.Sprintf("%d %s", reply.Code, strings.ReplaceAll(reply.Message, "\n", " "))}
-	}
-	return err
-}
-
-// Sendmail hands mail to a program that is called as sendmail(1) is.
-type Sendmail struct{ Path string }
-
-// Statuses of sendmail(1), from sysexits.h: those that are about the mail or its address. All
-// others are about the program and this host, and later may be better.
-const (
-	exDataErr = 65
-	exNoUser  = 67
-	exNoHost  = 68
-)
-
-// Send implements Transport.
-func (s *Sendmail) Send(ctx context.Context, from, to string, mail []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, finalTime)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, s.Path, "-i", "-f", from, "--", to)
-	cmd.Stdin = bytes.NewReader(bytes.ReplaceAll(mail, []byte("\r\n"), []byte("\n")))
-	out, err := cmd.CombinedOutput()
-	var exit *exec.ExitError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &exit) && exit.Exited():
-		status := exit.ExitCode()
-		return &Refusal{Temporary: status != exDataErr && status != exNoUser && status != exNoHost, NoMailbox: status == exNoUser, Text: strings.TrimSpace(fmt.Sprintf("%s: %v %.200s", s.Path, err, out))}
-	case exit != nil: // killed: it may have taken the mail
-		return fmt.Errorf("%w: %s: %w", ErrLost, s.Path, err)
 	}
 	return err
 }

@@ -13,7 +13,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -226,6 +228,8 @@ func TestSendmail(t *testing.T) {
 		{name: "refused", script: "echo no; exit 67", refused: true},
 		{name: "no such host", script: "exit 68", refused: true},
 		{name: "killed", script: "kill -9 $$", lost: true},
+		{name: "taken, by what leaves a queue runner behind", script: "cat > /dev/null; sleep 3600 & echo $! > \"$0.pid\""},
+		{name: "refused with many words", script: "yes | head -c 1000000; exit 65", refused: true},
 	} {
 		if err := os.WriteFile(program, []byte("#!/bin/sh\n"+test.script+"\n"), 0o755); err != nil {
 			t.Fatal(err)
@@ -235,8 +239,52 @@ func TestSendmail(t *testing.T) {
 		if errors.As(err, &no) != test.refused || no != nil && no.Temporary != test.temporary || errors.Is(err, ErrLost) != test.lost || (err == nil) != (!test.refused && !test.lost) {
 			t.Errorf("%s: %v", test.name, err)
 		}
+		if err != nil && len(err.Error()) > 1000 {
+			t.Errorf("%s: %d octets of its words", test.name, len(err.Error()))
+		}
 	}
+	endNamed(t, program+".pid")
 	if got, err := os.ReadFile(program + ".mail"); err != nil || string(got) != "Subject: x\n\nbody\n" {
 		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// A wrapper's own program has the output still when the wrapper is ended.
+func TestSendmailThatHangsBehindAWrapper(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "sendmail")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nsleep 3600 &\necho $! > \"$0.pid\"\nwait\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() { // once it runs
+		defer cancel()
+		for range 6000 {
+			if text, err := os.ReadFile(program + ".pid"); err == nil && len(text) > 0 {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	begun := time.Now()
+	err := (&Sendmail{program}).Send(ctx, "a@here.test", "b@there.test", []byte("\r\n"))
+	if took := time.Since(begun); !errors.Is(err, ErrLost) || took > 5*time.Minute {
+		t.Errorf("%v after %v", err, took)
+	}
+	endNamed(t, program+".pid")
+}
+
+// endNamed ends the process that a script left behind.
+func endNamed(t *testing.T, file string) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Error(err)
 	}
 }
