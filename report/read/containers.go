@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"strings"
 )
@@ -62,7 +63,12 @@ func (f *file) zip(part string, depth int, in io.Reader) error {
 		return ownError{err}
 	}
 	defer done()
-	archive, err := zip.NewReader(at, size)
+	directory := &directoryReader{at: at, left: maxDirectory - f.directories}
+	archive, err := zip.NewReader(directory, size)
+	used := directory.read
+	f.directories += used
+	defer func() { f.directories -= used }()
+	directory.left = math.MaxInt64 // from here on members are read
 	if err != nil {
 		f.say(part, fmt.Sprintf("zip: its directory cannot be read: %v", err))
 		return f.brokenZip(part, depth, at, size)
@@ -92,6 +98,25 @@ func (f *file) zip(part string, depth int, in io.Reader) error {
 		f.say(part, "zip: no members")
 	}
 	return nil
+}
+
+// maxDirectory is how much of the directories of archives that are open one in the other
+// is read, as what they say of each member is held; ours.
+const maxDirectory = 4 << 20
+
+// directoryReader bounds what is read of an archive.
+type directoryReader struct {
+	at         io.ReaderAt
+	read, left int64
+}
+
+func (d *directoryReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := d.at.ReadAt(p, off)
+	d.read += int64(n)
+	if d.left -= int64(n); d.left < 0 {
+		return 0, boundError{"the octets of the directories of archives"}
+	}
+	return n, err
 }
 
 // zipMethods are those that are not read (APPNOTE.TXT section 4.4.5).
@@ -147,7 +172,7 @@ func (f *file) brokenZip(part string, depth int, at io.ReaderAt, size int64) err
 		packed := int64(binary.LittleEndian.Uint32(h[18:]))
 		data := start + localHeader + int64(binary.LittleEndian.Uint16(h[26:])) + int64(binary.LittleEndian.Uint16(h[28:]))
 		const sizeFollows = 8
-		if flags&sizeFollows != 0 || packed == 0 || data+packed > size {
+		if flags&sizeFollows != 0 || packed == 0 && method == zip.Deflate || data+packed > size {
 			packed = max(size-data, 0) // it ends where its own format says
 		}
 		in := &counted{r: io.NewSectionReader(at, data, packed)}

@@ -13,7 +13,7 @@ type Limits struct {
 	// mail in a mail). Default 12: each time that a mail is forwarded takes two.
 	Depth int
 	// Parts is the number of things in one file: members of archives, parts of
-	// mail. Default 1,000.
+	// mail. Default 10,000.
 	Parts int
 	// Reports is the number of reports in one text. Default 100,000.
 	Reports int
@@ -39,7 +39,7 @@ func (l *Limits) fill() {
 	def(&l.Expanded, 1<<30)
 	def(&l.Ratio, 200)
 	def(&l.Depth, 12)
-	def(&l.Parts, 1000)
+	def(&l.Parts, 10_000)
 	def(&l.Reports, 100_000)
 	def(&l.Records, 2_000_000)
 	def(&l.Elements, 32)

@@ -345,6 +345,31 @@ func TestBoundsAreNamed(t *testing.T) {
 	}
 }
 
+// What a zip says of its members is held, so there is a bound for it. Members in front are
+// read all the same.
+func TestZipOfManyMembers(t *testing.T) {
+	const most = 100_000
+	var b bytes.Buffer
+	z := zip.NewWriter(&b)
+	w, err := z.Create("r.xml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(w, report9990("r1"))
+	for i := range most {
+		if _, err := z.CreateHeader(&zip.FileHeader{Name: fmt.Sprint(i)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	k, n := readAll(t, Limits{}, b.String())
+	if told := strings.Join(k.problems, "\n"); n[0] != 1 || !strings.Contains(told, "over the limit of the octets of the directories of archives") {
+		t.Errorf("got %d reports, problems %.300q", n[0], told)
+	}
+}
+
 // A report whose rows are alike is packed as well as a bomb.
 func TestALongReportIsNoBomb(t *testing.T) {
 	const rows = 60

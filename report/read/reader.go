@@ -55,7 +55,9 @@ type file struct {
 	reports  int
 	expanded int64
 	parts    int
-	problems int
+	// directories is how much was read of those of the archives that are open.
+	directories int64
+	problems    int
 	// text is the first plain text of a mail that tells of a failure, for reports that
 	// have no more; textPart is its place, or that of the last text that does not.
 	text     *Failure
