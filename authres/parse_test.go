@@ -276,7 +276,7 @@ func shown(r evidence.AuthResults) bool {
 	for _, m := range r.Results {
 		all = all && isName(m.Method) && isName(m.Result) && ok(m.Reason)
 		for _, p := range m.Properties {
-			all = all && isName(p.Name) && (p.Type == "" || isName(p.Type)) && ok(p.Value)
+			all = all && isName(p.Name) && isName(p.Type) && ok(p.Value)
 		}
 	}
 	return all

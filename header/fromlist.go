@@ -3,6 +3,7 @@ package header
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"strings"
 
 	"alignd/domain"
@@ -193,7 +194,7 @@ func (p *addressList) bare(at, ats int) {
 	case name == "":
 	case strings.Contains(name, "."):
 		p.addMailbox(name)
-	case !wide && len(p.short) < p.limit: // perhaps of a name: "Acme@Home, Inc."
+	case !wide && len(p.short) < p.limit && !slices.Contains(p.short, name): // perhaps of a name: "Acme@Home, Inc."
 		p.short = append(p.short, name)
 	}
 	p.cutAtComma(p.from)
