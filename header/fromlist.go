@@ -102,6 +102,7 @@ func (p *addressList) element() bool {
 				p.fail("an address before a colon")
 			}
 			p.groupName()
+			p.cutAtComma(p.from)
 			p.carry = p.odd
 			return true
 		default: // comma, semicolon, end

@@ -139,6 +139,7 @@ func TestHiddenAuthors(t *testing.T) {
 		{name: "behind an at sign", from: ` @a "z, ceo@bank.example" <a@evil.example>`, want: front},
 		{name: "behind a semicolon", from: ` <b@evil.example>; "z, ceo@bank.example" <a@evil.example>`, want: front},
 		{name: "behind an odd group name", from: ` a]: "z, ceo@bank.example" <a@evil.example>`, want: front},
+		{name: "in an odd group name", from: ` a] "z, ceo@bank.example": <a@evil.example>`, want: both},
 		{name: "a comma in a comment behind words and an address", from: " a b@evil.example (z, ceo@bank.example)", want: front},
 		{name: "a comma in a comment behind words and an angle address", from: " <a@evil.example> a(b)c (z, ceo@bank.example)", want: front},
 		{name: "a comma in a comment behind the angle address of an odd name", from: " [x] <a@evil.example> (z, ceo@bank.example)", want: front},
