@@ -3,7 +3,9 @@ package config
 import (
 	"errors"
 	"net"
+	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -45,19 +47,29 @@ func (k *checker) checkStore() {
 
 // leavesHost reports whether the URL names a host other than this one.
 func leavesHost(s string) bool {
+	return slices.ContainsFunc(databaseHosts(s), func(host string) bool {
+		here := host == "" || host[0] == '/' || isLoopback(net.JoinHostPort(host, "5432")) // a folder is one of sockets
+		return !here
+	})
+}
+
+// databaseHosts are the hosts of a URL as libpq reads it: host= takes the place of those in front.
+func databaseHosts(s string) (hosts []string) {
 	_, rest, _ := strings.Cut(s, "://")
-	authority := rest
-	if i := strings.IndexAny(rest, "/?#"); i >= 0 {
-		authority = rest[:i]
+	rest, query, _ := strings.Cut(rest, "?")
+	authority, _, _ := strings.Cut(rest, "/")
+	if params, err := url.ParseQuery(query); err == nil && params.Has("host") {
+		list := params["host"]
+		return strings.Split(list[len(list)-1], ",")
 	}
-	authority = authority[strings.LastIndexByte(authority, '@')+1:]
-	for host := range strings.SplitSeq(authority, ",") {
-		if _, _, err := net.SplitHostPort(host); err != nil {
-			host = net.JoinHostPort(strings.Trim(host, "[]"), "5432")
+	for host := range strings.SplitSeq(authority[strings.LastIndexByte(authority, '@')+1:], ",") {
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
 		}
-		if host != ":5432" && !isLoopback(host) {
-			return true
+		if name, err := url.PathUnescape(strings.Trim(host, "[]")); err == nil {
+			host = name
 		}
+		hosts = append(hosts, host)
 	}
-	return false
+	return hosts
 }
