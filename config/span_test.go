@@ -21,7 +21,7 @@ func TestParseSpan(t *testing.T) {
 			t.Errorf("%s: %v, %v, want %v", c.text, got, err, c.want)
 		}
 	}
-	for _, text := range []string{"", "d", "20", "1.5d", "-1d", "+1d", "1d-4h", "1d2d", "1h2d", "d4h", "99999d", "7 d", "7D"} {
+	for _, text := range []string{"", "d", "20", "1.5d", "-1d", "+1d", "1d-4h", "1d2d", "1h2d", "d4h", "99999d", "1d2562047h", "7 d", "7D"} {
 		if got, err := ParseSpan(text); err == nil {
 			t.Errorf("%q: %v, want an error", text, got)
 		}

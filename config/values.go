@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"path/filepath"
@@ -36,7 +37,7 @@ const day = 24 * time.Hour
 // ParseSpan reads a time span as Go writes it (500ms, 30s, 4h), or with whole days of 24
 // hours before that (30d, 1d12h).
 func ParseSpan(text string) (time.Duration, error) {
-	var days uint16 // 65,535 days cannot overflow
+	var days uint16 // 65,535 days alone cannot overflow
 	rest := text
 	if n, after, ok := strings.Cut(text, "d"); ok {
 		if v, err := strconv.ParseUint(n, 10, 16); err == nil {
@@ -44,7 +45,7 @@ func ParseSpan(text string) (time.Duration, error) {
 		}
 	}
 	v, err := time.ParseDuration(rest)
-	if err != nil || days > 0 && v < 0 {
+	if err != nil || days > 0 && (v < 0 || v > math.MaxInt64-time.Duration(days)*day) {
 		return 0, fmt.Errorf("%q is not a time span with its unit, such as 500ms, 30s, 4h or 7d", text)
 	}
 	return time.Duration(days)*day + v, nil
