@@ -325,6 +325,49 @@ func lockToday(t *testing.T, dir string) (unlock func()) {
 	}
 }
 
+// TestFaultJournalFileIsRemoved by somebody who wants room, while alignd writes to it: the
+// next file takes what the spool has of its records.
+func TestFaultJournalFileIsRemoved(t *testing.T) {
+	t.Parallel()
+	path := t.TempDir()
+	d := keeping(t, binary(t), path)
+	startDaemon(t, d)
+	p := startPump(t, d)
+	times := many(2, 10)
+	for i := range times {
+		awaitToday(t, path)
+		p.await(200)
+		for _, name := range filesOf(t, filepath.Join(path, "journal")) {
+			if err := os.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+		}
+		awaitLog(t, d, i+1, "was removed while it was in use")
+	}
+	p.await(200)
+	p.stop()
+	if err := d.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	p.well()
+	lost, doubled := p.compare(filepath.Join(path, "journal"))
+	row(t, fmt.Sprintf("somebody removes the file of the journal that is in use, %d times under load", times), p.saw(),
+		fmt.Sprintf("each answered one is in the journal, once, as the spool has the last hour: %d lost, %d doubled", lost, doubled))
+	if lost+doubled > 0 {
+		t.Errorf("%d lost, %d doubled", lost, doubled)
+	}
+}
+
+// filesOf are those of a folder.
+func filesOf(t *testing.T, dir string) []string {
+	t.Helper()
+	list, err := filepath.Glob(filepath.Join(dir, "*"))
+	if err != nil || len(list) == 0 {
+		t.Fatal(list, err)
+	}
+	return list
+}
+
 // TestFaultJournalStoreIsDamaged between two runs: the file is put aside, and what the
 // spool still has of its records is taken again.
 func TestFaultJournalStoreIsDamaged(t *testing.T) {

@@ -202,7 +202,7 @@ func (w *writer) stillThere() error {
 		err = errors.New("another spool is in its place")
 	}
 	if err != nil {
-		return fmt.Errorf("it was removed: %w", err)
+		return fmt.Errorf("it was removed, and a restart makes a new one: %w", err)
 	}
 	w.spool.opt.Log.Error("a segment of the journal's spool was removed while it was written: what no store has of it is lost")
 	return nil
