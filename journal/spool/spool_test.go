@@ -22,6 +22,9 @@ import (
 // open opens a spool that the test closes.
 func open(t *testing.T, opt Options) *Spool {
 	t.Helper()
+	if opt.Patience == 0 {
+		opt.Patience = time.Minute // of a slow machine
+	}
 	s, err := Open(opt)
 	if err != nil {
 		t.Fatal(err)
@@ -487,7 +490,7 @@ func TestAHangingDiskDelaysAndFillsNothing(t *testing.T) {
 	const slack = 250 * time.Millisecond // of a busy machine
 	d := &sickDisk{free: 1 << 40, all: 1 << 40}
 	var said bytes.Buffer
-	s := open(t, Options{Dir: t.TempDir(), disk: d, Log: slog.New(slog.NewTextHandler(&said, nil))})
+	s := open(t, Options{Dir: t.TempDir(), disk: d, Patience: DefaultPatience, Log: slog.New(slog.NewTextHandler(&said, nil))})
 	slow := make(chan struct{})
 	d.set(func() { d.slow = slow })
 	payload := bytes.Repeat([]byte("x"), MaxPayload)
