@@ -10,7 +10,9 @@ import (
 )
 
 // parts divides the body of a multipart (RFC 2046 section 5.1.1). As an io.Reader it
-// gives the octets of one part.
+// gives the octets of one part, its header section too. mime/multipart reads that
+// itself, and ends with the first one that has a line which is no field: all reports
+// behind it would be lost.
 type parts struct {
 	in       *bufio.Reader
 	boundary []byte // "--" and what is declared
