@@ -46,8 +46,14 @@ func (s *reportStatus) outboxPart(ctx context.Context, st *state.State, part *re
 	if part.state == putOff {
 		q.State = state.Waiting
 	}
-	for _, q.Over = range []bool{false, true} {
-		list, err := st.Newest(ctx, q, part.most)
+	return s.newest(ctx, st, q, part.most)
+}
+
+// newest lists up to most of those that are not over, and behind them of the others.
+func (s *reportStatus) newest(ctx context.Context, st *state.State, q state.ItemQuery, most int) error {
+	for _, over := range []bool{false, true} {
+		q.Over = over
+		list, err := st.Newest(ctx, q, most)
 		if err != nil {
 			return err
 		}

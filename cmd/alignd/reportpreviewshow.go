@@ -5,12 +5,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"alignd/config"
 	"alignd/journal/place"
+	"alignd/journal/state"
 	"alignd/report/aggregate"
 	"alignd/report/send"
 )
@@ -27,16 +30,8 @@ func leftBefore(ctx context.Context, cfg *config.Config, p *preview) ([]outboxSt
 	}
 	defer st.Close()
 	var all reportStatus
-	if err := all.outbox(ctx, st); err != nil {
-		return nil, err
-	}
-	var list []outboxStatus
-	for _, o := range all.Outbox {
-		if o.Domain == p.domain && o.Day == p.day.Format(time.DateOnly) {
-			list = append(list, o)
-		}
-	}
-	return list, nil
+	err = all.newest(ctx, st, state.ItemQuery{Domain: p.domain}, math.MaxInt32)
+	return slices.DeleteFunc(all.Outbox, func(o outboxStatus) bool { return o.Day != p.day.Format(time.DateOnly) }), err
 }
 
 // show prints the reports, and on standard error what they are.
