@@ -156,8 +156,41 @@ func (w *writing) isThere() bool {
 		return true
 	}
 	w.looked = time.Now()
+	return !w.isGone()
+}
+
+// isGone reports whether what was opened has its name no more.
+func (w *writing) isGone() bool {
 	info, err := os.Stat(w.path)
-	return !errors.Is(err, fs.ErrNotExist) && (err != nil || os.SameFile(info, w.file))
+	return errors.Is(err, fs.ErrNotExist) || err == nil && !os.SameFile(info, w.file)
+}
+
+// companion is a -wal or -shm that was opened with its file.
+type companion struct {
+	path string
+	file os.FileInfo
+}
+
+func companionsOf(path string) (list []companion) {
+	for _, end := range []string{"-wal", "-shm"} {
+		if file, err := os.Stat(path + end); err == nil {
+			list = append(list, companion{path + end, file})
+		}
+	}
+	return list
+}
+
+// removeCompanions removes what a file that is gone, and closed, left beside it: SQLite
+// would lay that log over whatever file gets the name, as an earlier copy of it, and which
+// is no whole database then. Another log came with that file.
+func (w *writing) removeCompanions() error {
+	var errs []error
+	for _, c := range w.beside {
+		if now, err := os.Stat(c.path); err == nil && os.SameFile(now, c.file) {
+			errs = append(errs, os.Remove(c.path))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 // removed lets go of such a file. The loader is to begin anew: what the spool still has

@@ -150,6 +150,57 @@ func TestAFileInUseThatIsRemoved(t *testing.T) {
 	}
 }
 
+// The log of a file in use, which has only what was written last, is not laid over an
+// earlier copy of the file that is put in its place.
+func TestAnEarlierCopyOverTheFileInUseStaysWhole(t *testing.T) {
+	for _, row := range []struct {
+		name  string
+		found func(t *testing.T, s *Store, list []journal.Raw)
+	}{
+		{"found by the next record", func(t *testing.T, s *Store, list []journal.Raw) {
+			s.open["2026-11-27"].looked = noon // long ago
+			if err := s.Take(t.Context(), spool.ID{1}, list); !errors.Is(err, journal.ErrMended) {
+				t.Errorf("got %v", err)
+			}
+		}},
+		{"found at the end", func(*testing.T, *Store, []journal.Raw) {}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "2026-11-27.1.db")
+			s := openStore(t, dir, 0)
+			all := batch(1, 330, noon)
+			for i, n := range []int{10, 310, 320} { // a page of the copy's end grew to many, then a few were written
+				take(t, s, spool.ID{1}, all[:n])
+				if i == 2 {
+					break
+				}
+				if _, err := s.open["2026-11-27"].conn.ExecContext(t.Context(), "PRAGMA wal_checkpoint(RESTART)"); err != nil {
+					t.Fatal(err)
+				}
+				if b, err := os.ReadFile(path); i == 0 && errors.Join(err, os.WriteFile(path+".copy", b, rights.FileMode)) != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := os.Rename(path+".copy", path); err != nil {
+				t.Fatal(err)
+			}
+			row.found(t, s, all[320:])
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			if got := tokens(t, dir, journal.Query{}); len(got) != 10 {
+				t.Errorf("%d entries of the copy", len(got))
+			}
+			s = openStore(t, dir, 0)
+			take(t, s, spool.ID{1}, all)
+			if got := tokens(t, dir, journal.Query{}); len(got) != 330 || there(path+".damaged") {
+				t.Errorf("%d entries", len(got))
+			}
+		})
+	}
+}
+
 // A file of the day that is over is needed for what it has taken.
 func TestADamagedPartOfTodayIsPutAside(t *testing.T) {
 	dir := t.TempDir()

@@ -117,6 +117,7 @@ type writing struct {
 	known  map[journal.Key]bool // keys whose names it has
 	used   time.Time
 	file   os.FileInfo // as it was opened
+	beside []companion // -wal and -shm, as they were opened
 	looked time.Time   // when isThere last did
 }
 
@@ -160,6 +161,7 @@ func openWriting(ctx context.Context, dir string, n name) (_ *writing, err error
 	if err = w.read(ctx); err != nil {
 		return nil, err
 	}
+	w.beside = companionsOf(w.path)
 	err = w.prepare(ctx)
 	return w, err
 }

@@ -119,7 +119,11 @@ func (s *Store) shut(day string) error {
 	}
 	delete(s.open, day)
 	delete(s.have, day)
-	return w.close()
+	err := w.close()
+	if w.isGone() {
+		err = errors.Join(err, w.removeCompanions())
+	}
+	return err
 }
 
 // retainEvery is how often retention looks. The number is ours.
