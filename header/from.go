@@ -28,8 +28,8 @@ const MaxAuthorDomains = 4
 //     stands as a list element of its own, in front of an angle address without a
 //     domain, or in a local part, is one too, and the From is FromUnparsable, as
 //     no pass of any domain in it can be relied on;
-//   - so is one behind a comma in the quotes or comments of a mailbox that is not to
-//     the letter of RFC 5322, as some readers go on there;
+//   - so is one behind a comma in quotes or comments that stands behind a place where
+//     RFC 5322 does not allow what stands there, as some readers go on at the comma;
 //   - a domain in an unquoted address in front of an angle address is one too
 //     (From.Fronts); ticket systems and forms write that, so policy is milder there;
 //   - a line inside of any field that reads "From:" behind a bare CR is a From

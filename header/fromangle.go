@@ -60,7 +60,7 @@ func (p *addressList) trailing() bool {
 	for p.bad == "" {
 		switch p.next() {
 		case tokWord, tokDot:
-			p.odd = true
+			p.strange(p.from)
 		case tokComma, tokSemicolon:
 			return true
 		case tokEnd:

@@ -75,25 +75,35 @@ func foldedWell(value []byte) bool {
 // address: a mailbox, a group name, a piece of a display name with an unquoted
 // comma, or nothing. It reports whether there is more.
 func (p *addressList) element() bool {
-	p.start, p.odd, p.carry = p.at, p.carry, false
-	words, nameless := false, false // something stood here already; not before an at sign
-	at, ats := 0, 0                 // the last at sign; their number
-	plain := false                  // there is one outside of encoded words
-	joint, apart := true, false     // a word may stand here in a local part; one does that may not
+	p.start, p.odd, p.oddAt, p.carry = p.at, p.carry, p.at, false
+	words, nameless := false, false  // something stood here already; not before an at sign
+	at, ats := 0, 0                  // the last at sign; their number
+	plain := false                   // there is one outside of encoded words
+	joint, lost := true, len(p.text) // a word may stand here in a local part; the first that may not, or the first at sign
 	for p.bad == "" {
 		switch p.next() {
 		case tokWord, tokQuoted:
-			words, joint, apart = true, false, apart || !joint
+			if !joint {
+				lost = min(lost, p.from)
+			}
+			words, joint = true, false
 		case tokDot:
-			p.odd = p.odd || !words
+			if joint {
+				p.strange(p.from)
+			}
 			words, joint = true, true
 		case tokAt:
 			nameless = nameless || !words
-			at, ats, joint = p.from, ats+1, true
+			if joint {
+				p.strange(p.from)
+			}
+			at, ats, joint, lost = p.from, ats+1, true, min(lost, p.from)
 			plain = plain || at >= p.pureEnd
 			p.literal()
 		case tokOpen: // whatever stood before it is a display name
-			p.odd = p.odd || ats > 0
+			if ats > 0 {
+				p.strange(lost)
+			}
 			return p.named(plain || ats > 0 && p.from < p.pureEnd)
 		case tokClose:
 			p.fail("a > without <")
@@ -106,33 +116,42 @@ func (p *addressList) element() bool {
 			p.carry = p.odd
 			return true
 		default: // comma, semicolon, end
-			end := p.tok
 			p.mailbox = p.mailbox || words
-			switch {
-			case p.bad != "":
-				return false
-			case nameless:
+			if nameless {
 				p.fail("an address without local part")
-			case ats > 0:
-				p.odd = p.odd || apart
-				p.bare(at, ats)
-			default:
-				p.nothing(p.from)
 			}
-			if end == tokSemicolon {
-				p.endGroup()
-				p.carry = true
-			}
-			return end != tokEnd
+			return p.noAngle(at, ats, lost)
 		}
 	}
 	return false
+}
+
+// noAngle ends an element without an angle address. Its last at sign stands at at.
+func (p *addressList) noAngle(at, ats, lost int) bool {
+	if p.bad != "" {
+		return false
+	}
+	end := p.tok
+	if ats == 0 {
+		p.nothing(p.from)
+	} else {
+		if lost < at { // lost is where a word stands that no local part has there
+			p.strange(lost)
+		}
+		p.bare(at, ats)
+	}
+	if end == tokSemicolon {
+		p.endGroup()
+		p.carry = true
+	}
+	return end != tokEnd
 }
 
 // nothing is an element without an address, up to end: perhaps one is in its
 // quoted strings, comments and encoded words.
 func (p *addressList) nothing(end int) {
 	p.search(p.wholeWords(p.start, end), p.glue)
+	p.cutAtComma(end)
 }
 
 // maxReread is how many octets of encoded words are looked at more than once in all
@@ -199,26 +218,6 @@ func (p *addressList) bare(at, ats int) {
 		p.short = append(p.short, name)
 	}
 	p.cutAtComma(p.from)
-}
-
-// cutAtComma looks at an element up to end that is not to the letter of RFC 5322. Some
-// readers (GMime) go on behind the next comma then, even of a quoted string or comment,
-// and from there to the end of the field see what others take for quoted or not.
-func (p *addressList) cutAtComma(end int) {
-	if !p.odd || p.cutOff {
-		return
-	}
-	at, next := -1, p.start
-	pieces(p.text[p.start:end], func(piece, _ []byte) {
-		if i := bytes.IndexByte(piece, ','); at < 0 && i > 0 && piece[0] != '=' {
-			at = next + i
-		}
-		next += len(piece)
-	})
-	if at >= 0 {
-		p.cutOff = true
-		p.search(p.text[at:], false)
-	}
 }
 
 // addMailbox notes the domain of a mailbox that was read to its end.
@@ -292,14 +291,6 @@ func (p *addressList) quotedLocalParts(text []byte) {
 	end := max(bytes.LastIndex(text, []byte("?=@"))+2, bytes.LastIndex(text, []byte("\"@"))+1)
 	if end > 1 {
 		p.search(withoutComments(text[:end]), false)
-	}
-}
-
-// cutName looks at a display name that holds a bracket outside of quotes, before
-// cut. Some readers (Python's email.utils) end the element there.
-func (p *addressList) cutName(cut int) {
-	if cut > p.start {
-		p.search(p.text[p.start:cut], false)
 	}
 }
 

@@ -34,6 +34,7 @@ type scanner struct {
 	cut     int    // behind the last character at which some readers end a name
 	endless bool   // no further encoded word has an end
 	odd     bool   // the element holds what RFC 5322 does not allow there
+	oddAt   int    // where the first of that stands
 }
 
 // fail notes the first problem. Scanning ends there.
@@ -105,11 +106,14 @@ func (s *scanner) word() {
 		case '=':
 			s.encodedWord()
 		case '[', ']', ')':
-			s.cut, s.odd = s.at+1, true
+			s.cut = s.at + 1
+			s.strange(s.at)
 		case '\\', 0x7f:
-			s.odd = true
+			s.strange(s.at)
 		default:
-			s.odd = s.odd || s.text[s.at] < ' '
+			if s.text[s.at] < ' ' {
+				s.strange(s.at)
+			}
 		}
 		if s.text[s.at] == '\\' && s.at+1 < len(s.text) && strings.IndexByte("\"()<>@,;:\\", s.text[s.at+1]) >= 0 {
 			s.fail("a backslash outside of quotes")
