@@ -89,13 +89,7 @@ func listenUnix(path string, opt SocketOptions) (net.Listener, error) {
 	if mode == 0 {
 		mode = 0o660
 	}
-	if gid >= 0 {
-		err = os.Lchown(path, -1, gid)
-	}
-	if err == nil {
-		err = os.Chmod(path, mode)
-	}
-	if err != nil {
+	if err := giveRights(path, mode, gid); err != nil {
 		ln.Close()
 		return nil, err
 	}
