@@ -81,9 +81,10 @@ type daemon struct {
 	passed []net.Listener
 	places []string
 	// open are all of these once they are open, those that were passed first.
-	open   []net.Listener
-	expiry *expiryWatch
-	host   *hostTeller // nil without state
+	open    []net.Listener
+	sockets *socketWatch
+	expiry  *expiryWatch
+	host    *hostTeller // nil without state
 
 	telemetry *telemetry       // nil without metrics
 	memory    *running.Journal // nil without journal
@@ -205,7 +206,7 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 
 // attend does what comes up until a signal ends it, or a socket that cannot be served.
 func (d *daemon) attend(stop, hangup <-chan os.Signal, failed chan error) error {
-	sockets, look := d.watchSockets(), time.NewTicker(lookForSockets)
+	look := time.NewTicker(lookForSockets)
 	defer look.Stop()
 	for {
 		select {
@@ -215,7 +216,7 @@ func (d *daemon) attend(stop, hangup <-chan os.Signal, failed chan error) error 
 		case <-d.expiry.timer.C:
 			d.warnExpired()
 		case <-look.C:
-			sockets.look(failed)
+			d.sockets.look(failed)
 		case <-hangup:
 			if s := d.reload(stop); s != nil {
 				d.end(s, stop)
@@ -249,6 +250,7 @@ func (d *daemon) listen(failed chan<- error) error {
 		all = append(all, l)
 	}
 	d.open = all
+	d.sockets = d.watchSockets()
 	for _, l := range all {
 		d.serve(l, failed)
 	}
@@ -347,6 +349,7 @@ func (d *daemon) drain(stop <-chan os.Signal) {
 			d.log.Warn("alignd stops at once", "signal", s.String())
 		}
 	})
+	d.sockets.leave()
 	err := d.server.Shutdown(ctx)
 	cancel()
 	hurry.Wait()

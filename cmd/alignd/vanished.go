@@ -16,55 +16,99 @@ import (
 // MTA looks for them; ours.
 const lookForSockets = 2 * time.Second
 
-// socketWatch opens unix sockets again whose file was removed: nobody reaches them any
-// more, and the MTA would put off all mail until a restart.
+// socketWatch opens unix sockets again whose file was removed or replaced: nobody reaches
+// them any more, and the MTA would put off all mail until a restart.
 type socketWatch struct {
 	d    *daemon
-	open map[string]net.Listener // by place, the ones that serve now
-	told map[string]bool         // places whose file is missing, which the log said
+	open map[string]*watchedSocket // by place, the ones that serve now
 }
 
+type watchedSocket struct {
+	net.Listener
+	file fs.FileInfo // as it was opened; nil where it could not be looked at
+	told string      // the fault that the log told last; "" once it is over
+}
+
+// watchSockets is for sockets that were opened just now: their files are alignd's.
 func (d *daemon) watchSockets() *socketWatch {
-	w := &socketWatch{d: d, open: map[string]net.Listener{}, told: map[string]bool{}}
+	w := &socketWatch{d: d, open: map[string]*watchedSocket{}}
 	for _, l := range d.open {
 		if u, ok := l.Addr().(*net.UnixAddr); ok && filepath.IsAbs(u.Name) { // else it has no file
-			w.open[placeOf(l)] = l
+			w.open[placeOf(l)] = watchSocket(l)
 		}
 	}
 	return w
 }
 
-// look opens again what is missing. One that systemd passed is systemd's to open.
+func watchSocket(l net.Listener) *watchedSocket {
+	s := &watchedSocket{Listener: l}
+	if info, err := os.Lstat(s.path()); err == nil {
+		s.file = info
+	}
+	return s
+}
+
+func (s *watchedSocket) path() string { return s.Addr().(*net.UnixAddr).Name }
+
+// lost says what became of the file; "" while it is there. Another socket at its place is
+// that of another program, or a dead one, as of a folder that was restored.
+func (s *watchedSocket) lost() string {
+	now, err := os.Lstat(s.path())
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "was removed"
+	case err == nil && s.file != nil && !os.SameFile(now, s.file):
+		return "was replaced"
+	}
+	return ""
+}
+
+// disown leaves the file where it is when the socket is closed: it is another one's.
+func (s *watchedSocket) disown() {
+	if l, ok := s.Listener.(*net.UnixListener); ok {
+		l.SetUnlinkOnClose(false)
+	}
+}
+
+// look opens again what is lost. One that systemd passed is systemd's to open, and where
+// another process listens, it stays.
 func (w *socketWatch) look(failed chan<- error) {
-	for place, l := range w.open {
-		path := l.Addr().(*net.UnixAddr).Name
-		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
-			delete(w.told, place)
+	for place, s := range w.open {
+		lost := s.lost()
+		if lost == "" {
+			s.told = ""
 			continue
 		}
-		if slices.Contains(w.d.passed, l) {
-			w.tell(place, "the MTA does not find the socket, its file was removed: stop and start the unit that opened it (alignd.socket), and alignd with it")
+		if slices.Contains(w.d.passed, s.Listener) {
+			w.tell(s, "the MTA does not find the socket, its file "+lost+": stop and start the unit that opened it (alignd.socket), and alignd with it")
 			continue
 		}
 		again, err := milter.Listen(place, w.d.socketOptions())
 		if err != nil {
-			w.tell(place, "the MTA does not find the socket, its file was removed, and it cannot be opened again", "err", err)
+			w.tell(s, "the MTA does not find the socket, its file "+lost+", and it cannot be opened again", "err", err)
 			continue
 		}
-		w.d.log.Error("the file of the socket was removed, it is opened again", "listen", place)
+		w.open[place] = watchSocket(again)
+		w.d.log.Error("the file of the socket "+lost+", it is opened again", "listen", place)
 		w.d.serve(again, failed)
-		if old, ok := l.(*net.UnixListener); ok {
-			old.SetUnlinkOnClose(false) // the file is the new one's
+		s.disown() // the file is the new one's
+		s.Close()
+	}
+}
+
+// leave is for the end: what others put in the place of a socket stays.
+func (w *socketWatch) leave() {
+	for _, s := range w.open {
+		if s.lost() != "" {
+			s.disown()
 		}
-		l.Close()
-		w.open[place] = again
 	}
 }
 
 // tell says it once, until the file is there again.
-func (w *socketWatch) tell(place, problem string, more ...any) {
-	if !w.told[place] {
-		w.told[place] = true
-		w.d.log.Error(problem, append([]any{"listen", place}, more...)...)
+func (w *socketWatch) tell(s *watchedSocket, problem string, more ...any) {
+	if s.told != problem {
+		s.told = problem
+		w.d.log.Error(problem, append([]any{"listen", placeOf(s)}, more...)...)
 	}
 }

@@ -57,3 +57,59 @@ func TestASocketThatWasRemovedIsOpenedAgain(t *testing.T) {
 		}
 	}
 }
+
+// TestASocketThatWasReplacedIsOpenedAgain: a dead socket in its place keeps mail away as
+// a missing one does. That of a living process stays, also at the end, and the log says so.
+func TestASocketThatWasReplacedIsOpenedAgain(t *testing.T) {
+	t.Parallel()
+	s := startServe(t, "dns: {servers: [\"127.0.0.1:1\"]}\nsocket_mode: \"0640\"\n")
+	socket := s.mta.Address
+	s.deliver(t, 1)
+	replace := func(dead bool) net.Listener {
+		t.Helper()
+		other, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket + ".new", Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		other.SetUnlinkOnClose(false)
+		t.Cleanup(func() { other.Close() })
+		if dead {
+			other.Close()
+		}
+		if err := os.Rename(socket+".new", socket); err != nil {
+			t.Fatal(err)
+		}
+		return other
+	}
+	await := func(text string, times int) {
+		t.Helper()
+		for start := time.Now(); strings.Count(s.stderr.String(), text) < times; time.Sleep(10 * time.Millisecond) {
+			if time.Since(start) > time.Minute {
+				t.Fatalf("want %q %d times", text, times)
+			}
+		}
+	}
+	for i := range 2 {
+		replace(true)
+		await("the file of the socket was replaced, it is opened again", i+1)
+		s.deliver(t, 1)
+		if info, err := os.Stat(socket); err != nil || info.Mode().Perm() != 0o640 {
+			t.Errorf("its rights are %v, %v", info.Mode(), err)
+		}
+	}
+	other := replace(false)
+	await("in use by another process", 1)
+	time.Sleep(2*lookForSockets + time.Second) // it is told once
+	other.Close()
+	await("it is opened again", 3)
+	s.deliver(t, 1)
+	replace(false)
+	await("in use by another process", 2)
+	s.terminate(t)
+	if _, err := os.Lstat(socket); err != nil {
+		t.Errorf("that of another process is gone: %v", err)
+	}
+	if n := strings.Count(s.stderr.String(), "level=ERROR"); n != 5 {
+		t.Errorf("%d errors in the log, want 5", n)
+	}
+}
