@@ -2,6 +2,7 @@ package journal
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"alignd/journal/spool"
@@ -67,18 +68,40 @@ func (l *Loader) works(f *feed) {
 	if f.handed < f.stuck {
 		return
 	}
-	recovered := f.wait != loadEvery
+	recovered := f.fails()
 	f.wait, f.until, f.stuck = loadEvery, time.Time{}, 0
 	failing := false
 	for _, other := range l.feeds {
-		if other.wait == loadEvery {
+		if !other.fails() {
 			continue
 		}
 		if failing = true; recovered && other.away() { // what kept one may have kept the other
 			other.until = time.Now()
 		}
 	}
-	if failing {
+	if !failing {
+		l.again()
+	}
+}
+
+// readsOn says that the spool was read to its end, and so past what failed before: a store
+// that takes what comes first in it tells nothing of that.
+func (l *Loader) readsOn() {
+	if !l.reading.fails() {
+		return
+	}
+	l.reading.wait, l.reading.until = loadEvery, time.Time{}
+	if !slices.ContainsFunc(l.feeds, (*feed).fails) {
+		l.again()
+	}
+}
+
+// fails reports whether it failed and has not worked since.
+func (f *feed) fails() bool { return f.wait != loadEvery }
+
+// again ends what Status tells of a failure, once neither a store nor the reading fails.
+func (l *Loader) again() {
+	if l.reading.fails() {
 		return
 	}
 	if since := l.Status().Since; !since.IsZero() {

@@ -41,6 +41,9 @@ type Loader struct {
 	spool *spool.Spool
 	dir   string
 	feeds []*feed
+	// reading is how the reading of the spool is doing, of whatever stores take.
+	reading *feed
+
 	log   *slog.Logger
 	stop  chan struct{}
 	ended sync.WaitGroup
@@ -71,6 +74,7 @@ type Status struct {
 // after the other.
 func NewLoader(s *spool.Spool, dir string, log *slog.Logger, stores ...Store) *Loader {
 	l := &Loader{spool: s, dir: dir, log: log, stop: make(chan struct{}), told: map[string]bool{}}
+	l.reading = &feed{name: feedSpool, wait: loadEvery}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	name := feedRecords
 	for _, store := range stores {
@@ -100,14 +104,10 @@ func (l *Loader) Close() {
 // run loads until Close. After a failure it begins anew with what each store says that
 // it has.
 func (l *Loader) run() {
-	reading := &feed{name: feedSpool, wait: loadEvery}
 	for last := false; ; {
 		stopping, err := l.tried()
-		if l.Status().Err == nil {
-			reading.wait = loadEvery
-		}
 		if err != nil && !errors.Is(err, ErrAnew) {
-			l.failed(reading, err)
+			l.failed(l.reading, err)
 		}
 		switch {
 		case stopping && (last || err == nil && !l.anyAway()):
@@ -118,7 +118,7 @@ func (l *Loader) run() {
 				f.until = time.Time{}
 			}
 		default:
-			l.pause(max(loadEvery, time.Until(reading.until)))
+			l.pause(max(loadEvery, time.Until(l.reading.until)))
 		}
 	}
 }
@@ -186,6 +186,7 @@ func (l *Loader) load() (stopping bool, err error) {
 			continue
 		case !stopping:
 			l.tidy()
+			l.readsOn()
 			l.pause(loadEvery)
 		}
 	}
