@@ -81,7 +81,7 @@ cross: ## builds for other systems and processors, and what go vet says of FreeB
 # with the race detector and have one goroutine: scores runs them.
 SCORED = Suite|Library|Differential|Oracle|Agree|Naive
 # Further tests of one goroutine that try very many inputs, and where they are.
-PATIENT = OnlyFollows|HostileTextIsShown|JournalOfAllCases|NoSuggestionLets|CheckOfAllCases|TextThatIsSentCostsLittle|InvariantsOfExceptions|TooLongToKeep|OfTheClientMakes?AnotherAddress|NoPageIsLarge|HostileFromIsLinear|TokensAgainstNetMail|BoundsAreNamed|LongReportIsNoBomb
+PATIENT = OnlyFollows|HostileTextIsShown|JournalOfAllCases|NoSuggestionLets|CheckOfAllCases|TextThatIsSentCostsLittle|InvariantsOfExceptions|TooLongToKeep|OfTheClientMakes?AnotherAddress|NoPageIsLarge|HostileFromIsLinear|TokensAgainstNetMail|BoundsAreNamed|LongReportIsNoBomb|ManyTextsCostLittle
 PATIENT_IN = ./cmd/alignd ./config ./header ./policy ./record ./report/read ./verify/relay ./web
 unit:
 	CGO_ENABLED=1 go test -race -skip '$(PATIENT)' $$(go list ./... | grep -vE '^alignd/(verify|header)(/|$$)')

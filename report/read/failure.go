@@ -55,9 +55,16 @@ func (f *file) failure(r *Failure) error {
 	return nil
 }
 
+// maxRepeated is how many octets of a field that is repeated are kept, as they are joined
+// one by one; ours.
+const maxRepeated = 4 << 10
+
 // put adds a field and keeps those that have a key of their own.
 func (r *Failure) put(name, value string) {
 	if old, ok := r.Fields[name]; ok {
+		if len(old)+1+len(value) > maxRepeated {
+			return
+		}
 		r.Fields[name] = old + "\n" + value
 		return
 	}

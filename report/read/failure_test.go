@@ -1,6 +1,7 @@
 package read
 
 import (
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +86,40 @@ func TestTheReportedMessageIsNoReport(t *testing.T) {
 		if n[0] != 1 || len(k.failures) != 1 || len(k.heads) != 0 || len(k.problems) != 0 {
 			t.Errorf("%s: got %d reports, %d failures, problems %q", kind, len(k.heads), len(k.failures), k.problems)
 		}
+	}
+}
+
+// Many texts that are no report cost little. With a field that grows by each line of each of
+// them, these took 27 GB of memory one after the other.
+func TestManyTextsCostLittle(t *testing.T) {
+	const parts, most = 100, 256 << 20
+	file := "From: a@receiver.example\nContent-Type: multipart/mixed; boundary=b\n\n" +
+		strings.Repeat("--b\nContent-Type: text/plain\n\n"+strings.Repeat("a:b\n", maxText/4), parts) + "--b--\n"
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	k, n := readAll(t, Limits{}, packed(t, file))
+	runtime.ReadMemStats(&after)
+	if got := after.TotalAlloc - before.TotalAlloc; n[0] != 0 || len(k.problems) != 1 || got > most {
+		t.Errorf("got %d reports, problems %q, %d MiB", n[0], k.problems, got>>20)
+	}
+}
+
+// What is not read of texts any more does not hide what else a mail holds.
+func TestAReportBehindManyTexts(t *testing.T) {
+	text := "--b\nContent-Type: text/plain\n\n" + strings.Repeat("a: b\n", maxText/5) + "\n"
+	k, n := readAll(t, Limits{}, "From: a@receiver.example\nContent-Type: multipart/mixed; boundary=b\n\n"+strings.Repeat(text, 30)+
+		"--b\nContent-Type: text/plain\n\n"+report9990("r1")+"\n--b--\n")
+	if n[0] != 1 || len(k.heads) != 1 {
+		t.Errorf("got %d reports, problems %q", n[0], k.problems)
+	}
+}
+
+// A field that is repeated is kept up to a bound.
+func TestRepeatedFieldsAreBounded(t *testing.T) {
+	k, _ := readAll(t, Limits{}, "Feedback-Type: auth-failure\nAuth-Failure: dmarc\nReported-Domain: example.com\nSource-IP: 192.0.2.1\nX: first\nX: second\n"+
+		strings.Repeat("Y: "+strings.Repeat("y", 99)+"\n", 900))
+	if f := k.failures[0].Fields; f["x"] != "first\nsecond" || len(f["y"]) > maxRepeated || len(f["y"]) < maxRepeated-100 {
+		t.Errorf("got x %q, %d octets of y", f["x"], len(f["y"]))
 	}
 }
 

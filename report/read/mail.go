@@ -13,8 +13,12 @@ import (
 	"alignd/header"
 )
 
-// maxText is how much of a plain text is looked at for a failure report.
-const maxText = 64 << 10
+// maxText is how much of a plain text is looked at for a failure report, and maxTexts how
+// much of all of one file; ours.
+const (
+	maxText  = 64 << 10
+	maxTexts = 20 * maxText
+)
 
 // mail reads a message for the reports that it carries (RFC 9990 section 3.5.2,
 // RFC 9991 section 4).
@@ -178,12 +182,15 @@ func (f *file) plain(part string, depth int, in io.Reader) error {
 		_, _ = buf.Discard(startOfReport(all))
 		return f.content(part, depth+1, buf)
 	}
-	if text, _ := io.ReadAll(io.LimitReader(buf, maxText)); f.text == nil {
-		if f.text = textReport(text); f.text != nil || !f.hasText {
-			f.textPart = part
-		}
-		f.hasText = true
+	if f.text != nil || f.texts >= maxTexts {
+		return nil
 	}
+	text, _ := io.ReadAll(io.LimitReader(buf, maxText))
+	f.texts += len(text)
+	if f.text = textReport(text); f.text != nil || !f.hasText {
+		f.textPart = part
+	}
+	f.hasText = true
 	return nil
 }
 

@@ -63,6 +63,7 @@ type file struct {
 	text     *Failure
 	textPart string
 	hasText  bool
+	texts    int // octets of them that were looked at
 }
 
 func (f *file) problem(part string, err error) { f.say(part, err.Error()) }
