@@ -40,17 +40,21 @@ type members struct {
 }
 
 func (m *members) Read(p []byte) (int, error) {
-	n, err := m.z.Read(p)
-	if !errors.Is(err, io.EOF) {
-		return n, err
-	}
-	rest, _ := m.in.Peek(512)
-	if bytes.HasPrefix(rest, []byte("\x1f\x8b")) && m.z.Reset(m.in) == nil {
+	for {
+		n, err := m.z.Read(p)
+		if !errors.Is(err, io.EOF) {
+			return n, err
+		}
+		rest, _ := m.in.Peek(512)
+		if !bytes.HasPrefix(rest, []byte("\x1f\x8b")) || m.z.Reset(m.in) != nil {
+			m.more = len(bytes.Trim(rest, "\x00 \r\n")) > 0 // those fill up blocks
+			return n, err
+		}
 		m.z.Multistream(false)
-		return n, nil
+		if n > 0 { // bufio gives up after many reads of nothing, as of empty members
+			return n, nil
+		}
 	}
-	m.more = len(bytes.Trim(rest, "\x00 \r\n")) > 0 // those fill up blocks
-	return n, err
 }
 
 // maxZipHeld is how much of an archive is kept in memory; a larger one, as its

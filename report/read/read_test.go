@@ -148,6 +148,8 @@ func TestReportsAreFoundByTheirContent(t *testing.T) {
 			want: 1},
 		{name: "UTF-16 with a byte order mark", file: utf16, want: 1},
 		{name: "gzip", file: packed(t, r), want: 1},
+		{name: "gzip behind many empty members", file: strings.Repeat(packed(t, ""), 500) + packed(t, r), want: 1},
+		{name: "gzip with many empty members within", file: packed(t, r[:300]) + strings.Repeat(packed(t, ""), 500) + packed(t, r[300:]), want: 1},
 		{name: "gzip in gzip", file: packed(t, packed(t, r)), want: 1},
 		{name: "zip", file: zipped(t, r), want: 1},
 		{name: "zip of two, one of them gzip", file: zipped(t, r, packed(t, report9990("r2"))), want: 2},
