@@ -16,6 +16,7 @@ type aggregateParser struct {
 	dec    *xml.Decoder
 	notes  *notes
 	emit   func(*Aggregate, *Records) error
+	ahead  lookahead
 
 	path    []element
 	text    strings.Builder
@@ -70,8 +71,7 @@ func (p *aggregateParser) drop() {
 
 func (p *aggregateParser) tokens() error {
 	for {
-		token, err := p.dec.RawToken() // ends are matched here, as reporters leave some out
-		p.src.since = 0
+		token, err := p.next()
 		switch {
 		case errors.Is(err, io.EOF) && len(p.path) == 0:
 			return nil
@@ -108,11 +108,6 @@ func (p *aggregateParser) fault(err error) error {
 		return fmt.Errorf("line %d: the text ends early; what stands before it was read", p.line())
 	}
 	return fmt.Errorf("line %d: %w", p.line(), err)
-}
-
-func (p *aggregateParser) line() int {
-	line, _ := p.dec.InputPos()
-	return line
 }
 
 func (p *aggregateParser) parent(up int) string {
@@ -158,7 +153,7 @@ func (p *aggregateParser) start(tag xml.StartElement) error {
 }
 
 func (p *aggregateParser) push(name, space string) {
-	p.path = append(p.path, element{name, space})
+	p.path = append(p.path, element{name: name, space: space})
 	p.text.Reset()
 }
 

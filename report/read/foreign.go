@@ -7,8 +7,9 @@ import (
 
 // element is one that is open.
 type element struct {
-	name  string // local, lower case
-	space string // its namespace, "" for none
+	name   string // local, lower case
+	space  string // its namespace, "" for none
+	closed bool   // its end was seen ahead
 }
 
 // namespaces are those that open elements declare (Namespaces in XML 1.0 section 2).

@@ -37,7 +37,8 @@ var holder = func() map[string]map[string]bool {
 var prose = map[string]bool{"extra_contact_info": true, "error": true, "generator": true, "comment": true, "human_result": true}
 
 // imply closes elements that the reporter did not, where one begins that they cannot hold
-// and one around them can.
+// and one around them can. What is closed further on stays open until then: an element that
+// stands in a wrong place takes nothing away from the one that it stands in.
 func (p *aggregateParser) imply(name string) error {
 	at := len(p.path) - 1
 	for ; at >= 0 && !holder[name][p.path[at].name]; at-- {
@@ -46,6 +47,9 @@ func (p *aggregateParser) imply(name string) error {
 		}
 	}
 	if at < 0 || name == "record" && p.rec != nil && p.rec.SourceIP == "" && p.rec.Count == nil {
+		return nil
+	}
+	if at == len(p.path)-1 || p.isClosed(name) {
 		return nil
 	}
 	for len(p.path)-1 > at {

@@ -1,7 +1,6 @@
 package read
 
 import (
-	"encoding/json"
 	"regexp"
 	"slices"
 	"strings"
@@ -13,15 +12,8 @@ import (
 func TestElementsThatAreNotClosed(t *testing.T) {
 	other := strings.NewReplacer("192.0.2.1", "192.0.2.2", "<count>3", "<count>4", ">local_policy<", ">other<").Replace(record)
 	text := strings.Replace(report9990("r1"), record, record+other, 1)
-	shown := func(k *kept) string {
-		all, err := json.Marshal([]any{k.heads, k.records})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return string(all)
-	}
 	k, _ := readAll(t, Limits{}, text)
-	want := shown(k)
+	want := valuesOf(t, k)
 	if len(k.records[0]) != 2 {
 		t.Fatalf("got %d records", len(k.records[0]))
 	}
@@ -39,7 +31,7 @@ func TestElementsThatAreNotClosed(t *testing.T) {
 		end := "</" + name + ">"
 		for _, file := range []string{strings.Replace(text, end, "", 1), strings.ReplaceAll(text, end, ""), strings.ReplaceAll(text, end, "/"+name+">")} {
 			k, n := readAll(t, Limits{}, file)
-			if got := shown(k); n[0] != 1 || got != want {
+			if got := valuesOf(t, k); n[0] != 1 || got != want {
 				t.Errorf("%s:\n got %s\nwant %s", name, got, want)
 			}
 			if told := strings.Join(k.problems, "\n"); !strings.Contains(told, "<"+name+"> is not closed") {
@@ -53,7 +45,7 @@ func TestElementsThatAreNotClosed(t *testing.T) {
 		}
 		return ""
 	}))
-	if got := shown(k); got != want {
+	if got := valuesOf(t, k); got != want {
 		t.Errorf("none is closed:\n got %s\nwant %s", got, want)
 	}
 }
