@@ -81,11 +81,12 @@ cross: ## builds for other systems and processors, and what go vet says of FreeB
 # with the race detector and have one goroutine: scores runs them.
 SCORED = Suite|Library|Differential|Oracle|Agree|Naive
 # Further tests of one goroutine that try very many inputs, and where they are.
-PATIENT = OnlyFollows|HostileTextIsShown|JournalOfAllCases|NoSuggestionLets|CheckOfAllCases|TextThatIsSentCostsLittle|InvariantsOfExceptions|TooLongToKeep|OfTheClientMakes?AnotherAddress|NoPageIsLarge|HostileFromIsLinear|TokensAgainstNetMail|BoundsAreNamed|LongReportIsNoBomb|ManyTextsCostLittle
-PATIENT_IN = ./cmd/alignd ./config ./header ./policy ./record ./report/read ./verify/relay ./web
+PATIENT = OnlyFollows|HostileTextIsShown|JournalOfAllCases|NoSuggestionLets|CheckOfAllCases|TextThatIsSentCostsLittle|InvariantsOfExceptions|TooLongToKeep|OfTheClientMakes?AnotherAddress|NoPageIsLarge|HostileFromIsLinear|TokensAgainstNetMail|BoundsAreNamed|LongReportIsNoBomb|ManyTextsCostLittle|TheDocumentedQueries$$|SearchFindsAllThatMatches|NewestIsWhatSearchFindsFirst
+PATIENT_IN = ./cmd/alignd ./config ./header ./journal/sqlite ./policy ./record ./report/read ./verify/relay ./web
+# Many tests wait, so three packages run on two cores.
 unit:
-	CGO_ENABLED=1 go test -race -skip '$(PATIENT)' $$(go list ./... | grep -vE '^alignd/(verify|header)(/|$$)')
-	CGO_ENABLED=1 go test -race -skip '$(SCORED)|$(PATIENT)' ./verify/... ./header/...
+	CGO_ENABLED=1 go test -p $$(( $$(nproc) + 1 )) -race -skip '$(PATIENT)' $$(go list ./... | grep -vE '^alignd/(verify|header)(/|$$)')
+	CGO_ENABLED=1 go test -p $$(( $$(nproc) + 1 )) -race -skip '$(SCORED)|$(PATIENT)' ./verify/... ./header/...
 	go test -run '$(PATIENT)' $(PATIENT_IN)
 
 # What go test keeps to itself when all is well: how they came out.

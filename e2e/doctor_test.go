@@ -44,8 +44,6 @@ func TestPostfixMacrosAsDoctorSays(t *testing.T) {
 		if !strings.HasPrefix(string(got.Data), want) {
 			t.Errorf("%s: %.200q, want %q", l.Name, got.Data, want)
 		}
-		if !strings.Contains(d.Log(), "queue_id="+reply.QueueID()+" ") {
-			t.Errorf("%s: the log lacks the queue id %s", l.Name, reply.QueueID())
-		}
+		waitLog(t, d, 1, "queue_id="+reply.QueueID()+" ")
 	}
 }

@@ -17,7 +17,7 @@ const (
 	maxBacklog = 2048
 	// pause lies between two looks at what waits: what comes meanwhile goes together. So
 	// a busy server does not wake a goroutine for each line.
-	pause = 5 * time.Millisecond
+	pause = time.Millisecond
 	// flushTime is how long the end of the process waits for the reader.
 	flushTime = time.Second
 )
