@@ -106,16 +106,26 @@ func (b *Backlog) run() {
 }
 
 // flush hands on what waits, and then says what is missing. It returns room for the
-// next entries.
-func (b *Backlog) flush(spare []entry) []entry {
-	taken := b.take(spare)
-	b.hand(taken)
+// next entries. A panic costs those under way at most.
+func (b *Backlog) flush(spare []entry) (room []entry) {
+	var underWay []entry
+	defer func() {
+		if p := recover(); p != nil {
+			b.failed(p)
+			b.lose(len(underWay))
+		}
+	}()
+	underWay = b.take(spare)
+	b.hand(underWay)
+	clear(underWay)
+	room, underWay = underWay[:0], nil
 	if b.missing() > 0 {
-		b.hand(b.take(nil)) // what still came before the gap, and the word about a panic
+		underWay = b.take(nil) // what still came before the gap, and the word about a panic
+		b.hand(underWay)
+		underWay = nil
 		b.tell()
 	}
-	clear(taken)
-	return taken[:0]
+	return room
 }
 
 // take is what waits. From now on entries wait in spare.
