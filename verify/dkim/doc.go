@@ -44,11 +44,13 @@
 // Grammar is taken strictly in ARC fields, as the public ARC suite asks for it. In
 // DKIM-Signature and key records it is read as most verifiers read it, where what
 // a signature covers, and which key serves it, is the same: empty tags (";;") and
-// tag names with punctuation (RFC 6376 section 3.2), empty names in h= and empty
-// t=, x= and l= (section 3.5), a bare "=" in i= (section 2.11), v= of a key record in any
-// place and octets behind its key (section 3.6.1), CR and LF in it (section 2.8). White space
-// after the final semicolon is let through in all of them, as every signer's folding
-// may leave some. What is refused says why.
+// tag names with other characters (RFC 6376 section 3.2); empty names in h=, empty
+// t=, x=, l= and c=, white space around the "/" of c=, odd labels in front of d= in i=
+// (section 3.5); a bare "=" in i= (section 2.11); v= of a key record in any place, an
+// empty h= in it, octets behind its key, quotation marks in it, other parameters than
+// NULL and integers that are not DER (section 3.6.1); CR and LF in it (section 2.8).
+// White space after the final semicolon is let through in all of them, as every
+// signer's folding may leave some. What is refused says why.
 // Keywords (a=, c=, q=, k=, h=) compare case-insensitively, being literals of
 // the ABNF; tag names do not. Octets from 0x80 may stand in any value, as
 // RFC 8616 needs for d=, s= and i=. A line end is CRLF and nothing else: a

@@ -6,11 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rsa"
 	"crypto/sha256"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/asn1"
 	"errors"
-	"math/big"
 	"slices"
 	"strings"
 	"sync"
@@ -102,10 +98,10 @@ func looksLikeKey(txt string) bool {
 }
 
 // parseKey parses one key record, or says why txt is none: not a tag list, or
-// another version. Three things are taken that most verifiers take, as a key is a
-// key wherever they stand: v= that is not the first tag, where RFC 6376 section
-// 3.6.1 wants it first; CR and LF, which are no folding in DNS (section 2.8), as
-// white space; and what tolerant says.
+// another version. Some things are taken that most verifiers take, as the key is the
+// same: v= that is not the first tag, where RFC 6376 section 3.6.1 wants it first; an
+// empty h=, as if it were absent; CR and LF, which are no folding in DNS (section
+// 2.8), as white space; and what tolerant and stripQuoting say.
 func parseKey(txt []byte) (k *key, fault string) {
 	tags, err := parseTags(withoutBreaks(txt), tolerant)
 	if err != nil {
@@ -115,7 +111,7 @@ func parseKey(txt []byte) (k *key, fault string) {
 		return nil, "version is not DKIM1"
 	}
 	k = &key{hashes: true, email: true, hash: sha256.Sum256(txt)}
-	if h, ok := tags.get("h"); ok {
+	if h, ok := tags.get("h"); ok && len(h.value) > 0 {
 		k.hashes = listed(h.value, "sha256")
 	}
 	if s, ok := tags.get("s"); ok {
@@ -137,7 +133,7 @@ func (k *key) readPublic(tags tagList) *Problem {
 	if len(p.value) == 0 {
 		return badKey("key is revoked")
 	}
-	raw, ok := decodeBase64(stripFWS(p.value))
+	raw, ok := decodeBase64(stripQuoting(stripFWS(p.value)))
 	if !ok {
 		return badKey("key is not base64")
 	}
@@ -154,6 +150,20 @@ func (k *key) readPublic(tags tagList) *Problem {
 	return badKey("unknown key type")
 }
 
+// stripQuoting leaves out what zone files quote strings with, where it became part
+// of the record. RFC 6376 section 2.10 has none of it in base64.
+func stripQuoting(text []byte) []byte {
+	if !bytes.ContainsAny(text, `"\\`) {
+		return text
+	}
+	return bytes.Map(func(r rune) rune {
+		if r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, text)
+}
+
 // listed reports whether a colon-separated list holds one of the words.
 func listed(list []byte, words ...string) bool {
 	for item := range bytes.SplitSeq(list, []byte(":")) {
@@ -162,78 +172,6 @@ func listed(list []byte, words ...string) bool {
 		}
 	}
 	return false
-}
-
-// readRSA takes a SubjectPublicKeyInfo, which everybody publishes, or an
-// RSAPublicKey, which RFC 6376 section 3.6.1 asks for. Octets behind it are
-// stepped over, though section 3.6.1 has p= hold the key and nothing else: they
-// are no part of it.
-func (k *key) readRSA(der []byte) *Problem {
-	der = firstElement(der)
-	pub, err := parseRSA(der)
-	if pub == nil {
-		if costly(rawRSA(der)) {
-			return barredKey("RSA exponent above 65537 with more than 2048 bits")
-		}
-		if err != nil && strings.Contains(err.Error(), "NULL parameters") { // RFC 3279 section 2.3.1
-			return badKey("RSA key unreadable: no NULL parameters")
-		}
-		return badKey("key is not an RSA key")
-	}
-	if k.bits = pub.N.BitLen(); k.bits > maxRSABits {
-		return barredKey("RSA key above 4096 bits")
-	}
-	if costly(pub.N, big.NewInt(int64(pub.E))) {
-		return barredKey("RSA exponent above 65537 with more than 2048 bits")
-	}
-	if pub.N.Sign() <= 0 || k.bits < 2 || pub.N.Bit(0) == 0 || pub.E < 3 || pub.E&1 == 0 || pub.E > 1<<31-1 {
-		return badKey("key is not an RSA key")
-	}
-	k.public = pub
-	return nil
-}
-
-// firstElement leaves out what follows the first DER element.
-func firstElement(der []byte) []byte {
-	var first asn1.RawValue
-	if _, err := asn1.Unmarshal(der, &first); err != nil {
-		return der
-	}
-	return first.FullBytes
-}
-
-func parseRSA(der []byte) (*rsa.PublicKey, error) {
-	spki, err := x509.ParsePKIXPublicKey(der)
-	if err == nil {
-		pub, _ := spki.(*rsa.PublicKey)
-		return pub, nil
-	}
-	if pub, err := x509.ParsePKCS1PublicKey(der); err == nil {
-		return pub, nil
-	}
-	return nil, err
-}
-
-// rawRSA reads the numbers of a key whose exponent is too large for crypto/rsa;
-// they are nil where there are none.
-func rawRSA(der []byte) (n, e *big.Int) {
-	var info struct {
-		Algorithm pkix.AlgorithmIdentifier
-		Key       asn1.BitString
-	}
-	if _, err := asn1.Unmarshal(der, &info); err == nil {
-		der = info.Key.RightAlign()
-	}
-	var key struct{ N, E *big.Int }
-	if _, err := asn1.Unmarshal(der, &key); err != nil {
-		return nil, nil
-	}
-	return key.N, key.E
-}
-
-// costly reports whether the exponent makes a key of this size too costly.
-func costly(n, e *big.Int) bool {
-	return n != nil && n.BitLen() > maxBitsRareExponent && e.Cmp(big.NewInt(commonExponent)) > 0
 }
 
 // readEd25519 takes the bare 32 octets (RFC 8463 section 4).

@@ -1,6 +1,7 @@
 package dkim_test
 
 import (
+	"bytes"
 	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -18,12 +19,15 @@ import (
 
 func TestKeyRecord(t *testing.T) {
 	p := "p=" + rsaKey.Public()
+	oid := asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}
+	positive, exponent := append([]byte{0}, modulus(t).Bytes()...), []byte{1, 0, 1}
+	der := func(b []byte) string { return "p=" + base64.StdEncoding.EncodeToString(b) }
 	ed := testsign.Ed25519('a')
 	small := testsign.RSA(512)
 	other := testsign.RSA(1024).Record()
 	large := func(bits int, e *big.Int) string {
 		n := new(big.Int).SetBit(big.NewInt(1), bits-1, 1)
-		return "p=" + base64.StdEncoding.EncodeToString(spki(t, asn1.NullRawValue, n, e))
+		return der(spki(t, oid, asn1.NullRawValue, append([]byte{0}, n.Bytes()...), e.Bytes()))
 	}
 	below := with("d=example.com;", "d=example.com; i=@sub.example.com;")
 	tests := []struct {
@@ -47,8 +51,18 @@ func TestKeyRecord(t *testing.T) {
 		{name: "a bare RSAPublicKey", records: []string{"p=" + rsaKey.PublicPKCS1()}, want: evidence.Pass},
 		{name: "against 3.6.1, octets behind a SubjectPublicKeyInfo are stepped over", records: []string{"p=" + base64.StdEncoding.EncodeToString(append(publicDER(t, &rsa.PublicKey{N: modulus(t), E: 65537}), 0))}, want: evidence.Pass},
 		{name: "and behind a bare RSAPublicKey", records: []string{"p=" + base64.StdEncoding.EncodeToString(append(x509.MarshalPKCS1PublicKey(&rsa.PublicKey{N: modulus(t), E: 65537}), "more"...))}, want: evidence.Pass},
-		{name: "a SubjectPublicKeyInfo without NULL parameters (RFC 3279 2.3.1)", records: []string{"p=" + base64.StdEncoding.EncodeToString(spki(t, asn1.RawValue{}, modulus(t), big.NewInt(65537)))}, want: evidence.PermError, reason: "RSA key unreadable: no NULL parameters"},
-		{name: "a negative modulus", records: []string{"p=" + base64.StdEncoding.EncodeToString(spki(t, asn1.NullRawValue, new(big.Int).Neg(modulus(t)), big.NewInt(65537)))}, want: evidence.PermError, reason: "key is not an RSA key"},
+		{name: "against RFC 3279 2.3.1, no parameters instead of NULL", records: []string{der(spki(t, oid, asn1.RawValue{}, positive, exponent))}, want: evidence.Pass},
+		{name: "an empty list of parameters", records: []string{der(spki(t, oid, asn1.RawValue{FullBytes: []byte{0x30, 0}}, positive, exponent))}, want: evidence.Pass},
+		{name: "the algorithm that X.500 calls rsa", records: []string{der(spki(t, asn1.ObjectIdentifier{2, 5, 8, 1, 1}, asn1.NullRawValue, positive, exponent))}, want: evidence.Pass},
+		{name: "the algorithm of RSASSA-PSS only", records: []string{der(spki(t, asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 10}, asn1.RawValue{}, positive, exponent))}, want: evidence.PermError, reason: "key is not an RSA key"},
+		{name: "a modulus without the zero that makes it positive", records: []string{der(spki(t, oid, asn1.NullRawValue, positive[1:], exponent))}, want: evidence.Pass},
+		{name: "integers with more zeros than DER has", records: []string{der(spki(t, oid, asn1.NullRawValue, append([]byte{0, 0}, positive...), append([]byte{0}, exponent...)))}, want: evidence.Pass},
+		{name: "the same as a bare RSAPublicKey", records: []string{der(numbers(t, positive[1:], append([]byte{0}, exponent...)))}, want: evidence.Pass},
+		{name: "an integer without octets", records: []string{der(numbers(t, nil, exponent))}, want: evidence.PermError, reason: "key is not an RSA key"},
+		{name: "octet strings instead of integers", records: []string{der(bytes.ReplaceAll(numbers(t, []byte{5}, []byte{3}), []byte{2, 1}, []byte{4, 1}))}, want: evidence.PermError, reason: "key is not an RSA key"},
+		{name: "quotation marks of a zone file in the key", records: []string{"v=DKIM1; p=" + rsaKey.Public()[:70] + "\" \"" + rsaKey.Public()[70:] + "\""}, want: evidence.Pass},
+		{name: "and a backslash at its end", records: []string{"v=DKIM1; " + p + "\\"}, want: evidence.Pass},
+		{name: "quotation marks alone are no key", records: []string{`v=DKIM1; p=""`}, want: evidence.PermError},
 		{name: "p= empty is revoked", records: []string{"v=DKIM1; p="}, want: evidence.PermError, reason: "key is revoked"},
 		{name: "p= absent", records: []string{"v=DKIM1; k=rsa"}, want: evidence.PermError, reason: "key record has no p= tag"},
 		{name: "p= is not base64", records: []string{"p=%%%%"}, want: evidence.PermError},
@@ -63,6 +77,8 @@ func TestKeyRecord(t *testing.T) {
 		{name: "against 3.2, an empty tag-spec is stepped over", records: []string{"v=DKIM1;; " + p + ";;"}, want: evidence.Pass},
 		{name: "and in front", records: []string{" ; ;v=DKIM1; " + p}, want: evidence.Pass},
 		{name: "against 3.2, a tag name may have a hyphen", records: []string{"v=DKIM1; x-note=1; " + p}, want: evidence.Pass},
+		{name: "or begin with a digit", records: []string{"v=DKIM1; 1st=1; " + p}, want: evidence.Pass},
+		{name: "or with a space that is none in US-ASCII", records: []string{"v=DKIM1;\u00a0k=rsa; " + p}, want: evidence.Pass},
 		{name: "against 2.8, a bare LF is white space: behind the record", records: []string{"v=DKIM1; " + p + "\n"}, want: evidence.Pass},
 		{name: "in the key", records: []string{"v=DKIM1; p=" + rsaKey.Public()[:70] + "\n" + rsaKey.Public()[70:]}, want: evidence.Pass},
 		{name: "between tags, and a CR", records: []string{"\nv=DKIM1;\n k=rsa\r;\r" + p + "\r\n"}, want: evidence.Pass},
@@ -72,6 +88,7 @@ func TestKeyRecord(t *testing.T) {
 		{name: "an unknown key type", records: []string{"k=dsa; " + p}, want: evidence.PermError, reason: "unknown key type"},
 		{name: "h= lists sha256", records: []string{"h=sha1 : sha256; " + p}, want: evidence.Pass},
 		{name: "h= lacks sha256", records: []string{"h=sha1; " + p}, want: evidence.PermError, reason: "key does not allow sha256"},
+		{name: "against 3.6.1, an empty h= is as absent", records: []string{"h=; " + p}, want: evidence.Pass},
 		{name: "s=email", records: []string{"s=tlsrpt:email; " + p}, want: evidence.Pass},
 		{name: "s=*", records: []string{"s=*; " + p}, want: evidence.Pass},
 		{name: "s= of another service", records: []string{"s=tlsrpt; " + p}, want: evidence.PermError, reason: "key is not for email"},
@@ -148,18 +165,26 @@ func publicDER(t *testing.T, pub *rsa.PublicKey) []byte {
 	return der
 }
 
-// spki is a SubjectPublicKeyInfo of any numbers; parameters are left out if zero.
-func spki(t *testing.T, parameters asn1.RawValue, n, e *big.Int) []byte {
+// numbers is an RSAPublicKey whose integers have these octets.
+func numbers(t *testing.T, n, e []byte) []byte {
 	t.Helper()
-	bits, err := asn1.Marshal(struct{ N, E *big.Int }{n, e})
+	integer := func(b []byte) asn1.RawValue { return asn1.RawValue{Tag: asn1.TagInteger, Bytes: b} }
+	der, err := asn1.Marshal([]asn1.RawValue{integer(n), integer(e)})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return der
+}
+
+// spki is a SubjectPublicKeyInfo of any numbers; parameters are left out if zero.
+func spki(t *testing.T, oid asn1.ObjectIdentifier, parameters asn1.RawValue, n, e []byte) []byte {
+	t.Helper()
+	bits := numbers(t, n, e)
 	der, err := asn1.Marshal(struct {
 		Algorithm pkix.AlgorithmIdentifier
 		Key       asn1.BitString
 	}{
-		pkix.AlgorithmIdentifier{Algorithm: asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 1}, Parameters: parameters},
+		pkix.AlgorithmIdentifier{Algorithm: oid, Parameters: parameters},
 		asn1.BitString{Bytes: bits, BitLength: 8 * len(bits)},
 	})
 	if err != nil {

@@ -259,18 +259,23 @@ func (p *Params) readBodyHash(tags tagList) *Problem {
 }
 
 // readCanonicalization reads c=: header ["/" body]. Both default to simple;
-// a seal is always relaxed (RFC 8617 section 5.1.1).
+// a seal is always relaxed (RFC 8617 section 5.1.1). In a DKIM-Signature an empty c=
+// is as if absent, and white space may stand around the "/", as most verifiers
+// read it.
 func (p *Params) readCanonicalization(tags tagList) *Problem {
 	if p.Kind == Seal {
 		p.HeaderRelaxed = true
 		return nil
 	}
 	c, ok := tags.get("c")
-	if !ok {
+	if !ok || p.vacant(c) {
 		p.DefaultCanon = true
 		return nil
 	}
 	head, body, both := bytes.Cut(c.value, []byte("/"))
+	if p.Kind == Signature {
+		head, body = trimFWS(head), trimFWS(body)
+	}
 	switch keyword(head, "simple", "relaxed") {
 	case "simple":
 	case "relaxed":
@@ -292,7 +297,8 @@ func (p *Params) readCanonicalization(tags tagList) *Problem {
 }
 
 // readIdentity reads i=: [ Local-part ] "@" domain-name in
-// dkim-quoted-printable; the domain is d= or below it.
+// dkim-quoted-printable; the domain is d= or below it. Labels in front of d= that no
+// domain name has are taken, as by all verifiers: nobody looks them up.
 func (p *Params) readIdentity(tags tagList) *Problem {
 	if p.Kind != Signature {
 		return nil
@@ -313,7 +319,12 @@ func (p *Params) readIdentity(tags tagList) *Problem {
 	}
 	host := string(decoded[at+1:])
 	name, err := domain.Normalize(host)
-	if err != nil || strings.HasSuffix(host, ".") {
+	switch {
+	case strings.HasSuffix(host, "."):
+		return malformed("i= has no domain name")
+	case err != nil && domain.IsBelow(strings.ToLower(host), p.Domain):
+		name = "." + p.Domain
+	case err != nil:
 		return malformed("i= has no domain name")
 	}
 	if name == p.Domain {

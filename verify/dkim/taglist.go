@@ -38,8 +38,9 @@ const (
 	// wants ARC fields read.
 	strict grammar = false
 	// tolerant takes two more spellings, as most verifiers do: an empty tag-spec
-	// (";;"), and a tag-name with punctuation other than "_" ("x-id"), which is
-	// ignored like any unknown tag. Neither changes what a signature covers.
+	// (";;"), and a tag-name that begins with no letter or has other characters than
+	// letters, digits and "_" ("x-id", "1st"), which is ignored like any unknown tag.
+	// Neither changes what a signature covers.
 	tolerant grammar = true
 )
 
@@ -203,15 +204,16 @@ func stripFWS(b []byte) []byte {
 }
 
 // isTagName: tag-name = ALPHA *ALNUMPUNC, where ALNUMPUNC has letters, digits and
-// "_"; or, tolerantly, whatever is visible but ends a name or a tag-spec.
+// "_"; or, tolerantly, whatever is no control character and ends neither a name nor a
+// tag-spec.
 func isTagName(c byte, first bool, how grammar) bool {
 	switch {
 	case 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z':
 		return true
+	case how == tolerant:
+		return c > ' ' && c != 0x7f && c != '=' && c != ';'
 	case first:
 		return false
-	case how == tolerant:
-		return c > ' ' && c < 0x7f && c != '=' && c != ';'
 	}
 	return '0' <= c && c <= '9' || c == '_'
 }

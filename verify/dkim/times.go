@@ -26,10 +26,10 @@ func (p *Params) readTimes(tags tagList) *Problem {
 	return nil
 }
 
-// vacant reports whether a number is left out: t=, x= or l= with nothing in it,
-// where RFC 6376 section 3.5 wants a digit at least. In a DKIM-Signature it is read
-// as if the tag were absent, as most verifiers do: there is no time to compare,
-// and the whole body is signed.
+// vacant reports whether a value is left out: t=, x=, l= or c= with nothing in it,
+// where RFC 6376 section 3.5 wants a digit or a word at least. In a DKIM-Signature it
+// is read as if the tag were absent, as most verifiers do: there is no time to
+// compare, and the whole body is signed.
 func (p *Params) vacant(t tag) bool { return p.Kind == Signature && len(t.value) == 0 }
 
 // never stands for times of more than 12 digits, which RFC 6376 section 3.5
