@@ -16,8 +16,8 @@ type Journal struct {
 	Foreign string
 	// Free and All are octets of its file system; All is 0 where they are not known.
 	Free, All int64
-	// Spooled and Loaded are when the spool and the files of a store were last written;
-	// zero where there is none.
+	// Spooled and Loaded are when a record came into the spool and into the files of a
+	// store last; zero where none did.
 	Spooled, Loaded time.Time
 	// Damaged are files that were put aside.
 	Damaged []string

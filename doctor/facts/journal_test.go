@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"alignd/doctor"
+	"alignd/journal/spool"
 )
 
 func TestTheFolderOfTheJournalIsLookedAt(t *testing.T) {
@@ -23,7 +24,7 @@ func TestTheFolderOfTheJournalIsLookedAt(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(file), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(file, nil, 0o640); err != nil {
+		if err := os.WriteFile(file, make([]byte, 2000), 0o640); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.Chtimes(file, at, at.Add(after)); err != nil {
@@ -41,6 +42,13 @@ func TestTheFolderOfTheJournalIsLookedAt(t *testing.T) {
 		!slices.Equal(j.Damaged, []string{"/var/lib/alignd/journal/2026-11-25.1.db.damaged"}) || j.All == 0 || j.Free == 0 {
 		t.Errorf("found %+v", j)
 	}
+	begin := filepath.Join(path, "spool/0000030000000001.seg") // of a daemon that has had no message yet
+	if err := os.WriteFile(begin, make([]byte, 94), 0o640); err != nil {
+		t.Fatal(err)
+	}
+	if j := look("sqlite"); !j.Spooled.Equal(at.Add(time.Hour)) {
+		t.Errorf("a segment without a record counts: %+v", j)
+	}
 	if j := look("none"); !j.Spooled.IsZero() || j.All != 0 {
 		t.Errorf("without a journal: %+v", j)
 	}
@@ -57,5 +65,44 @@ func TestTheFolderOfTheJournalIsLookedAt(t *testing.T) {
 	}
 	if j := look("sqlite"); !j.Folder.Missing {
 		t.Errorf("found %+v", j)
+	}
+}
+
+// A spool that was opened, and opened again, has taken no record yet.
+func TestASpoolWithoutRecordsIsNotLate(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "var/lib/alignd/spool")
+	look := func() doctor.Journal {
+		g := &gatherer{Options: Options{Root: root}}
+		g.facts.Alignd = doctor.Alignd{JournalStore: "sqlite", JournalPath: "/var/lib/alignd"}
+		g.journal()
+		return g.facts.Journal
+	}
+	open := func() *spool.Spool {
+		s, err := spool.Open(spool.Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	for range 2 {
+		if err := open().Close(); err != nil {
+			t.Fatal(err)
+		}
+		if j := look(); !j.Spooled.IsZero() {
+			t.Errorf("no record, and yet: %+v", j)
+		}
+	}
+	s := open()
+	n, err := s.Append(make([]byte, 300))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Answered(n)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if j := look(); j.Spooled.IsZero() {
+		t.Errorf("a record was not seen: %+v", j)
 	}
 }
