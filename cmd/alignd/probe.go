@@ -19,6 +19,7 @@ import (
 	"alignd/authres"
 	"alignd/config"
 	"alignd/doctor"
+	"alignd/doctor/facts"
 	"alignd/evidence"
 	"alignd/filter/probe"
 )
@@ -42,7 +43,8 @@ func probeCommand() *cobra.Command {
 back, in the form of monitoring plug-ins.
 
 ADDRESS is unix:PATH or inet:HOST:PORT; without, every place of the option
-listen. Exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+listen, or where that is not set and no --config is given, of the sockets that
+systemd holds (alignd.socket). Exit status 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
 
 The message comes from ` + probe.Address + `, a name that exists nowhere, and from
 ` + probe.Client.String() + `, an address for documentation. Nothing is delivered. The
@@ -89,7 +91,7 @@ type probed struct {
 }
 
 func runProbe(ctx context.Context, f *probeFlags, args []string, out io.Writer) error {
-	places, client, err := f.targets(args)
+	places, client, err := f.targets(args, func() []string { return facts.Places(ctx, facts.Options{}) })
 	if err != nil {
 		return probeUnknown(out, f.json, err)
 	}
@@ -124,8 +126,8 @@ func probeUnknown(out io.Writer, asJSON bool, err error) error {
 	return ended{exitUnknown, nil}
 }
 
-// targets are the places to try and the client's address.
-func (f *probeFlags) targets(args []string) ([]string, netip.Addr, error) {
+// targets are the places to try and the client's address. held are those of systemd.
+func (f *probeFlags) targets(args []string, held func() []string) ([]string, netip.Addr, error) {
 	client, err := netip.ParseAddr(f.client)
 	if err != nil {
 		return nil, client, fmt.Errorf("--client: %q is no IP address", f.client)
@@ -142,6 +144,11 @@ func (f *probeFlags) targets(args []string) ([]string, netip.Addr, error) {
 	cfg, err := config.Load(f.config)
 	if err != nil {
 		return nil, client, err
+	}
+	if f.config == "" && !cfg.ListenWritten() {
+		if places := held(); len(places) > 0 {
+			return places, client, nil
+		}
 	}
 	return cfg.Listen, client, nil
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -94,6 +95,31 @@ func TestProbeJudgesWhatCameBack(t *testing.T) {
 			}
 			if first, _, _ := strings.Cut(got.stdout, "\n"); !statusLine.MatchString(first) {
 				t.Errorf("the first line is %q", first)
+			}
+		})
+	}
+}
+
+// Whoever follows docs/postfix.md has a unix socket in alignd.socket and no option listen.
+func TestProbeFindsTheSocketsOfSystemd(t *testing.T) {
+	unit := []string{"unix:/var/spool/postfix/alignd/alignd.sock"}
+	written := write(t, "probe.yaml", "mode: monitor\n")
+	for _, c := range []struct {
+		name       string
+		config     string
+		args       []string
+		held, want []string
+	}{
+		{name: "nothing is written", held: unit, want: unit},
+		{name: "systemd holds none", want: []string{"inet:127.0.0.1:8890"}},
+		{name: "a place is named", args: []string{"unix:/run/s"}, held: unit, want: []string{"unix:/run/s"}},
+		{name: "another configuration is that of another filter", config: written, held: unit, want: []string{"inet:127.0.0.1:8890"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := probeFlags{config: c.config, client: "192.0.2.1", timeout: time.Second}
+			got, _, err := f.targets(c.args, func() []string { return c.held })
+			if err != nil || !slices.Equal(got, c.want) {
+				t.Errorf("got %q, %v, want %q", got, err, c.want)
 			}
 		})
 	}

@@ -273,6 +273,30 @@ func TestSocketUnit(t *testing.T) {
 	}
 }
 
+func TestPlacesThatSystemdHolds(t *testing.T) {
+	const show = "Listen=/var/spool/postfix/alignd/alignd.sock (Stream)\nUnitFileState=enabled\nActiveState="
+	for _, c := range []struct {
+		name, show string
+		noSystemd  bool
+		want       []string
+	}{
+		{name: "alignd.socket is open", show: show + "active\n", want: []string{"unix:/var/spool/postfix/alignd/alignd.sock"}},
+		{name: "it was stopped", show: show + "inactive\n"},
+		{name: "there is none", show: "ActiveState=inactive\n"},
+		{name: "systemd does not run", show: show + "active\n", noSystemd: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := Options{Root: t.TempDir(), Run: func(context.Context, []string, string, ...string) (string, string, error) { return c.show, "", nil }}
+			if !c.noSystemd {
+				o.Root = plant(t, map[string]string{"/run/systemd/system/x": ""})
+			}
+			if got := Places(t.Context(), o); !slices.Equal(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
 func TestClock(t *testing.T) {
 	for out, want := range map[string]doctor.Clock{
 		"yes\n": {Known: true, Synchronised: true, Source: "timedatectl"},

@@ -1,6 +1,7 @@
 package facts
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"slices"
@@ -157,11 +158,32 @@ func (g *gatherer) runningUnit() *doctor.Unit {
 		return nil
 	}
 	u := unitOfShow(p)
-	socket, _, err := g.Run(g.ctx, nil, "systemctl", "show", "alignd.socket", "--no-pager", "-p", "ActiveState,Listen,UnitFileState")
-	if err == nil {
-		socketOfShow(u, socket)
-	}
+	g.socketUnit(u)
 	return u
+}
+
+// Places are where systemd holds a socket for alignd (alignd.socket), as the option
+// listen names them; none where it holds none or is not here.
+func Places(ctx context.Context, o Options) []string {
+	if o.Run == nil {
+		o.Run = run
+	}
+	g := &gatherer{Options: o, ctx: ctx}
+	u := &doctor.Unit{}
+	if g.exists("/run/systemd/system") {
+		g.socketUnit(u)
+	}
+	if !u.SocketActive {
+		return nil
+	}
+	return u.Sockets
+}
+
+func (g *gatherer) socketUnit(u *doctor.Unit) {
+	text, _, err := g.Run(g.ctx, nil, "systemctl", "show", "alignd.socket", "--no-pager", "-p", "ActiveState,Listen,UnitFileState")
+	if err == nil {
+		socketOfShow(u, text)
+	}
 }
 
 // socketOfShow: the socket unit starts the service, and where the option listen is not
