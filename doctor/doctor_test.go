@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"net/netip"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -254,6 +255,16 @@ var socketFaults = []fault{
 		}},
 	{name: "no socket", id: "socket-rights", severity: Error, what: "there is no socket", cure: "systemctl status alignd",
 		change: func(f *Facts, _ map[string]string) { f.Postfix[0].Files[socketFile] = File{Missing: true} }},
+	{name: "no folder for the socket", id: "socket-rights", severity: Error, what: "there is no socket",
+		cure: "install -d -o alignd -g postfix -m 0710 /var/spool/postfix/alignd",
+		change: func(f *Facts, _ map[string]string) {
+			f.Postfix[0].Files[socketFile], f.Postfix[0].Files[path.Dir(socketFile)] = File{Missing: true}, File{Missing: true}
+		}},
+	{name: "a folder of root's", id: "socket-rights", severity: Error, what: "there is no socket",
+		cure: "install -d -o alignd -g postfix -m 0710 /var/spool/postfix/alignd",
+		change: func(f *Facts, _ map[string]string) {
+			f.Postfix[0].Files[socketFile], f.Postfix[0].Files[path.Dir(socketFile)] = File{Missing: true}, File{Mode: fs.ModeDir | 0o755}
+		}},
 	{name: "a file in its place", id: "socket-rights", severity: Error, what: "is no socket",
 		change: func(f *Facts, _ map[string]string) { f.Postfix[0].Files[socketFile] = File{Mode: 0o660, GID: 103} }},
 	{name: "a socket of another group", id: "socket-rights", severity: Error, what: "postfix may not write", cure: "socket_group: postfix",

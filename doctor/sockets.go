@@ -131,8 +131,7 @@ func (f *Facts) reach(in *Instance, name string) (Finding, bool) {
 			return Finding{Severity: Error, What: "there is no socket at " + name, Why: "systemd holds it (alignd.socket), and its file is gone",
 				Cure: restartBoth(), Where: name}, true
 		}
-		return Finding{Severity: Error, What: "there is no socket at " + name, Why: "alignd does not run, or could not make it: its log says why",
-			Cure: []string{"systemctl status alignd"}, Where: name}, true
+		return f.noSocket(in, name), true
 	case socket.Mode.Type()&fs.ModeSocket == 0:
 		again := []string{restart}
 		if f.Unit.holds(name) {
@@ -148,6 +147,29 @@ func (f *Facts) reach(in *Instance, name string) (Finding, bool) {
 		}, true
 	}
 	return Finding{}, false
+}
+
+// noSocket is about one that alignd itself is to make: in a folder that is there and that
+// its user may write to. That below /run the unit makes at the start (RuntimeDirectory).
+func (f *Facts) noSocket(in *Instance, name string) Finding {
+	finding := Finding{Severity: Error, What: "there is no socket at " + name, Why: "alignd does not run, or could not make it: its log says why",
+		Cure: []string{"systemctl status alignd"}, Where: name}
+	dir := path.Dir(name)
+	folder, known := in.Files[dir]
+	missing := known && folder.Missing && !strings.HasPrefix(dir, "/run/")
+	others := known && !folder.Missing && folder.Unknown == "" && folder.UID == 0 && !folder.ACL && folder.Mode.Perm()&0o022 == 0
+	switch {
+	case missing:
+		finding.Why = "the folder " + dir + " is not there, and alignd does not make it"
+	case others && f.Unit.user() != "root":
+		finding.Why = fmt.Sprintf("%s may not make it there, as %s is root's (%s)", f.Unit.user(), dir, rights(folder))
+	default:
+		return finding
+	}
+	if missing || path.Base(dir) == "alignd" { // no other program's
+		finding.Cure = []string{"install -d -o " + f.Unit.user() + " -g " + in.User.Name + " -m 0710 " + dir, restart}
+	}
+	return finding
 }
 
 func (in *Instance) closed(dir string, d File) Finding {

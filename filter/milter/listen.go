@@ -104,6 +104,18 @@ func private(_, _ string, raw syscall.RawConn) error {
 	return errors.Join(err, failed)
 }
 
+// groupFault says why a socket did not get its group, and where that is for lack of
+// rights, what gives them. It names the socket, not how it was reached.
+func groupFault(path string, err error) error {
+	if of := (*fs.PathError)(nil); errors.As(err, &of) {
+		err = of.Err
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return fmt.Errorf("group of %s: %w; the user of this process has to be in that group (SupplementaryGroups= in a unit)", path, err)
+	}
+	return fmt.Errorf("group of %s: %w", path, err)
+}
+
 func groupID(group string) (int, error) {
 	if group == "" {
 		return -1, nil

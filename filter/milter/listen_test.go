@@ -63,6 +63,24 @@ func TestListenUnixSetsModeAndGroup(t *testing.T) {
 	}
 }
 
+func TestAGroupThatMayNotBeGivenIsExplained(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{name: "the user is not in the group", err: &fs.PathError{Op: "chown", Path: "/proc/self/fd/14", Err: syscall.EPERM},
+			want: "group of /run/s: operation not permitted; the user of this process has to be in that group (SupplementaryGroups= in a unit)"},
+		{name: "the file system has no groups", err: &fs.PathError{Op: "lchown", Path: "/run/s", Err: syscall.ENOSYS}, want: "group of /run/s: function not implemented"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := groupFault("/run/s", c.err).Error(); got != c.want {
+				t.Errorf("got  %s\nwant %s", got, c.want)
+			}
+		})
+	}
+}
+
 func TestListenUnixAndWhatIsThereAlready(t *testing.T) {
 	t.Run("a stale socket is replaced", func(t *testing.T) {
 		path := filepath.Join(socketDir(t), "s")

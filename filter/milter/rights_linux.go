@@ -26,7 +26,7 @@ func giveRights(path string, mode fs.FileMode, gid int) error {
 	held := fmt.Sprintf("/proc/self/fd/%d", fd) // a chmod of fd itself is EBADF with O_PATH
 	if gid >= 0 {
 		if err := os.Chown(held, -1, gid); err != nil {
-			return fmt.Errorf("group of %s: %w", path, err)
+			return groupFault(path, err)
 		}
 	}
 	if err := os.Chmod(held, mode); err != nil {

@@ -12,7 +12,7 @@ import (
 func giveRights(path string, mode fs.FileMode, gid int) error {
 	if gid >= 0 {
 		if err := os.Lchown(path, -1, gid); err != nil {
-			return err
+			return groupFault(path, err)
 		}
 	}
 	return os.Chmod(path, mode)
