@@ -21,6 +21,7 @@ type batch struct {
 	known  spool.Number // the answer to each record below is known
 	since  time.Time    // when held began to wait
 	full   bool         // there may be more to read
+	gave   bool         // a record went to the stores
 
 	decoder record.Decoder
 	read    []Raw // what decode returned
@@ -145,6 +146,7 @@ func (b *batch) another(encoded []byte) (rec *record.Record, err error) {
 // hand gives records to each store that works. One that fails gets no more of this pass.
 func (b *batch) hand(list []Raw) {
 	l := b.loader
+	b.gave = true
 	for i, f := range l.feeds {
 		if f.away() {
 			continue
@@ -174,7 +176,8 @@ func (l *Loader) loaded(list []Raw) {
 	l.status.Last = time.Now()
 }
 
-// passOn tells the spool what all stores have on disk.
+// passOn tells the spool what all stores have on disk. As long as no record was met since
+// the begin of the spool, a store that gathers has gathered nothing of it.
 func (b *batch) passOn() {
 	taken := b.passed
 	if len(b.held) > 0 {
@@ -187,7 +190,7 @@ func (b *batch) passOn() {
 		if i == 0 {
 			b.loader.spool.TakenByFirst(taken)
 		}
-		if g, gathers := f.store.(Gatherer); gathers {
+		if g, gathers := f.store.(Gatherer); gathers && b.gave {
 			taken = g.Kept(taken)
 		}
 	}

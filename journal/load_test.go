@@ -72,6 +72,41 @@ func run(t *testing.T, dir string, s Store, write func(record.Sink)) {
 	l.Close()
 }
 
+// gatherer is a shelf that does not know the spool before its first record.
+type gatherer struct{ *shelf }
+
+func (g gatherer) Kept(passed spool.Number) spool.Number {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.have) == 0 {
+		return 0
+	}
+	return passed
+}
+
+// A daemon that has had no message since it was installed has nothing that waits, also
+// after a restart.
+func TestASpoolWithoutRecordsHasNoneWaiting(t *testing.T) {
+	dir := t.TempDir()
+	s := &shelf{have: map[spool.ID]spool.Number{}}
+	run(t, dir, gatherer{s}, func(record.Sink) {})
+	sp, err := spool.Open(spool.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := NewLoader(sp, dir, slog.New(slog.DiscardHandler), gatherer{s})
+	for end := time.Now().Add(10 * time.Second); !sp.Counts().Oldest.IsZero() && time.Now().Before(end); {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if c := sp.Counts(); !c.Oldest.IsZero() || !c.Placed {
+		t.Errorf("records are said to wait: %+v", c)
+	}
+	if err := sp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+}
+
 func message(token string) *record.Record {
 	return &record.Record{Evidence: evidence.Message{Token: token, Time: time.Now()}}
 }
