@@ -32,7 +32,7 @@ func (e *Teller) Rules(rules *policy.Rules, told string) {
 func (e *Teller) considered(x *policy.Considered) {
 	kind, rule, fate, why := RuleText(x)
 	if x.Count == 0 && x.At.File != "" {
-		rule += fmt.Sprintf(" (%s:%d)", x.At.File, x.At.Line)
+		rule += fmt.Sprintf(" (%s)", x.At)
 	}
 	if x.Author != "" && len(e.ev.DMARC) > 1 {
 		fate += " for " + x.Author

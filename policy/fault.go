@@ -19,7 +19,7 @@ type EntryError struct {
 func (e *EntryError) Error() string {
 	s := e.Entry + ": " + e.Msg
 	if e.Source.File != "" {
-		s = fmt.Sprintf("%s:%d: %s", e.Source.File, e.Source.Line, s)
+		s = e.Source.String() + ": " + s
 	}
 	return s
 }

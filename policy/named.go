@@ -15,22 +15,15 @@ var optionNames = []string{
 // stands in several lists comes as often.
 func (r *Rules) Names() iter.Seq[string] {
 	return func(yield func(string) bool) {
-		_ = all(yield, optionNames, func(s string) string { return s }) &&
-			all(yield, r.notJudged.Networks, func(n Network) string { return n.ID }) &&
-			all(yield, r.own, func(o OwnDomains) string { return o.ID }) &&
-			all(yield, r.domains, func(d DomainRule) string { return d.ID }) &&
-			all(yield, r.profiles, func(p Profile) string { return p.ID }) &&
-			all(yield, r.sealers, func(s sealer) string { return s.ID }) &&
-			all(yield, r.entries, func(e Exception) string { return e.ID })
-	}
-}
-
-// all is false when yield wants no more.
-func all[T any](yield func(string) bool, list []T, name func(T) string) bool {
-	for i := range list {
-		if !yield(name(list[i])) {
-			return false
+		for _, name := range optionNames {
+			if !yield(name) {
+				return
+			}
+		}
+		for e := range r.Entries() {
+			if !yield(e.ID) {
+				return
+			}
 		}
 	}
-	return true
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 )
@@ -10,6 +11,14 @@ import (
 type Source struct {
 	File string
 	Line int
+}
+
+// String is FILE:LINE, or "" without a file.
+func (s Source) String() string {
+	if s.File == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", s.File, s.Line)
 }
 
 // Action is what an admin wants done with a message.

@@ -30,6 +30,7 @@ func (r *Rules) Entries() iter.Seq[Entry] {
 	}
 }
 
+// each yields the entry of each element, and is false when yield wants no more.
 func each[T any](yield func(Entry) bool, list []T, of func(T) Entry) bool {
 	for i := range list {
 		if !yield(of(list[i])) {

@@ -6,7 +6,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"iter"
 	"log/slog"
 	"os"
@@ -161,7 +160,7 @@ func (w *Watch) lookAt(ctx context.Context, watches []policy.Watch) error {
 		}
 		stopped[x.ID] = stop
 		w.log.Warn("rollout stopped", "id", x.ID, "stage", x.Stage.Name, "stays_at", x.Before, "reason", why, "would_have", wouldHave(x, tallies),
-			"at", fmt.Sprintf("%s:%d", x.Stage.Source.File, x.Stage.Source.Line))
+			"at", x.Stage.Source.String())
 		w.held[x.ID] = true
 	}
 	w.hold(stopped)

@@ -96,7 +96,7 @@ func (a *asked) ruleCells(r *ruleRow) []cell {
 	if r.Counted {
 		messages, trend = number(r.Messages), lineOf(r.Trend)
 	}
-	return []cell{linked(r.List+": "+r.ID, "/rule", "list", r.List, "id", r.ID), plain(r.Says), plain(placeText(policy.Source{File: r.File, Line: r.Line})), messages, trend,
+	return []cell{linked(r.List+": "+r.ID, "/rule", "list", r.List, "id", r.ID), plain(r.Says), plain(policy.Source{File: r.File, Line: r.Line}.String()), messages, trend,
 		plain(cmp.Or(timeOrNone(r.Last), "-")), plain(r.Owner), day(r.Begins), day(r.Expires), a.remark(r)}
 }
 
@@ -263,7 +263,7 @@ func ruleLinesOf(r *ruleRow) (lines []explained) {
 		}
 	}
 	for _, x := range []struct{ name, text string }{
-		{"what", r.Says}, {"where", placeText(policy.Source{File: r.File, Line: r.Line})}, {"decided", decided}, {"last", cmp.Or(timeOrNone(r.Last), "never")},
+		{"what", r.Says}, {"where", policy.Source{File: r.File, Line: r.Line}.String()}, {"decided", decided}, {"last", cmp.Or(timeOrNone(r.Last), "never")},
 		{"owner", r.Owner}, {"ticket", r.Ticket}, {"reason", r.Reason}, {"from", timeOrNone(r.Begins)}, {"expires", timeOrNone(r.Expires)}, {"behind", r.Behind},
 	} {
 		lines = append(lines, explained{Name: x.name, Text: terminal.Line(cmp.Or(x.text, "-"))})

@@ -12,7 +12,6 @@ import (
 	"alignd/internal/terminal"
 	"alignd/journal"
 	"alignd/journal/state"
-	"alignd/policy"
 )
 
 // soon is how long before its end an entry is told of; ours.
@@ -32,9 +31,9 @@ func (a *asked) hand(st *state.State, o *overview) (block, error) {
 		switch left := e.Expires.Sub(a.now); {
 		case e.Expires.IsZero() || left > soon:
 		case left <= 0:
-			add("fail", "expired "+e.Expires.Format(time.DateOnly)+": "+e.List+" "+e.ID, placeText(e.Source), "/rules")
+			add("fail", "expired "+e.Expires.Format(time.DateOnly)+": "+e.List+" "+e.ID, e.Source.String(), "/rules")
 		default:
-			add("warning", fmt.Sprintf("expires in %d days: %s %s", int(left.Hours())/24, e.List, e.ID), placeText(e.Source), "/rules")
+			add("warning", fmt.Sprintf("expires in %d days: %s %s", int(left.Hours())/24, e.List, e.ID), e.Source.String(), "/rules")
 		}
 	}
 	if n := len(o.Unused.Entries); n > 0 {
@@ -72,13 +71,6 @@ func (a *asked) hand(st *state.State, o *overview) (block, error) {
 		add("warning", "a rule needs the "+name+", which was not known", "one of the last messages", to("/message", "id", samples[name]))
 	}
 	return block{ID: "hand", Heading: "What needs a hand", Table: t}, nil
-}
-
-func placeText(s policy.Source) string {
-	if s.File == "" {
-		return ""
-	}
-	return fmt.Sprintf("%s:%d", s.File, s.Line)
 }
 
 // troubles are DNS that fails, and counts that are behind.
