@@ -216,6 +216,12 @@ func sameMessageID(a, b string) bool { return BareID(a) == BareID(b) }
 // BareID is a Message-ID without its angle brackets, which people leave out.
 func BareID(s string) string { return strings.TrimSuffix(strings.TrimPrefix(s, "<"), ">") }
 
+// DomainOf is the domain of an address, or a domain itself, as columns have it: in lower
+// case.
+func DomainOf(mailFrom string) string {
+	return strings.ToLower(mailFrom[strings.LastIndexByte(mailFrom, '@')+1:])
+}
+
 // Key stands for a text in a column: the first eight octets of a SHA-256 over the
 // column's name and the text. Zero is no text.
 type Key int64

@@ -113,7 +113,7 @@ func wantedOf(q *journal.Query) (list wanted) {
 			hash("message", keyOf(journal.ColumnMessageID, journal.BareID(q.ID))))
 	}
 	text("author", journal.ColumnDomain, q.Domain)
-	text("mailfrom", journal.ColumnDomain, domainOf(q.MailFrom))
+	text("mailfrom", journal.ColumnDomain, journal.DomainOf(q.MailFrom))
 	if q.Client.IsValid() {
 		if first, last := journal.NumbersOf(q.Client); first == last {
 			add(hash("client", first))

@@ -81,11 +81,6 @@ func (c *condition) key(column, kind, text string) {
 	}
 }
 
-// domainOf is that of an address, or the domain itself.
-func domainOf(mailFrom string) string {
-	return strings.ToLower(mailFrom[strings.LastIndexByte(mailFrom, '@')+1:])
-}
-
 func keyOf(kind, text string) int64 { return int64(journal.KeyOf(kind, text)) }
 
 // condition is that of the query for some days, newest first.
@@ -103,7 +98,7 @@ func (s *search) condition(ctx context.Context, days []day) (*condition, error) 
 	c.key("rule", journal.ColumnRule, q.Rule)
 	c.key("author", journal.ColumnDomain, q.Domain)
 	if q.MailFrom != "" {
-		c.key("mailfrom", journal.ColumnDomain, domainOf(q.MailFrom))
+		c.key("mailfrom", journal.ColumnDomain, journal.DomainOf(q.MailFrom))
 		if strings.Contains(q.MailFrom, "@") {
 			c.add("sender = $", int32(journal.SenderOf(q.MailFrom)))
 		}

@@ -50,7 +50,7 @@ func (l layout) condition(q *journal.Query) *condition {
 	}
 	c.key("rule", journal.ColumnRule, q.Rule)
 	c.key("author", journal.ColumnDomain, q.Domain)
-	c.key("mailfrom", journal.ColumnDomain, domainOf(q.MailFrom))
+	c.key("mailfrom", journal.ColumnDomain, journal.DomainOf(q.MailFrom))
 	if sender := journal.SenderOf(q.MailFrom); sender != 0 && l > 1 {
 		c.add("sender = ?", int64(sender))
 	}
@@ -70,11 +70,6 @@ func (l layout) condition(q *journal.Query) *condition {
 		c.add("results / 10000000 % 10 = ?", slices.Index(journal.Deliveries, q.Would)+1)
 	}
 	return c
-}
-
-// domainOf is the domain of an address, or a domain itself.
-func domainOf(mailFrom string) string {
-	return strings.ToLower(mailFrom[strings.LastIndexByte(mailFrom, '@')+1:])
 }
 
 // frequent is how many rows of a network make it quicker to read all rows, newest first,

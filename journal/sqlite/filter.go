@@ -82,7 +82,7 @@ func wanted(q *journal.Query) (lists [][]int64) {
 		lists = append(lists, []int64{key(journal.ColumnQueue, q.ID), key(journal.ColumnToken, q.ID), key(journal.ColumnMessageID, journal.BareID(q.ID))})
 	}
 	add(journal.ColumnDomain, q.Domain)
-	add(journal.ColumnDomain, domainOf(q.MailFrom))
+	add(journal.ColumnDomain, journal.DomainOf(q.MailFrom))
 	add(journal.ColumnRule, q.Rule)
 	if p := q.Client; p.IsValid() {
 		if first, last := journal.NumbersOf(p); first == last {
