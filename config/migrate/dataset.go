@@ -210,7 +210,7 @@ func (in *importer) exempt(filter string, s setting) note {
 	}
 	list := hostList{filter: filter, setting: s, hosts: in.hostsOf(items)}
 	in.lists = append(in.lists, list)
-	return note{why: "."}
+	return later
 }
 
 func (list hostList) notes() string {

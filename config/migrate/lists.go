@@ -33,6 +33,21 @@ func (in *importer) domains(s setting, list []string) (names []string, more stri
 	return names, more
 }
 
+// sealersFrom makes trusted Sealers of the domains in a file that the filter names.
+func sealersFrom(filter string) func(*importer, setting) note {
+	return func(in *importer, s setting) note {
+		items, why := in.listFile(filter, s, s.value)
+		if why != "" {
+			return note{kind: None, key: "trusted_sealers", why: why, refuses: true}
+		}
+		var names []string
+		for _, it := range items {
+			names = append(names, it.text)
+		}
+		return in.sealers(s, names)
+	}
+}
+
 // sealers makes trusted Sealers; several options make one list.
 func (in *importer) sealers(s setting, all []string) note {
 	names, more := in.domains(s, all)

@@ -211,6 +211,10 @@ type note struct {
 	refuses bool
 }
 
+// later is what a row returns where several options decide together: the filter's finish
+// function amends it.
+var later = note{why: "."}
+
 // filters are in the order of who decides where two of them differ.
 var filters = []*filter{&openDMARC, &policydSPF, &openDKIM, &openARC}
 

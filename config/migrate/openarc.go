@@ -18,7 +18,7 @@ func init() {
 		none("ChangeRootDirectory", byUnit),
 		none("Domain", signing),
 		{name: "DomainWhitelist", do: domainWhitelist},
-		{name: "DomainWhitelistFile", do: openARCWhitelistFile},
+		{name: "DomainWhitelistFile", do: sealersFrom("openarc")},
 		none("EnableCoredumps", byUnit),
 		changed("FinalReceiver", "", "alignd writes no arc.chain; arc= has the newest sealer and the number of sets, \"alignd explain\" shows the chain"),
 		none("FixedTimestamp", onlyTests),
@@ -52,18 +52,6 @@ func init() {
 		none("UMask", "socket_mode and socket_group are for a unix socket of alignd, which is a place of its own"),
 		none("UserID", byUnit),
 	}}
-}
-
-func openARCWhitelistFile(in *importer, s setting) note {
-	items, why := in.listFile("openarc", s, s.value)
-	if why != "" {
-		return note{kind: None, key: "trusted_sealers", why: why, refuses: true}
-	}
-	var names []string
-	for _, it := range items {
-		names = append(names, it.text)
-	}
-	return in.sealers(s, names)
 }
 
 // unwilling is ResponseUnwilling, what is done over a limit.

@@ -20,7 +20,7 @@ func init() {
 		none("CopyFailuresTo", "alignd adds no recipients; \"alignd log --disposition\" lists what failed, and quarantine_as: hold keeps it in the MTA's queue"),
 		{name: "DNSTimeout", kind: Changed, key: "dns", why: dnsWhy},
 		{name: "DomainWhitelist", do: domainWhitelist},
-		{name: "DomainWhitelistFile", do: domainWhitelistFile},
+		{name: "DomainWhitelistFile", do: sealersFrom("opendmarc")},
 		none("DomainWhitelistSize", "alignd's lists have no size"),
 		none("EnableCoredumps", byUnit),
 		{name: "FailureReports", do: failureReports},
@@ -65,7 +65,7 @@ func booleanOnly(in *importer, s setting) note {
 	if _, ok := boolean(s.value); !ok {
 		return in.noBoolean(s)
 	}
-	return note{why: "."}
+	return later
 }
 
 func authenticatedClients(in *importer, s setting) note {
@@ -143,18 +143,6 @@ func rejectString(in *importer, s setting) note {
 // domainWhitelist are domains whose ARC seals were believed.
 func domainWhitelist(in *importer, s setting) note {
 	return in.sealers(s, listOf(s.value))
-}
-
-func domainWhitelistFile(in *importer, s setting) note {
-	items, why := in.listFile("opendmarc", s, s.value)
-	if why != "" {
-		return note{kind: None, key: "trusted_sealers", why: why, refuses: true}
-	}
-	var names []string
-	for _, it := range items {
-		names = append(names, it.text)
-	}
-	return in.sealers(s, names)
 }
 
 // finishOpenDMARC writes what several options say together: what is done with mail

@@ -15,14 +15,14 @@ func init() {
 		none("debugLevel", byLog),
 		{name: "TestOnly", do: testOnly},
 		{name: "defaultSeedOnly", do: testOnly},
-		{name: "HELO_reject", do: func(in *importer, s setting) note { return note{why: "."} }},
+		{name: "HELO_reject", do: func(*importer, setting) note { return later }},
 		none("HELO_pass_restriction", "alignd returns no names of restriction classes; Postfix can go by the result in Authentication-Results only after the queue"),
-		{name: "Mail_From_reject", do: func(in *importer, s setting) note { return note{why: "."} }},
+		{name: "Mail_From_reject", do: func(*importer, setting) note { return later }},
 		none("Mail_From_pass_restriction", "alignd returns no names of restriction classes; Postfix can go by the result in Authentication-Results only after the queue"),
 		{name: "No_Mail", do: spfEquals("False", "alignd does not tell records of domains that send no mail from others: with spf_fail: reject every fail of SPF counts, where the Author Domain publishes no DMARC record", true)},
 		none("Reject_Not_Pass_Domains", "alignd refuses no neutral or softfail; own_domains refuses mail that uses your own domains, and where others publish a DMARC record that decides"),
 		{name: "PermError_reject", do: spfEquals("False", "a permanent error of SPF authenticates nobody and refuses nothing by itself", false)},
-		{name: "TempError_Defer", do: func(in *importer, s setting) note { return note{why: "."} }},
+		{name: "TempError_Defer", do: func(*importer, setting) note { return later }},
 		none("Prospective", "alignd checks mail that comes in, not what would become of mail that goes out; \"alignd check --ip\" does so for one message"),
 		{name: "skip_addresses", do: skipAddresses},
 		{name: "Whitelist", do: skipAddresses},
@@ -131,7 +131,7 @@ func skipAddresses(in *importer, s setting) note {
 	}
 	list := hostList{filter: "policyd-spf", setting: s, hosts: in.hostsOf(items)}
 	in.lists = append(in.lists, list)
-	return note{why: "."}
+	return later
 }
 
 // whitelistPTR are domains of reverse names, with all names below them.
@@ -142,7 +142,7 @@ func whitelistPTR(in *importer, s setting) note {
 		return note{kind: None, key: "spf_fail", why: cmp.Or(more, "it names no domain")}
 	}
 	in.lists = append(in.lists, list)
-	return note{why: "."}
+	return later
 }
 
 // finishPolicydSPF writes what is done when SPF says fail.
