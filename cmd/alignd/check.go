@@ -72,7 +72,7 @@ means wrong usage or unreadable input.`,
 func (f *checkFlags) flags(c *cobra.Command) {
 	flags := c.Flags()
 	flags.BoolVar(&f.json, "json", false, "print a JSON object instead of the explanation")
-	flags.StringVar(&f.config, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &f.config)
 	flags.StringVar(&f.dns, "dns", "", "DNS server to ask, HOST:PORT")
 	flags.StringVar(&f.zone, "zone", "", "zone file to answer from instead of DNS")
 	flags.StringVar(&f.ip, "ip", "", "address of the SMTP client; without it SPF is none")

@@ -118,10 +118,10 @@ func (e *elsewhere) json(limit int) *elsewhereJSON {
 	if e == nil {
 		return nil
 	}
-	o := &elsewhereJSON{Since: instant(e.since), Reports: e.Reports, Reporters: []reporterJSON{}, OtherCounts: e.OtherCounts}
+	o := &elsewhereJSON{Since: timeText(e.since), Reports: e.Reports, Reporters: []reporterJSON{}, OtherCounts: e.OtherCounts}
 	o.LeftOut.Reports, o.LeftOut.Messages = e.LeftOut.Reports, e.LeftOut.Messages
 	for _, r := range e.Reporters {
-		o.Reporters = append(o.Reporters, reporterJSON{r.Name, r.Proven, r.Reports, r.Messages, instant(r.Last)})
+		o.Reporters = append(o.Reporters, reporterJSON{r.Name, r.Proven, r.Reports, r.Messages, timeText(r.Last)})
 	}
 	o.Days = []elsewhereDayJSON{}
 	for i := range e.Days {
@@ -135,7 +135,7 @@ func (e *elsewhere) json(limit int) *elsewhereJSON {
 		o.Sources = append(o.Sources, elsewhereSourceJSON{
 			AuthorDomain: x.Author, Network: x.Network, Addresses: listOf(x.Addresses), Count: x.Count, Here: e.hereOf(x),
 			OtherCounts: x.OtherCounts, Reporters: listOf(x.Reporters), DKIM: listOf(x.Signers), SPF: listOf(x.Senders),
-			First: instant(x.First), Last: instant(x.Last),
+			First: timeText(x.First), Last: timeText(x.Last),
 		})
 	}
 	return o

@@ -99,12 +99,7 @@ Message-ID. MTAs use queue ids again: all matches are shown, newest first.
 
 Exit status 0: a message was found; 1: none was, or the journal cannot be read; 2: wrong
 usage.`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 || args[0] == "" {
-				return fmt.Errorf("name one message: its queue id, token or Message-ID (%s)", help(c))
-			}
-			return nil
-		},
+		Args: exactlyOne("message: its queue id, token or Message-ID", notEmpty),
 		RunE: func(c *cobra.Command, args []string) error {
 			show := printEntries
 			if !f.json {

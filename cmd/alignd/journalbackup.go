@@ -25,14 +25,9 @@ without its folder spool, and start alignd. A journal in PostgreSQL is backed up
 with pg_dump.
 
 Exit status 0: the copy is whole; 1: it is not; 2: wrong usage.`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 || args[0] == "" {
-				return fmt.Errorf("name one folder (%s)", help(c))
-			}
-			return nil
-		},
+		Args: exactlyOne("folder", notEmpty),
 	}
-	file := configFlag(c)
+	file := journalFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cfg, err := readConfig(config.Input{File: *file})
 		if err != nil {

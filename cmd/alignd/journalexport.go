@@ -50,7 +50,7 @@ wrong usage.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return x.run(c) },
 	}
-	x.config = configFlag(c)
+	x.config = journalFlag(c)
 	c.Flags().StringVar(&x.since, "since", "", "messages that began at this time or later")
 	c.Flags().StringVar(&x.until, "until", "", "messages that began before this time")
 	c.Flags().StringVar(&x.addresses, "addresses", "keep", "keep, hash or drop: what becomes of local parts")

@@ -22,8 +22,8 @@ func journalCommand() *cobra.Command {
 	return c
 }
 
-// configFlag adds the flag that names the journal's configuration.
-func configFlag(c *cobra.Command) *string {
+// journalFlag adds the flag that names the journal's configuration.
+func journalFlag(c *cobra.Command) *string {
 	return c.Flags().String("config", "", "configuration file that names the journal (default "+config.DefaultFile+", if it exists)")
 }
 

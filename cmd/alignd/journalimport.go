@@ -33,14 +33,9 @@ A journal in SQLite is written by one process: alignd must not run. With Postgre
 may. Records older than journal.keep are told; they go again.
 
 Exit status 0: all is in the journal; 1: it is not, or the file is damaged; 2: wrong usage.`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 || args[0] == "" {
-				return fmt.Errorf("name one export (%s)", help(c))
-			}
-			return nil
-		},
+		Args: exactlyOne("export", notEmpty),
 	}
-	file := configFlag(c)
+	file := journalFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cfg, err := readConfig(config.Input{File: *file})
 		if err != nil {

@@ -22,14 +22,9 @@ func journalPseudonymCommand() *cobra.Command {
 for in the output of alignd log --json.
 
 Exit status 0: it was told; 1: there is no key, or it cannot be read; 2: wrong usage.`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 || !strings.Contains(args[0], "@") {
-				return fmt.Errorf("name one address (%s)", help(c))
-			}
-			return nil
-		},
+		Args: exactlyOne("address", func(arg string) bool { return strings.Contains(arg, "@") }),
 	}
-	file := configFlag(c)
+	file := journalFlag(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		cfg, err := readConfig(config.Input{File: *file})
 		if err != nil {

@@ -34,7 +34,7 @@ of it; 2: wrong usage.`,
 		Args: noArgs,
 		RunE: func(c *cobra.Command, _ []string) error { return f.run(c, time.Now()) },
 	}
-	f.config = configFlag(c)
+	f.config = journalFlag(c)
 	c.Flags().StringVar(&f.input, "input", "", "test an export in place of the journal; - is standard input")
 	c.Flags().StringVar(&f.keyFile, "key-file", "", "the key of hashed addresses (default: that of the journal, or the one in the export)")
 	c.Flags().StringVar(&f.since, "since", "", "messages that began at this time or later")

@@ -30,7 +30,7 @@ store is behind what was written for it.
 Exit status 0: the journal can be read; 1: it cannot, or not all of it; 2: wrong usage.`,
 		Args: noArgs,
 	}
-	file := configFlag(c)
+	file := journalFlag(c)
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		cfg, err := readConfig(config.Input{File: *file})
@@ -183,6 +183,7 @@ func (s *journalStatus) fault() error {
 	return nil
 }
 
+// timeText is a time as all commands print it, in UTC, or "" for none.
 func timeText(t time.Time) string {
 	if t.IsZero() {
 		return ""

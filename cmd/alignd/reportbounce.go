@@ -39,7 +39,7 @@ Maildir, or files in it stay, as they cannot be opened or moved; 2: wrong usage.
 			return bounced(c, file, nil, args)
 		},
 	}
-	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &file)
 	c.Flags().StringArrayVar(&recipients, "recipient", nil, "address that the notification was delivered to; may be repeated (default: what its header says)")
 	return c
 }

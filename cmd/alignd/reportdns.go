@@ -12,7 +12,6 @@ import (
 	"github.com/miekg/dns"
 	"github.com/spf13/cobra"
 
-	"alignd/config"
 	"alignd/report/ours"
 	"alignd/report/send"
 	"alignd/resolver"
@@ -70,7 +69,7 @@ Exit status 0: printed; 1: a key cannot be read; 2: wrong usage.`,
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.config, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &f.config)
 	flags.StringVar(&f.dns, "dns", "", "DNS server to ask, HOST:PORT")
 	flags.StringVar(&f.zone, "zone", "", "zone file to answer from instead of DNS")
 	flags.BoolVar(&offline, "offline", false, "ask no DNS, and print all records")

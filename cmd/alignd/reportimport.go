@@ -59,7 +59,7 @@ not be written; 2: wrong usage; 75: see above.`,
 		},
 	}
 	flags := c.Flags()
-	flags.StringVar(&f.config, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &f.config)
 	flags.StringVar(&f.moveTo, "move-to", "", "a Maildir or directory that mail of a Maildir is moved to once it is stored")
 	flags.BoolVar(&f.seen, "seen", false, "read what is seen in a Maildir, too")
 	flags.BoolVar(&f.trust, "trust", false, "you know who sent these reports, so they count")

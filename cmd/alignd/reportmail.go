@@ -34,15 +34,10 @@ address (default the first one), signed where the keys can be read. alignd repor
 has the ids. What a failure report told is forgotten once it left.
 
 Exit status 0: printed; 1: there is none, or the state cannot be read; 2: wrong usage.`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("name one report by its id (%s)", help(c))
-			}
-			return nil
-		},
+		Args: exactlyOne("report by its id", nil),
 		RunE: func(c *cobra.Command, args []string) error { return printReportMail(c, file, args[0], to) },
 	}
-	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &file)
 	c.Flags().StringVar(&to, "to", "", "the address that it goes to")
 	return c
 }

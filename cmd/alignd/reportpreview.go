@@ -44,12 +44,7 @@ as they stand (option reports.failure).
 
 Exit status 0: a report was made; 1: there is none, or the journal cannot be read; 2:
 wrong usage.`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 {
-				return fmt.Errorf("name one Policy Domain (%s)", help(c))
-			}
-			return nil
-		},
+		Args: exactlyOne("Policy Domain", nil),
 		RunE: func(c *cobra.Command, args []string) error {
 			if f.failure {
 				return previewFailures(c, f.config, args[0])

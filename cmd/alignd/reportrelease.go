@@ -23,15 +23,10 @@ not sent meanwhile is not made up for.
 
 Only root and the filter's own user may. Exit status 0: reports go there again; 1:
 nothing kept them from it, or the journal cannot be written; 2: wrong usage.`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 || args[0] == "" {
-				return fmt.Errorf("name one address, as report status does (%s)", help(c))
-			}
-			return nil
-		},
+		Args: exactlyOne("address, as report status does", notEmpty),
 		RunE: func(c *cobra.Command, args []string) error { return reportRelease(c, file, args[0]) },
 	}
-	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &file)
 	return c
 }
 

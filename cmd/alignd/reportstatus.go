@@ -43,7 +43,7 @@ Exit status 0: told; 1: the state cannot be read; 2: wrong usage.`,
 			return s.print(c.OutOrStdout())
 		},
 	}
-	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &file)
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	c.Flags().BoolVar(&offline, "offline", false, "ask no DNS")
 	return c
@@ -279,7 +279,7 @@ the reason; 2: wrong usage.`,
 			return h.run(c, file)
 		},
 	}
-	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &file)
 	c.Flags().StringVar(&day, "day", "", "day in UTC, such as 2026-01-31 (default yesterday)")
 	return c
 }

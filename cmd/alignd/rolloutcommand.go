@@ -42,12 +42,7 @@ nothing against it any more. Each host knows within a minute.
 
 Only root and the filter's own user may. Exit status 0: it goes on; 1: it is not stopped,
 or the journal cannot be written; 2: wrong usage.`,
-		Args: func(c *cobra.Command, args []string) error {
-			if len(args) != 1 || args[0] == "" {
-				return fmt.Errorf("name one stage, as rollout status does (%s)", help(c))
-			}
-			return nil
-		},
+		Args: exactlyOne("stage, as rollout status does", notEmpty),
 		RunE: func(c *cobra.Command, args []string) error { return rolloutResume(c, file, args[0]) },
 	})
 	return c

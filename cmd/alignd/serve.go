@@ -59,7 +59,7 @@ SIGHUP reads the configuration again.`,
 			return d.run(stop, hangup)
 		},
 	}
-	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &file)
 	c.Flags().StringArrayVar(&listen, "listen", nil, "unix:PATH or inet:HOST:PORT, instead of the option listen; may be repeated")
 	return c
 }
@@ -382,7 +382,7 @@ func (d *daemon) warnSpaceless() {
 func (d *daemon) warnExpired() {
 	for _, e := range d.expiry.expired(d.cfg.Rules, time.Now()) {
 		d.log.Warn("exception expired and no longer matches", "rule", e.ID,
-			"at", fmt.Sprintf("%s:%d", e.Source.File, e.Source.Line), "expired", e.Expires.Format(time.RFC3339),
+			"at", e.Source.String(), "expired", e.Expires.Format(time.RFC3339),
 			"owner", e.Owner, "ticket", e.Ticket)
 	}
 }

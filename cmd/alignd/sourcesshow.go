@@ -213,7 +213,7 @@ type restJSON struct {
 }
 
 func printSources(out io.Writer, opt sources.Options, r *sources.Report, others *elsewhere, limit int) error {
-	o := sourcesJSON{Domain: opt.Domain, Since: instant(opt.Since), First: instant(r.First), Last: instant(r.Last), Messages: r.Messages, Sources: []sourceJSON{}, Suggestions: []suggestionJSON{}}
+	o := sourcesJSON{Domain: opt.Domain, Since: timeText(opt.Since), First: timeText(r.First), Last: timeText(r.Last), Messages: r.Messages, Sources: []sourceJSON{}, Suggestions: []suggestionJSON{}}
 	for i, s := range r.Sources {
 		if limit > 0 && i >= limit {
 			break
@@ -225,7 +225,7 @@ func printSources(out io.Writer, opt sources.Options, r *sources.Report, others 
 		o.Sources = append(o.Sources, sourceJSON{
 			AuthorDomain: s.Author, Own: s.Own, Infrastructure: s.Infrastructure, Messages: s.Messages, Pass: s.Pass, Fail: s.Fail,
 			Refused: s.Refused, Deferred: s.Deferred, Held: s.Held, Tagged: s.Tagged,
-			First: instant(s.First), Last: instant(s.Last), Days: s.Days(), New: s.New, LastAction: string(s.LastAction),
+			First: timeText(s.First), Last: timeText(s.Last), Days: s.Days(), New: s.New, LastAction: string(s.LastAction),
 			DKIM: countsOf(s.Signers), SPF: countsOf(s.Senders), ARC: countsOf(s.Sealers), Lists: countsOf(s.Lists),
 			Suggested: suggested, NotSuggested: s.NotSuggested,
 		})
@@ -244,13 +244,6 @@ func printSources(out io.Writer, opt sources.Options, r *sources.Report, others 
 		return err
 	}
 	return writeLine(out, line)
-}
-
-func instant(t time.Time) string {
-	if t.IsZero() {
-		return ""
-	}
-	return t.UTC().Format(time.RFC3339)
 }
 
 func countsOf(list []sources.Count) []countJSON {

@@ -137,6 +137,24 @@ func atMostOne(c *cobra.Command, args []string) error {
 	return wrongUsage(c, fmt.Errorf("%s takes one argument, but behind %q there is %q (%s)", named(c), args[0], args[1], help(c)))
 }
 
+// exactlyOne is for commands with one argument: what is what they ask for where it is
+// missing, valid, if not nil, whether it will do.
+func exactlyOne(what string, valid func(arg string) bool) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != 1 || valid != nil && !valid(args[0]) {
+			return fmt.Errorf("name one %s (%s)", what, help(c))
+		}
+		return nil
+	}
+}
+
+func notEmpty(arg string) bool { return arg != "" }
+
+// configFlag adds the flag that names the configuration.
+func configFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVar(file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+}
+
 // several says how many there are of what, one or many.
 func several(n int, one, many string) string {
 	if n == 1 {

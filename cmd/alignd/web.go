@@ -65,7 +65,7 @@ configuration.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &file)
 	c.Flags().StringVar(&listen, "listen", "", "where, in place of web.listen: inet:HOST:PORT or unix:/PATH")
 	c.AddCommand(webPasswdCommand(), webJobCommand())
 	return c
@@ -219,7 +219,7 @@ Exit status 0: set; 1: the file cannot be written; 2: wrong usage.`,
 			return nil
 		},
 	}
-	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &file)
 	c.Flags().BoolVar(&remove, "remove", false, "take the user out")
 	return c
 }

@@ -91,7 +91,7 @@ func webJobCommand() *cobra.Command {
 			return says.Encode(jobSays{Result: result})
 		},
 	}
-	c.Flags().StringVar(&file, "config", "", "configuration file (default "+config.DefaultFile+", if it exists)")
+	configFlag(c, &file)
 	return c
 }
 
