@@ -11,10 +11,7 @@ import (
 	"syscall"
 	"time"
 
-	sd "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
-
-	"alignd/config"
 )
 
 // A signal has no answer. So the daemon writes what became of each reload into a
@@ -166,84 +163,4 @@ func awaitOutcome(before reloadOutcome, previewing func()) (reloadOutcome, error
 		}
 	}
 	return reloadOutcome{}, fmt.Errorf("process %d has not reloaded within %v", before.PID, patience)
-}
-
-// refuse tells that the old configuration stays.
-func (d *daemon) refuse(err error) {
-	const said = "configuration not reloaded, the old one stays"
-	why := firstLines(err.Error())
-	d.log.Error(said, "err", why)
-	d.telemetry.reloaded(nil, nil, err)
-	d.tell(reloadOutcome{Said: said, Error: why})
-}
-
-// reload reads the configuration again. All of it is taken, or on a fault
-// nothing; messages in progress keep what they began with. Where the new configuration
-// wants a preview it is taken up after that, or by a second signal without it.
-//
-// To read a file may take for ever: a pipe, a share of a network that is down. A signal
-// to stop ends the waiting, and is returned.
-func (d *daemon) reload(stop <-chan os.Signal) os.Signal {
-	d.notify(reloading())
-	defer d.notify(sd.SdNotifyReady)
-	skip := d.preview != nil
-	d.cause = "SIGHUP"
-	if skip {
-		d.cause = "SIGHUP, a second one that skips the preview"
-	}
-	d.endPreview()
-	read := make(chan reading, 1)
-	go func() { read <- d.read() }()
-	select {
-	case r := <-read:
-		d.afterReading(r, skip)
-		return nil
-	case s := <-stop:
-		return s
-	}
-}
-
-// reading is a configuration as it is now, or why it cannot be taken up.
-type reading struct {
-	cfg  *config.Config
-	file string
-	err  error
-}
-
-func (d *daemon) read() (r reading) {
-	r.file = config.FileOf(d.file)
-	if r.cfg, r.err = readConfig(config.Input{File: r.file}); r.err != nil {
-		return r
-	}
-	if emptied := r.cfg.Emptied(d.cfg); len(emptied) > 0 {
-		r.err = emptied
-	}
-	return r
-}
-
-// afterReading takes up what was read, or has it previewed.
-func (d *daemon) afterReading(r reading, skip bool) {
-	if r.err != nil {
-		d.refuse(r.err)
-		return
-	}
-	switch wanted, not := d.wantsPreview(r.cfg); {
-	case skip && wanted:
-		d.log.Warn("the preview of the reload is skipped by a second signal")
-	case not != nil && len(r.cfg.PreviewLimit) > 0:
-		d.refuse(fmt.Errorf("there is no preview, and preview_limit is set: %w", not))
-		return
-	case not != nil:
-		d.log.Warn("the reload is not previewed", "err", not)
-	case wanted:
-		d.startPreview(r.cfg, r.file)
-		return
-	}
-	d.takeUp(r.cfg, r.file)
-}
-
-// counts are how many entries the lists have whose loss would be felt.
-func counts(cfg *config.Config) []any {
-	return []any{"exceptions", len(cfg.Exceptions), "networks", len(cfg.NotJudged.Networks),
-		"relays", len(cfg.TrustedRelays), "sealers", len(cfg.TrustedSealers), "profiles", len(cfg.Profiles)}
 }

@@ -9,8 +9,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
-	"slices"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -269,69 +267,6 @@ func (d *daemon) serve(l net.Listener, failed chan<- error) {
 			failed <- err
 		}
 	}()
-}
-
-// takeUp puts a configuration that was read in force, and tells.
-func (d *daemon) takeUp(cfg *config.Config, file string) {
-	before := d.cfg
-	if err := d.reconfigure(cfg, file); err != nil {
-		d.refuse(err)
-		return
-	}
-	d.warnSpaceless()
-	said := "configuration reloaded"
-	what := needsRestart(d.begun, d.cfg)
-	d.telemetry.reloaded(d.cfg, what, nil)
-	d.warn(d.cfg)
-	if len(what) > 0 {
-		d.log.Warn("changed options need a restart", "options", what)
-	}
-	changes := reloadChanges(before, d.cfg)
-	d.log.Info(said, append([]any{"mode", d.cfg.Mode, "config", d.file, "changed", strings.Join(changes, "; ")}, counts(d.cfg)...)...)
-	said += fmt.Sprintf(" (%s", d.cfg.Mode)
-	for pair := range slices.Chunk(counts(d.cfg), 2) {
-		said += fmt.Sprintf(", %v %v", pair[1], pair[0])
-	}
-	said += ")"
-	if len(what) > 0 {
-		said += fmt.Sprintf("; these changed options need a restart: %s", strings.Join(what, ", "))
-	}
-	for _, change := range changes {
-		said += "\n  " + change
-	}
-	d.tell(reloadOutcome{Said: said})
-}
-
-// reconfigure puts a configuration in force.
-func (d *daemon) reconfigure(cfg *config.Config, file string) error {
-	if err := d.server.SetReplies(milterReplies(cfg)); err != nil {
-		return err
-	}
-	// Once a default file was read, it must not be missing any more.
-	d.file, d.cfg = file, cfg
-	d.level.Set(logLevel(cfg))
-	d.messages.ShowAddresses(cfg.LogAddresses)
-	d.filter.SetSettings(d.settings(cfg))
-	d.rollout.Use(cfg.Rules)
-	d.memory.Judges(cfg)
-	d.expiry.reset(cfg.Rules, time.Now())
-	return nil
-}
-
-// tell says what became of a reload to who waits for it, and to systemctl status.
-func (d *daemon) tell(o reloadOutcome) {
-	d.reloads++
-	d.host.reloaded(d.cfg, d.file, d.cause, needsRestart(d.begun, d.cfg), o.Error != "")
-	d.report(o)
-	status, _, _ := strings.Cut(o.Said+": "+o.Error, "\n") // a status is one line
-	d.notify("STATUS=" + strings.TrimSuffix(status, ": "))
-}
-
-func (d *daemon) report(o reloadOutcome) {
-	o.PID, o.Reloads = os.Getpid(), d.reloads
-	if err := writeOutcome(o); err != nil {
-		d.log.Warn("alignd reload will not hear what becomes of a reload", "err", err)
-	}
 }
 
 // drain ends in an orderly way within the option drain, or at once when another
