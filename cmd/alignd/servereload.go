@@ -85,27 +85,31 @@ func (d *daemon) takeUp(cfg *config.Config, file string) {
 		return
 	}
 	d.warnSpaceless()
-	said := "configuration reloaded"
-	what := needsRestart(d.begun, d.cfg)
-	d.telemetry.reloaded(d.cfg, what, nil)
+	restart := needsRestart(d.begun, d.cfg)
+	d.telemetry.reloaded(d.cfg, restart, nil)
 	d.warn(d.cfg)
-	if len(what) > 0 {
-		d.log.Warn("changed options need a restart", "options", what)
+	if len(restart) > 0 {
+		d.log.Warn("changed options need a restart", "options", restart)
 	}
 	changes := reloadChanges(before, d.cfg)
-	d.log.Info(said, append([]any{"mode", d.cfg.Mode, "config", d.file, "changed", strings.Join(changes, "; ")}, counts(d.cfg)...)...)
-	said += fmt.Sprintf(" (%s", d.cfg.Mode)
-	for pair := range slices.Chunk(counts(d.cfg), 2) {
-		said += fmt.Sprintf(", %v %v", pair[1], pair[0])
+	d.log.Info("configuration reloaded", append([]any{"mode", d.cfg.Mode, "config", d.file, "changed", strings.Join(changes, "; ")}, counts(d.cfg)...)...)
+	d.tell(reloadOutcome{Said: reloadedText(d.cfg, restart, changes)})
+}
+
+// reloadedText tells a person what was taken up, and which changed options were not.
+func reloadedText(cfg *config.Config, restart, changes []string) string {
+	text := fmt.Sprintf("configuration reloaded (%s", cfg.Mode)
+	for pair := range slices.Chunk(counts(cfg), 2) {
+		text += fmt.Sprintf(", %v %v", pair[1], pair[0])
 	}
-	said += ")"
-	if len(what) > 0 {
-		said += fmt.Sprintf("; these changed options need a restart: %s", strings.Join(what, ", "))
+	text += ")"
+	if len(restart) > 0 {
+		text += fmt.Sprintf("; these changed options need a restart: %s", strings.Join(restart, ", "))
 	}
 	for _, change := range changes {
-		said += "\n  " + change
+		text += "\n  " + change
 	}
-	d.tell(reloadOutcome{Said: said})
+	return text
 }
 
 // reconfigure puts a configuration in force.
