@@ -79,21 +79,10 @@ func resultHead(r *Replayed) block {
 	for _, c := range counters {
 		b.Stats = append(b.Stats, stat{Name: c.name, Value: fmt.Sprint(c.of(&r.Counters)), Class: c.class})
 	}
-	c := &r.Counters
-	for _, n := range []struct {
-		count uint64
-		text  string
-	}{
-		{c.OverLimit, "were over a limit; limits are not replayed, so they stay as they were"},
-		{c.NotCounted, "are not counted, as the MTA gave them up without an answer"},
-		{c.DependsOnState, "of the changes rest on how often a message was tried (temperror_for), which would have been otherwise"},
-		{c.DependsOnSample, "depend on the sample of pct or a rollout, which is that of the sampling_secret of the time"},
-	} {
-		if n.count > 0 {
-			b.Points = append(b.Points, fmt.Sprintf("%d %s.", n.count, n.text))
-		}
+	for _, n := range r.Counters.Notes() {
+		b.Points = append(b.Points, fmt.Sprintf("%d %s.", n.Count, n.Text))
 	}
-	if n := int(c.Unreadable) + r.UnreadFiles; n > 0 {
+	if n := int(r.Counters.Unreadable) + r.UnreadFiles; n > 0 {
 		b.Alert = terminal.Line(fmt.Sprintf("Not all of the journal could be read (%d records, blocks or files), so the numbers are not whole. %s", n, r.Problem))
 	}
 	return b

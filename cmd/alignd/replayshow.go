@@ -146,20 +146,11 @@ func showReplay(out io.Writer, r *replayed) error {
 
 // notes tell what the counts leave out.
 func (r *replayed) notes(w io.Writer) {
-	c := &r.Counters
-	for _, n := range []struct {
-		count uint64
-		text  string
-	}{
-		{c.OverLimit, "were over a limit; limits are not replayed, so they stay as they were"},
-		{c.NotCounted, "are not counted, as the MTA gave them up without an answer"},
-		{c.DependsOnState, "of the changes rest on how often a message was tried (temperror_for), which would have been otherwise"},
-		{c.DependsOnSample, "depend on the sample of pct or a rollout, which is that of the sampling_secret of the time"},
-		{c.Unreadable, "records or blocks cannot be read"},
-	} {
-		if n.count > 0 {
-			fmt.Fprintf(w, "note: %d %s\n", n.count, n.text)
-		}
+	for _, n := range r.Counters.Notes() {
+		fmt.Fprintf(w, "note: %d %s\n", n.Count, n.Text)
+	}
+	if n := r.Counters.Unreadable; n > 0 {
+		fmt.Fprintf(w, "note: %d records or blocks cannot be read\n", n)
 	}
 }
 
