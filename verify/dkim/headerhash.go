@@ -144,7 +144,10 @@ func appendRelaxed(dst, name, value []byte) []byte {
 		}
 		dst = append(dst, c)
 	}
-	dst = append(dst, ':')
+	return appendRelaxedValue(append(dst, ':'), value)
+}
+
+func appendRelaxedValue(dst, value []byte) []byte {
 	start, space := len(dst), false
 	for i := 0; i < len(value); {
 		run := i

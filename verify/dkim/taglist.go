@@ -62,33 +62,15 @@ type tagList []tag
 func parseTags(list []byte, how grammar) (tagList, error) {
 	tags := make(tagList, 0, 12)
 	var duplicate error
-	for i := 0; ; {
-		i = skipFWS(list, i)
-		if i == len(list) {
-			break
-		}
+	for i := skipFWS(list, 0); i < len(list); i = skipFWS(list, i) {
 		if how == tolerant && list[i] == ';' {
 			i++
 			continue
 		}
-		start := i
-		for i < len(list) && isTagName(list[i], i == start, how) {
-			i++
+		t, err := tagAt(list, i, how)
+		if err != nil {
+			return tags, err
 		}
-		name := list[start:i]
-		if len(name) == 0 {
-			return tags, errTagNameless
-		}
-		if i = skipFWS(list, i); i == len(list) || list[i] != '=' {
-			return tags, errTagName
-		}
-		i++
-		t := tag{name: tagName(name), start: i}
-		if i = valueEnd(list, i); i < 0 {
-			return tags, errTagValue
-		}
-		t.end = i
-		t.value = trimFWS(list[t.start:t.end])
 		if _, twice := tags.get(t.name); twice {
 			if duplicate == nil {
 				duplicate = errTagDuplicate(t.name)
@@ -98,14 +80,34 @@ func parseTags(list []byte, how grammar) (tagList, error) {
 		} else {
 			tags = append(tags, t)
 		}
-		if i < len(list) {
-			i++ // the semicolon
-		}
+		i = min(t.end+1, len(list)) // past the semicolon
 	}
 	if len(tags) == 0 {
 		return tags, errTagNone
 	}
 	return tags, duplicate
+}
+
+// tagAt reads the tag-spec whose name begins at i. It ends where its value does.
+func tagAt(list []byte, i int, how grammar) (t tag, err error) {
+	begin := i
+	for i < len(list) && isTagName(list[i], i == begin, how) {
+		i++
+	}
+	name := list[begin:i]
+	if len(name) == 0 {
+		return tag{}, errTagNameless
+	}
+	if i = skipFWS(list, i); i == len(list) || list[i] != '=' {
+		return tag{}, errTagName
+	}
+	i++
+	t = tag{name: tagName(name), start: i, end: valueEnd(list, i)}
+	if t.end < 0 {
+		return tag{}, errTagValue
+	}
+	t.value = trimFWS(list[t.start:t.end])
+	return t, nil
 }
 
 // get returns the value of a tag.
