@@ -264,10 +264,7 @@ func (a *alphabet) Read(p []byte) (int, error) {
 			switch {
 			case a.ended:
 			case c == '=':
-				for ; a.n%4 != 0; a.n++ { // the decoder wants all of the padding
-					kept = append(kept, '=')
-				}
-				a.ended = true
+				kept = a.pad(kept)
 			case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '+', c == '/':
 				kept = append(kept, c)
 				a.n++
@@ -277,13 +274,19 @@ func (a *alphabet) Read(p []byte) (int, error) {
 			if a.n%4 == 1 {
 				kept, a.n = append(kept, 'A'), a.n+1
 			}
-			for ; a.n%4 != 0; a.n++ {
-				kept = append(kept, '=')
-			}
-			a.ended = true
+			kept = a.pad(kept)
 		}
 		if len(kept) > 0 || err != nil {
 			return len(kept), err
 		}
 	}
+}
+
+// pad ends the text with all of the padding, which the decoder wants.
+func (a *alphabet) pad(kept []byte) []byte {
+	for ; a.n%4 != 0; a.n++ {
+		kept = append(kept, '=')
+	}
+	a.ended = true
+	return kept
 }
