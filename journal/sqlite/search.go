@@ -221,20 +221,8 @@ func (s *searching) span(ctx context.Context, at span) error {
 			return err
 		}
 		for _, row := range rows {
-			e, err := s.blocks.entry(ctx, row.block, row.place)
-			if err != nil {
-				err = fmt.Errorf("record %d: %w", row.id, err)
-				if codeOf(err) != 0 || ctx.Err() != nil {
-					return err
-				}
-				s.skipped = cmp.Or(s.skipped, err) // those beside it may be whole
-				continue
-			}
-			if !s.query.Matches(e) {
-				continue
-			}
-			if err := s.found(e); err != nil {
-				return foundError{err}
+			if err := s.row(ctx, row); err != nil {
+				return err
 			}
 		}
 		if len(rows) < s.size {
@@ -248,6 +236,27 @@ func (s *searching) span(ctx context.Context, at span) error {
 			}
 		}
 	}
+}
+
+// row hands on the record of a row, if it is one that is searched for. A record that
+// cannot be read is noted, as those beside it may be whole.
+func (s *searching) row(ctx context.Context, row rowPlace) error {
+	e, err := s.blocks.entry(ctx, row.block, row.place)
+	if err != nil {
+		err = fmt.Errorf("record %d: %w", row.id, err)
+		if codeOf(err) != 0 || ctx.Err() != nil {
+			return err
+		}
+		s.skipped = cmp.Or(s.skipped, err)
+		return nil
+	}
+	if !s.query.Matches(e) {
+		return nil
+	}
+	if err := s.found(e); err != nil {
+		return foundError{err}
+	}
+	return nil
 }
 
 // rowPlace is where a row's record is.
