@@ -77,6 +77,7 @@ func each(one func(*Facts, *Instance) []Finding) func(*Facts) []Finding {
 // attachChecks are about whether mail reaches alignd, and how often.
 var attachChecks = []check{
 	{id: "not-attached", fine: "alignd is a milter of every port for outside mail", applies: withPostfix, run: notAttached},
+	{id: "milter-form", fine: "Postfix can read its lists of milters", applies: withPostfix, run: each(milterForm)},
 	{id: "attached-twice", fine: "no message meets alignd twice", applies: withPostfix, run: each(attachedTwice)},
 	{id: "milter-maps", fine: "smtpd_milter_maps takes no client out", applies: withPostfix, run: each(milterMaps)},
 	{id: "non-smtpd-milters", fine: "alignd is not in non_smtpd_milters", applies: withPostfix, run: each(nonSMTPD)},

@@ -238,6 +238,18 @@ var postfixFaults = []fault{
 			delete(p, "smtpd_forbid_bare_newline")
 			p["mail_version"] = "3.7.8"
 		}},
+	{name: "a place without its kind", id: "milter-form", severity: Error, what: "127.0.0.1:8890", cure: "postconf -e 'smtpd_milters = unix:alignd/alignd.sock inet:127.0.0.1:8890'",
+		change: func(_ *Facts, p map[string]string) { p["smtpd_milters"] = "unix:alignd/alignd.sock 127.0.0.1:8890" }},
+	{name: "a path without its kind", id: "milter-form", severity: Error, what: "/run/a.sock", cure: "'smtpd_milters = unix:alignd/alignd.sock { unix:/run/a.sock, default_action=accept }'",
+		change: func(_ *Facts, p map[string]string) {
+			p["smtpd_milters"] = "unix:alignd/alignd.sock { /run/a.sock, default_action=accept }"
+		}},
+	{name: "a kind that Postfix does not know", id: "milter-form", severity: Error, what: "inet6:[::1]:8891", cure: "unix:alignd/alignd.sock inet:[::1]:8891",
+		change: func(_ *Facts, p map[string]string) { p["smtpd_milters"] = "unix:alignd/alignd.sock inet6:[::1]:8891" }},
+	{name: "Sendmail's form of a place", id: "milter-form", severity: Error, what: "inet:8891@localhost", cure: "unix:alignd/alignd.sock inet:localhost:8891",
+		change: func(_ *Facts, p map[string]string) {
+			p["smtpd_milters"] = "unix:alignd/alignd.sock inet:8891@localhost"
+		}},
 	{name: "everybody says who he is", id: "xclient", severity: Error, what: "::/0",
 		change: func(_ *Facts, p map[string]string) { p["smtpd_authorized_xclient_hosts"] = "192.0.2.7, ::/0" }},
 	{name: "a filter that speaks no PROXY", id: "proxy-protocol", severity: Warning, what: "127.0.0.1:10026 wants",
@@ -557,6 +569,11 @@ func TestPlacesThatReachAlignd(t *testing.T) {
 		{name: "the same", place: "inet:127.0.0.1:8890", listen: "inet:127.0.0.1:8890", want: true},
 		{name: "another name of loopback", place: "inet:localhost:8890", listen: "inet:127.0.0.1:8890", want: true},
 		{name: "IPv6 in brackets", place: "inet:[::1]:8890", listen: "inet:[::1]:8890", want: true},
+		{name: "IPv6 without brackets", place: "inet:::1:8890", listen: "inet:[::1]:8890", want: true},
+		{name: "a port alone", place: "inet:8890", listen: "inet:127.0.0.1:8890", want: true},
+		{name: "loopback of IPv4, and alignd has that of IPv6", place: "inet:127.0.0.1:8890", listen: "inet:[::1]:8890"},
+		{name: "loopback of IPv6, and alignd has that of IPv4", place: "inet:[::1]:8890", listen: "inet:127.0.0.1:8890"},
+		{name: "a name that leads to both", place: "inet:localhost:8890", listen: "inet:[::1]:8890", want: true},
 		{name: "Sendmail's way", place: "inet:8890@127.0.0.1", listen: "inet:127.0.0.1:8890", want: true},
 		{name: "all addresses", place: "inet:192.0.2.1:8890", listen: "inet::8890", want: true},
 		{name: "all addresses, of another host", place: "inet:192.0.2.99:8890", listen: "inet:0.0.0.0:8890"},

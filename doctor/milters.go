@@ -210,6 +210,14 @@ func (s smtpd) loopback() bool {
 	})
 }
 
+// otherFamily reports whether of two addresses one is of IPv4 and one of IPv6. A name may
+// lead to both.
+func otherFamily(a, b string) bool {
+	x, errX := netip.ParseAddr(a)
+	y, errY := netip.ParseAddr(b)
+	return errX == nil && errY == nil && x.Unmap().Is4() != y.Unmap().Is4()
+}
+
 func isLoopback(host string) bool {
 	if host == "localhost" {
 		return true
@@ -252,7 +260,8 @@ func (f *Facts) reaches(in *Instance, chroot bool, place string) bool {
 	})
 }
 
-// SplitTCP divides "inet:HOST:PORT", "inet:PORT@HOST" and "HOST:PORT".
+// SplitTCP divides "inet:HOST:PORT", "inet:PORT@HOST" and "HOST:PORT", and, as Postfix
+// does, "inet:PORT", which is localhost, and an IPv6 address without brackets.
 func SplitTCP(place string) (host, port string, ok bool) {
 	kind, rest, found := strings.Cut(place, ":")
 	switch {
@@ -265,8 +274,18 @@ func SplitTCP(place string) (host, port string, ok bool) {
 	if port, host, ok = strings.Cut(rest, "@"); ok {
 		return strings.Trim(host, "[]"), port, true
 	}
-	host, port, err := net.SplitHostPort(rest)
-	return strings.TrimSuffix(host, "."), port, err == nil
+	if host, port, err := net.SplitHostPort(rest); err == nil {
+		return strings.TrimSuffix(host, "."), port, true
+	}
+	if _, err := strconv.ParseUint(rest, 10, 16); err == nil && found {
+		return "localhost", rest, true
+	}
+	i := strings.LastIndexByte(rest, ':')
+	if i < 0 {
+		return "", "", false
+	}
+	_, err := netip.ParseAddr(rest[:i])
+	return rest[:i], rest[i+1:], err == nil
 }
 
 // sameTCP reports whether a client that connects to place gets to listen.
@@ -281,7 +300,7 @@ func (f *Facts) sameTCP(place, listen string) bool {
 	case strings.EqualFold(host, at):
 		return true
 	case isLoopback(host):
-		return wild || isLoopback(at)
+		return wild || isLoopback(at) && !otherFamily(host, at)
 	}
 	a, err := netip.ParseAddr(host)
 	local := err == nil && slices.Contains(f.Host.Addresses, a) || strings.EqualFold(host, f.Host.Name)
