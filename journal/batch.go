@@ -35,7 +35,10 @@ type held struct {
 }
 
 // enough reports whether a batch is to be taken before more is read.
-func (b *batch) enough() bool { return len(b.held) >= maxHeld || len(b.octets) >= maxOctets }
+func (b *batch) enough() bool {
+	fewer := b.loader.fewer
+	return len(b.held) >= maxHeld-fewer || len(b.octets) >= maxOctets-fewer*usualSize
+}
 
 // fill reads frames until there are none, or enough.
 func (b *batch) fill(r *spool.Reader) error {
@@ -96,7 +99,7 @@ func (b *batch) take(all bool) {
 		}
 	}
 	if n > 0 {
-		for part := range slices.Chunk(b.held[:n], maxBatch) {
+		for part := range slices.Chunk(b.held[:n], maxBatch-b.loader.fewer) {
 			if list := b.decode(part); len(list) > 0 {
 				b.hand(list)
 			}
@@ -147,19 +150,16 @@ func (b *batch) another(encoded []byte) (rec *record.Record, err error) {
 func (b *batch) hand(list []Raw) {
 	l := b.loader
 	b.gave = true
-	for i, f := range l.feeds {
+	for _, f := range l.feeds {
 		if f.away() {
 			continue
 		}
 		f.handed = list[len(list)-1].Number
-		if err := f.store.Take(l.ctx, b.from, list); err != nil {
+		if err := l.give(f, b.from, list); err != nil {
 			l.failed(f, fmt.Errorf("store of %s: %w", f.name, err))
 			continue
 		}
 		l.works(f)
-		if i == 0 {
-			l.loaded(list)
-		}
 	}
 }
 

@@ -18,6 +18,8 @@ type feed struct {
 	// handed is the last record that it was given; stuck, the last when it failed. Until
 	// it has that one it does not work again: what it took before it takes without a write.
 	handed, stuck spool.Number
+	careful       bool  // it failed by what may be a record
+	unsure        []Raw // records that it failed on and has passed over since
 }
 
 // What feeds are called in the log: the store of records comes first, the others follow
@@ -69,7 +71,7 @@ func (l *Loader) works(f *feed) {
 		return
 	}
 	recovered := f.fails()
-	f.wait, f.until, f.stuck = loadEvery, time.Time{}, 0
+	f.wait, f.until, f.stuck, f.careful = loadEvery, time.Time{}, 0, false
 	failing := false
 	for _, other := range l.feeds {
 		if !other.fails() {

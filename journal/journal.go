@@ -69,6 +69,8 @@ type Gatherer interface {
 	// Kept is the last number up to which all is on disk, of what the loader handed it
 	// or passed over: passed, if all is.
 	Kept(passed spool.Number) spool.Number
+	// Flush has all on disk that it gathered.
+	Flush(ctx context.Context) error
 }
 
 // ErrAnew: a store lost what it gathered, or found another state on disk than it left.

@@ -49,6 +49,9 @@ type Loader struct {
 	ended sync.WaitGroup
 	told  map[string]bool // of what is wrong with the spool
 
+	aside *aside
+	fewer int // records than maxHeld, and than maxBatch, make a list
+
 	tookNone bool // records were not taken, as what fails is not only a count
 
 	ctx    context.Context // of what the stores do
@@ -65,6 +68,7 @@ type Status struct {
 	Damaged    uint64    // places of the spool that hold no whole frame
 	Missing    uint64    // numbers without a frame
 	Unreadable uint64    // records that this version cannot read
+	Aside      uint64    // times that a store failed on a record, which was set aside
 	Last       time.Time // when a store took the last batch
 	Err        error     // why one of the stores does not take the next one
 	Since      time.Time // when Err began; zero while there is none
@@ -73,7 +77,7 @@ type Status struct {
 // NewLoader begins to load what lies in the spool of directory dir into all stores, one
 // after the other.
 func NewLoader(s *spool.Spool, dir string, log *slog.Logger, stores ...Store) *Loader {
-	l := &Loader{spool: s, dir: dir, log: log, stop: make(chan struct{}), told: map[string]bool{}}
+	l := &Loader{spool: s, dir: dir, log: log, stop: make(chan struct{}), told: map[string]bool{}, aside: openAside(dir)}
 	l.reading = &feed{name: feedSpool, wait: loadEvery}
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	name := feedRecords

@@ -84,6 +84,8 @@ func (g gatherer) Kept(passed spool.Number) spool.Number {
 	return passed
 }
 
+func (g gatherer) Flush(context.Context) error { return nil }
+
 // A daemon that has had no message since it was installed has nothing that waits, also
 // after a restart.
 func TestASpoolWithoutRecordsHasNoneWaiting(t *testing.T) {

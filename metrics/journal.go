@@ -15,6 +15,7 @@ type Journal struct {
 	Loaded, Missing, Unreadable uint64    // records, of the loader
 	Octets, Bound               int64     // of the spool
 	Early                       uint64    // segments that went before their time
+	Aside                       uint64    // records that a store failed on
 	SpoolDamages                uint64    // places of the spool
 	SpoolFails                  bool      // its last write failed
 	Oldest                      time.Time // of the records that wait; zero for none
@@ -43,6 +44,7 @@ var (
 	descLoaded            = describe("alignd_journal_records_loaded_total", "Records that the store took, those of the spool's earlier runs included.")
 	descMissing           = describe("alignd_journal_records_missing_total", "Numbers of the spool that no record was found for.")
 	descUnreadable        = describe("alignd_journal_records_unreadable_total", "Records in the spool that this version cannot read.")
+	descAside             = describe("alignd_journal_records_set_aside_total", "Records that a store fails on, which were set aside so that the others go on.")
 	descSpoolOctets       = describe("alignd_journal_spool_bytes", "Octets of the spool.")
 	descSpoolBound        = describe("alignd_journal_spool_limit_bytes", "Octets that the spool may have.")
 	descEarly             = describe("alignd_journal_spool_segments_removed_early_total", "Segments that went before spool.keep was over, for want of room.")
@@ -61,7 +63,7 @@ var (
 	descTestDiffer        = describe("alignd_journal_self_test_differences", "Messages that it judged otherwise than they were.")
 
 	journalDescriptors = []*prometheus.Desc{descJournalConfigured, descJournalOpen, descWritten, descLate, descDropped, descLoaded, descMissing,
-		descUnreadable, descSpoolOctets, descSpoolBound, descEarly, descSpoolDamages, descSpoolFails, descOldest, descLastLoad, descFailing,
+		descUnreadable, descAside, descSpoolOctets, descSpoolBound, descEarly, descSpoolDamages, descSpoolFails, descOldest, descLastLoad, descFailing,
 		descStoreOctets, descDamagedFiles, descStopped, descSealing, descTested, descTestFailed, descTestJudged, descTestDiffer}
 )
 
@@ -80,6 +82,7 @@ func (s *state) journal(counter, gauge emit) {
 	counter(descLoaded, float64(j.Loaded))
 	counter(descMissing, float64(j.Missing))
 	counter(descUnreadable, float64(j.Unreadable))
+	counter(descAside, float64(j.Aside))
 	gauge(descSpoolOctets, float64(j.Octets))
 	gauge(descSpoolBound, float64(j.Bound))
 	counter(descEarly, float64(j.Early))

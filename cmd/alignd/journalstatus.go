@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"path/filepath"
 	"text/tabwriter"
 	"time"
 
@@ -95,8 +96,9 @@ type journalSpool struct {
 	Segments int    `json:"segments"`
 	Octets   int64  `json:"octets"`
 	Max      int64  `json:"max"`
-	Waiting  int    `json:"waiting"` // records that the store has not yet; all, where it does not answer
-	Damaged  int    `json:"damaged"` // places among them that hold no whole frame
+	Waiting  int    `json:"waiting"`   // records that the store has not yet; all, where it does not answer
+	Damaged  int    `json:"damaged"`   // places among them that hold no whole frame
+	Aside    int    `json:"set_aside"` // records that a store fails on, as files
 }
 
 // journalStatusOf asks the store and the spool. Where the store does not answer, what is
@@ -161,7 +163,7 @@ func (s *journalStatus) askSpool(cfg *config.Config, survey *journal.Survey) err
 	}
 	s.Spool = &journalSpool{
 		Path: dir, ID: id.String(), Segments: found.Segments, Octets: found.Octets, Max: int64(cfg.Journal.Spool.Max),
-		Waiting: found.Waiting, Damaged: found.Damaged,
+		Waiting: found.Waiting, Damaged: found.Damaged, Aside: journal.SetAside(dir),
 	}
 	return nil
 }
@@ -207,16 +209,8 @@ func (s *journalStatus) show(out io.Writer) error {
 		line("", "%s to %s", s.Oldest, s.Newest)
 		line("on disk", "%s of %s, %.0f octets a message, kept for %s", sizeText(s.Octets), sizeText(s.Size), s.PerRecord, s.Keep)
 	}
-	if p := s.Spool; p != nil {
-		line("spool", "%s of %s in %d segments, id %s", sizeText(p.Octets), sizeText(p.Max), p.Segments, p.ID)
-		if s.Error != "" {
-			line("", "%d messages, of which the store may have some", p.Waiting)
-		} else {
-			line("", "%d messages wait for the store", p.Waiting)
-		}
-		if p.Damaged > 0 {
-			line("", "%d places hold no whole frame", p.Damaged)
-		}
+	if s.Spool != nil {
+		s.Spool.show(line, s.Error == "")
 	}
 	if d := s.Daemon; d != nil {
 		state := "stopped"
@@ -249,6 +243,22 @@ func (s *journalStatus) show(out io.Writer) error {
 		line("  "+p.Name, "%d messages, %s, %s", p.Records, sizeText(p.Octets), state)
 	}
 	return w.Flush()
+}
+
+// show writes it for people. known: the store says what it has.
+func (p *journalSpool) show(line func(what, format string, args ...any), known bool) {
+	line("spool", "%s of %s in %d segments, id %s", sizeText(p.Octets), sizeText(p.Max), p.Segments, p.ID)
+	if !known {
+		line("", "%d messages, of which the store may have some", p.Waiting)
+	} else {
+		line("", "%d messages wait for the store", p.Waiting)
+	}
+	if p.Damaged > 0 {
+		line("", "%d places hold no whole frame", p.Damaged)
+	}
+	if p.Aside > 0 {
+		line("", "%d records are set aside, as a store fails on them (%s)", p.Aside, filepath.Join(p.Path, "aside"))
+	}
 }
 
 // sizeText is a number of octets for people.

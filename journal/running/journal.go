@@ -120,7 +120,7 @@ func (m *Journal) Health(cfg *config.Config) metrics.Journal {
 	j.Written, j.Late, j.Dropped = c.Written, c.Late, c.Dropped
 	j.Octets, j.Bound, j.Early = c.Octets, m.spool.Bound(), c.Evicted
 	j.SpoolFails, j.Oldest = c.Err != nil, c.Oldest
-	j.Loaded, j.Missing, j.Unreadable, j.SpoolDamages = s.Loaded, s.Missing, s.Unreadable, s.Damaged
+	j.Loaded, j.Missing, j.Unreadable, j.SpoolDamages, j.Aside = s.Loaded, s.Missing, s.Unreadable, s.Damaged, s.Aside
 	j.LastLoad, j.FailingSince = s.Last, s.Since
 	if !c.Placed && s.Since.IsZero() { // nobody knows yet that anything waits
 		j.Oldest = time.Time{}

@@ -3,6 +3,7 @@ package running
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 	"alignd/journal"
 	"alignd/journal/place"
 	"alignd/journal/spool"
+	"alignd/journal/state"
 	"alignd/policy"
 	"alignd/record"
 )
@@ -68,6 +70,51 @@ func TestWhatIsTakenIsKept(t *testing.T) {
 	defer state.Close()
 	if text, err := state.Config(t.Context(), cfg.Hash()); err != nil || !bytes.Equal(text, cfg.Text()) {
 		t.Errorf("the configuration that judged: %q, %v", text, err)
+	}
+}
+
+// A record that the counts fail on is set aside, and all others are counted, once.
+func TestOneRecordDoesNotStopTheCounts(t *testing.T) {
+	cfg := configured(t, "path: "+t.TempDir())
+	tally := func(e *journal.Entry) []state.Tally {
+		if e.Record.Evidence.Token == "token7" {
+			panic("no")
+		}
+		return nil
+	}
+	m, err := Open(cfg, "alignd", tally, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Now()
+	for i := range 20 {
+		ev := evidence.Message{Schema: evidence.SchemaVersion, Time: now, Token: fmt.Sprint("token", i), Sample: -1}
+		m.Sink(record.Sinks{}).Take(&record.Record{Evidence: ev, Verdict: policy.Decide(&ev, cfg.Rules), Outcome: record.Outcome{End: record.EndAnswered}})(true)
+	}
+	for start := time.Now(); m.Health(cfg).Aside == 0 || !m.Health(cfg).FailingSince.IsZero(); time.Sleep(10 * time.Millisecond) {
+		if time.Since(start) > 30*time.Second {
+			t.Fatalf("%+v", m.Health(cfg))
+		}
+	}
+	m.Close()
+	if told := ReadTold(cfg); told == nil || told.Aside != 1 || told.Loaded != 20 || journal.SetAside(place.SpoolDir(cfg)) != 1 {
+		t.Errorf("told is %+v", told)
+	}
+	st, err := place.ReadState(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	hours, err := st.Hours(t.Context(), now.Add(-time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var n uint64
+	for _, c := range hours {
+		n += c.Messages
+	}
+	if n != 19 {
+		t.Errorf("%d messages are counted, want 19", n)
 	}
 }
 

@@ -30,6 +30,7 @@ type Told struct {
 	Missing      uint64    `json:"missing"`
 	Unreadable   uint64    `json:"unreadable"`
 	Damages      uint64    `json:"damages"`
+	Aside        uint64    `json:"set_aside"`
 	FailingSince time.Time `json:"failing_since,omitzero"`
 	Err          string    `json:"error,omitempty"`
 }
@@ -74,7 +75,7 @@ func (t *teller) write(stopped bool) error {
 	c, s := t.m.spool.Counts(), t.m.loader.Status()
 	told := Told{
 		PID: os.Getpid(), Program: t.by, Since: t.since, At: time.Now().UTC().Truncate(time.Second), Stopped: stopped,
-		Written: c.Written, Late: c.Late, Dropped: c.Dropped, Loaded: s.Loaded, Missing: s.Missing, Unreadable: s.Unreadable, Damages: s.Damaged,
+		Written: c.Written, Late: c.Late, Dropped: c.Dropped, Loaded: s.Loaded, Missing: s.Missing, Unreadable: s.Unreadable, Damages: s.Damaged, Aside: s.Aside,
 		FailingSince: s.Since.UTC(),
 	}
 	if s.Since.IsZero() {

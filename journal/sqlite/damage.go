@@ -43,6 +43,15 @@ func isDamaged(err error) bool {
 	return errors.Is(err, errDamaged) || c == sqlite3.SQLITE_CORRUPT || c == sqlite3.SQLITE_NOTADB
 }
 
+// refused marks an error that is about values, which SQLite takes at no other time either.
+func refused(err error) error {
+	switch codeOf(err) {
+	case sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH:
+		return fmt.Errorf("%w: %w", journal.ErrRecord, err)
+	}
+	return err
+}
+
 // plain says in words what SQLite says of a damaged file.
 func plain(err error) error {
 	if isDamaged(err) && !errors.Is(err, errDamaged) {

@@ -228,7 +228,7 @@ func (s *Store) takeDay(ctx context.Context, day string, from spool.ID, batch []
 		return nil
 	}
 	if err := w.insert(ctx, from, batch); err != nil {
-		return faultOf(w.name, err)
+		return faultOf(w.name, refused(err))
 	}
 	last := int64(batch[len(batch)-1].Number)
 	s.have[day][from], w.loaded[from] = last, last

@@ -138,6 +138,11 @@ func (s *State) Kept(passed spool.Number) spool.Number {
 	return min(passed, s.kept)
 }
 
+// Flush implements journal.Gatherer.
+func (s *State) Flush(ctx context.Context) error {
+	return s.tried(func() error { return s.flush(ctx) })
+}
+
 // Tidy implements journal.Store.
 func (s *State) Tidy(ctx context.Context, now time.Time) error {
 	return s.tried(func() error { return s.tidy(ctx, now) })
