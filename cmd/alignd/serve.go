@@ -160,16 +160,14 @@ const gcPercent = 200
 // run serves until a signal ends it.
 func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	defer d.lines.Close()
-	defer func() { d.rollout.Close(); d.tests.close(); d.memory.Close() }()
+	defer d.leave(stop)
 	if err := d.assemble(); err != nil {
 		return err
 	}
-	defer d.dns.Close()
 	var err error
 	if d.reports, err = startReporter(d.cfg, d.memory, d.filter, d.dns, d.log); err != nil {
 		return failure{err}
 	}
-	defer d.reports.Close()
 	if d.reports != nil && d.cfg.Reports.Bounces != "" {
 		d.filter.Notify(d.reports)
 	}
@@ -180,7 +178,6 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	if err := d.telemetry.listen(d.cfg); err != nil {
 		return failure{err}
 	}
-	defer d.telemetry.close()
 	failed := make(chan error, len(d.passed)+len(d.places))
 	if err := d.listen(failed); err != nil {
 		return failure{err}
@@ -192,7 +189,6 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 		"config", d.file, "dns", d.dns.Servers(), "journal", d.memory.Place(d.cfg)}, counts(d.cfg)...)...)
 	d.report(reloadOutcome{Said: "not reloaded since its start"})
 	d.host = d.tellHost()
-	defer func() { d.host.close() }()
 	d.notify(sd.SdNotifyReady)
 	ended := make(chan struct{})
 	var watch sync.WaitGroup
