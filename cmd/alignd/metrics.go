@@ -23,8 +23,9 @@ import (
 // off: then nothing is counted.
 type telemetry struct {
 	*metrics.Metrics
-	server *http.Server
-	open   []net.Listener
+	server  *http.Server
+	open    []net.Listener
+	sockets *socketWatch // nil before they are served
 }
 
 // watch has the parts that assemble makes tell d.telemetry. It is called before.
@@ -94,7 +95,7 @@ func (t *telemetry) listen(cfg *config.Config) error {
 		return nil
 	}
 	for _, place := range cfg.Metrics.Listen {
-		ln, err := milter.Listen(place, milter.SocketOptions{Mode: os.FileMode(cfg.SocketMode), Group: cfg.SocketGroup})
+		ln, err := milter.Listen(place, socketOptions(cfg))
 		if err == nil && !cfg.Metrics.AllowRemote && !isLocal(ln.Addr()) { // localhost may be anything
 			ln.Close()
 			err = fmt.Errorf("%s is %s, which is no loopback address", place, ln.Addr())
@@ -113,17 +114,35 @@ func isLocal(a net.Addr) bool {
 	return !ok || tcp.IP.IsLoopback()
 }
 
+// socketOptions are those of all unix sockets. A reload does not take them up.
+func socketOptions(cfg *config.Config) milter.SocketOptions {
+	return milter.SocketOptions{Mode: os.FileMode(cfg.SocketMode), Group: cfg.SocketGroup}
+}
+
 // serve answers until close. Mail goes on without it.
-func (t *telemetry) serve(log *slog.Logger) {
+func (t *telemetry) serve(cfg *config.Config, log *slog.Logger) {
 	if t == nil {
 		return
 	}
-	for _, ln := range t.open {
+	one := func(ln net.Listener) {
 		go func() {
-			if err := t.server.Serve(metrics.Bounded(ln)); !errors.Is(err, http.ErrServerClosed) {
+			err := t.server.Serve(metrics.Bounded(ln))
+			if !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 				log.Error("metrics are no longer served", "listen", ln.Addr().String(), "err", err)
 			}
 		}()
+	}
+	for _, ln := range t.open {
+		one(ln)
+	}
+	w := socketWatch{log: log, who: "who reads the metrics", options: socketOptions(cfg), serve: one}
+	t.sockets = w.begin(t.open)
+}
+
+// look opens sockets again whose file is gone.
+func (t *telemetry) look() {
+	if t != nil {
+		t.sockets.look()
 	}
 }
 
@@ -131,6 +150,7 @@ func (t *telemetry) close() {
 	if t == nil {
 		return
 	}
+	t.sockets.leave()
 	_ = t.server.Close() // and the listeners that it serves
 	for _, ln := range t.open {
 		_ = ln.Close()

@@ -182,7 +182,7 @@ func (d *daemon) run(stop, hangup <-chan os.Signal) error {
 	if err := d.listen(failed); err != nil {
 		return failure{err}
 	}
-	d.telemetry.serve(d.log)
+	d.telemetry.serve(d.begun, d.log)
 	d.warn(d.cfg)
 	d.expiry = newExpiryWatch(d.cfg.Rules, time.Now())
 	d.log.Info("alignd started", append([]any{"version", version, "listen", d.places, "passed", placesOf(d.passed), "mode", d.cfg.Mode,
@@ -210,7 +210,8 @@ func (d *daemon) attend(stop, hangup <-chan os.Signal, failed chan error) error 
 		case <-d.expiry.timer.C:
 			d.warnExpired()
 		case <-look.C:
-			d.sockets.look(failed)
+			d.sockets.look()
+			d.telemetry.look()
 		case <-hangup:
 			if s := d.reload(stop); s != nil {
 				d.end(s, stop)
@@ -236,7 +237,7 @@ func (d *daemon) end(s os.Signal, stop <-chan os.Signal) {
 func (d *daemon) listen(failed chan<- error) error {
 	all := d.passed
 	for _, place := range d.places {
-		l, err := milter.Listen(place, d.socketOptions())
+		l, err := milter.Listen(place, socketOptions(d.begun))
 		if err != nil {
 			closeAll(all)
 			return err
@@ -244,16 +245,12 @@ func (d *daemon) listen(failed chan<- error) error {
 		all = append(all, l)
 	}
 	d.open = all
-	d.sockets = d.watchSockets()
+	w := socketWatch{log: d.log, who: "the MTA", options: socketOptions(d.begun), passed: d.passed, serve: func(l net.Listener) { d.serve(l, failed) }}
+	d.sockets = w.begin(all)
 	for _, l := range all {
 		d.serve(l, failed)
 	}
 	return nil
-}
-
-// socketOptions are those of the start: a reload does not take them up.
-func (d *daemon) socketOptions() milter.SocketOptions {
-	return milter.SocketOptions{Mode: os.FileMode(d.begun.SocketMode), Group: d.begun.SocketGroup}
 }
 
 // serve serves a socket until the end, or until another one took its place.

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io/fs"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
@@ -12,15 +13,20 @@ import (
 	"alignd/filter/milter"
 )
 
-// lookForSockets is how often alignd looks whether its unix sockets are still where the
-// MTA looks for them; ours.
+// lookForSockets is how often alignd looks whether its unix sockets are still where those
+// look for them who connect; ours.
 const lookForSockets = 2 * time.Second
 
 // socketWatch opens unix sockets again whose file was removed or replaced: nobody reaches
-// them any more, and the MTA would put off all mail until a restart.
+// them any more. Of those of the MTA all mail would be put off until a restart. A nil one
+// watches none.
 type socketWatch struct {
-	d    *daemon
-	open map[string]*watchedSocket // by place, the ones that serve now
+	log     *slog.Logger
+	who     string // connects to them
+	options milter.SocketOptions
+	passed  []net.Listener            // that systemd opened
+	serve   func(net.Listener)        // one that was opened again; it does not wait
+	open    map[string]*watchedSocket // by place, the ones that serve now
 }
 
 type watchedSocket struct {
@@ -29,10 +35,10 @@ type watchedSocket struct {
 	told string      // the fault that the log told last; "" once it is over
 }
 
-// watchSockets is for sockets that were opened just now: their files are alignd's.
-func (d *daemon) watchSockets() *socketWatch {
-	w := &socketWatch{d: d, open: map[string]*watchedSocket{}}
-	for _, l := range d.open {
+// begin is for sockets that were opened just now: their files are alignd's.
+func (w *socketWatch) begin(list []net.Listener) *socketWatch {
+	w.open = map[string]*watchedSocket{}
+	for _, l := range list {
 		if u, ok := l.Addr().(*net.UnixAddr); ok && filepath.IsAbs(u.Name) { // else it has no file
 			w.open[placeOf(l)] = watchSocket(l)
 		}
@@ -72,32 +78,55 @@ func (s *watchedSocket) disown() {
 
 // look opens again what is lost. One that systemd passed is systemd's to open, and where
 // another process listens, it stays.
-func (w *socketWatch) look(failed chan<- error) {
+func (w *socketWatch) look() {
+	if w == nil {
+		return
+	}
 	for place, s := range w.open {
 		lost := s.lost()
 		if lost == "" {
 			s.told = ""
 			continue
 		}
-		if slices.Contains(w.d.passed, s.Listener) {
-			w.tell(s, "the MTA does not find the socket, its file "+lost+": stop and start the unit that opened it (alignd.socket), and alignd with it")
+		if slices.Contains(w.passed, s.Listener) {
+			w.tell(s, w.who+" does not find the socket, its file "+lost+": stop and start the unit that opened it (alignd.socket), and alignd with it")
 			continue
 		}
-		again, err := milter.Listen(place, w.d.socketOptions())
+		again, err := milter.Listen(place, w.options)
 		if err != nil {
-			w.tell(s, "the MTA does not find the socket, its file "+lost+", and it cannot be opened again", "err", err)
+			w.tell(s, w.who+" does not find the socket, its file "+lost+", and it cannot be opened again", "err", err)
 			continue
 		}
 		w.open[place] = watchSocket(again)
-		w.d.log.Error("the file of the socket "+lost+", it is opened again", "listen", place)
-		w.d.serve(again, failed)
+		w.log.Error("the file of the socket "+lost+", it is opened again", "listen", place)
+		w.serve(again)
 		s.disown() // the file is the new one's
 		s.Close()
 	}
 }
 
+// until looks now and then, until stop, or until one of the sockets cannot be served.
+func (w *socketWatch) until(stop <-chan struct{}, failed <-chan error) error {
+	tick := time.NewTicker(lookForSockets)
+	defer tick.Stop()
+	defer w.leave()
+	for {
+		select {
+		case <-tick.C:
+			w.look()
+		case <-stop:
+			return nil
+		case err := <-failed:
+			return err
+		}
+	}
+}
+
 // leave is for the end: what others put in the place of a socket stays.
 func (w *socketWatch) leave() {
+	if w == nil {
+		return
+	}
 	for _, s := range w.open {
 		if s.lost() != "" {
 			s.disown()
@@ -109,6 +138,6 @@ func (w *socketWatch) leave() {
 func (w *socketWatch) tell(s *watchedSocket, problem string, more ...any) {
 	if s.told != problem {
 		s.told = problem
-		w.d.log.Error(problem, append([]any{"listen", placeOf(s)}, more...)...)
+		w.log.Error(problem, append([]any{"listen", placeOf(s)}, more...)...)
 	}
 }

@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"net"
+	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -111,5 +115,89 @@ func TestASocketThatWasReplacedIsOpenedAgain(t *testing.T) {
 	}
 	if n := strings.Count(s.stderr.String(), "level=ERROR"); n != 5 {
 		t.Errorf("%d errors in the log, want 5", n)
+	}
+}
+
+// TestTheSocketsForHTTPAreOpenedAgain: metrics and pages are there again without a restart.
+func TestTheSocketsForHTTPAreOpenedAgain(t *testing.T) {
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct {
+		name  string
+		start func(t *testing.T, socket string) *serving
+	}{
+		{name: "metrics", start: func(t *testing.T, socket string) *serving {
+			return startServe(t, fmt.Sprintf("metrics: {listen: \"unix:%s\"}\ndns: {servers: [\"127.0.0.1:1\"]}\nsocket_mode: \"0640\"\n", socket))
+		}},
+		{name: "pages", start: func(t *testing.T, socket string) *serving {
+			s := &serving{ended: make(chan struct{})}
+			file := write(t, "alignd.yaml", fmt.Sprintf("web: {listen: \"unix:%s\", users_file: \"\"}\njournal: {path: %s}\nsocket_mode: \"0640\"\n", socket, t.TempDir()))
+			s.cmd = exec.CommandContext(t.Context(), exe, "web", "--config", file)
+			s.cmd.Env, s.cmd.Stderr = append(os.Environ(), asAlignd+"=1", "JOURNAL_STREAM=", "NOTIFY_SOCKET="), &s.stderr
+			if err := s.cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			go func() { defer close(s.ended); _ = s.cmd.Wait() }()
+			t.Cleanup(func() { _ = s.cmd.Process.Kill(); <-s.ended })
+			return s
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			dir, err := os.MkdirTemp("", "alignd")
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { os.RemoveAll(dir) })
+			socket := filepath.Join(dir, "h")
+			s := row.start(t, socket)
+			for i := range 3 {
+				answered(t, s, socket)
+				if i == 1 { // a dead one in its place
+					dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket + ".new", Net: "unix"})
+					if err != nil {
+						t.Fatal(err)
+					}
+					dead.SetUnlinkOnClose(false)
+					dead.Close()
+					err = os.Rename(socket+".new", socket)
+					if err != nil {
+						t.Fatal(err)
+					}
+				} else if err := os.Remove(socket); err != nil {
+					t.Fatal(err)
+				}
+			}
+			answered(t, s, socket)
+			s.terminate(t)
+			if _, err := os.Lstat(socket); err == nil {
+				t.Error("it is left behind")
+			}
+			if n := strings.Count(s.stderr.String(), "it is opened again"); n != 3 || strings.Count(s.stderr.String(), "level=ERROR") != 3 {
+				t.Errorf("%d times opened again, want 3: %s", n, s.stderr.String())
+			}
+		})
+	}
+}
+
+// answered waits until HTTP is answered at a socket, with the rights that it is to have.
+func answered(t *testing.T, s *serving, socket string) {
+	t.Helper()
+	client := http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+		return net.Dial("unix", socket)
+	}}}
+	for start := time.Now(); ; time.Sleep(10 * time.Millisecond) {
+		res, err := client.Get("http://localhost/healthz")
+		if err == nil {
+			res.Body.Close()
+			if info, err := os.Stat(socket); err == nil && info.Mode().Perm() == 0o640 {
+				return
+			}
+		}
+		if time.Since(start) > 30*time.Second {
+			t.Fatalf("%v: %s", err, s.stderr.String())
+		}
 	}
 }

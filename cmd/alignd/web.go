@@ -93,7 +93,7 @@ func serveWeb(c *cobra.Command, file string, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	ln, err := milter.Listen(cfg.Web.Listen, milter.SocketOptions{Mode: os.FileMode(cfg.SocketMode), Group: cfg.SocketGroup})
+	ln, err := milter.Listen(cfg.Web.Listen, socketOptions(cfg))
 	if err != nil {
 		return err
 	}
@@ -101,37 +101,58 @@ func serveWeb(c *cobra.Command, file string, cfg *config.Config) error {
 		ln.Close()
 		return fmt.Errorf("web.listen: %s is %s, which is no loopback address; set web.tls", cfg.Web.Listen, ln.Addr())
 	}
-	place := placeOf(ln)
-	ln = pages.Listen(ln)
-	scheme := "http"
+	place, scheme := placeOf(ln), "http"
 	if security != nil {
-		ln, scheme = tls.NewListener(ln, security), "https"
+		scheme = "https"
 	}
 	ctx, stop := signal.NotifyContext(c.Context(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	signal.Ignore(syscall.SIGHUP) // files are read again when they change
-	server := pages.HTTP()
+	ready := func() {
+		log.Info("pages are served", "version", version, "listen", place)
+		if at, tcp := strings.CutPrefix(place, "inet:"); tcp {
+			fmt.Fprintf(c.OutOrStdout(), "%s://%s/\n", scheme, at)
+		}
+		if _, err := sd.SdNotify(false, sd.SdNotifyReady); err != nil {
+			log.Warn("cannot notify systemd", "err", err)
+		}
+	}
+	err = serveHTTP(ctx, pages.HTTP(), ln, ready, socketWatch{log: log, who: "who looks at the pages", options: socketOptions(cfg)}, func(ln net.Listener) net.Listener {
+		if ln = pages.Listen(ln); security != nil {
+			ln = tls.NewListener(ln, security)
+		}
+		return ln
+	})
+	pages.Close()
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// serveHTTP serves ln, and what takes its place, each as bounded makes it, until ctx ends.
+func serveHTTP(ctx context.Context, server *http.Server, ln net.Listener, ready func(), sockets socketWatch, bounded func(net.Listener) net.Listener) error {
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(ln) }()
-	log.Info("pages are served", "version", version, "listen", place)
-	if at, tcp := strings.CutPrefix(place, "inet:"); tcp {
-		fmt.Fprintf(c.OutOrStdout(), "%s://%s/\n", scheme, at)
+	sockets.serve = func(ln net.Listener) {
+		ln = bounded(ln)
+		go func() {
+			if err := server.Serve(ln); !errors.Is(err, net.ErrClosed) { // another one took its place
+				select {
+				case ended <- err:
+				default: // one is enough
+				}
+			}
+		}()
 	}
-	if _, err := sd.SdNotify(false, sd.SdNotifyReady); err != nil {
-		log.Warn("cannot notify systemd", "err", err)
-	}
-	select {
-	case err = <-ended:
-	case <-ctx.Done():
+	sockets.serve(ln)
+	ready()
+	err := sockets.begin([]net.Listener{ln}).until(ctx.Done(), ended)
+	if ctx.Err() != nil {
 		soon, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		if err = server.Shutdown(soon); err != nil {
 			err = server.Close()
 		}
-	}
-	pages.Close()
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
 	}
 	return err
 }
