@@ -423,6 +423,12 @@ var unitFaults = []fault{
 	{name: "no unit", id: "unit-missing", severity: Note, what: "no unit", cure: "make install", change: func(f *Facts, _ map[string]string) { f.Unit = nil }},
 	{name: "a dead daemon", id: "unit-state", severity: Error, what: "is failed", cure: "systemctl start alignd",
 		change: func(f *Facts, _ map[string]string) { f.Unit.Active = "failed" }},
+	{name: "a slip in a drop-in", id: "unit-state", severity: Error, what: "it is bad-setting", cure: "systemd-analyze verify alignd.service",
+		change: func(f *Facts, _ map[string]string) { f.Unit.Load = "bad-setting" }},
+	{name: "masked", id: "unit-state", severity: Error, what: "it is masked", cure: "systemctl unmask alignd",
+		change: func(f *Facts, _ map[string]string) {
+			f.Unit.Load, f.Unit.Enabled, f.Unit.Before = "masked", "masked", nil
+		}},
 	{name: "not after a boot", id: "unit-state", severity: Warning, what: "is disabled", cure: "systemctl enable alignd",
 		change: func(f *Facts, _ map[string]string) { f.Unit.Enabled = "disabled" }},
 	{name: "a new unit that systemd has not read", id: "unit-state", severity: Warning, what: "changed on disk", cure: "daemon-reload",

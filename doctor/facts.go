@@ -111,8 +111,9 @@ type File struct {
 // Unit is alignd's systemd unit: as systemd has it, or as the files say.
 type Unit struct {
 	File string
-	// Running says that systemd itself was asked; the next four are then known.
+	// Running says that systemd itself was asked; the next five are then known.
 	Running     bool
+	Load        string // LoadState, where systemd cannot use the unit: "masked", "bad-setting", ...
 	Active      string // "active", "failed", ...
 	Enabled     string // "enabled", "disabled", ...
 	NeedsReload bool

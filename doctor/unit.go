@@ -18,8 +18,11 @@ var unitChecks = []check{
 	{id: "unit-socket", fine: "the unit lets alignd make its socket", applies: withUnit, run: unitSocket},
 }
 
-func withUnit(f *Facts) bool { return f.Unit != nil }
-func asked(f *Facts) bool    { return f.Unit != nil && f.Unit.Running }
+// withUnit: of a unit that is masked, or whose file cannot be read, systemd knows no settings.
+func withUnit(f *Facts) bool {
+	return f.Unit != nil && (f.Unit.Load == "" || f.Unit.Load == "bad-setting")
+}
+func asked(f *Facts) bool { return f.Unit != nil && f.Unit.Running }
 
 func unitMissing(f *Facts) []Finding {
 	if f.Unit != nil {
@@ -39,6 +42,9 @@ func unitState(f *Facts) (found []Finding) {
 			Severity: Error, What: "alignd.service is " + u.Active, Why: "the MTA does with mail what milter_default_action says",
 			Cure: []string{"systemctl start alignd", "journalctl -u alignd -n 20"}, Where: u.File,
 		})
+	}
+	if u.Load != "" {
+		return append(found, u.unusable())
 	}
 	switch u.Enabled {
 	case "enabled", "enabled-runtime", "static", "indirect", "alias", "generated", "linked", "":
@@ -61,6 +67,18 @@ func unitState(f *Facts) (found []Finding) {
 		})
 	}
 	return found
+}
+
+// unusable is about a unit that systemd does not start again: what runs is of before.
+func (u *Unit) unusable() Finding {
+	cure := []string{"systemd-analyze verify alignd.service   # says which line", "systemctl daemon-reload", restart}
+	if u.Load == "masked" {
+		cure = []string{"systemctl unmask alignd", restart}
+	}
+	return Finding{
+		Severity: Error, What: "systemd cannot use alignd.service: it is " + u.Load, Cure: cure, Where: u.File,
+		Why: "alignd may run on as it was started, and is not started again after a failure, an update or a boot",
+	}
 }
 
 // unitStop: systemd kills what is still there after TimeoutStopSec.

@@ -265,6 +265,36 @@ FragmentPath=/etc/systemd/system/alignd.service`))
 	}
 }
 
+// A daemon that runs has its sockets, also where a slip in a drop-in keeps systemd from
+// starting it again.
+func TestAUnitThatSystemdCannotUse(t *testing.T) {
+	for _, c := range []struct {
+		load  string
+		known bool
+		want  string
+	}{
+		{load: "loaded", known: true},
+		{load: "bad-setting", known: true, want: "bad-setting"},
+		{load: "masked", known: true, want: "masked"},
+		{load: "not-found"},
+		{load: ""},
+	} {
+		t.Run(c.load, func(t *testing.T) {
+			g := nothing(t, t.TempDir())
+			g.Run = func(_ context.Context, _ []string, _ string, args ...string) (string, string, error) {
+				if args[1] == "alignd.socket" {
+					return "Listen=127.0.0.1:8890 (Stream)\nActiveState=active\n", "", nil
+				}
+				return "LoadState=" + c.load + "\nActiveState=active\n", "", nil
+			}
+			u := g.runningUnit()
+			if (u != nil) != c.known || u != nil && (u.Load != c.want || !u.SocketActive) {
+				t.Errorf("got %+v", u)
+			}
+		})
+	}
+}
+
 func TestSocketUnit(t *testing.T) {
 	u := &doctor.Unit{Enabled: "disabled"}
 	socketOfShow(u, "Listen=127.0.0.1:8890 (Stream)\nListen=/run/alignd/alignd.sock (Stream)\nListen=x (Datagram)\nActiveState=active\nUnitFileState=enabled\n")

@@ -154,7 +154,7 @@ func (g *gatherer) runningUnit() *doctor.Unit {
 		return nil
 	}
 	p := parameters(out)
-	if p["LoadState"] != "loaded" {
+	if p["LoadState"] == "" || p["LoadState"] == "not-found" {
 		return nil
 	}
 	u := unitOfShow(p)
@@ -214,6 +214,9 @@ func unitOfShow(p map[string]string) *doctor.Unit {
 		NeedsReload: p["NeedDaemonReload"] == "yes", Stop: systemdSpan(p["TimeoutStopUSec"]),
 		Before: strings.Fields(p["Before"]), Groups: strings.Fields(p["SupplementaryGroups"]), User: p["User"], Group: p["Group"],
 		PrivateTmp: yes(p["PrivateTmp"]),
+	}
+	if p["LoadState"] != "loaded" {
+		u.Load = p["LoadState"]
 	}
 	u.Restarts, _ = strconv.Atoi(p["NRestarts"])
 	if _, argv, ok := strings.Cut(p["ExecStart"], "argv[]="); ok {
