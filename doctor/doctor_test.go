@@ -368,7 +368,7 @@ var siteFaults = []fault{
 		change: func(f *Facts, _ map[string]string) { f.Journal.Loaded = spooled.Add(-2 * time.Hour) }},
 	{name: "a store that never took anything", id: "journal-loaded", severity: Warning, what: "never been written",
 		change: func(f *Facts, _ map[string]string) { f.Journal.Loaded = time.Time{} }},
-	{name: "a damaged file", id: "journal-damaged", severity: Warning, what: "2026-11-27.1.db.damaged", cure: ".recover",
+	{name: "a damaged file", id: "journal-damaged", severity: Warning, what: "2026-11-27.1.db.damaged", cure: "2026-11-27.1.db.damaged .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 recovered.db",
 		change: func(f *Facts, _ map[string]string) {
 			f.Journal.Damaged = []string{"/var/lib/alignd/journal/2026-11-27.1.db.damaged"}
 		}},

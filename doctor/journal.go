@@ -115,7 +115,7 @@ func journalLoaded(f *Facts) []Finding {
 func journalDamaged(f *Facts) (found []Finding) {
 	for _, file := range f.Journal.Damaged {
 		found = append(found, Finding{Severity: Warning, What: file + " was put aside as it is damaged", Why: "the disk, or its memory, may be failing",
-			Cure: []string{"sqlite3 " + file + " .recover | sqlite3 recovered.db   # what is left", "rm " + file}})
+			Cure: []string{"sqlite3 " + file + " .dump | sed 's/^ROLLBACK.*/COMMIT;/' | sqlite3 recovered.db   # what is left", "rm " + file}})
 	}
 	return found
 }
