@@ -29,6 +29,9 @@ Whose file it is its options tell, whatever its name. - is standard input.`,
 		if len(args) == 0 {
 			return fmt.Errorf("name the files, such as /etc/opendmarc.conf (%s)", help(c))
 		}
+		if other := migrate.Unread(*kind); other != "" {
+			return fmt.Errorf("--type %q: that is not read; docs/migrate.md has the options of %s beside ours", *kind, other)
+		}
 		if c.Flags().Changed("type") && !slices.Contains(migrate.Types(), *kind) {
 			return fmt.Errorf("--type %q is none of %s (%s)", *kind, strings.Join(migrate.Types(), ", "), help(c))
 		}

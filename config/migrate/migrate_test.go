@@ -178,6 +178,7 @@ func shown(t *testing.T, cfg *config.Config, option string) string {
 func TestWhoseFileItIs(t *testing.T) {
 	for _, row := range []struct {
 		name, file, content, want string
+		unread                    string // in the error
 	}{
 		{name: "its options tell", file: "x.conf", content: "RejectFailures true\n", want: "opendmarc"},
 		{name: "its options tell, whatever its name", file: "opendkim.conf", content: "RejectFailures true\nSyslog true\n", want: "opendmarc"},
@@ -185,10 +186,16 @@ func TestWhoseFileItIs(t *testing.T) {
 		{name: "an empty file goes by its name", file: "/etc/opendmarc.conf", content: "# nothing\n", want: "opendmarc"},
 		{name: "equal signs", file: "x", content: "TestOnly = 0\n", want: "policyd-spf"},
 		{name: "nothing tells", file: "x.conf", content: "Syslog true\n"},
+		{name: "a folder of rspamd's", file: "/etc/rspamd/local.d/dmarc.conf", content: "actions { reject = \"reject\"; }\n", unread: "rspamd is not read; docs/migrate.md"},
+		{name: "authentication_milter", file: "/etc/authentication_milter.json", content: "{}\n", unread: "authentication_milter is not read"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			got, err := Import([]File{{Name: row.file, Text: []byte(row.content)}})
 			switch {
+			case row.unread != "":
+				if !errors.Is(err, ErrType) || !strings.Contains(err.Error(), row.unread) {
+					t.Errorf("%v, want %q", err, row.unread)
+				}
 			case row.want == "":
 				if !errors.Is(err, ErrType) || !strings.Contains(err.Error(), "--type") {
 					t.Errorf("%v, want a question for --type", err)

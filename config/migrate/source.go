@@ -128,10 +128,24 @@ func detect(f File) (*filter, error) {
 			return kind, nil
 		}
 	}
+	if other := Unread(f.Name); other != "" {
+		return nil, fmt.Errorf("%s: %w: the configuration of %s is not read; docs/migrate.md has its options beside ours", f.Name, ErrType, other)
+	}
 	for _, kind := range best {
 		names = append(names, kind.name)
 	}
 	return nil, fmt.Errorf("%s: %w: its options and its name fit %d filters; say --type %s", f.Name, ErrType, len(best), strings.Join(names, " or "))
+}
+
+// Unread is the filter that a name of a file, or of a filter, speaks of and whose
+// configuration is not read, as a table in docs/migrate.md says more of it; empty for none.
+func Unread(name string) string {
+	for _, other := range []string{"rspamd", "authentication_milter"} {
+		if strings.Contains(name, other) {
+			return other
+		}
+	}
+	return ""
 }
 
 // boolean reads a boolean of opendkim and its kin: only the first octet counts.
