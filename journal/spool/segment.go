@@ -123,27 +123,31 @@ func ReadID(dir string) (id ID, err error) {
 	return ID(b), nil
 }
 
-// makeID gives a directory without segments a new id. It is whole or absent, also
-// after a power cut.
-func makeID(dir string) (id ID, err error) {
+func newID() (id ID) {
 	_, _ = rand.Read(id[:]) // never fails
-	path := filepath.Join(dir, idFile)
+	return id
+}
+
+// writeID gives a directory without segments the id. It is whole or absent, also after a
+// power cut.
+func (s *Spool) writeID() error {
+	path := filepath.Join(s.opt.Dir, idFile)
 	if err := os.Remove(path + ".new"); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return ID{}, err
+		return err
 	}
-	f, err := create(path + ".new")
+	f, err := s.opt.disk.Create(path + ".new")
 	if err != nil {
-		return ID{}, err
+		return err
 	}
-	_, err = io.WriteString(f, id.String()+"\n")
+	_, err = io.WriteString(f, s.id.String()+"\n")
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
 		err = os.Rename(path+".new", path)
 	}
 	if err != nil {
-		return ID{}, err
+		return err
 	}
-	return id, syncDir(dir)
+	return syncDir(s.opt.Dir)
 }
 
 // syncDir makes names in dir last.

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
-
-	"alignd/journal/rights"
 )
 
 // Options say where a spool is and how much it may take. The zero value of all but Dir
@@ -168,19 +165,17 @@ func Open(opt Options) (*Spool, error) {
 
 func (s *Spool) open() (err error) {
 	dir := s.opt.Dir
-	if err := rights.MakeDir(dir); err != nil {
-		return err
-	}
-	if s.lock, err = lockDir(filepath.Join(dir, lockFile)); err != nil {
-		return err
+	held := s.hold()
+	if held != nil && !isFull(held) {
+		return held
 	}
 	list, err := segments(dir)
-	if err != nil {
+	if err != nil && (held == nil || !errors.Is(err, os.ErrNotExist)) {
 		return err
 	}
 	s.id, err = ReadID(dir)
 	if errors.Is(err, os.ErrNotExist) && len(list) == 0 {
-		s.id, err = makeID(dir)
+		s.id, err = newID(), nil // put writes it
 	}
 	if err != nil {
 		return err

@@ -137,7 +137,7 @@ func (w *writer) put(batch []*entry) (n int, err error) {
 	if err := w.stillThere(); err != nil {
 		return 0, err
 	}
-	if err := w.startRun(); err != nil {
+	if err := w.startRun(batch); err != nil {
 		return 0, err
 	}
 	for i, e := range batch {
@@ -157,59 +157,6 @@ func (w *writer) put(batch []*entry) (n int, err error) {
 	}
 	return len(batch), nil
 }
-
-// startRun has the run on disk before any record of it: after a power cut its numbers
-// would be given again, which the stores have.
-func (w *writer) startRun() error {
-	if w.started {
-		return nil
-	}
-	if w.start != nil {
-		if w.file == nil {
-			if err := w.begin(w.start.Number); err != nil {
-				return err
-			}
-		}
-		w.buf = w.spool.id.appendFrame(w.buf[:0], w.start)
-		if err := w.flush(); err != nil {
-			return err
-		}
-		w.start = nil
-	}
-	w.spool.syncer.wrote() // also where that failed before
-	if err := errors.Join(w.spool.syncer.sync(), syncDir(w.spool.opt.Dir)); err != nil {
-		return err
-	}
-	w.started = true
-	return nil
-}
-
-// stillThere looks now and then whether the segment that grows was removed: what is
-// written to it then is read by nobody. A new one is begun where the spool still is, and
-// else records are dropped, until a restart.
-func (w *writer) stillThere() error {
-	if len(w.segments) == 0 || time.Since(w.looked) < lookEvery {
-		return nil
-	}
-	w.looked = time.Now()
-	if _, err := os.Stat(w.segments[len(w.segments)-1].path); !errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	w.looked = time.Time{} // until one is there
-	w.file = nil
-	id, err := ReadID(w.spool.opt.Dir)
-	if err == nil && id != w.spool.id {
-		err = errors.New("another spool is in its place")
-	}
-	if err != nil {
-		return fmt.Errorf("it was removed, and a restart makes a new one: %w", err)
-	}
-	w.spool.opt.Log.Error("a segment of the journal's spool was removed while it was written: what no store has of it is lost")
-	return nil
-}
-
-// lookEvery is how often stillThere looks; ours.
-const lookEvery = time.Second
 
 // flush writes buf, whole or not at all.
 func (w *writer) flush() error {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"syscall"
 	"time"
 
 	"alignd/internal/owned"
@@ -78,14 +79,15 @@ func Open(opt Options) (*Store, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
-	if err := rights.MakeDir(opt.Dir); err != nil {
-		return nil, err
+	made := rights.MakeDir(opt.Dir)
+	if made != nil && !errors.Is(made, syscall.ENOSPC) && !errors.Is(made, syscall.EDQUOT) { // there may be room later
+		return nil, made
 	}
 	if err := leftovers(opt.Dir); err != nil {
 		return nil, err
 	}
 	list, err := files(opt.Dir)
-	if err != nil {
+	if err != nil && made == nil {
 		return nil, err
 	}
 	newest := time.Time{} // before the first record of this run, which has the time of a clock that may be wrong
