@@ -42,7 +42,16 @@ func OpenReader(cfg *config.Config, skipped func(error)) (journal.Reader, error)
 // OpenState opens the state beside the store, to be written. It counts for reports what
 // tally says; nil for none.
 func OpenState(cfg *config.Config, log *slog.Logger, tally func(*journal.Entry) []state.Tally) (*state.State, error) {
-	opt := state.Options{Log: log, Keep: cfg.Journal.Keep.Duration, KeepOthers: cfg.Reports.KeepOthers.Duration, Tally: tally}
+	return openState(cfg, state.Options{Log: log, Tally: tally})
+}
+
+// KeepState is OpenState for a daemon: what may pass, as a full disk, is tried again.
+func KeepState(cfg *config.Config, log *slog.Logger, tally func(*journal.Entry) []state.Tally) (*state.State, error) {
+	return openState(cfg, state.Options{Log: log, Tally: tally, Later: true})
+}
+
+func openState(cfg *config.Config, opt state.Options) (*state.State, error) {
+	opt.Keep, opt.KeepOthers = cfg.Journal.Keep.Duration, cfg.Reports.KeepOthers.Duration
 	if SharesState(cfg) {
 		db, err := Database(cfg).DB()
 		if err != nil {

@@ -48,7 +48,7 @@ func Open(cfg *config.Config, program string, tally func(*journal.Entry) []state
 	}
 	stores := []journal.Store{m.store}
 	// Records are worth more than what is counted of them.
-	if m.state, err = place.OpenState(cfg, log, tally); err != nil {
+	if m.state, err = place.KeepState(cfg, log, tally); err != nil {
 		log.Error("the journal keeps records and counts nothing; with its file moved away a restart counts anew", "err", err)
 	} else {
 		stores = append(stores, m.state)

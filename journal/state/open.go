@@ -27,6 +27,9 @@ type Options struct {
 	Keep time.Duration
 	// KeepOthers is how long reports of others are kept; 0 is as long as counts.
 	KeepOthers time.Duration
+	// Later: that the file cannot be opened is no error of OpenFile where that may pass, as on
+	// a full disk. Each call tries again.
+	Later bool
 	// Tally says what a record adds to reports; nil for nothing.
 	Tally func(*journal.Entry) []Tally
 }
@@ -34,29 +37,20 @@ type Options struct {
 // OpenFile opens the state of one host to be written, in a file of SQLite that is made
 // if it is absent.
 func OpenFile(ctx context.Context, path string, opt Options) (*State, error) {
-	// What is somebody else's is not even opened to be written.
-	if s, err := ReadFile(ctx, path); err == nil {
-		s.Close()
-	} else if errors.Is(err, ErrForeign) {
-		return nil, err
-	}
-	if err := makeFile(path); err != nil {
-		return nil, err
-	}
-	db, err := openSQLite(path, url.Values{
-		"mode": {"rw"}, "_txlock": {"immediate"},
-		"_pragma": {"journal_mode(WAL)", "synchronous(FULL)", "busy_timeout(5000)"},
-	})
+	f, err := newFile(path)
 	if err != nil {
 		return nil, err
 	}
+	db := sql.OpenDB(f)
+	db.SetMaxOpenConns(1)
 	s := newState(db, sqliteDialect, opt)
-	err = s.keepCompanions(ctx)
-	if err == nil {
-		err = s.ready(ctx)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), db.Close())
+	s.file = f
+	if err := s.ready(ctx); err != nil {
+		err = fmt.Errorf("%s: %w", path, err)
+		if !opt.Later || !mayPass(err) {
+			return nil, errors.Join(err, db.Close())
+		}
+		s.log.Error("the counts of the journal cannot be kept now, it is tried again", "err", err)
 	}
 	return s, nil
 }
@@ -124,29 +118,6 @@ func ReadShared(db *sql.DB) *State {
 	s := ReadPostgres(db)
 	s.borrowed = true
 	return s
-}
-
-func openSQLite(path string, v url.Values) (*sql.DB, error) {
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: path}).EscapedPath()+"?"+v.Encode())
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(1)
-	return db, nil
-}
-
-// keepCompanions has SQLite keep the files beside the database when it is closed, so
-// that who may only read the folder can read it still.
-func (s *State) keepCompanions(ctx context.Context) error {
-	c, err := s.db.Conn(ctx)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	return c.Raw(func(c any) error {
-		_, err := c.(sqlite.FileControl).FileControlPersistWAL("main", 1)
-		return err
-	})
 }
 
 // makeFile makes a file for the group to read, whatever the umask; SQLite gives its

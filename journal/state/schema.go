@@ -142,7 +142,7 @@ func (s *State) check(ctx context.Context, on conn) error {
 
 // ready has the tables made or checked once, before they are used first.
 func (s *State) ready(ctx context.Context) error {
-	if s.isReady.Load() {
+	if s.isReady.Load() && !s.file.vanished() {
 		return nil
 	}
 	select {
@@ -150,6 +150,12 @@ func (s *State) ready(ctx context.Context) error {
 		defer func() { <-s.preparing }()
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+	if s.file.vanished() {
+		s.isReady.Store(false)
+		if err := s.letGo(ctx); err != nil {
+			return err
+		}
 	}
 	if s.isReady.Load() {
 		return nil
@@ -161,6 +167,7 @@ func (s *State) ready(ctx context.Context) error {
 	if err := prepare(ctx); err != nil {
 		return err
 	}
+	s.file.isOpen()
 	s.isReady.Store(true)
 	return nil
 }

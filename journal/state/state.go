@@ -53,6 +53,7 @@ const (
 // goroutine, the others by any.
 type State struct {
 	db      *sql.DB
+	file    *file // nil where it is not the file of a host that is written
 	dialect *dialect
 	log     *slog.Logger
 	keep    time.Duration // of records
