@@ -22,7 +22,8 @@ type From struct {
 	// stands within a domain, what a reader takes it for who stops there.
 	Partial []string `cbor:"3,keyasint,omitempty"`
 	// Fronts are those of Domains that stand only in an unquoted address in front
-	// of an angle address, as ticket systems write it.
+	// of an angle address, as ticket systems write it, or in a quoted one in front of an
+	// angle address that some readers pass over.
 	Fronts []FrontDomain `cbor:"6,keyasint,omitempty"`
 	// Sole: From is unparsable, but no reader can show another domain than the one of
 	// Domains, so its result is that of the message.

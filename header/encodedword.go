@@ -140,7 +140,7 @@ func (w *encodedWord) octets() (octets []byte, ok bool) {
 	octets = make([]byte, base64.RawStdEncoding.DecodedLen(len(text)))
 	n, err := base64.RawStdEncoding.Decode(octets, bytes.TrimRight(text, "="))
 	if err == nil {
-		return octets[:n], true
+		return octets[:n], len(text)%4 == 0 // else many readers drop the last octet
 	}
 	text = bytes.Map(func(r rune) rune { // most readers pass over what is no base64
 		if r < 0x80 && (isAlphanumeric(byte(r)) || r == '+' || r == '/') {

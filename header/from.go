@@ -30,6 +30,8 @@ const MaxAuthorDomains = 4
 //     no pass of any domain in it can be relied on;
 //   - so is one behind a comma in quotes or comments that stands behind a place where
 //     RFC 5322 does not allow what stands there, as some readers go on at the comma;
+//   - so is one in a name or comment that some readers take for the address, as the real one is
+//     not as they expect it (fromreaders.go) or a comment leads them astray (fromodd.go);
 //   - a domain in an unquoted address in front of an angle address is one too
 //     (From.Fronts); ticket systems and forms write that, so policy is milder there;
 //   - a line inside of any field that reads "From:" behind a bare CR is a From

@@ -1,5 +1,7 @@
 package header
 
+import "bytes"
+
 // angle reads an angle address behind its "<", up to and with ">". It returns
 // the domain, "" if there is none.
 func (p *addressList) angle() (name string) {
@@ -10,14 +12,20 @@ func (p *addressList) angle() (name string) {
 		start = p.at
 		p.next()
 	}
+	joint, lost := true, len(p.text) // as in element
 	for words := false; p.bad == ""; {
 		switch p.tok {
 		case tokWord, tokQuoted, tokDot:
-			words = true
+			if words = true; !joint && p.tok != tokDot {
+				lost = min(lost, p.from)
+			}
+			joint = p.tok == tokDot
 			p.next()
 		case tokClose: // <> or <local>
+			p.spokenAt(lost, p.from)
 			return ""
 		case tokAt:
+			p.spokenAt(lost, p.from)
 			if !words {
 				p.fail("an angle address without local part")
 			}
@@ -38,6 +46,7 @@ func (p *addressList) angle() (name string) {
 // section 4.4): it must be ignored. One through several hosts is not, as some
 // readers show an address on each side of its comma; nobody writes it.
 func (p *addressList) route() {
+	start := p.at
 	for p.bad == "" {
 		if l := p.literal(); l != nil && p.bad == "" && !isAddressLiteral(l) {
 			p.fail("a source route through no host")
@@ -45,6 +54,9 @@ func (p *addressList) route() {
 		switch p.next() {
 		case tokWord, tokDot, tokAt:
 		case tokColon:
+			if bytes.IndexFunc(p.text[start:p.at], func(r rune) bool { return r <= ' ' }) >= 0 {
+				p.fail("a source route with white space") // where some readers (Roundcube) end an address
+			}
 			return
 		case tokComma:
 			p.fail("a source route through several hosts")

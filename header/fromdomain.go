@@ -44,8 +44,6 @@ func (f *finder) domain(s string) bool {
 	goesOn := strings.IndexFunc(rest, isPlain) >= 0 // behind what no domain holds
 	whole := f.normalized(s)
 	switch {
-	case whole && goesOn:
-		return true
 	case whole:
 		f.normalized(plain)
 		return true
@@ -93,4 +91,18 @@ func (f *finder) normalized(s string) bool {
 	}
 	f.note(d)
 	return true
+}
+
+// isAddressLiteral reports whether a literal is an IP address, with or without
+// its tag (RFC 5321 section 4.1.3).
+func isAddressLiteral(literal []byte) bool {
+	if len(literal) > 100 {
+		return false
+	}
+	s := strings.TrimSpace(string(literal[1 : len(literal)-1]))
+	if len(s) > 5 && strings.EqualFold(s[:5], "IPv6:") {
+		s = s[5:]
+	}
+	_, err := netip.ParseAddr(s)
+	return err == nil
 }

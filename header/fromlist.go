@@ -2,7 +2,6 @@ package header
 
 import (
 	"bytes"
-	"net/netip"
 	"slices"
 	"strings"
 
@@ -13,19 +12,21 @@ import (
 type addressList struct {
 	scanner
 	authors
-	start  int      // of the element
-	groups [][]byte // names of groups without an address so far, where they may be one
-	seen   int      // mailboxes with a domain in this field
-	glue   bool     // an unquoted address stands in front of an empty angle address
-	carry  bool     // the next element begins where some readers have lost their way
-	cutOff bool     // cutAtComma has looked at the rest of the field
+	start     int      // of the element
+	domainEnd int      // behind the last label that was read
+	groups    [][]byte // names of groups without an address so far, where they may be one
+	seen      int      // mailboxes with a domain in this field
+	glue      bool     // an unquoted address stands in front of an empty angle address
+	carry     bool     // the next element begins where some readers have lost their way
+	cutOff    bool     // cutAtComma has looked at the rest of the field
+	lost      bool     // astray has looked at the rest of the field
 }
 
 // read reads one field value.
 func (p *addressList) read(value []byte) {
 	p.scanner = scanner{text: value}
 	p.groups, p.seen, p.glue, p.plain = nil, 0, false, !mayHoldWord(value)
-	p.carry, p.cutOff = false, false
+	p.carry, p.cutOff, p.lost = false, false, false
 	before := p.unusable
 	p.unusable = ""
 	switch {
@@ -41,8 +42,12 @@ func (p *addressList) read(value []byte) {
 	p.endGroup()
 	p.broken = p.broken || p.unusable != "" && p.seen > 0 // it may be what a reader shows
 	if p.bad != "" || p.unusable != "" || p.seen == 0 {
-		p.search(value, p.bad != "" || p.glue)
+		p.search(value, p.bad != "" || p.glue || p.unusable != "")
 		p.broken = p.broken || p.bad != "" && bytes.Contains(value, []byte("<>")) // which some readers drop
+		p.halfWord(value, false)
+		if p.bad != "" {
+			p.search(spoken(value), true)
+		}
 	}
 	if p.fault == "" {
 		p.fault = p.bad
@@ -104,6 +109,9 @@ func (p *addressList) element() bool {
 			if ats > 0 {
 				p.strange(lost)
 			}
+			if p.cut > p.start {
+				p.spokenAt(lost, p.from)
+			}
 			return p.named(plain || ats > 0 && p.from < p.pureEnd)
 		case tokClose:
 			p.fail("a > without <")
@@ -111,8 +119,11 @@ func (p *addressList) element() bool {
 			if ats > 0 {
 				p.fail("an address before a colon")
 			}
+			if !words {
+				p.fail("a colon without a name")
+			}
 			p.groupName()
-			p.cutAtComma(p.from)
+			p.astray(p.from)
 			p.carry = p.odd
 			return true
 		default: // comma, semicolon, end
@@ -132,6 +143,7 @@ func (p *addressList) noAngle(at, ats, lost int) bool {
 		return false
 	}
 	end := p.tok
+	p.spokenAt(lost, p.from)
 	if ats == 0 {
 		p.nothing(p.from)
 	} else {
@@ -150,8 +162,11 @@ func (p *addressList) noAngle(at, ats, lost int) bool {
 // nothing is an element without an address, up to end: perhaps one is in its
 // quoted strings, comments and encoded words.
 func (p *addressList) nothing(end int) {
-	p.search(p.wholeWords(p.start, end), p.glue)
-	p.cutAtComma(end)
+	text := p.wholeWords(p.start, end)
+	p.search(text, p.glue)
+	p.behindQuotes(text)
+	p.halfWord(text, false)
+	p.astray(end)
 }
 
 // maxReread is how many octets of encoded words are looked at more than once in all
@@ -182,9 +197,11 @@ func (p *addressList) groupName() {
 	}
 	p.group = true
 	p.cutName(p.cut)
-	if name := p.text[p.start:p.from]; hasAt(name) {
+	name := p.text[p.start:p.from]
+	if hasAt(name) {
 		p.groups = append(p.groups, name)
 	}
+	p.besideGroup(name)
 }
 
 // endGroup is the end of a group, perhaps one without an address.
@@ -207,6 +224,7 @@ func (p *addressList) bare(at, ats int) {
 	wide := p.text[at] != '@'
 	p.at = at + atSign(p.text[at:])
 	name := p.domain()
+	domainEnd := p.domainEnd
 	if t := p.next(); t != tokComma && t != tokSemicolon && t != tokEnd {
 		p.fail("text after an address")
 	}
@@ -217,7 +235,8 @@ func (p *addressList) bare(at, ats int) {
 	case !wide && len(p.short) < p.limit && !slices.Contains(p.short, name): // perhaps of a name: "Acme@Home, Inc."
 		p.short = append(p.short, name)
 	}
-	p.cutAtComma(p.from)
+	p.besideBare(at, domainEnd)
+	p.astray(p.from)
 }
 
 // addMailbox notes the domain of a mailbox that was read to its end.
@@ -260,7 +279,8 @@ func (p *addressList) named(ats bool) bool {
 		return more
 	}
 	p.addMailbox(name)
-	p.cutAtComma(end)
+	p.beside(angled{domain: name, open: open, behind: behind, end: end})
+	p.astray(end)
 	if bytes.Contains(p.text[behind:end], []byte("=?")) && p.showsAddress(p.text[behind:end]) {
 		p.fail("an address after an angle address")
 	}
@@ -312,26 +332,14 @@ func (p *addressList) literal() []byte {
 	return p.text[start:p.at]
 }
 
-// isAddressLiteral reports whether a literal is an IP address, with or without
-// its tag (RFC 5321 section 4.1.3).
-func isAddressLiteral(literal []byte) bool {
-	if len(literal) > 100 {
-		return false
-	}
-	s := strings.TrimSpace(string(literal[1 : len(literal)-1]))
-	if len(s) > 5 && strings.EqualFold(s[:5], "IPv6:") {
-		s = s[5:]
-	}
-	_, err := netip.ParseAddr(s)
-	return err == nil
-}
-
 // domain reads a domain behind an at sign and returns it, "" for one that is
 // noted as unusable and for a literal. White space and comments around its dots
 // (RFC 5322 section 4.4) are ignored; but some readers stop there, so what looks
 // like a whole domain before them counts too.
 func (p *addressList) domain() string {
-	if l := p.literal(); l != nil {
+	l := p.literal()
+	p.domainEnd = p.at
+	if l != nil {
 		if p.bad == "" && !isAddressLiteral(l) {
 			p.unusable = string(l[:min(len(l), 100)])
 		}
@@ -348,6 +356,7 @@ func (p *addressList) domain() string {
 			name = name[:maxName+1] // longer than DNS carries, however it goes on
 		}
 		end := p.at
+		p.domainEnd = end
 		p.skip()
 		if p.at == len(p.text) || p.text[p.at] != '.' {
 			break

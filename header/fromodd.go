@@ -1,6 +1,9 @@
 package header
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // strange notes that the element is not to the letter of RFC 5322 at at.
 func (s *scanner) strange(at int) {
@@ -36,4 +39,101 @@ func (p *addressList) cutName(cut int) {
 	if cut > p.start {
 		p.search(p.text[p.start:cut], false)
 	}
+}
+
+// spokenAt looks at a list element up to end, or at an angle address, whose first word that
+// no local part has there stands at lost. Some readers (c-client) take "at" there for an at sign.
+func (p *addressList) spokenAt(lost, end int) {
+	if lost+2 >= end || !bytes.EqualFold(p.text[lost:lost+2], []byte("at")) || strings.IndexByte(" \t\r\n(", p.text[lost+2]) < 0 {
+		return
+	}
+	if bytes.ContainsAny(p.text[p.start:lost], "[]") {
+		return // no reader has come so far
+	}
+	name := p.text[lost+2 : end]
+	if at := bytes.IndexByte(name, '@'); at >= 0 {
+		name = name[:at]
+	}
+	p.search(append([]byte("@"), name...), false)
+}
+
+// spoken is t with an at sign for each word "at" in it, see spokenAt; nil if there is none.
+func spoken(t []byte) (out []byte) {
+	for i := 1; i+2 < len(t); i++ {
+		if t[i-1] <= ' ' && t[i+2] <= ' ' && bytes.EqualFold(t[i:i+2], []byte("at")) {
+			if out == nil {
+				out = bytes.Clone(t)
+			}
+			out[i], out[i+1] = ' ', '@'
+		}
+	}
+	return out
+}
+
+// astray looks at an element up to end for what leads some readers astray, so that they see
+// what others take for quoted or not.
+func (p *addressList) astray(end int) {
+	p.cutAtComma(end)
+	text := p.text[p.start:end]
+	if p.lost || bytes.IndexByte(text, '(') < 0 || !bytes.ContainsAny(text, "\"[\\") {
+		return
+	}
+	pieces(text, func(piece, _ []byte) {
+		if !p.lost && piece[0] == '(' && opensQuotes(piece) {
+			p.lost = true
+			p.search(p.text[p.start:], false)
+		}
+	})
+}
+
+// opensQuotes reports whether a quoted string or domain literal begins in a comment and does
+// not end there, for readers that look for them in comments too (Thunderbird).
+func opensQuotes(comment []byte) bool {
+	end := byte(0)
+	for i := 0; i < len(comment); i++ {
+		switch c := comment[i]; {
+		case c == '\\':
+			if i++; i < len(comment) && isControl(rune(comment[i])) {
+				return true // no quoted pair for them
+			}
+		case end == c:
+			end = 0
+		case end == 0 && c == '"':
+			end = '"'
+		case end == 0 && c == '[':
+			end = ']'
+		}
+	}
+	return end != 0
+}
+
+// behindQuotes looks at an element without an address for a quoted string with an at sign
+// in front of other words: some readers (mutt) show all of them as one address.
+func (p *addressList) behindQuotes(text []byte) {
+	if bytes.IndexByte(text, '"') < 0 {
+		return
+	}
+	var joined []byte
+	quoted, behind := false, false // there is such a string; something stands behind it, or a tab in it
+	end := func() {
+		if behind {
+			p.search(joined, false)
+		}
+		joined, quoted, behind = nil, false, false
+	}
+	pieces(text, func(piece, _ []byte) {
+		switch {
+		case piece[0] <= ' ' || piece[0] == '(' && len(piece) > 1:
+		case piece[0] == '<' || piece[0] == '>':
+			end()
+		case piece[0] == '"' && len(piece) > 1:
+			behind = behind || quoted || bytes.IndexByte(piece, '\t') > 0
+			quoted = quoted || hasAt(piece)
+			joined = append(joined, bytes.ReplaceAll(piece[1:len(piece)-1], []byte("\t"), nil)...)
+		default:
+			behind = behind || quoted
+			joined = append(joined, piece...)
+		}
+	})
+	end()
 }

@@ -229,7 +229,10 @@ func (f *finder) glued(t []byte, n int, out func(rune) bool) []byte {
 			next = f.behindAngle(t, next)
 		}
 		n = nameLen(next)
-		if len(next) == len(t) || n == 0 || atSign(next[n:]) > 0 {
+		local := atSign(next[n:]) > 0
+		if len(next) == len(t) || n == 0 || local {
+			// Some readers (c-client) pass over quotes, and end at the next at sign.
+			f.broken = f.broken || local && t[0] == '"' && len(next)+1 == len(t)
 			break
 		}
 		name, t = append(name, next[:n]...), next
@@ -243,7 +246,7 @@ func (f *finder) glued(t []byte, n int, out func(rune) bool) []byte {
 func (f *finder) behindAngle(t, next []byte) []byte {
 	rest := bytes.TrimLeftFunc(t, func(r rune) bool { return r <= ' ' || isLeftOut(r) })
 	dropped := t[:len(t)-len(rest)]
-	if f.joins && bytes.ContainsAny(dropped, "<>\"") || bytes.Contains(dropped, []byte("<>")) {
+	if f.joins && bytes.ContainsAny(dropped, "<>)\"") || bytes.Contains(dropped, []byte("<>")) {
 		return rest
 	}
 	return next
@@ -277,7 +280,9 @@ func (f *finder) joined(t []byte, n int) {
 		}
 		f.broken = f.broken || !utf8.Valid(t[:n])
 		t, n = next, nameLen(next)
-		name = append(name, t[:n]...)
+		if name = append(name, t[:n]...); n == 0 && bytes.HasPrefix(t, []byte(`\`)) {
+			f.broken = true // some readers (Thunderbird) drop it with the octet behind it
+		}
 	}
 	if n < len(name) {
 		f.name(name)

@@ -108,7 +108,10 @@ func (s *scanner) word() {
 		case '[', ']', ')':
 			s.cut = s.at + 1
 			s.strange(s.at)
-		case '\\', 0x7f:
+		case '\\':
+			s.cut = s.at + 1
+			s.strange(s.at)
+		case 0x7f:
 			s.strange(s.at)
 		default:
 			if s.text[s.at] < ' ' {
@@ -238,9 +241,11 @@ func pieces(t []byte, each func(piece, behind []byte)) {
 			s.comment()
 		case c == '"' && !open:
 			s.quotedRun('"', "")
-		default:
+		case c == '=':
 			s.encodedWord()
 			s.at = max(s.at+1, s.pureEnd)
+		default:
+			s.at++
 		}
 		if s.bad != "" {
 			s.at, s.bad, open = start+1, "", true
