@@ -85,7 +85,7 @@ func NewLoader(s *spool.Spool, dir string, log *slog.Logger, stores ...Store) *L
 		l.feeds = append(l.feeds, &feed{store: store, name: name, wait: loadEvery})
 		name = feedCounts
 	}
-	l.ended.Go(l.run)
+	l.ended.Go(func() { owned.Guarded(log, "the loader of the journal", l.run) })
 	return l
 }
 

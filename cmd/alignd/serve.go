@@ -208,17 +208,16 @@ func (d *daemon) attend(stop, hangup <-chan os.Signal, failed chan error) error 
 			d.drain(stop)
 			return failure{err}
 		case <-d.expiry.timer.C:
-			d.warnExpired()
+			d.tried("telling of what expired", d.warnExpired)
 		case <-look.C:
-			d.sockets.look()
-			d.telemetry.look()
+			d.tried("watching over sockets", func() { d.sockets.look(); d.telemetry.look() })
 		case <-hangup:
 			if s := d.reload(stop); s != nil {
 				d.end(s, stop)
 				return nil
 			}
 		case p := <-d.previewDone():
-			d.afterPreview(p)
+			d.tried("the reload", func() { d.afterPreview(p) })
 		case s := <-stop:
 			d.end(s, stop)
 			return nil

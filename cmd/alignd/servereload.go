@@ -10,6 +10,7 @@ import (
 	sd "github.com/coreos/go-systemd/v22/daemon"
 
 	"alignd/config"
+	"alignd/internal/owned"
 )
 
 // reload reads the configuration again. All of it is taken, or on a fault
@@ -28,14 +29,25 @@ func (d *daemon) reload(stop <-chan os.Signal) os.Signal {
 	}
 	d.endPreview()
 	read := make(chan reading, 1)
-	go func() { read <- d.read() }()
+	go func() {
+		var r reading
+		if err := owned.Tried(d.log, "reading the configuration", func() error { r = d.read(); return nil }); err != nil {
+			r.err = err
+		}
+		read <- r
+	}()
 	select {
 	case r := <-read:
-		d.afterReading(r, skip)
+		d.tried("the reload", func() { d.afterReading(r, skip) })
 		return nil
 	case s := <-stop:
 		return s
 	}
+}
+
+// tried keeps a panic of what is beside mail from ending the daemon: it goes on as it is.
+func (d *daemon) tried(what string, f func()) {
+	_ = owned.Tried(d.log, what, func() error { f(); return nil }) // the log has it
 }
 
 // reading is a configuration as it is now, or why it cannot be taken up.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 
@@ -36,13 +37,24 @@ func (s *Server) Alive(ctx context.Context) error {
 	said := make(chan error, 1)
 	var at atomic.Value // how far it came
 	at.Store("waiting for the lock")
-	go func() { said <- errors.Join(s.accepts(), s.round(ctx, &at)) }()
+	go func() { said <- s.shows(ctx, &at) }()
 	select {
 	case err := <-said:
 		return err
 	case <-ctx.Done():
 		return fmt.Errorf("a session of our own, %s: %w", at.Load(), context.Cause(ctx))
 	}
+}
+
+// shows is what Alive finds. A panic is no sign of life.
+func (s *Server) shows(ctx context.Context, at *atomic.Value) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.log.Error("panic while it is looked whether the server works", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			err = fmt.Errorf("a session of our own, %s: panic", at.Load())
+		}
+	}()
+	return errors.Join(s.accepts(), s.round(ctx, at))
 }
 
 // accepts returns an error for a listener from which nothing is taken.

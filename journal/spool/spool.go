@@ -321,6 +321,12 @@ func (s *Spool) mark() {
 	}
 }
 
+func (s *Spool) markNow() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.mark()
+}
+
 // Answered says that the answer to record n was written.
 func (s *Spool) Answered(n Number) {
 	s.mu.Lock()

@@ -351,6 +351,7 @@ type sickDisk struct {
 	room      int  // octets that can be written if full
 	full      bool // then ENOSPC
 	noFiles   bool // ENOSPC where one is to be made
+	broken    bool // writing and syncing panic
 	slow      chan struct{}
 	held      int // writes that slow held up
 }
@@ -380,7 +381,7 @@ type sickFile struct {
 
 func (f *sickFile) Write(p []byte) (int, error) {
 	f.d.mu.Lock()
-	room, full, slow := f.d.room, f.d.full, f.d.slow
+	room, full, slow, broken := f.d.room, f.d.full, f.d.slow, f.d.broken
 	if slow != nil {
 		f.d.held++
 	}
@@ -388,11 +389,77 @@ func (f *sickFile) Write(p []byte) (int, error) {
 	if slow != nil {
 		<-slow
 	}
+	if broken {
+		_, _ = f.file.Write(p[:len(p)/2])
+		panic("no")
+	}
 	if full {
 		n, err := f.file.Write(p[:min(room, len(p))])
 		return n, errors.Join(err, syscall.ENOSPC)
 	}
 	return f.file.Write(p)
+}
+
+func (f *sickFile) Sync() error {
+	f.d.mu.Lock()
+	broken := f.d.broken
+	f.d.mu.Unlock()
+	if broken {
+		panic("no")
+	}
+	return f.file.Sync()
+}
+
+// A panic where the spool is written or synced delays answers as a slow disk does, costs the
+// records of that time, and is told once while it lasts.
+func TestAPanicOfTheWriterEndsNothing(t *testing.T) {
+	dir := t.TempDir()
+	d := &sickDisk{free: 1 << 40, all: 1 << 40}
+	var said syncedText
+	s := open(t, Options{Dir: dir, disk: d, Patience: 100 * time.Millisecond, Log: slog.New(slog.NewTextHandler(&said, nil))})
+	s.Answered(add(t, s, "one"))
+	d.set(func() { d.broken = true })
+	for range 3 {
+		began := time.Now()
+		n, err := s.Append([]byte("lost"))
+		if !errors.Is(err, ErrLate) || time.Since(began) > 10*time.Second {
+			t.Errorf("got %v after %v", err, time.Since(began))
+		}
+		s.Answered(n)
+	}
+	time.Sleep(2*syncEvery + syncEvery/2)
+	if c := s.Counts(); c.Dropped != 3 || c.Written != 1 || c.Err == nil {
+		t.Errorf("counted %+v", c)
+	}
+	d.set(func() { d.broken = false })
+	s.Answered(add(t, s, "two"))
+	s.Close()
+	got, damages, _ := story(t, dir, 0)
+	records := slices.DeleteFunc(got, func(f string) bool { return !strings.Contains(f, " R ") })
+	if len(damages) > 0 || len(records) != 2 || !strings.Contains(records[1], "R two") {
+		t.Errorf("got %q, damage %v", got, damages)
+	}
+	if n := strings.Count(said.String(), "stack="); n != 2 || !strings.Contains(said.String(), "written again") {
+		t.Errorf("%d stacks, want one of writing and one of syncing: %s", n, said.String())
+	}
+}
+
+// syncedText is a log that several write to.
+type syncedText struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (s *syncedText) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.Write(p)
+}
+
+func (s *syncedText) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.text.String()
 }
 
 // A disk that is full as the daemon starts costs the records of that time, not the journal

@@ -2,9 +2,12 @@ package spool
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"sync"
 	"time"
+
+	"alignd/internal/owned"
 )
 
 // syncer makes last what was written, once a second and beside the writer, so that a
@@ -68,13 +71,19 @@ func (s *Spool) keepSynced() {
 			return
 		case <-tick.C:
 		}
-		s.mu.Lock()
-		s.mark()
-		s.mu.Unlock()
-		err := s.syncer.sync()
+		log := s.opt.Log
+		if failed {
+			log = slog.New(slog.DiscardHandler)
+		}
+		err := owned.Tried(log, "the journal's spool", s.markAndSync)
 		if err != nil && !failed {
 			s.opt.Log.Warn("the journal's spool is not synced, a power cut could cost records", "err", err)
 		}
 		failed = err != nil
 	}
+}
+
+func (s *Spool) markAndSync() error {
+	s.markNow()
+	return s.syncer.sync()
 }

@@ -4,10 +4,13 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"alignd/internal/owned"
 )
 
 func lostPayload(n Number) []byte { return binary.BigEndian.AppendUint64(nil, uint64(n)) }
@@ -36,12 +39,32 @@ func (s *Spool) write() {
 	for {
 		batch, more := s.next()
 		if len(batch) > 0 {
-			s.w.deliver(batch)
+			s.w.tried(batch)
 		}
 		if !more {
 			return
 		}
 	}
+}
+
+// tried is deliver. A panic costs the batch: who waits for it has his patience, and what
+// follows is written behind what is known to be whole.
+func (w *writer) tried(batch []*entry) {
+	log := w.spool.opt.Log
+	if w.failed { // a fault that stays would be told for each message
+		log = slog.New(slog.DiscardHandler)
+	}
+	err := owned.Tried(log, "the journal's spool", func() error { w.deliver(batch); return nil })
+	if err == nil {
+		return
+	}
+	w.buf, w.torn, w.failed = nil, w.file != nil, true
+	s := w.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.Dropped += records(batch)
+	s.counts.Err = fmt.Errorf("%w: %w", ErrDropped, err)
+	s.waits.dropped(s.taken)
 }
 
 // next waits for entries. more is false when they are the last ones.
@@ -64,22 +87,7 @@ func (w *writer) deliver(batch []*entry) {
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrDropped, err)
 	}
-	kept, dropped := records(batch[:n]), records(batch[n:])
-	s := w.spool
-	s.mu.Lock()
-	s.counts.Written += kept
-	s.counts.Dropped += dropped
-	if n > 0 {
-		s.waits.written(batch[n-1].frame.Number)
-	}
-	if err != nil {
-		s.waits.dropped(s.taken)
-	}
-	s.counts.Err = err
-	s.counts.Octets, s.counts.Segments = w.octets, len(w.segments)
-	full := s.full
-	s.full = false
-	s.mu.Unlock()
+	full := w.count(batch, n, err)
 	for i, e := range batch {
 		if e.written == nil {
 			continue
@@ -90,7 +98,26 @@ func (w *writer) deliver(batch []*entry) {
 			e.written <- err
 		}
 	}
-	w.tell(err, dropped, full)
+	w.tell(err, records(batch[n:]), full)
+}
+
+// count notes that n of a batch were written. full: records were dropped before.
+func (w *writer) count(batch []*entry, n int, err error) (full bool) {
+	s := w.spool
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.counts.Written += records(batch[:n])
+	s.counts.Dropped += records(batch[n:])
+	if n > 0 {
+		s.waits.written(batch[n-1].frame.Number)
+	}
+	if err != nil {
+		s.waits.dropped(s.taken)
+	}
+	s.counts.Err = err
+	s.counts.Octets, s.counts.Segments = w.octets, len(w.segments)
+	full, s.full = s.full, false
+	return full
 }
 
 func records(list []*entry) (n uint64) {
