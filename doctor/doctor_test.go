@@ -267,6 +267,11 @@ var socketFaults = []fault{
 		}},
 	{name: "no socket", id: "socket-rights", severity: Error, what: "there is no socket", cure: "systemctl status alignd",
 		change: func(f *Facts, _ map[string]string) { f.Postfix[0].Files[socketFile] = File{Missing: true} }},
+	{name: "a socket of systemd that was stopped", id: "socket-rights", severity: Error, what: "there is no socket", cure: "systemctl start alignd.socket alignd",
+		change: func(f *Facts, _ map[string]string) {
+			f.Unit.Active, f.Unit.SocketEnabled, f.Unit.Sockets = "inactive", true, []string{"unix:" + socketFile}
+			f.Postfix[0].Files[socketFile] = File{Missing: true}
+		}},
 	{name: "no folder for the socket", id: "socket-rights", severity: Error, what: "there is no socket",
 		cure: "install -d -o alignd -g postfix -m 0710 /var/spool/postfix/alignd",
 		change: func(f *Facts, _ map[string]string) {
@@ -429,6 +434,8 @@ var unitFaults = []fault{
 		change: func(f *Facts, _ map[string]string) {
 			f.Unit.Load, f.Unit.Enabled, f.Unit.Before = "masked", "masked", nil
 		}},
+	{name: "stopped with its socket", id: "unit-state", severity: Error, what: "alignd.socket and alignd.service are inactive", cure: "systemctl start alignd.socket alignd",
+		change: func(f *Facts, _ map[string]string) { f.Unit.Active, f.Unit.SocketEnabled = "inactive", true }},
 	{name: "not after a boot", id: "unit-state", severity: Warning, what: "is disabled", cure: "systemctl enable alignd",
 		change: func(f *Facts, _ map[string]string) { f.Unit.Enabled = "disabled" }},
 	{name: "a new unit that systemd has not read", id: "unit-state", severity: Warning, what: "changed on disk", cure: "daemon-reload",

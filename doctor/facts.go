@@ -131,6 +131,8 @@ type Unit struct {
 	Writable     []string // ReadWritePaths, RuntimeDirectory and the like
 	PrivateTmp   bool
 	SocketActive bool // alignd.socket holds the places
+	// SocketEnabled: it is started at a boot, and belongs to how alignd is run.
+	SocketEnabled bool
 	// Sockets are these places, "inet:127.0.0.1:8890".
 	Sockets []string
 }

@@ -128,8 +128,12 @@ func (f *Facts) reach(in *Instance, name string) (Finding, bool) {
 			Why: "run it as root", Where: name}, true
 	case socket.Missing:
 		if f.Unit.holds(name) {
-			return Finding{Severity: Error, What: "there is no socket at " + name, Why: "systemd holds it (alignd.socket), and its file is gone",
-				Cure: restartBoth(), Where: name}, true
+			finding := Finding{Severity: Error, What: "there is no socket at " + name, Why: "systemd holds it (alignd.socket), and its file is gone",
+				Cure: restartBoth(), Where: name}
+			if f.Unit.socketStopped() {
+				finding.Why, finding.Cure = "alignd.socket, which makes it, is stopped", []string{"systemctl start alignd.socket alignd"}
+			}
+			return finding, true
 		}
 		return f.noSocket(in, name), true
 	case socket.Mode.Type()&fs.ModeSocket == 0:

@@ -46,9 +46,18 @@ func (u *Unit) inGroup(group string) bool {
 	return u.user() == "root" || u.Group == group || slices.Contains(u.Groups, group) || slices.Contains(u.UserGroups, group)
 }
 
+// Socketed reports whether alignd has its places from alignd.socket: from the one that is
+// open, or, where nothing runs, from the one that will be.
+func (u *Unit) Socketed() bool { return u.SocketActive || u.socketStopped() }
+
+// socketStopped: alignd was stopped together with its socket.
+func (u *Unit) socketStopped() bool {
+	return u.SocketEnabled && !u.SocketActive && u.Active != "active" && u.Active != "reloading"
+}
+
 // holds reports whether it is systemd that makes this socket (alignd.socket).
 func (u *Unit) holds(name string) bool {
-	return u != nil && u.SocketActive && slices.ContainsFunc(u.Sockets, func(s string) bool { at, ok := unixPath(s); return ok && at == name })
+	return u != nil && u.Socketed() && slices.ContainsFunc(u.Sockets, func(s string) bool { at, ok := unixPath(s); return ok && at == name })
 }
 
 // ownSocket are the steps after which alignd makes a socket in dir and gives it to a

@@ -42,6 +42,9 @@ func unitState(f *Facts) (found []Finding) {
 			Severity: Error, What: "alignd.service is " + u.Active, Why: "the MTA does with mail what milter_default_action says",
 			Cure: []string{"systemctl start alignd", "journalctl -u alignd -n 20"}, Where: u.File,
 		})
+		if u.socketStopped() {
+			found[0].What, found[0].Cure[0] = "alignd.socket and alignd.service are "+u.Active, "systemctl start alignd.socket alignd"
+		}
 	}
 	if u.Load != "" {
 		return append(found, u.unusable())

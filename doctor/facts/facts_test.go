@@ -265,6 +265,33 @@ FragmentPath=/etc/systemd/system/alignd.service`))
 	}
 }
 
+// Where alignd was stopped with its socket, the MTA is still to go where that will be.
+func TestPlacesOfASocketThatIsStopped(t *testing.T) {
+	for _, c := range []struct {
+		name, service, state string
+		want                 string
+	}{
+		{name: "both are stopped", service: "inactive", state: "enabled", want: "unix:/run/alignd.sock"},
+		{name: "alignd opens its own", service: "inactive", state: "disabled", want: "inet:127.0.0.1:8890"},
+		{name: "alignd was started without it", service: "active", state: "enabled", want: "inet:127.0.0.1:8890"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			g := nothing(t, "")
+			g.facts.Alignd.Listen = []string{"inet:127.0.0.1:8890"}
+			g.Run = func(_ context.Context, _ []string, _ string, args ...string) (string, string, error) {
+				if args[1] == "alignd.socket" {
+					return "Listen=/run/alignd.sock (Stream)\nActiveState=inactive\nUnitFileState=" + c.state + "\n", "", nil
+				}
+				return "LoadState=loaded\nActiveState=" + c.service + "\n", "", nil
+			}
+			g.use(g.runningUnit())
+			if got := g.facts.Alignd.Listen; !slices.Equal(got, []string{c.want}) {
+				t.Errorf("got %q, want %s", got, c.want)
+			}
+		})
+	}
+}
+
 // A daemon that runs has its sockets, also where a slip in a drop-in keeps systemd from
 // starting it again.
 func TestAUnitThatSystemdCannotUse(t *testing.T) {
@@ -298,7 +325,7 @@ func TestAUnitThatSystemdCannotUse(t *testing.T) {
 func TestSocketUnit(t *testing.T) {
 	u := &doctor.Unit{Enabled: "disabled"}
 	socketOfShow(u, "Listen=127.0.0.1:8890 (Stream)\nListen=/run/alignd/alignd.sock (Stream)\nListen=x (Datagram)\nActiveState=active\nUnitFileState=enabled\n")
-	if !u.SocketActive || u.Enabled != "enabled" || !slices.Equal(u.Sockets, []string{"inet:127.0.0.1:8890", "unix:/run/alignd/alignd.sock"}) {
+	if !u.SocketActive || !u.SocketEnabled || u.Enabled != "enabled" || !slices.Equal(u.Sockets, []string{"inet:127.0.0.1:8890", "unix:/run/alignd/alignd.sock"}) {
 		t.Errorf("%+v", u)
 	}
 }

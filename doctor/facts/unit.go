@@ -20,11 +20,7 @@ const unitName = "alignd.service"
 func (g *gatherer) unit() {
 	if g.Unit == "" && g.Root == "" && g.exists("/run/systemd/system") {
 		if u := g.runningUnit(); u != nil {
-			g.facts.Unit = u
-			addGroups(u)
-			if own := &g.facts.Alignd; u.SocketActive && len(u.Sockets) > 0 && !own.ListenWritten {
-				own.Listen = u.Sockets
-			}
+			g.use(u)
 			return
 		}
 	}
@@ -146,6 +142,15 @@ func systemdSpan(text string) time.Duration {
 	return d
 }
 
+// use takes up a unit as systemd has it.
+func (g *gatherer) use(u *doctor.Unit) {
+	g.facts.Unit = u
+	addGroups(u)
+	if own := &g.facts.Alignd; u.Socketed() && len(u.Sockets) > 0 && !own.ListenWritten {
+		own.Listen = u.Sockets
+	}
+}
+
 // runningUnit asks systemd; nil where it does not know alignd or does not answer.
 func (g *gatherer) runningUnit() *doctor.Unit {
 	out, _, err := g.Run(g.ctx, nil, "systemctl", "show", unitName, "--no-pager",
@@ -192,7 +197,7 @@ func socketOfShow(u *doctor.Unit, text string) {
 	p := parameters(text)
 	u.SocketActive = p["ActiveState"] == "active"
 	if p["UnitFileState"] == "enabled" {
-		u.Enabled = "enabled"
+		u.Enabled, u.SocketEnabled = "enabled", true
 	}
 	for line := range strings.Lines(text) {
 		place, isListen := strings.CutPrefix(strings.TrimSpace(line), "Listen=")
