@@ -81,7 +81,7 @@ func sendmailStale(f *Facts) []Finding {
 }
 
 // line is the one of sendmail.mc that attaches alignd.
-func (f *Facts) line() string { return f.lineOf("alignd") }
+func (f *Facts) line() string { return "in sendmail.mc: " + f.lineOf("alignd") }
 
 // instead is the line that takes the place of the one that defines the filter name:
 // Sendmail wants each defined once.
