@@ -21,7 +21,11 @@ func healthy() *Facts {
 	const socket = "/var/spool/postfix/alignd/alignd.sock"
 	return &Facts{
 		Alignd: Alignd{
-			File: "/etc/alignd/alignd.yaml", Listen: []string{"unix:" + socket}, SocketGroup: "postfix",
+			File: "/etc/alignd/alignd.yaml", Reads: []string{"/etc/alignd/alignd.yaml", "/etc/alignd/dmarc.pem"}, Files: map[string]File{
+				"/etc": {Mode: fs.ModeDir | 0o755}, "/etc/alignd": {Mode: fs.ModeDir | 0o755},
+				"/etc/alignd/alignd.yaml": {Mode: 0o644}, "/etc/alignd/dmarc.pem": {Mode: 0o640, GID: 990},
+			},
+			Listen: []string{"unix:" + socket}, SocketGroup: "postfix",
 			Drain: 20 * time.Second, MessageTimeout: 20 * time.Second, Authenticated: true, Loopback: true,
 			JournalStore: "sqlite", JournalPath: "/var/lib/alignd",
 		},
@@ -45,7 +49,8 @@ func healthy() *Facts {
 		Unit: &Unit{
 			File: "/etc/systemd/system/alignd.service", Running: true, Active: "active", Enabled: "enabled",
 			User: "alignd", Group: "alignd", UserKnown: true, UserGroups: []string{"990", "103"},
-			Exec: "/usr/local/bin/alignd serve", Stop: 40 * time.Second, Before: []string{"postfix.service"},
+			Account: &User{Name: "alignd", UID: 990, Groups: []int{990, 103}},
+			Exec:    "/usr/local/bin/alignd serve", Stop: 40 * time.Second, Before: []string{"postfix.service"},
 			Groups: []string{"postfix"}, Writable: []string{"/run/alignd", "/var/lib/alignd", "/var/spool/postfix/alignd"}, PrivateTmp: true,
 		},
 		Resolver: Resolver{From: "/etc/resolv.conf", Servers: []Server{{Addr: netip.MustParseAddrPort("127.0.0.1:53"), Asked: true, Answered: true, AD: true}}},
@@ -444,6 +449,17 @@ var unitFaults = []fault{
 	{name: "killed while it drains", id: "unit-stop", severity: Warning, what: "TimeoutStopSec is 10s", cure: "TimeoutStopSec=40s\nsystemctl daemon-reload",
 		change: func(f *Facts, _ map[string]string) { f.Unit.Stop = 10 * time.Second }},
 	{name: "after the MTA", id: "unit-order", severity: Note, what: "before postfix.service", change: func(f *Facts, _ map[string]string) { f.Unit.Before = nil }},
+	{name: "a configuration of root's alone", id: "unit-reads", severity: Error, what: "alignd may not read /etc/alignd/alignd.yaml (mode 0600, uid 0, gid 0)",
+		cure: "chgrp alignd /etc/alignd/alignd.yaml\nchmod g+r /etc/alignd/alignd.yaml\nsystemctl restart alignd",
+		change: func(f *Facts, _ map[string]string) {
+			f.Alignd.Files["/etc/alignd/alignd.yaml"] = File{Mode: 0o600}
+		}},
+	{name: "a folder of root's alone", id: "unit-reads", severity: Error, what: "alignd may not walk into /etc/alignd (mode 0700", cure: "chmod g+x /etc/alignd\n",
+		change: func(f *Facts, _ map[string]string) {
+			f.Alignd.Files["/etc/alignd"] = File{Mode: fs.ModeDir | 0o700}
+		}},
+	{name: "a key of root's alone", id: "unit-reads", severity: Error, what: "alignd may not read /etc/alignd/dmarc.pem", cure: "chgrp alignd /etc/alignd/dmarc.pem",
+		change: func(f *Facts, _ map[string]string) { f.Alignd.Files["/etc/alignd/dmarc.pem"] = File{Mode: 0o600} }},
 	{name: "another configuration", id: "unit-config", severity: Warning, what: "/srv/a.yaml", cure: "alignd doctor --config /srv/a.yaml",
 		change: func(f *Facts, _ map[string]string) { f.Unit.Exec = "/usr/bin/alignd serve --config=/srv/a.yaml" }},
 	{name: "another place", id: "unit-config", severity: Warning, what: "--listen inet:127.0.0.1:9", cure: "alignd doctor --listen inet:127.0.0.1:9",

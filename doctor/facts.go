@@ -28,7 +28,11 @@ type Facts struct {
 
 // Alignd is what the checks need of alignd's configuration.
 type Alignd struct {
-	File  string // what it was read from, or would be
+	File string // what it was read from, or would be
+	// Reads are the files that the daemon reads: the configuration with all that belongs to
+	// it, and the keys and passwords that it names. Files tells of them and of their folders.
+	Reads []string
+	Files map[string]File
 	Fault string // why it cannot be used; the rest are then the defaults
 
 	Listen         []string // as the option has it
@@ -124,6 +128,8 @@ type Unit struct {
 	User        string   // User=; empty: root
 	Group       string   // Group=; empty: that of the user
 	Groups      []string // SupplementaryGroups=
+	// Account is that user with all its groups; nil for root, and where it is not known.
+	Account *User
 	// UserKnown says that this host has the user; UserGroups are the groups that its
 	// group database then adds, and the numbers or names of Group and Groups.
 	UserKnown    bool

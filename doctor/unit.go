@@ -15,6 +15,7 @@ var unitChecks = []check{
 	{id: "unit-stop", fine: "systemd waits for the drain", applies: withUnit, run: unitStop},
 	{id: "unit-order", fine: "alignd is there before the MTA", applies: withUnit, run: unitOrder},
 	{id: "unit-config", fine: "the unit runs with this configuration", applies: withUnit, run: unitConfig},
+	{id: "unit-reads", fine: "alignd's user may read its configuration and keys", applies: withUnit, run: unitReads},
 	{id: "unit-socket", fine: "the unit lets alignd make its socket", applies: withUnit, run: unitSocket},
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -117,6 +118,23 @@ func runDoctor(ctx context.Context, f *doctorFlags, out io.Writer) error {
 	return nil
 }
 
+// readFiles are the files that a daemon with this configuration reads. Those of the pages
+// are read by another process.
+func readFiles(cfg *config.Config, file string) []string {
+	names := []string{file}
+	for _, f := range cfg.Files {
+		if filepath.IsAbs(f.Name) && f.Name != file {
+			names = append(names, f.Name)
+		}
+	}
+	for _, f := range cfg.FilesNamed() {
+		if !strings.HasPrefix(f.Option, "web.") {
+			names = append(names, f.Path)
+		}
+	}
+	return names
+}
+
 // configured is what a configuration says of alignd, or the default one where it cannot
 // be used. Without a file it is the default one, which may be absent.
 func configured(file string) doctor.Alignd {
@@ -137,6 +155,7 @@ func configured(file string) doctor.Alignd {
 		DNSServers:   cfg.DNS.Servers,
 		JournalStore: cfg.Journal.Store, JournalPath: cfg.Journal.Path,
 	}
+	a.Reads = readFiles(cfg, a.File)
 	for _, r := range cfg.TrustedRelays {
 		a.Relays = append(a.Relays, doctor.Relay{ID: r.ID, Peers: r.Peers, HasBy: len(r.By) > 0})
 	}

@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,7 +101,7 @@ dns: {servers: [192.0.2.53]}
 journal: {path: /srv/alignd}
 `)
 	want := doctor.Alignd{
-		File: file, Listen: []string{"unix:/run/a.sock", "inet:127.0.0.1:9"}, ListenWritten: true, SocketGroup: "mail",
+		File: file, Reads: []string{file}, Listen: []string{"unix:/run/a.sock", "inet:127.0.0.1:9"}, ListenWritten: true, SocketGroup: "mail",
 		Drain: 7 * time.Second, MessageTimeout: 9 * time.Second, Monitor: true,
 		AuthservID: "id.example.com", NameOnly: true, OwnAuthservIDs: []string{"own.example.com"}, CompareWith: []string{"mx.example.com"},
 		Networks: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")},
@@ -116,5 +118,20 @@ journal: {path: /srv/alignd}
 	faulty := configured(write(t, "faulty.yaml", "mode: enforcing\n"))
 	if !strings.Contains(faulty.Fault, "enforcing") || len(faulty.Listen) != 1 || !faulty.Authenticated {
 		t.Errorf("%+v", faulty)
+	}
+}
+
+// What the daemon reads is looked at, and what the pages read is not.
+func TestFilesThatADaemonReads(t *testing.T) {
+	file := write(t, "alignd.yaml", "reports: {from: d@example.net, dkim: [{selector: s, key_file: /etc/alignd/dmarc.pem}]}\nweb: {listen: 'inet:127.0.0.1:0'}\n")
+	dropIn := filepath.Join(filepath.Dir(file), "conf.d", "a.yaml")
+	if err := os.MkdirAll(filepath.Dir(dropIn), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(dropIn, []byte("iprev: true\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := configured(file).Reads, []string{file, dropIn, "/etc/alignd/dmarc.pem"}; !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }

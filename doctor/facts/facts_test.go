@@ -292,6 +292,32 @@ func TestPlacesOfASocketThatIsStopped(t *testing.T) {
 	}
 }
 
+func TestFilesThatAligndReadsAreLookedAt(t *testing.T) {
+	me, err := user.Current()
+	if err != nil {
+		t.Skip(err)
+	}
+	root := t.TempDir()
+	file := filepath.Join(root, "alignd.yaml")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	g := nothing(t, "")
+	g.facts.Alignd.Reads = []string{file, filepath.Join(root, "none.pem")}
+	u := &doctor.Unit{User: "daemon", UserGroups: []string{"4711", "postfix"}}
+	g.reads(u)
+	if u.Account == nil {
+		t.Skip("this host has no user daemon")
+	}
+	files := g.facts.Alignd.Files
+	if f := files[file]; f.Mode.Perm() != 0o600 || strconv.Itoa(f.UID) != me.Uid || !files[filepath.Join(root, "none.pem")].Missing || !files[root].Mode.IsDir() {
+		t.Errorf("%+v", files)
+	}
+	if !slices.Contains(u.Account.Groups, 4711) {
+		t.Errorf("groups %v", u.Account.Groups)
+	}
+}
+
 // A daemon that runs has its sockets, also where a slip in a drop-in keeps systemd from
 // starting it again.
 func TestAUnitThatSystemdCannotUse(t *testing.T) {

@@ -146,9 +146,34 @@ func systemdSpan(text string) time.Duration {
 func (g *gatherer) use(u *doctor.Unit) {
 	g.facts.Unit = u
 	addGroups(u)
+	g.reads(u)
 	if own := &g.facts.Alignd; u.Socketed() && len(u.Sockets) > 0 && !own.ListenWritten {
 		own.Listen = u.Sockets
 	}
+}
+
+// reads looks at the files that alignd reads, and at the folders above.
+func (g *gatherer) reads(u *doctor.Unit) {
+	if u.User == "" || u.User == "root" {
+		return
+	}
+	if u.Account = userOf(u.User); u.Account == nil {
+		return
+	}
+	for _, id := range u.UserGroups {
+		if gid, err := strconv.Atoi(id); err == nil {
+			u.Account.Groups = append(u.Account.Groups, gid)
+		}
+	}
+	files := map[string]doctor.File{}
+	for _, name := range g.facts.Alignd.Reads {
+		for at := name; at != "/" && at != "."; at = filepath.Dir(at) {
+			if _, seen := files[at]; !seen {
+				files[at] = fileOf(at)
+			}
+		}
+	}
+	g.facts.Alignd.Files = files
 }
 
 // runningUnit asks systemd; nil where it does not know alignd or does not answer.
