@@ -310,6 +310,11 @@ var socketFaults = []fault{
 var siteFaults = []fault{
 	{name: "something could not be read", id: "unreadable", severity: Warning, what: "postconf cannot read",
 		change: func(f *Facts, _ map[string]string) { f.Problems = []string{"postconf cannot read /etc/x"} }},
+	{name: "a delimiter that alignd does not know", id: "recipient-delimiter", severity: Warning, what: "lacks + of Postfix",
+		cure: "in /etc/alignd/alignd.yaml: recipient_delimiter: \"-+\"",
+		change: func(f *Facts, p map[string]string) {
+			f.Alignd.ByRecipient, f.Alignd.Delimiter, p["recipient_delimiter"] = true, "-", "+-"
+		}},
 	{name: "a faulty configuration", id: "configuration", severity: Error, what: "alignd.yaml:1:1", cure: "alignd config check",
 		change: func(f *Facts, _ map[string]string) { f.Alignd.Fault = "alignd.yaml:1:1: unknown" }},
 	{name: "no MTA", id: "no-mta", severity: Error, what: "neither", change: func(f *Facts, _ map[string]string) { f.Postfix = nil }},

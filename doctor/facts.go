@@ -47,6 +47,11 @@ type Alignd struct {
 	OwnAuthservIDs []string
 	CompareWith    []string // ids of filters beside which it runs
 
+	// ByRecipient: entries name recipients by their local part; Delimiter is the option
+	// recipient_delimiter.
+	ByRecipient bool
+	Delimiter   string
+
 	Authenticated bool // not_judged.authenticated
 	Loopback      bool // not_judged.loopback
 	Networks      []netip.Prefix

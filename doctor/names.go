@@ -12,6 +12,7 @@ import (
 // nameChecks are about the authserv-id (RFC 8601 section 2.5) and whose results are ours.
 var nameChecks = []check{
 	{id: "myhostname", fine: "this host has a name of its own", applies: withPostfix, run: each(hostName)},
+	{id: "recipient-delimiter", fine: "entries about recipients hold for their extended addresses", applies: withPostfix, run: each(recipientDelimiter)},
 	{id: "authserv-id", fine: "the authserv-id is the MTA's name, or its domain", applies: withPostfix, run: each(authservID)},
 	{id: "mx-authserv-id", fine: "results in the name of every MX host are ours", applies: withMX, run: mxNames},
 	{id: "mx", fine: "this host is an MX host of its domain", applies: withMX, run: mxHere},
@@ -33,6 +34,24 @@ func hostName(f *Facts, in *Instance) []Finding {
 		Severity: Warning, What: "myhostname is " + name + ", and so is the authserv-id",
 		Why:  "RFC 8601 section 2.5 wants a name that is this site's alone; readers that trust this one trust many hosts of others",
 		Cure: []string{in.postconf("myhostname = mx.YOUR.DOMAIN"), in.reload()}, Where: in.main(),
+	}}
+}
+
+// recipientDelimiter: what the MTA delivers to bob is compared as bob+x otherwise.
+func recipientDelimiter(f *Facts, in *Instance) []Finding {
+	lacks := strings.Map(func(r rune) rune {
+		if strings.ContainsRune(f.Alignd.Delimiter, r) {
+			return -1
+		}
+		return r
+	}, in.Param["recipient_delimiter"])
+	if !f.Alignd.ByRecipient || lacks == "" {
+		return nil
+	}
+	return []Finding{{
+		Severity: Warning, What: "entries name recipients, and recipient_delimiter of alignd lacks " + lacks + " of Postfix",
+		Why:  "what Postfix delivers to bob" + lacks[:1] + "x@ as mail for bob@ meets no entry for bob@: who sends chooses whether a block or a profile holds",
+		Cure: []string{f.inFile(fmt.Sprintf("recipient_delimiter: %q", f.Alignd.Delimiter+lacks)), reload}, Where: in.main(),
 	}}
 }
 

@@ -118,6 +118,24 @@ func runDoctor(ctx context.Context, f *doctorFlags, out io.Writer) error {
 	return nil
 }
 
+// byRecipient reports whether an entry names recipients by more than their domain.
+func byRecipient(cfg *config.Config) bool {
+	var all []string
+	for i := range cfg.Exceptions {
+		all = append(all, cfg.Exceptions[i].Scope.Recipients...)
+	}
+	for i := range cfg.Profiles {
+		if cfg.Profiles[i].File != "" {
+			return true
+		}
+		all = append(all, cfg.Profiles[i].Recipients...)
+	}
+	for i := range cfg.TrustedSealers {
+		all = append(all, cfg.TrustedSealers[i].Recipients...)
+	}
+	return slices.ContainsFunc(all, func(r string) bool { return strings.IndexByte(r, '@') > 0 })
+}
+
 // readFiles are the files that a daemon with this configuration reads. Those of the pages
 // are read by another process.
 func readFiles(cfg *config.Config, file string) []string {
@@ -149,7 +167,8 @@ func configured(file string) doctor.Alignd {
 	a := doctor.Alignd{
 		File: cmp.Or(config.FileOf(file), config.DefaultFile), Fault: fault,
 		Listen: cfg.Listen, ListenWritten: cfg.ListenWritten(), SocketGroup: cfg.SocketGroup, Drain: cfg.Drain.Duration, MessageTimeout: cfg.Limits.MessageTimeout.Duration,
-		Monitor:    cfg.Mode == "monitor",
+		Monitor:     cfg.Mode == "monitor",
+		ByRecipient: byRecipient(cfg), Delimiter: cfg.RecipientDelimiter,
 		AuthservID: cfg.AuthservID, NameOnly: cfg.AuthservIDCovers == "name", OwnAuthservIDs: cfg.OwnAuthservIDs, CompareWith: cfg.CompareWith,
 		Authenticated: cfg.NotJudged.Authenticated, Loopback: cfg.NotJudged.Loopback, Networks: cfg.NotJudged.Networks,
 		DNSServers:   cfg.DNS.Servers,

@@ -135,3 +135,24 @@ func TestFilesThatADaemonReads(t *testing.T) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
 }
+
+// An entry for a whole domain holds for extended addresses, too.
+func TestEntriesThatNameRecipients(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		want       bool
+	}{
+		{name: "none", text: "mode: monitor\n"},
+		{name: "an exception", text: "exceptions: [{id: a, action: reject, scope: {recipients: [bob@here.example], author_domains: [a.example]}, reason: x, never_expires: true}]\n", want: true},
+		{name: "a whole domain", text: "profiles: [{id: a, recipients: [here.example], honor: {reject: tag}}]\n"},
+		{name: "a profile", text: "profiles: [{id: a, recipients: [bob@here.example], honor: {reject: tag}}]\n", want: true},
+		{name: "a sealer", text: "trusted_sealers: [{id: a, domains: [a.example], clients: [192.0.2.1], recipients: [bob@here.example]}]\n", want: true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := configured(write(t, "alignd.yaml", c.text))
+			if got.Fault != "" || got.ByRecipient != c.want {
+				t.Errorf("got %v, %s", got.ByRecipient, got.Fault)
+			}
+		})
+	}
+}
