@@ -22,10 +22,15 @@ func readConfig(in config.Input) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, text := range cfg.PreviewLimit {
+	var wrong config.Problems
+	for i, text := range cfg.PreviewLimit {
 		if _, err := replay.ParseBound(text); err != nil {
-			return nil, fmt.Errorf("preview_limit: %w", err)
+			option := fmt.Sprintf("preview_limit[%d]", i)
+			wrong = append(wrong, config.Problem{Position: cfg.Where(option), Text: option + ": " + err.Error()})
 		}
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
 	}
 	unused := func(*milter.Conn) milter.Session { return nil }
 	if _, err := milter.New(milterOptions(cfg, unused, slog.New(slog.DiscardHandler))); err != nil {

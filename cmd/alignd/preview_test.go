@@ -72,7 +72,7 @@ func TestAReloadIsPreviewed(t *testing.T) {
 			said: "configuration not reloaded, the old one stays: its preview is outside of preview_limit: would_refuse_passing>0 (it is 1); of 4 messages: deliver -> refuse: 1, as token2 (bank.example)"},
 		{name: "without preview", text: blocksVendor, said: "configuration reloaded", not: "preview of"},
 		{name: "of no time that has mail", text: "preview: 1s\n" + letsVendorIn, said: "configuration reloaded", logged: "messages=0"},
-		{name: "a limit that is none", text: "preview: 24h\npreview_limit: [refused>1]\n", status: 1, said: "there is no counter refused"},
+		{name: "a limit that is none", text: "preview: 24h\npreview_limit: [refused>1]\n", status: 1, said: "alignd.yaml:4:17: preview_limit[0]: \"refused>1\": there is no counter refused"},
 		{name: "a limit without preview", text: "preview_limit: [would_refuse>1]\n", status: 1, said: "preview_limit has no effect while preview is 0s"},
 	} {
 		p.log.Reset()
