@@ -51,7 +51,8 @@ type Watch struct {
 
 	mu      sync.Mutex // of look
 	held    map[string]bool
-	blind   bool // the last look failed
+	last    map[string]state.Stop // in force as of the last look; nil before
+	blind   bool                  // the last look failed
 	done    chan struct{}
 	running sync.WaitGroup
 }
@@ -134,6 +135,9 @@ func (w *Watch) lookAt(ctx context.Context, watches []policy.Watch) error {
 		return errors.New("there are none, see above")
 	}
 	list, err := w.state.Stops(ctx)
+	if err == nil {
+		list, err = w.again(ctx, watches, list)
+	}
 	if err != nil {
 		return err
 	}
@@ -167,8 +171,31 @@ func (w *Watch) lookAt(ctx context.Context, watches []policy.Watch) error {
 	return nil
 }
 
+// again keeps stops once more that are in force here and that the state has lost, as where
+// its file was removed or an earlier copy of it came back: nobody said to go on.
+func (w *Watch) again(ctx context.Context, watches []policy.Watch, list []state.Stop) ([]state.Stop, error) {
+	known := w.last
+	if known == nil {
+		known = w.remembered(watches)
+	}
+	for id, s := range heldStops(watches, slices.Collect(values(known))) {
+		if slices.ContainsFunc(list, func(x state.Stop) bool { return x.ID == id && x.At.Unix() >= s.At.Unix() }) {
+			continue
+		}
+		if err := w.state.SetStop(ctx, s); err != nil {
+			return nil, err
+		}
+		w.log.Warn("a stop of a rollout was lost with the counts and is kept again", "id", id, "since", s.At.Format(time.RFC3339))
+		list = append(slices.DeleteFunc(list, func(x state.Stop) bool { return x.ID == id }), s)
+	}
+	return list, nil
+}
+
 // hold has messages judged by the stops, and tells of those that others made or ended.
 func (w *Watch) hold(stopped map[string]state.Stop) {
+	if stopped != nil {
+		w.last = stopped
+	}
 	ids := make([]string, 0, len(stopped))
 	for id, s := range stopped {
 		ids = append(ids, id)

@@ -315,3 +315,31 @@ func TestCountersThatCannotBeReadChangeNothing(t *testing.T) {
 	s.restart(nil)
 	s.expect("no state at all", "bank/reject", "rollout is stopped")
 }
+
+// A stop holds though the state has lost it, as where somebody removes its file or puts an
+// earlier copy in its place, while the daemon runs or not; until somebody says to go on.
+func TestAStopOutlivesTheState(t *testing.T) {
+	s := rollOut(t, stopping)
+	file := place.StateFile(s.cfg)
+	s.steady(10, "192.0.2.1")
+	s.mail(15, "192.0.2.1", evidence.Fail, time.Hour)
+	s.expect("above the bound", "bank/reject", `msg="rollout stopped"`)
+	lost := "a stop of a rollout was lost with the counts and is kept again"
+	for _, restart := range []bool{false, true} {
+		if err := os.Remove(file); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1100 * time.Millisecond) // a second passes until it is noticed
+		if restart {
+			s.Watch = New(s.state, place.StopsFile(s.cfg), slog.New(slog.NewTextHandler(&s.lines, nil)))
+			s.rules.Store(s.cfg.Rules)
+		}
+		s.expect("its file is gone", "bank/reject", lost)
+		s.expect("it is told once", "bank/reject")
+		s.shows(true, "stopped since")
+	}
+	s.resume("bank/reject", nil)
+	s.expect("an admin says to go on", "", "rollout goes on")
+	s.restart(s.state)
+	s.expect("a restart", "")
+}
