@@ -368,7 +368,7 @@ func (p *addressList) domain() string {
 		if p.at == len(p.text) || !isAtext(p.text[p.at]) && p.text[p.at] != '.' {
 			break // a dot at the end
 		}
-		if gap && len(name) <= maxName && bytes.IndexByte(name, '.') >= 0 {
+		if gap && len(name) <= maxName && bytes.ContainsAny(name, dots) {
 			p.addPart(string(name))
 		}
 		name = append(name, '.')

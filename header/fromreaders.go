@@ -90,7 +90,7 @@ func (p *addressList) besideBare(at, domainEnd int) {
 // angleInName looks at a list element with an address for an angle address in a quoted string that
 // stands behind something, or in a comment: some readers (Horde, VMime) take it for the author.
 func (p *addressList) angleInName(text []byte, comments bool) {
-	if bytes.IndexByte(text, '"') < 0 && !comments {
+	if bytes.IndexByte(text, '"') < 0 && !comments && !p.group {
 		return
 	}
 	first := !p.odd || p.oddAt > p.start
@@ -103,7 +103,8 @@ func (p *addressList) angleInName(text []byte, comments bool) {
 		case piece[0] == '"':
 			shown = !first && (open > 0 || last > ' ')
 		default: // a comment or an encoded word
-			shown = open > 0 && (quote >= 0 || comments && piece[0] == '(')
+			shown = open > 0 && (quote >= 0 || comments && piece[0] == '(') ||
+				p.group && bytes.IndexByte(piece, ';') >= 0 // where a group ends for some (nodemailer)
 		}
 		if shown {
 			p.search(piece, true)
@@ -118,7 +119,7 @@ func (p *addressList) angleInName(text []byte, comments bool) {
 // either, from its third octet to its last but two.
 func (p *addressList) halfWord(text []byte, address bool) {
 	at := middle(text, address)
-	if at < 0 || address && at < 3 {
+	if at < 0 || address && at < 2 {
 		return
 	}
 	p.broken, p.plain = true, false

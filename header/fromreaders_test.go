@@ -70,6 +70,10 @@ func TestAuthorsOfReaders(t *testing.T) {
 		{name: "JavaMail, not strict: in front of a local part with a comment", from: " (ceo@bank.example)a()@evil.example", want: front},
 		{name: "JavaMail, not strict: a comment behind a colon", from: " x:(ceo@bank.example) a@evil.example", want: front},
 		{name: "JavaMail, not strict: a comment beside a wide at sign", from: " a\uff20evil.example (ceo@bank.example)", want: front},
+		{name: "nodemailer: a semicolon in a comment in a group", from: " x:(ceo@bank.example;) <a@evil.example>;", want: front},
+		{name: "many: a domain with an ideographic full stop in front of white space", from: " ceo@bank\u3002example .evil.example",
+			want: "bank.example bank.example.evil.example"},
+		{name: "Camel: the middle of an encoded word near the start", from: " -8?q?ceo@bank.info", want: "bank.info bank.in unparsable"},
 		{name: "many: base64 without its padding", from: " =?utf-8?B?eGNlb0BiYW5rLmRldg?=", want: dev},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -110,6 +114,8 @@ func TestAuthorsOfNoReader(t *testing.T) {
 		{name: "the same behind a comma and a group name", from: ` x@b.example, "Ann <ann@a.example>" <list@b.example>, G: "Ann <ann@a.example>" <list@b.example>;`,
 			want: "b.example"},
 		{name: "the same and words", from: ` "Ann <ann@a.example>" via List <list@b.example>`, want: "b.example"},
+		{name: "a semicolon in a comment without a group", from: " (ann@a.example; Ann) <list@b.example>", want: "b.example"},
+		{name: "a semicolon in quotes in a group", from: ` x: "ann@a.example; Ann" <list@b.example>;`, want: "b.example"},
 		{name: "a comment in an angle address", from: " <ann(x)@b.example>", want: "b.example"},
 		{name: "a backslash in a name", from: ` ACME\ann "ann@a.example" <list@b.example>`, want: "b.example"},
 	} {
