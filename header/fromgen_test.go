@@ -279,4 +279,6 @@ var genSeeds = []string{
 	" ceo@bank.example@evil.example", ` "ceo@bank.example"@evil.example`, " ceo%bank.example@evil.example", " @bank.example:ceo@evil.example",
 	" ceo@bank .example", " ceo@bank.example .evil.example", " ceo@bank.example(c).evil.example", " Ann (ceo@bank.example) <a@evil.example>",
 	` "ceo@bank.example" <a@evil.example>`, " =?utf-8?q?ceo=40bank.example?= <a@evil.example>", ` "ceo@bank.example" <>`, " a@b.example; c@d.example",
+	" ceo at bank.example, a@evil.example", " zzutf-8?q?ceo=40bank.example=2C@evil.example", " Ann <a(ceo@bank.example>,)@evil.example>",
+	` "ceo@ba" nk.example, a@evil.example`, ` "ceo@bank.example" (") <a@evil.example >`, ` Ceo "<ceo@bank.example>" <a@evil.example>`,
 }

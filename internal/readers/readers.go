@@ -1,5 +1,5 @@
 // Package readers drives parsers of mail headers and of DMARC reports that are not ours,
-// for tests that compare: Python's, Perl's, npm's and Dovecot's. Each script runs as one
+// for tests that compare: Python's, Perl's, npm's, PHP's, Evolution's and Dovecot's. Each script runs as one
 // long process that answers a line with a line. e2e/install brings what they
 // need; what is not there is named, so that a test can say what it left out.
 package readers
@@ -157,6 +157,10 @@ func From() []*Program {
 	return []*Program{
 		python("Python", "from.py", "import email", "python3"),
 		perl("Perl", "from.pl", "use Email::Address::XS; use Mail::Address; use JSON::PP; use Encode", "libemail-address-xs-perl and libmailtools-perl"),
+		{Name: "PHP", script: "from.php", run: []string{"php"}, flag: "-r", needs: "php-cli, php-imap and php-mbstring",
+			probe: "exit(function_exists('imap_rfc822_parse_adrlist') && function_exists('mb_check_encoding') ? 0 : 1);"},
+		python("Camel", "camel.py", "import gi; gi.require_version('Camel', '1.2'); from gi.repository import Camel; Camel.MimeMessage.new()",
+			"gir1.2-camel-1.2, evolution-data-server-common and python3-gi"),
 		node("npm", "from.cjs", "require('nodemailer'); require('nodemailer-6'); require('postal-mime'); require('libmime')"),
 	}
 }
