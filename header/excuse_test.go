@@ -94,6 +94,7 @@ var (
 	address     = regexp.MustCompile(`^` + addrSpec + `$`)
 	wordHere    = regexp.MustCompile(`^=\?[^?\s]*\?[bBqQ]\?[^?\s]*\?=`)
 	nameParts   = regexp.MustCompile(namePart)
+	hidden      = regexp.MustCompile(quotedString + `|` + comment + `|` + encodedWords)
 	hidingPart  = regexp.MustCompile(`^(?:` + quotedString + `|[^\s"@]*` + encodedWords + `)$`)
 )
 
@@ -128,14 +129,16 @@ func hasMailbox(elements []string) bool {
 }
 
 // plainName replaces the quoted strings and encoded words of a display name,
-// but not such that are the local part or the domain of an unquoted address.
+// but not such that are the local part or the domain of an unquoted address, and no
+// encoded words where an at sign stands beside: that is no display name.
 func plainName(name string) string {
 	var b strings.Builder
 	end := 0
+	stray := strings.Contains(hidden.ReplaceAllString(name, ""), "@")
 	for _, m := range nameParts.FindAllStringIndex(name, -1) {
 		part := name[m[0]:m[1]]
 		joined := m[0] > 0 && strings.IndexByte("@.", name[m[0]-1]) >= 0 || m[1] < len(name) && name[m[1]] == '@'
-		if hidingPart.MatchString(part) && !joined {
+		if hidingPart.MatchString(part) && !joined && (!stray || part[0] == '"') {
 			part = "Name"
 		}
 		b.WriteString(name[end:m[0]] + part)

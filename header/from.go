@@ -26,14 +26,16 @@ const MaxAuthorDomains = 4
 //     where readers end a domain at different places (From.Partial);
 //   - a domain in an encoded word, quoted string, comment or domain literal that
 //     stands as a list element of its own, in front of an angle address without a
-//     domain, or in a local part, is one too, and the From is FromUnparsable, as
+//     domain, in a local part, or as name of a group in a group, is one too, and the From is FromUnparsable, as
 //     no pass of any domain in it can be relied on;
 //   - so is one behind a comma in quotes or comments that stands behind a place where
 //     RFC 5322 does not allow what stands there, as some readers go on at the comma;
 //   - so is one in a name or comment that some readers take for the address, as the real one is
 //     not as they expect it (fromreaders.go) or a comment leads them astray (fromodd.go);
 //   - a domain in an unquoted address in front of an angle address is one too
-//     (From.Fronts); ticket systems and forms write that, so policy is milder there;
+//     (From.Fronts); ticket systems and forms write that, so policy is milder there.
+//     So is one in an encoded word of a display name that is not to the letter of RFC
+//     5322, as "@" or a backslash stands in it;
 //   - a line inside of any field that reads "From:" behind a bare CR is a From
 //     field more (Fields.Hidden);
 //   - what stands behind at signs anywhere in a From that is no address list is

@@ -83,3 +83,36 @@ func (p *addressList) trailing() bool {
 	}
 	return false
 }
+
+// fronts looks at text, a display name in front of the angle address of domain, which is
+// not to the letter of RFC 5322. ats: it holds an at sign outside of encoded words.
+// Readers that decode words take the first one for the address then (Python's new
+// policy), and what stands behind it for nothing.
+func (p *addressList) fronts(text []byte, domain string, ats bool) {
+	if p.more {
+		return
+	}
+	f := finder{note: func(d string) { p.addFront(d, domain) }, left: &p.left, joinsShort: true, plain: p.plain}
+	words := withoutQuotedText(text)
+	if ats {
+		p.plainFronts(&f, text)
+		if bytes.IndexByte(text, '[') >= 0 || bytes.ContainsAny(words, "])") { // see cutName
+			f.spellings(text)
+		}
+	}
+	if !p.plain && bytes.Contains(words, []byte("=?")) {
+		f.decoded(decodeWords(words, ""))
+		f.decoded(decodeWords(words, " "))
+	}
+	p.more = p.more || p.left < 0
+}
+
+// plainFronts looks for addresses that need no decoding.
+func (p *addressList) plainFronts(f *finder, text []byte) {
+	f.spellings(unquoted(text, true))
+	f.spellings(unquoted(text, false))
+	if at := bytes.Index(text, []byte("@=?")); at >= 0 { // the domain is encoded
+		f.search(text[at:])
+		p.broken = p.broken || f.broken
+	}
+}

@@ -20,13 +20,16 @@ type addressList struct {
 	carry     bool     // the next element begins where some readers have lost their way
 	cutOff    bool     // cutAtComma has looked at the rest of the field
 	lost      bool     // astray has looked at the rest of the field
+	// oddName: the display name is not to the letter of RFC 5322, apart from at signs.
+	oddName bool
+	inGroup bool // behind the colon of a group
 }
 
 // read reads one field value.
 func (p *addressList) read(value []byte) {
 	p.scanner = scanner{text: value}
 	p.groups, p.seen, p.glue, p.plain = nil, 0, false, !mayHoldWord(value)
-	p.carry, p.cutOff, p.lost = false, false, false
+	p.carry, p.cutOff, p.lost, p.inGroup = false, false, false, false
 	before := p.unusable
 	p.unusable = ""
 	switch {
@@ -106,7 +109,7 @@ func (p *addressList) element() bool {
 			plain = plain || at >= p.pureEnd
 			p.literal()
 		case tokOpen: // whatever stood before it is a display name
-			if ats > 0 {
+			if p.oddName = p.odd; ats > 0 {
 				p.strange(lost)
 			}
 			if p.cut > p.start {
@@ -189,16 +192,21 @@ func (p *addressList) wholeWords(start, end int) []byte {
 }
 
 // groupName ends the name of a group. Where it may be taken for an address, it
-// is kept until there is an address in the group.
+// is kept until there is an address in the group. A group in a group there is none (RFC
+// 5322 section 3.4): some readers (Python's new policy) take its name for an author.
 func (p *addressList) groupName() {
 	if p.from < p.wordEnd { // no group for who finds encoded words first
 		p.fail("a colon in an encoded word")
 		return
 	}
-	p.group = true
+	nested := p.inGroup
+	p.group, p.inGroup = true, true
 	p.cutName(p.cut)
 	name := p.text[p.start:p.from]
-	if hasAt(name) {
+	switch {
+	case nested:
+		p.search(name, false)
+	case hasAt(name):
 		p.groups = append(p.groups, name)
 	}
 	p.besideGroup(name)
@@ -209,7 +217,7 @@ func (p *addressList) endGroup() {
 	for _, name := range p.groups {
 		p.search(name, false)
 	}
-	p.groups = nil
+	p.groups, p.inGroup = nil, false
 }
 
 // bare reads the domain of an address without angle brackets, which stands
@@ -285,22 +293,11 @@ func (p *addressList) named(ats bool) bool {
 		p.fail("an address after an angle address")
 	}
 	p.quotedLocalParts(p.text[p.start:open])
-	switch {
-	case !ats:
+	if !ats {
 		p.cutName(cut)
-	case !p.more:
-		f := finder{note: func(d string) { p.addFront(d, name) }, left: &p.left, joinsShort: true, plain: p.plain}
-		text := p.text[p.start:open]
-		f.spellings(unquoted(text, true))
-		f.spellings(unquoted(text, false))
-		if bytes.IndexByte(text, '[') >= 0 {
-			f.spellings(text)
-		}
-		if at := bytes.Index(text, []byte("@=?")); at >= 0 { // the domain is encoded
-			f.search(text[at:])
-			p.broken = p.broken || f.broken
-		}
-		p.more = p.more || p.left < 0
+	}
+	if ats || p.oddName {
+		p.fronts(p.text[p.start:open], name, ats)
 	}
 	return more
 }

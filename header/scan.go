@@ -136,6 +136,9 @@ func (s *scanner) encodedWord() {
 	case w.text == nil:
 		s.endless = true
 	default:
+		if s.at > s.from && s.at != s.wordEnd && bytes.IndexByte(w.text, '@') >= 0 {
+			s.strange(s.at) // within an atom it is a word for some readers only
+		}
 		s.wordEnd = s.at + w.size
 		if isPure(w.text) {
 			s.pureEnd = s.wordEnd
@@ -261,6 +264,18 @@ func withoutComments(t []byte) []byte {
 		if piece[0] != '(' || len(piece) == 1 {
 			out = append(out, piece...)
 		}
+	})
+	return out
+}
+
+// withoutQuotedText is t without its comments and quoted strings.
+func withoutQuotedText(t []byte) []byte {
+	out := make([]byte, 0, len(t))
+	pieces(t, func(piece, _ []byte) {
+		if len(piece) > 1 && (piece[0] == '(' || piece[0] == '"') {
+			piece = []byte(" ")
+		}
+		out = append(out, piece...)
 	})
 	return out
 }
