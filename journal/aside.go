@@ -124,9 +124,9 @@ func (a *aside) settle(name string, isIt bool) (kept bool) {
 }
 
 // clear says of suspects that nobody knows yet.
-func (a *aside) clear(store string, from spool.ID, list []Raw) {
+func (a *aside) clear(store string, list []doubted) {
 	for i := range list {
-		a.settle(asideName(store, from, list[i].Number), false)
+		a.settle(list[i].name(store), false)
 	}
 }
 
@@ -136,9 +136,13 @@ func (l *Loader) give(f *feed, from spool.ID, list []Raw) error {
 	if list = l.aside.without(f.name, from, list); len(list) == 0 {
 		return nil
 	}
-	err := l.makeSure(f, from)
+	err := l.makeSure(f)
 	if err == nil {
 		err = l.whole(f, from, list)
+	}
+	if err == nil {
+		f.passed(from, list[len(list)-1].Number)
+		err = l.makeSure(f)
 	}
 	if !byRecord(err) {
 		return err
@@ -156,16 +160,19 @@ func (l *Loader) whole(f *feed, from spool.ID, list []Raw) error {
 	if g, gathers := f.store.(Gatherer); gathers && f.careful && err == nil {
 		err = g.Flush(l.ctx)
 	}
-	if err == nil && f == l.feeds[0] && from == l.spool.ID() {
+	if err != nil {
+		return err
+	}
+	if f == l.feeds[0] && from == l.spool.ID() {
 		l.loaded(list)
 	}
-	return err
+	return nil
 }
 
 // singly hands on one record after the other. Those that fail are handed on once more when
 // the store has taken the next one behind them.
 func (l *Loader) singly(f *feed, from spool.ID, list []Raw) (err error) {
-	var suspects []Raw
+	var suspects []doubted
 	var cause error
 	for i := range list {
 		r := &list[i]
@@ -173,21 +180,22 @@ func (l *Loader) singly(f *feed, from spool.ID, list []Raw) (err error) {
 		err := l.whole(f, from, list[i:i+1])
 		switch {
 		case err == nil:
+			f.passed(from, r.Number)
 			f.unsure, suspects, cause = append(f.unsure, suspects...), nil, nil
-			err = l.makeSure(f, from)
+			err = l.makeSure(f)
 		case byRecord(err):
-			suspects, cause = append(suspects, r.clone()), err
+			suspects, cause = append(suspects, doubted{from, r.clone()}), err
 			if err = l.aside.write(name, r); err != nil {
 				err = fmt.Errorf("a record that it fails on cannot be set aside: %w", err)
 			}
 		}
 		if err != nil {
-			l.aside.clear(f.name, from, suspects)
+			l.aside.clear(f.name, suspects)
 			return err
 		}
 	}
 	if cause != nil {
-		l.aside.clear(f.name, from, suspects)
+		l.aside.clear(f.name, suspects)
 		l.fewer = (l.fewer + 1) % (maxHeld / 8) // next time another record is the last of a list
 	}
 	return cause
@@ -196,19 +204,20 @@ func (l *Loader) singly(f *feed, from spool.ID, list []Raw) (err error) {
 // makeSure hands on again what a store failed on and has passed over since: it works now, or
 // did a moment ago. What it takes it did not have; what it fails on is set aside. The number
 // of these records is below what it has of the spool, so they come by another id.
-func (l *Loader) makeSure(f *feed, from spool.ID) error {
+func (l *Loader) makeSure(f *feed) error {
 	for len(f.unsure) > 0 {
-		err := l.whole(f, asideID(from), f.unsure[:1])
+		f.careful = true // the file goes once the store has it on disk
+		r := f.unsure[0]
+		err := l.whole(f, asideID(r.from), []Raw{r.Raw})
 		if err != nil && !byRecord(err) {
 			return err
 		}
-		r := f.unsure[0]
 		f.unsure = f.unsure[1:]
 		if err != nil {
-			l.setAside(f, from, &r, err)
+			l.setAside(f, &r, err)
 			continue
 		}
-		l.aside.settle(asideName(f.name, from, r.Number), false)
+		l.aside.settle(r.name(f.name), false)
 		if f == l.feeds[0] {
 			l.set(func(s *Status) { s.Loaded++ })
 		}
@@ -231,11 +240,11 @@ func (r *Raw) clone() Raw {
 	return c
 }
 
-func (l *Loader) setAside(f *feed, from spool.ID, r *Raw, cause error) {
+func (l *Loader) setAside(f *feed, r *doubted, cause error) {
 	if len(l.aside.passed) >= maxTold { // more is not remembered; what is on disk is
 		clear(l.aside.passed)
 	}
-	name := asideName(f.name, from, r.Number)
+	name := r.name(f.name)
 	if kept := l.aside.settle(name, true); !kept {
 		name = ""
 	}

@@ -18,8 +18,9 @@ type feed struct {
 	// handed is the last record that it was given; stuck, the last when it failed. Until
 	// it has that one it does not work again: what it took before it takes without a write.
 	handed, stuck spool.Number
-	careful       bool  // it failed by what may be a record
-	unsure        []Raw // records that it failed on and has passed over since
+	careful       bool      // it failed by what may be a record
+	unsure        []doubted // records that it failed on and has passed over since
+	left          []doubted // by an earlier run; it has perhaps not passed over them
 }
 
 // What feeds are called in the log: the store of records comes first, the others follow

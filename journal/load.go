@@ -82,7 +82,7 @@ func NewLoader(s *spool.Spool, dir string, log *slog.Logger, stores ...Store) *L
 	l.ctx, l.cancel = context.WithCancel(context.Background())
 	name := feedRecords
 	for _, store := range stores {
-		l.feeds = append(l.feeds, &feed{store: store, name: name, wait: loadEvery})
+		l.feeds = append(l.feeds, &feed{store: store, name: name, wait: loadEvery, left: l.aside.left(name)})
 		name = feedCounts
 	}
 	l.ended.Go(func() { owned.Guarded(log, "the loader of the journal", l.run) })
