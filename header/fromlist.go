@@ -112,7 +112,7 @@ func (p *addressList) element() bool {
 			if p.oddName = p.odd; ats > 0 {
 				p.strange(lost)
 			}
-			if p.cut > p.start {
+			if p.odd { // no display name for c-client
 				p.spokenAt(lost, p.from)
 			}
 			return p.named(plain || ats > 0 && p.from < p.pureEnd)

@@ -50,6 +50,8 @@ func TestAuthorsOfReaders(t *testing.T) {
 		{name: "c-client: in an angle address", from: " Ceo <ceo at bank.example>, a@evil.example", want: both},
 		{name: "c-client: in front of a bracket", from: " ceo at bank.example [x] <a@evil.example>", want: both},
 		{name: "c-client: where the field is no address list", from: " ceo at bank.example@evil.example>", want: "evil.example bank.example unparsable"},
+		{name: "c-client: in front of a control character and a comment", from: " ceo at bank.example\x1b(B) <a@evil.example>", want: both},
+		{name: "c-client: an apostrophe in front of the domain", from: " ceo@'bank.example@evil.example", want: both},
 		{name: "c-client: quotes in the domain", from: ` ceo@ba"nk".example@evil.example`, want: "evil.example unparsable"},
 
 		{name: "mutt: a word behind a quoted string", from: ` "ceo@ba" nk.example, a@evil.example`, want: both},

@@ -180,7 +180,7 @@ func (f *finder) scan(t []byte) {
 		name := bytes.TrimLeft(t, " \t\r\n")
 		bare := bytes.TrimLeft(name, "<>[](),;:\"'` \t\r\n")
 		n := nameLen(bare)
-		if len(bare) < len(name) && atSign(bare[n:]) > 0 {
+		if bytes.ContainsAny(name[:len(name)-len(bare)], "<>[](),;: ") && atSign(bare[n:]) > 0 {
 			continue // the local part of another address
 		}
 		if *f.left--; *f.left < 0 {
