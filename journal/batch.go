@@ -177,8 +177,12 @@ func (l *Loader) loaded(list []Raw) {
 }
 
 // passOn tells the spool what all stores have on disk. As long as no record was met since
-// the begin of the spool, a store that gathers has gathered nothing of it.
+// the begin of the spool, a store that gathers has gathered nothing of it. Of another spool
+// that lies in its place they have other numbers.
 func (b *batch) passOn() {
+	if b.from != b.loader.spool.ID() {
+		return
+	}
 	taken := b.passed
 	if len(b.held) > 0 {
 		taken = b.held[0].number - 1

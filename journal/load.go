@@ -192,6 +192,9 @@ func (l *Loader) load() (stopping bool, err error) {
 			l.tidy()
 			l.readsOn()
 			l.pause(loadEvery)
+			if id, err := spool.ReadID(l.dir); err == nil && id != b.from {
+				return false, ErrAnew // another spool took its place, or made room for this one again
+			}
 		}
 	}
 }

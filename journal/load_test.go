@@ -395,3 +395,56 @@ func TestAStoreThatFallsBackIsFilledAgain(t *testing.T) {
 		t.Errorf("%d records", len(got))
 	}
 }
+
+// Another spool that lies in the place of this one for a while, as under a mount, is taken
+// into the store, too, but what it has says nothing of this one, which is read again after it.
+func TestAnotherSpoolForAWhile(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "spool")
+	other := filepath.Join(t.TempDir(), "other")
+	for i := range 3 { // runs, so that its numbers are higher
+		sp, err := spool.Open(spool.Options{Dir: other})
+		if err != nil {
+			t.Fatal(err)
+		}
+		NewSink(sp).Take(message(fmt.Sprint("other", i)))(true)
+		sp.Close()
+	}
+	sp, err := spool.Open(spool.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &shelf{have: map[spool.ID]spool.Number{}}
+	l := NewLoader(sp, dir, slog.New(slog.DiscardHandler), s)
+	until := func(what string, ok func() bool) {
+		t.Helper()
+		for start := time.Now(); !ok(); time.Sleep(10 * time.Millisecond) {
+			if time.Since(start) > 20*time.Second {
+				t.Fatalf("%s: %+v", what, l.Status())
+			}
+		}
+	}
+	sink := NewSink(sp)
+	sink.Take(message("before"))(true)
+	until("the first record", func() bool { return s.count() == 1 })
+	away := dir + ".away"
+	if err := errors.Join(os.Rename(dir, away), os.Rename(other, dir)); err != nil {
+		t.Fatal(err)
+	}
+	until("those of the other spool", func() bool { return s.count() == 4 })
+	if err := errors.Join(os.Rename(dir, other), os.Rename(away, dir)); err != nil {
+		t.Fatal(err)
+	}
+	sink.Take(message("after"))(true)
+	until("the record after it", func() bool { return s.count() == 5 })
+	sink.Take(message("last"))(true)
+	if c := sp.Counts(); c.Oldest.IsZero() {
+		t.Error("a record is said to be taken that no store has yet")
+	}
+	if err := sp.Close(); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if s.count() != 6 {
+		t.Errorf("kept %q", s.kept)
+	}
+}
