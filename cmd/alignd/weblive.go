@@ -41,11 +41,14 @@ func (b *webBackend) Behind(context.Context) (list []string) {
 	if !d.FailingSince.IsZero() {
 		list = append(list, "not all is taken from the spool since "+d.FailingSince.Format(time.DateTime)+": "+d.Err)
 	}
-	if n := d.Loaded + d.Dropped + d.Missing + d.Unreadable; d.Written > n+waitingMany {
+	if n := d.Loaded + d.Dropped + d.Missing + d.Unreadable + d.Aside; d.Written > n+waitingMany {
 		list = append(list, fmt.Sprintf("%d records wait for the store", d.Written-n))
 	}
 	if d.Dropped > 0 {
 		list = append(list, fmt.Sprintf("%d records were dropped since %s, as the spool was full", d.Dropped, d.Since.Format(time.DateTime)))
+	}
+	if d.Aside > 0 {
+		list = append(list, fmt.Sprintf("%d records were set aside since %s, as a store fails on them (alignd journal status)", d.Aside, d.Since.Format(time.DateTime)))
 	}
 	if n := d.Missing + d.Unreadable + d.Damages; n > 0 {
 		list = append(list, fmt.Sprintf("%d records or places of the spool could not be read since %s", n, d.Since.Format(time.DateTime)))
