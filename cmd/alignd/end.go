@@ -12,9 +12,16 @@ import (
 // number is ours.
 const endWithin = 15 * time.Second
 
+// endAtOnce is that wait where a second signal cut off what was left of mail; ours.
+const endAtOnce = time.Second
+
 // leave ends what is beside mail, within endWithin or until another signal. What is not
 // written by then follows from the spool at the next start, as after a kill.
 func (d *daemon) leave(stop <-chan os.Signal) {
+	within := endWithin
+	if d.hurried {
+		within = endAtOnce
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
@@ -24,7 +31,7 @@ func (d *daemon) leave(stop <-chan os.Signal) {
 	case <-ended:
 	case s := <-stop:
 		d.log.Warn("alignd stops at once", "signal", s.String())
-	case <-time.After(endWithin):
+	case <-time.After(within):
 		d.log.Warn("alignd does not wait longer for the journal, what it has not taken stays in the spool for the next start")
 	}
 }

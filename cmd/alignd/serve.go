@@ -93,6 +93,7 @@ type daemon struct {
 
 	reloads int    // failed ones included
 	cause   string // of the reload under way
+	hurried bool   // a second signal asked for the end at once
 }
 
 func newDaemon(file string, listen []string) (*daemon, error) {
@@ -273,6 +274,7 @@ func (d *daemon) drain(stop <-chan os.Signal) {
 		select {
 		case <-ctx.Done():
 		case s := <-stop:
+			d.hurried = true
 			d.log.Warn("alignd stops at once", "signal", s.String())
 		}
 	})
