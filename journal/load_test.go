@@ -72,6 +72,34 @@ func run(t *testing.T, dir string, s Store, write func(record.Sink)) {
 	l.Close()
 }
 
+// Somebody removes the segments while no daemon runs, as who wants room on a disk: what comes
+// then has numbers that the store had already, and is kept all the same.
+func TestSegmentsThatAreGoneAtTheStart(t *testing.T) {
+	dir := t.TempDir()
+	s := &shelf{have: map[spool.ID]spool.Number{}}
+	var want []string
+	for i := range 4 {
+		token := fmt.Sprint("m", i)
+		run(t, dir, s, func(sink record.Sink) { sink.Take(message(token))(true) })
+		want = append(want, token+" written")
+		if i == 0 { // those of one run stay
+			continue
+		}
+		list, err := filepath.Glob(filepath.Join(dir, "*.seg"))
+		if err != nil || len(list) == 0 {
+			t.Fatal(list, err)
+		}
+		for _, path := range list {
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if !slices.Equal(s.kept, want) {
+		t.Errorf("kept is %q, want %q", s.kept, want)
+	}
+}
+
 // gatherer is a shelf that does not know the spool before its first record.
 type gatherer struct{ *shelf }
 

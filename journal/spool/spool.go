@@ -174,8 +174,8 @@ func (s *Spool) open() (err error) {
 		return err
 	}
 	s.id, err = ReadID(dir)
-	if errors.Is(err, os.ErrNotExist) && len(list) == 0 {
-		s.id, err = newID(), nil // put writes it
+	if len(list) == 0 && (err == nil || errors.Is(err, os.ErrNotExist)) {
+		err = s.beginAnew(err == nil)
 	}
 	if err != nil {
 		return err

@@ -141,3 +141,15 @@ func (s *Spool) retake() error {
 	}
 	return nil
 }
+
+// beginAnew is for a folder without segments. Nobody knows then which numbers were given,
+// and stores pass over those that they had: where there was an id, it is not used again.
+// put writes the new one.
+func (s *Spool) beginAnew(wasThere bool) error {
+	s.id = newID()
+	if !wasThere {
+		return nil
+	}
+	s.opt.Log.Warn("the segments of the journal's spool are gone, it begins anew: what no store had of it is lost")
+	return os.Remove(filepath.Join(s.opt.Dir, idFile))
+}
