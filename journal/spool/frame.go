@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"time"
 )
 
 // Number names a frame of a spool and orders them all: the run of the process that
@@ -17,9 +18,16 @@ const (
 	maxRun    = 1<<(64-placeBits) - 1
 )
 
+// A run has at least the number of the minute since 2026 in which it began. The numbers are
+// ours: so those of fifteen years fit into an int64, as stores have numbers, and later on
+// segments alone decide.
+const runEvery = time.Minute
+
+var runsSince = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
 func firstOf(run uint64) Number { return Number(run<<placeBits | 1) }
 
-// Run counts the processes that have written to the spool, from 1.
+// Run grows with each process that writes to the spool.
 func (n Number) Run() uint64 { return uint64(n) >> placeBits }
 
 // Place is the place in the run, from 1.

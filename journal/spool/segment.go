@@ -123,6 +123,22 @@ func ReadID(dir string) (id ID, err error) {
 	return ID(b), nil
 }
 
+// nextRun is above that of each segment, and goes with the clock: a folder that was put back
+// as it was before, or lost its last segments, has stores that know later runs of it, and
+// would pass over what has their numbers.
+func nextRun(list []segment, now time.Time) (run uint64, err error) {
+	for _, old := range list {
+		run = max(run, old.first.Run())
+	}
+	if run == maxRun {
+		return 0, errors.New("its numbers are used up: a new folder begins anew")
+	}
+	if by := now.Sub(runsSince) / runEvery; by > 0 && by < maxRun/2 { // else the clock is wrong
+		run = max(run, uint64(by)-1)
+	}
+	return run + 1, nil
+}
+
 func newID() (id ID) {
 	_, _ = rand.Read(id[:]) // never fails
 	return id

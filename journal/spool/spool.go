@@ -29,8 +29,9 @@ type Options struct {
 	// Log hears what an admin should know; nil for nobody.
 	Log *slog.Logger
 
-	// disk stands for the file system in tests.
+	// disk stands for the file system in tests, and now for the clock.
 	disk disk
+	now  func() time.Time
 }
 
 // The defaults. All numbers are ours.
@@ -69,6 +70,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.disk == nil {
 		o.disk = realDisk{}
+	}
+	if o.now == nil {
+		o.now = time.Now
 	}
 	return o
 }
@@ -183,14 +187,11 @@ func (s *Spool) open() (err error) {
 	if list, err = s.putAside(list); err != nil {
 		return err
 	}
-	var run uint64
-	for _, old := range list {
-		run = max(run, old.first.Run())
+	run, err := nextRun(list, s.opt.now())
+	if err != nil {
+		return err
 	}
-	if run == maxRun {
-		return errors.New("its numbers are used up: a new folder begins anew")
-	}
-	s.last = firstOf(run+1) - 1
+	s.last = firstOf(run) - 1
 	s.w = writer{spool: s, segments: list}
 	for i := range list {
 		s.w.octets += list[i].size

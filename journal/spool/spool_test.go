@@ -25,12 +25,47 @@ func open(t *testing.T, opt Options) *Spool {
 	if opt.Patience == 0 {
 		opt.Patience = time.Minute // of a slow machine
 	}
+	if opt.now == nil {
+		opt.now = func() time.Time { return runsSince } // so that runs are counted from 1
+	}
 	s, err := Open(opt)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { s.Close() })
 	return s
+}
+
+// No number is given twice, though a folder is put back as it was before, and whatever the
+// clock says.
+func TestNumbersAreGivenOnce(t *testing.T) {
+	dir := t.TempDir()
+	at := func(now time.Time) Number {
+		t.Helper()
+		s := open(t, Options{Dir: dir, now: func() time.Time { return now }})
+		defer s.Close()
+		n := add(t, s, "record")
+		s.Answered(n)
+		return n
+	}
+	now := time.Date(2026, 11, 29, 3, 0, 0, 0, time.UTC)
+	first := at(now)
+	second := at(now.Add(time.Second))
+	if err := os.Remove(filepath.Join(dir, segmentName(second-1))); err != nil { // as an earlier copy has none
+		t.Fatal(err)
+	}
+	third := at(now.Add(2 * time.Minute))
+	last := third
+	for _, clock := range []time.Time{now, {}, time.Unix(0, 0), now.AddDate(9000, 0, 0)} {
+		n := at(clock)
+		if n <= last || n.Run() > last.Run()+1 {
+			t.Errorf("clock %v: number %x behind %x", clock, n, last)
+		}
+		last = n
+	}
+	if first >= second || second >= third || int64(last) < 0 {
+		t.Errorf("numbers %x, %x, %x, %x", first, second, third, last)
+	}
 }
 
 func add(t *testing.T, s *Spool, payload string) Number {
