@@ -23,6 +23,7 @@ type encodedWord struct {
 	text    []byte
 	size    int // of the whole in octets
 	broken  bool
+	short   bool // base64 without its padding: many readers drop the last octet
 }
 
 // encodedWordAt reads the encoded word at the start of t, which begins with
@@ -75,6 +76,7 @@ type decoded struct {
 // decodeWords decodes the encoded words in t, with around on both sides of each.
 // White space between two of them is dropped (RFC 2047 section 6.2).
 func decodeWords(t []byte, around string) (d decoded) {
+	open := false // a domain may end in the next word
 	for len(t) > 0 {
 		at := bytes.Index(t, []byte("=?"))
 		if at < 0 {
@@ -90,7 +92,8 @@ func decodeWords(t []byte, around string) (d decoded) {
 		d.add(t[:at], t[:at], "")
 		octets, text, fine := w.decode()
 		d.add(octets, text, around)
-		d.broken = d.broken || !fine
+		open = opensDomain(text, opensDomain(t[:at], open)) || bytes.IndexByte(octets, '@') >= 0
+		d.broken = d.broken || !fine || w.short && open
 		if t = t[at+w.size:]; w.text == nil { // no further one has an end
 			break
 		}
@@ -100,6 +103,13 @@ func decodeWords(t []byte, around string) (d decoded) {
 	}
 	d.add(t, t, "")
 	return d
+}
+
+// opensDomain reports whether a domain may go on behind t, or behind what stands in front
+// of t if open says so.
+func opensDomain(t []byte, open bool) bool {
+	at := max(bytes.LastIndexByte(t, '@'), bytes.LastIndex(t, []byte(wideAt)), bytes.LastIndex(t, []byte(smallAt)))
+	return (at >= 0 || open) && !bytes.ContainsAny(t[max(at, 0):], ">,")
 }
 
 // withoutWords is t without its encoded words.
@@ -140,7 +150,8 @@ func (w *encodedWord) octets() (octets []byte, ok bool) {
 	octets = make([]byte, base64.RawStdEncoding.DecodedLen(len(text)))
 	n, err := base64.RawStdEncoding.Decode(octets, bytes.TrimRight(text, "="))
 	if err == nil {
-		return octets[:n], len(text)%4 == 0 // else many readers drop the last octet
+		w.short = len(text)%4 != 0
+		return octets[:n], true
 	}
 	text = bytes.Map(func(r rune) rune { // most readers pass over what is no base64
 		if r < 0x80 && (isAlphanumeric(byte(r)) || r == '+' || r == '/') {

@@ -20,6 +20,7 @@ type addressList struct {
 	carry     bool     // the next element begins where some readers have lost their way
 	cutOff    bool     // cutAtComma has looked at the rest of the field
 	lost      bool     // astray has looked at the rest of the field
+	ats       int      // one more than at signs in the rest of the field, once lone has counted them
 	// oddName: the display name is not to the letter of RFC 5322, apart from at signs.
 	oddName bool
 	inGroup bool // behind the colon of a group
@@ -29,7 +30,7 @@ type addressList struct {
 func (p *addressList) read(value []byte) {
 	p.scanner = scanner{text: value}
 	p.groups, p.seen, p.glue, p.plain = nil, 0, false, !mayHoldWord(value)
-	p.carry, p.cutOff, p.lost, p.inGroup = false, false, false, false
+	p.carry, p.cutOff, p.lost, p.inGroup, p.ats = false, false, false, false, 0
 	before := p.unusable
 	p.unusable = ""
 	switch {
@@ -45,7 +46,7 @@ func (p *addressList) read(value []byte) {
 	p.endGroup()
 	p.broken = p.broken || p.unusable != "" && p.seen > 0 // it may be what a reader shows
 	if p.bad != "" || p.unusable != "" || p.seen == 0 {
-		p.search(value, p.bad != "" || p.glue || p.unusable != "")
+		p.search(value, p.bad != "" || p.glue || strings.HasPrefix(p.unusable, "["))
 		p.broken = p.broken || p.bad != "" && bytes.Contains(value, []byte("<>")) // which some readers drop
 		p.halfWord(value, false)
 		if p.bad != "" {

@@ -57,10 +57,22 @@ func (p *addressList) spokenAt(lost, end int) {
 	p.search(append([]byte("@"), name...), false)
 }
 
-// spoken is t with an at sign for each word "at" in it, see spokenAt; nil if there is none.
+// spoken is t with an at sign for each word "at" outside of quotes and comments, see
+// spokenAt; nil if there is none.
 func spoken(t []byte) (out []byte) {
+	words := make([]byte, 0, len(t)) // what the words of t are
+	pieces(t, func(piece, _ []byte) {
+		switch {
+		case len(piece) == 1:
+			words = append(words, piece[0])
+		case piece[0] == '(':
+			words = append(words, bytes.Repeat([]byte(" "), len(piece))...)
+		default:
+			words = append(words, bytes.Repeat([]byte("x"), len(piece))...)
+		}
+	})
 	for i := 1; i+2 < len(t); i++ {
-		if t[i-1] <= ' ' && t[i+2] <= ' ' && bytes.EqualFold(t[i:i+2], []byte("at")) {
+		if words[i-1] <= ' ' && words[i+2] <= ' ' && bytes.EqualFold(words[i:i+2], []byte("at")) {
 			if out == nil {
 				out = bytes.Clone(t)
 			}
@@ -78,12 +90,56 @@ func (p *addressList) astray(end int) {
 	if p.lost || bytes.IndexByte(text, '(') < 0 || !bytes.ContainsAny(text, "\"[\\") {
 		return
 	}
+	inside, known, lone := false, false, false // inside of angle brackets; lone is known
 	pieces(text, func(piece, _ []byte) {
-		if !p.lost && piece[0] == '(' && opensQuotes(piece) {
+		switch {
+		case piece[0] == '<', piece[0] == '>':
+			inside = piece[0] == '<'
+		case !p.lost && piece[0] == '(' && opensQuotes(piece):
+			if !known {
+				known, lone = true, p.lone(text)
+			}
+			if lone && !inside {
+				return
+			}
 			p.lost = true
 			p.search(p.text[p.start:], false)
 		}
 	})
+}
+
+// lone reports whether the rest of the field from an element on has no more than one at sign,
+// which stands in the angle address of the element: nobody finds another address there.
+func (p *addressList) lone(element []byte) bool {
+	if p.ats == 0 {
+		p.ats = 1 + atSigns(p.text[p.start:])
+	}
+	inside, found := false, false
+	if p.ats <= 2 {
+		pieces(element, func(piece, _ []byte) {
+			if piece[0] == '<' || piece[0] == '>' {
+				inside = piece[0] == '<'
+			}
+			found = found || inside && piece[0] == '@'
+		})
+	}
+	return found
+}
+
+// atSigns is how many at signs t has, its encoded words decoded; one more for each way in
+// which more may be in what cannot be decoded.
+func atSigns(t []byte) (n int) {
+	d := decodeWords(t, "")
+	for _, at := range []string{"@", wideAt, smallAt} {
+		n += bytes.Count(d.text, []byte(at))
+	}
+	if d.broken {
+		n++
+	}
+	if bytes.IndexByte(d.octets, 0x1b) >= 0 { // raw ISO-2022-JP
+		n++
+	}
+	return n
 }
 
 // opensQuotes reports whether a quoted string or domain literal begins in a comment and does

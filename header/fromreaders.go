@@ -43,13 +43,40 @@ func (p *addressList) beside(a angled) {
 	}
 	switch {
 	case !hasAt(name):
-	case wide || bytes.Contains(withoutGaps(withoutComments(name)), []byte(`@"`)):
+	case wide || quotedDomain(name):
 		p.inNames(name, func(piece []byte) { p.search(piece, false) })
 	case !plainAngle(p.text[a.open:a.end]): // people and programs write that, too
-		f := finder{note: func(d string) { p.addFront(d, a.domain) }, left: &p.left, plain: p.plain}
-		p.inNames(name, f.spellings)
-		p.more = p.more || p.left < 0
+		p.inNames(name, p.front(a.domain))
 	}
+	if bytes.IndexByte(name, '(') >= 0 && bytes.IndexByte(name, '<') >= 0 { // and an angle address in a comment (Horde, libetpan)
+		front := p.front(a.domain)
+		pieces(name, func(piece, _ []byte) {
+			if len(piece) > 1 && piece[0] == '(' && bytes.IndexByte(piece, '<') > 0 {
+				front(piece)
+			}
+		})
+	}
+	p.more = p.more || p.left < 0
+}
+
+// front notes the addresses in a part of a name as in front of an angle address.
+func (p *addressList) front(angle string) func(piece []byte) {
+	f := finder{note: func(d string) { p.addFront(d, angle) }, left: &p.left, plain: p.plain}
+	return f.spellings
+}
+
+// quotedDomain reports whether a quoted string stands behind an at sign in a display name.
+func quotedDomain(name []byte) (found bool) {
+	last := byte(' ') // 0 for the end of a quoted string or of an encoded word
+	pieces(withoutComments(name), func(piece, _ []byte) {
+		switch {
+		case len(piece) > 1:
+			found, last = found || last == '@' && piece[0] == '"', 0
+		case piece[0] > ' ':
+			last = piece[0]
+		}
+	})
+	return found
 }
 
 // plainAngle reports whether an angle address ends an element and has, outside of quotes, neither white
