@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"alignd/authres"
 	"alignd/evidence"
@@ -100,16 +102,23 @@ func dkimResult(sigs []evidence.Signature, i int) authres.Result {
 }
 
 // auid keeps the local part of an AUID only when it is a plain dot-atom: it is
-// the signer's text (RFC 8601 section 2.7.1).
+// the signer's text (RFC 8601 section 2.7.1). So are labels in front of the SDID: an AUID
+// with something in them at which a reader may end a domain is left out.
 func auid(identity string) string {
 	at := strings.LastIndexByte(identity, '@')
-	if at < 0 {
+	if at < 0 || strings.ContainsFunc(identity[at+1:], endsDomain) {
 		return ""
 	}
 	if !isDotAtom(identity[:at]) {
 		return identity[at:]
 	}
 	return identity
+}
+
+// endsDomain: characters of US-ASCII that stand in no domain, but for "*", and those that
+// are no character.
+func endsDomain(r rune) bool {
+	return r < utf8.RuneSelf && !isAlphanumeric(byte(r)) && !strings.ContainsRune("-_.*", r) || r == utf8.RuneError || unicode.IsSpace(r)
 }
 
 // isDotAtom is dot-atom-text of RFC 5322 section 3.2.3.
