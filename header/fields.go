@@ -5,6 +5,20 @@
 // Nothing is interpreted on the way in: what a signature covers is the octets
 // that arrived. Two things are evened out, because no MTA keeps them: line
 // ends inside a field are CRLF, and the CRLF that ends a field is left off.
+//
+// # Files
+//
+//	fields.go       the fields of a message; read.go: from a file
+//	from.go         the Author Domains: whom may a reader see as the author?
+//	fromlist.go     From as an address list (RFC 5322 section 3.4), with the obsolete syntax of
+//	                section 4.4; fromangle.go, fromdomain.go: parts of it
+//	fromodd.go      readers that lose their way at what is not to the letter
+//	fromtext.go     whatever else in From looks like an address
+//	fromreaders.go  addresses where only some readers show them
+//	encodedword.go  encoded words (RFC 2047) as readers decode them
+//	scan.go         the tokens of RFC 5322 section 3.2
+//	hidden.go       lines inside a field that some readers take for fields of their own
+//	traces.go       Message-ID, List-Id and the like
 package header
 
 import (

@@ -1,6 +1,19 @@
 // Package judge turns the evidence of one message and the settings of the site
 // into a verdict and what is written about it: Authentication-Results, log line,
 // record. The daemon, alignd check and replay share it. It knows nothing of milter.
+//
+// # Files
+//
+//	judge.go      Settings.Judge, which has a message decided; settings.go: what with
+//	results.go    Authentication-Results, result by result
+//	marks.go      fields that claim to be ours; forged.go, carriers.go: those that go
+//	incumbent.go  what filters in front wrote
+//	key.go        by which a message is known again, and its sample
+//	waits.go      mail that was put off; shared.go: what several hosts know of it
+//	stops.go      stages of rollouts that are stopped
+//	log.go        the line of the log; logline.go: its length; logprivate.go: without addresses
+//	private.go    records without addresses; privatetext.go, pseudonym.go
+//	scratch.go    what a connection uses again
 package judge
 
 import (

@@ -53,4 +53,15 @@
 // bounded in octets, and a flood of names that are asked once does not drive
 // out those that are asked often. A record parsed through Memo lives as long
 // as its Answer.
+//
+// # Files
+//
+//	resolver.go  the cache and who asks for what it has not; flight.go: callers who ask the same
+//	inquiry.go   one question on its way; exchange.go: one try; late.go: an answer that comes late
+//	reply.go     what a message from a server says; name.go: how names are written
+//	budget.go    what one message may ask; share.go: what each check may; turn.go: who comes next
+//	answer.go    Answer, Error and Lookuper; ready.go: what is known without asking
+//	zone.go      answers from a zone file; zonefile.go reads it
+//	options.go   how a Resolver is set up; system.go: the servers of the system
+//	failures.go  questions without answer, for evidence; observe.go: for metrics
 package resolver

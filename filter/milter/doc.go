@@ -38,6 +38,17 @@
 // Session.Header. An MTA need not send ABORT: Sendmail sends none after a
 // message, nor after RSET when replies are switched off.
 //
+// # Files
+//
+//	server.go      a Server and its options; listen.go, passed.go: its sockets; drain.go: its end
+//	dialogue.go    one connection; negotiate.go: what the MTA offers; frame.go, macro.go: what it sends
+//	loop.go        the events of a message in their order, and their limits
+//	event.go       Session, which is told of them; conn.go: what a Session may ask
+//	conclude.go    the end of a message; progress.go: the MTA is told to be patient
+//	edit.go        edits of the message; reply.go: what the SMTP client is told
+//	quickack.go    why TCP is not slow
+//	alive.go       what a watchdog asks; stats.go: what is counted
+//
 // # Sources
 //
 // The protocol has no RFC. Names of commands and flags are those of libmilter,

@@ -12,4 +12,16 @@
 // that is reached is a Problem with the bound's name, and DOCTYPE is refused.
 // Memory does not grow with the file: records are handed on as they are read and
 // spooled where they have to wait.
+//
+// # Files
+//
+//	reader.go      a file from its octets to its reports; kind.go: what something is
+//	mail.go        reports in mail; parts.go: of a multipart; plaintext.go: in words
+//	containers.go  gzip and zip
+//	aggregate.go   aggregate reports; head.go, row.go: their elements, words.go: their words
+//	clean.go       XML that is none; foreign.go, implied.go, ahead.go: elements that are out of place
+//	records.go     records that wait for the head of their report
+//	failure.go     failure reports
+//	report.go      what is handed on, and to whom
+//	limits.go      the bounds; notes.go: what is told of a file
 package read

@@ -17,17 +17,20 @@
 //
 // # Choices where the RFC leaves one
 //
-// The grammar is that of DKIM, taken as strictly; so a seal or the newest
-// ARC-Message-Signature with a duplicate or missing tag, an unknown algorithm or an
-// h= that lacks From (RFC 6376 section 5.4) makes the chain fail, and so does any
-// ARC-Message-Signature that names ARC-Seal (RFC 8617 section 4.1.2). One thing is
-// let through, as all validators and the public ARC suite do: an empty name in h=.
-// The newest ARC-Message-Signature also fails when it has expired or l= leaves
-// octets unsigned. Whatever else is wrong with an older one counts for oldest-pass
-// only (section 5.2 step 5.A). One without c= is simple/simple; where that does not
-// verify, relaxed/relaxed is tried for the newest set, which was the default in the drafts that
-// early sealers were written from. An ARC-Authentication-Results must begin
-// with its instance; whether the rest of it can be read does not matter to
-// validation. t= of a seal is not compared with the clock. d= and s= of a set's
-// two signatures need not be equal.
+// The grammar is that of DKIM, taken strictly. One thing is let through, as all
+// validators and the public ARC suite do: an empty name in h=.
+//
+//   - The chain fails where a seal or the newest ARC-Message-Signature has a duplicate
+//     or missing tag, an unknown algorithm, or an h= that lacks From (RFC 6376 section
+//     5.4), and where any ARC-Message-Signature names ARC-Seal (RFC 8617 section 4.1.2).
+//   - The newest ARC-Message-Signature also fails when it has expired or l= leaves
+//     octets unsigned. Whatever else is wrong with an older one counts for oldest-pass
+//     only (section 5.2 step 5.A).
+//   - An ARC-Message-Signature without c= is simple/simple. Where that does not verify,
+//     relaxed/relaxed is tried for the newest set: it was the default in the drafts that
+//     early sealers were written from.
+//   - An ARC-Authentication-Results must begin with its instance. Whether the rest of it
+//     can be read does not matter to validation.
+//   - t= of a seal is not compared with the clock. d= and s= of a set's two signatures
+//     need not be equal.
 package arc

@@ -43,22 +43,44 @@
 //
 // Grammar is taken strictly in ARC fields, as the public ARC suite asks for it. In
 // DKIM-Signature and key records it is read as most verifiers read it, where what
-// a signature covers, and which key serves it, is the same: empty tags (";;") and
-// tag names with other characters (RFC 6376 section 3.2); empty names in h=, empty
-// t=, x=, l= and c=, white space around the "/" of c=, odd labels in front of d= in i=
-// (section 3.5); a bare "=" in i= (section 2.11); v= of a key record in any place, an
-// empty h= in it, octets behind its key, quotation marks in it, other parameters than
-// NULL and integers that are not DER (section 3.6.1); CR and LF in it (section 2.8).
-// White space after the final semicolon is let through in all of them, as every
-// signer's folding may leave some. What is refused says why.
-// Keywords (a=, c=, q=, k=, h=) compare case-insensitively, being literals of
-// the ABNF; tag names do not. Octets from 0x80 may stand in any value, as
-// RFC 8616 needs for d=, s= and i=. A line end is CRLF and nothing else: a
-// bare CR or LF is ordinary text in both canonicalizations. Where a name has
-// several key records, up to maxKeys that parse are tried; section 6.1.2 says
-// the choice is ours. Record flag t=y changes nothing but Signature.Testing.
-// Signature.PublicSuffix is set for suffixes in the ICANN section of the
-// Public Suffix List only, not for privately registered ones.
+// a signature covers, and which key serves it, is the same. So these are taken (RFC
+// 6376):
+//
+//   - in any of them: empty tags (";;") and tag names with other characters (section 3.2)
+//   - in a signature (section 3.5): empty names in h=; empty t=, x=, l= and c=; white
+//     space around the "/" of c=; odd labels in front of d= in i=; a bare "=" in i=
+//     (section 2.11)
+//   - in a key record (section 3.6.1): v= in any place; an empty h=; octets behind its
+//     key; quotation marks; other parameters than NULL and integers that are not DER; CR
+//     and LF (section 2.8)
+//   - in any of them, ARC fields too: white space after the final semicolon, as every
+//     signer's folding may leave some
+//
+// What is refused says why. Besides:
+//
+//   - Keywords (a=, c=, q=, k=, h=) compare case-insensitively, being literals of the
+//     ABNF; tag names do not.
+//   - Octets from 0x80 may stand in any value, as RFC 8616 needs for d=, s= and i=.
+//   - A line end is CRLF and nothing else: a bare CR or LF is ordinary text in both
+//     canonicalizations.
+//   - Where a name has several key records, up to maxKeys that parse are tried; section
+//     6.1.2 says the choice is ours.
+//   - Record flag t=y changes nothing but Signature.Testing.
+//   - Signature.PublicSuffix is set for suffixes in the ICANN section of the Public
+//     Suffix List only, not for privately registered ones.
+//
+// # Files, by what RFC 6376 has
+//
+//	section 3.2    taglist.go     tag-lists
+//	section 3.4    body.go        canonical bodies and their hashes; plain.go: quickly
+//	section 3.5    params.go      the tags of a signature; values.go, times.go
+//	section 3.6.1  key.go         key records; rsakey.go
+//	section 3.7    headerhash.go  canonical fields and their hash
+//	section 6.1    verify.go      a signature from its field to its evidence; check.go
+//	section 8.15   partly.go      fields of which one copy is signed and another is shown
+//
+// problem.go says why one does not verify, work.go bounds the arithmetic of a message,
+// and inspect.go shows a key to people.
 //
 // A bad message is never an error: each function reports through result words
 // with a constant reason.

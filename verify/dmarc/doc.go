@@ -15,9 +15,11 @@
 // # Questions
 //
 // The DNS Tree Walk asks the names of RFC 9989 section 4.10, in order, and no
-// others. It goes on past a name that does not answer. One walk from the Author Domain gives both the policy record and the
-// Organizational Domain, and it goes no further than needed: when the Author
-// Domain has its own record, nothing above it is asked unless a passing
+// others. It goes on past a name that does not answer.
+//
+// One walk from the Author Domain gives both the policy record and the
+// Organizational Domain, and it goes no further than needed. Where the Author
+// Domain has its own record, nothing above it is asked, unless a passing
 // identifier that differs from it could be aligned in relaxed mode. Even then
 // both walks end where the first record decides whether they agree; evidence
 // then has no OrgDomain, unless Options.OrgDomain wants it. Walks of different
@@ -52,14 +54,28 @@
 // A bad record or a failing name server is evidence, not an error. A temporary
 // failure gives temperror only where the answer could have changed the result:
 // PolicyTemporary when the policy is unknown, IdentifierTemporary when an
-// identifier that would be aligned is unresolved. A policy is unknown while any
-// name that the walk needs does not answer. Evidence then has the record that
-// would be the policy if such names publish nothing, and an identifier that is
-// equal to the Author Domain passes if there is one. Two answers may be missing
-// without harm: with the guard that of a public suffix above a record, which could
-// matter only by psd=n or instead of a record of a subdomain, and that of the very
-// name that is compared with the Author Domain, whose holder could publish nothing
-// there just as well. A question refused by the
-// message's own budget is not temporary: the identifier is not aligned, and a
-// policy that could not be asked for is permerror.
+// identifier that would be aligned is unresolved.
+//
+// A policy is unknown while any name that the walk needs does not answer. Evidence
+// then has the record that would be the policy if such names publish nothing, and an
+// identifier that is equal to the Author Domain passes if there is one. Two answers may
+// be missing without harm:
+//
+//   - with the guard, that of a public suffix above a record: it could matter only by
+//     psd=n, or instead of a record of a subdomain
+//   - that of the very name that is compared with the Author Domain: its holder could
+//     publish nothing there just as well
+//
+// A question refused by the message's own budget is not temporary: the identifier is
+// not aligned, and a policy that could not be asked for is permerror.
+//
+// # Files, by what RFC 9989 has
+//
+//	section 4.4    align.go     which identifiers are aligned; sameorg.go, with fewer questions
+//	section 4.7    record.go    the tags of a record; policy.go: which policy holds; uri.go: rua and ruf
+//	section 4.10   walk.go      the DNS Tree Walk; ask.go: its questions; hurry.go: when answers are slow
+//	section 11.8   guard.go     careless records of public suffixes
+//
+// evaluate.go leads through all of it. psl.go is the discovery of RFC 7489; inspect.go and
+// lookalike.go show a domain's records to people.
 package dmarc

@@ -20,6 +20,16 @@
 //   - The PTR question of a %{p} macro counts as one term, once for each check.
 //   - The message's own query budget is not a temporary error: permerror. Whoever
 //     reserves Limits.MaxQuestions for a check keeps it from being spent.
+//
+// # Files, by what RFC 7208 has
+//
+//	section 4          evaluate.go   check_host() and the limits of section 4.6.4
+//	sections 4.5, 4.6  record.go     which record counts, and its grammar; term.go: one term
+//	section 5          mechanism.go  the mechanisms
+//	section 6.2        explain.go    exp=
+//	section 7          macro.go      macros as they are written; expand.go: what they stand for
+//
+// inspect.go and lookalike.go show a domain's records to people.
 package spf
 
 import (
