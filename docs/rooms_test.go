@@ -223,3 +223,45 @@ func TestTheTableOfRoomsIsWhole(t *testing.T) {
 		t.Errorf("architecture.md has a row for %s, where no Go code is", room)
 	}
 }
+
+// rowsOf are the rows of all tables below a heading, without their heads.
+func rowsOf(t *testing.T, page, heading string) []string {
+	t.Helper()
+	text, err := os.ReadFile(page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text2, found := strings.Cut(string(text), "\n"+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no %q", page, heading)
+	}
+	text2, _, _ = strings.Cut(text2, "\n## ")
+	var rows []string
+	heads := 2 // lines to pass over: the names of columns and the line below
+	for line := range strings.Lines(text2) {
+		switch {
+		case !strings.HasPrefix(line, "|"):
+			heads = 2
+		case heads > 0:
+			heads--
+		default:
+			rows = append(rows, line)
+		}
+	}
+	if len(rows) == 0 {
+		t.Fatalf("%s: no table below %q", page, heading)
+	}
+	return rows
+}
+
+var inCode = regexp.MustCompile("`([^`]+)`")
+
+// quoted is what stands between backquotes in the first cell of a row.
+func quoted(row string) []string {
+	cell, _, _ := strings.Cut(strings.TrimPrefix(row, "|"), "|")
+	var all []string
+	for _, m := range inCode.FindAllStringSubmatch(cell, -1) {
+		all = append(all, m[1])
+	}
+	return all
+}

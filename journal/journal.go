@@ -1,11 +1,3 @@
-// Package journal keeps records and finds them again.
-//
-// A Sink writes each record to a spool (package spool) before its message is answered.
-// A Loader takes them from there in batches into a Store: SQLite (journal/sqlite), or
-// PostgreSQL (journal/postgres) where several hosts share one. Mail never waits for the
-// store. Each file of a store, or the database, has what it has taken with the number of the
-// last frame in one transaction, so each record is kept exactly once, whatever is killed
-// when.
 package journal
 
 import (

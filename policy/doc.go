@@ -46,4 +46,23 @@
 // A Spec is written by the admin (package config reads it) and turned into
 // Rules by Compile, which reports every fault with its file and line. Rules
 // are immutable and safe for concurrent use.
+//
+// # Files
+//
+//	decide.go      Decide; proposal.go: what a step wants, and the rule of severity
+//	finish.go      from what the steps came to to the Verdict; outcome.go: for each Author Domain
+//	verdict.go     the Verdict; reply.go: its reply; cause.go: in words for the sender
+//	rules.go       Spec, which is what an admin writes; compile.go makes Rules of it; fault.go: its faults
+//	condition.go   the conditions of exceptions; value.go, set.go, pattern.go, prefix.go: what they compare
+//	exception.go   entries filed for a search; match.go: the search; expiry.go
+//	sealer.go      trusted Sealers made ready; sealed.go: what their results say of an Author Domain
+//	stage.go       stages of rollouts; stop.go: what stops one
+//	audience.go    recipients and their Profiles; identifiers.go: what may be aligned
+//	signal.go      signals that corroborate a rejection (RFC 9989 section 7.4)
+//	fact.go        facts that were not looked up; needs.go: what verify has to look up for the rules
+//	named.go       all names that a verdict can give; shadow.go: entries that decide nothing
+//	pseudonym.go   rules for mail whose addresses were kept as pseudonyms
+//
+// consider.go, considerentry.go and considerrest.go tell a person of each rule why it did not
+// match. ways.go and waysin.go tell what would have to be different.
 package policy

@@ -22,6 +22,15 @@
 // leaves the old one, and a later one takes it away. Files of older versions are read as
 // they are. One in use is not written on, but followed by a further one; it gets the
 // newer form when it is sealed.
+//
+// # Files
+//
+//	store.go      what a loader writes to; insert.go: one batch; seal.go: a day that is over
+//	file.go       names of files; reading.go: opened to be read; kept.go: kept open; ahead.go: opened beforehand
+//	search.go     a Reader and its searches; condition.go, filter.go: what columns say of a query
+//	newest.go     the newest entry of many queries; scan.go: all entries; survey.go: how many
+//	retention.go  what goes; backup.go: copies; damage.go: files that are broken
+//	health.go     how a store does
 package sqlite
 
 import (

@@ -12,6 +12,20 @@
 // An hour in the making belongs to the spool that its records came through, so hosts do
 // not wait for each other. When it is over it is settled: added to the counts of that
 // hour, its day and its week, which all hosts share.
+//
+// # Files
+//
+//	state.go       State, as a loader and as readers see it; open.go, schema.go, dialect.go: its tables
+//	count.go       what is counted of a message; counts.go: the counts; trend.go, trendeach.go: by hour, by day
+//	summary.go     the counts of an hour; encode.go: as they are kept; merge.go, settle.go: added up
+//	query.go       questions; pairs.go, senders.go: who sends as whom
+//	book.go        pairs by day in memory; bookcounts.go
+//	others.go      reports of others; elsewhere.go: questions to them; othersbook.go, remembered.go: in memory
+//	tally.go       what a message adds to a report that we owe; outbox.go: from there to the mail;
+//	               outboxcount.go, mails.go: how many; failures.go: failure reports
+//	configs.go     the configurations that judged
+//	daemon.go      what a daemon tells of itself; daemons.go: where that is kept
+//	stops.go       stages of rollouts that are stopped; waits.go: mail that was put off
 package state
 
 import (
