@@ -85,10 +85,14 @@ func foldedWell(value []byte) bool {
 // comma, or nothing. It reports whether there is more.
 func (p *addressList) element() bool {
 	p.start, p.odd, p.oddAt, p.carry = p.at, p.carry, p.at, false
-	words, nameless := false, false  // something stood here already; not before an at sign
-	at, ats := 0, 0                  // the last at sign; their number
-	plain := false                   // there is one outside of encoded words
-	joint, lost := true, len(p.text) // a word may stand here in a local part; the first that may not, or the first at sign
+	var (
+		words    = false       // something stood in the element already
+		nameless = false       // nothing stood before an at sign
+		at, ats  = 0, 0        // the last at sign; their number
+		plain    = false       // an at sign is outside of encoded words
+		joint    = true        // a word may stand here in a local part
+		lost     = len(p.text) // the first word that may not, or the first at sign
+	)
 	for p.bad == "" {
 		switch p.next() {
 		case tokWord, tokQuoted:
@@ -120,15 +124,7 @@ func (p *addressList) element() bool {
 		case tokClose:
 			p.fail("a > without <")
 		case tokColon:
-			if ats > 0 {
-				p.fail("an address before a colon")
-			}
-			if !words {
-				p.fail("a colon without a name")
-			}
-			p.groupName()
-			p.astray(p.from)
-			p.carry = p.odd
+			p.colon(words, ats)
 			return true
 		default: // comma, semicolon, end
 			p.mailbox = p.mailbox || words
@@ -139,6 +135,19 @@ func (p *addressList) element() bool {
 		}
 	}
 	return false
+}
+
+// colon ends an element that should be the name of a group.
+func (p *addressList) colon(words bool, ats int) {
+	if ats > 0 {
+		p.fail("an address before a colon")
+	}
+	if !words {
+		p.fail("a colon without a name")
+	}
+	p.groupName()
+	p.astray(p.from)
+	p.carry = p.odd
 }
 
 // noAngle ends an element without an angle address. Its last at sign stands at at.

@@ -34,33 +34,38 @@ func (x *exceptions) find(d decision, dm *evidence.DMARC) (found *exception, mis
 		if !x.filed(k) {
 			continue
 		}
-		of := &conditions[k]
-		if of.missing(d, dm) != noFacts {
+		if conditions[k].missing(d, dm) != noFacts {
 			return x.findSlowly(d, dm)
 		}
-		switch {
-		case of.list == nil:
-			x.byClient.each(d.ev.Client.IP(), try)
-		case of.any != nil && of.any(d):
-			for _, list := range x.byKey[k] {
-				try(list)
-			}
-		default:
-			for i := 0; ; i++ {
-				v, more := of.value(d, x.kind, dm, i)
-				if !more {
-					break
-				}
-				for p := range v.each {
-					try(x.byKey[k][p])
-				}
-			}
-		}
+		x.candidates(k, d, dm, try)
 	}
 	if best == int32(len(x.list)) {
 		return nil, missing
 	}
 	return &x.list[best], missing
+}
+
+// candidates hands try the entries that are filed under what the message has for number
+// k of conditions, some at a time, each time the first ones first.
+func (x *exceptions) candidates(k int, d decision, dm *evidence.DMARC, try func([]int32)) {
+	switch of := &conditions[k]; {
+	case of.list == nil:
+		x.byClient.each(d.ev.Client.IP(), try)
+	case of.any != nil && of.any(d):
+		for _, list := range x.byKey[k] {
+			try(list)
+		}
+	default:
+		for i := 0; ; i++ {
+			v, more := of.value(d, x.kind, dm, i)
+			if !more {
+				return
+			}
+			for p := range v.each {
+				try(x.byKey[k][p])
+			}
+		}
+	}
 }
 
 // findSlowly is find where entries are filed under something that is not known: it
