@@ -67,13 +67,13 @@ func newFamily(vec *prometheus.CounterVec, words []string, more ...string) famil
 	return f
 }
 
-// add counts n events; a word that is not known counts as other.
-func (f *family) add(word string, n float64) {
+// add counts an event; a word that is not known counts as other.
+func (f *family) add(word string) {
 	c, ok := f.known[word]
 	if !ok {
 		c = f.vec.WithLabelValues(append(f.more[:len(f.more):len(f.more)], other)...)
 	}
-	c.Add(n)
+	c.Inc()
 }
 
 // verdict is one kind of outcome.

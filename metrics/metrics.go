@@ -138,9 +138,9 @@ func outcomes() []string {
 func (m *Metrics) Take(r *record.Record) (sent func(written bool)) {
 	ev, v := &r.Evidence, &r.Verdict
 	m.verdicts.add(v)
-	m.ends.add(string(r.Outcome.End), 1)
+	m.ends.add(string(r.Outcome.End))
 	if d := v.Monitor.Delivery; d != "" {
-		m.heldBack.add(string(d), 1)
+		m.heldBack.add(string(d))
 	}
 	m.observed(ev, v)
 	if v.Rule != "" {
@@ -150,7 +150,7 @@ func (m *Metrics) Take(r *record.Record) (sent func(written bool)) {
 		m.deleted.Add(float64(n))
 	}
 	for _, f := range v.Undecidable {
-		m.undecidable.add(string(f), 1)
+		m.undecidable.add(string(f))
 	}
 	m.receiving.Observe(r.Outcome.Receiving.Seconds())
 	if r.Outcome.Checking > 0 {
@@ -177,13 +177,13 @@ func (m *Metrics) observed(ev *evidence.Message, v *policy.Verdict) {
 
 func (m *Metrics) result(method string, r evidence.Result) {
 	if r != evidence.NotChecked {
-		m.results[method].add(string(r), 1)
+		m.results[method].add(string(r))
 	}
 }
 
 // Asked is a resolver.Options.Observe.
 func (m *Metrics) Asked(q resolver.Asked) {
-	m.questions.add(string(q.Outcome), 1)
+	m.questions.add(string(q.Outcome))
 	m.asking.Observe(q.Took.Seconds())
 }
 

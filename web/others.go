@@ -96,7 +96,7 @@ func (a *asked) othersAsked() (q othersQuery, err error) {
 		}
 		q.Network = p.String()
 	}
-	q.days, q.Unproven = a.days(30), a.get("unproven") == "yes"
+	q.days, q.Unproven = a.days(), a.get("unproven") == "yes"
 	q.Since = a.now.Truncate(24*time.Hour).AddDate(0, 0, 1-q.days)
 	return q, nil
 }

@@ -60,7 +60,7 @@ func (a *asked) replayed(j *job, r *Replayed) *page {
 		}
 		p.Blocks = append([]block{differences(j, beside, r, other)}, p.Blocks...)
 	}
-	p.Blocks = append(p.Blocks, a.resultLinks(j, r, other)...)
+	p.Blocks = append(p.Blocks, a.resultLinks(j, other)...)
 	all := *p.Rows
 	all.Rows = all.Rows[:min(len(all.Rows), groupRows)]
 	p.Blocks = append(p.Blocks, block{Heading: "As the CSV has it", Behind: &all})
@@ -263,7 +263,7 @@ func groupDifferences(r, other *Replayed) (list []groupDifference) {
 }
 
 // resultLinks lead on: to the editor, and to two results side by side.
-func (a *asked) resultLinks(j *job, r, other *Replayed) []block {
+func (a *asked) resultLinks(j *job, other *Replayed) []block {
 	b := block{Heading: "Side by side", Note: "Another result beside this one."}
 	if other != nil {
 		b.Note = "Another result beside the first."

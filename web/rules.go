@@ -47,7 +47,7 @@ const (
 
 // rules are the entries of the configuration, with what each decided in 30 days.
 func (a *asked) rules() (*page, error) {
-	days := a.days(30)
+	days := a.days()
 	list, uncounted, err := a.ruleRows(days)
 	if err != nil {
 		return nil, err

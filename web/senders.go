@@ -12,11 +12,11 @@ import (
 	"alignd/web/chart"
 )
 
-// days reads the parameter days.
-func (a *asked) days(usual int) int {
+// days reads the parameter days: 1 to 90, 30 where it is none of these.
+func (a *asked) days() int {
 	n := 0
 	if _, err := fmt.Sscanf(a.get("days"), "%d", &n); err != nil || n < 1 || n > 90 {
-		return usual
+		return 30
 	}
 	return n
 }
@@ -33,7 +33,7 @@ func (a *asked) senders() (*page, error) {
 	if err != nil {
 		return nil, err
 	}
-	q := state.SenderQuery{Days: a.days(30), Author: name, Own: a.opt.Backend.Own(a.cfg), Limit: senderRows, Trend: true}
+	q := state.SenderQuery{Days: a.days(), Author: name, Own: a.opt.Backend.Own(a.cfg), Limit: senderRows, Trend: true}
 	if a.format != asHTML {
 		q.Limit = rowsOfFile
 	}
@@ -152,7 +152,7 @@ func (a *asked) sender() (*page, error) {
 	if name == "" || source == "" {
 		return nil, wrong("Name a pair: domain and source.")
 	}
-	days := a.days(30)
+	days := a.days()
 	book, err := a.book(a.ctx)
 	if err != nil {
 		return nil, err
