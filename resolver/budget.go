@@ -135,18 +135,18 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, from *share
 	if why != "" {
 		return nil, &Error{Name: name, Type: qtype, Err: ErrName, Why: why}
 	}
-	held := false   // a slot
-	waited := false // for what another lane leaves
+	a := asker{from: from}
 	for {
-		t := b.turn(k, from, waited, held, ctx.Err() != nil)
-		held = false
+		a.ended = ctx.Err() != nil
+		t := b.turn(k, a)
+		a.held = false
 		switch {
 		case t.over:
 			return t.answer, t.err
 		case t.run:
 			return b.run(ctx, t.i, k, from)
 		case t.later != nil:
-			waited = true
+			a.waited = true
 			select {
 			case <-t.later:
 			case <-ctx.Done():
@@ -158,7 +158,7 @@ func (b *Budget) ask(ctx context.Context, name string, qtype uint16, from *share
 				return nil, temporary(k, "gave up waiting: "+context.Cause(ctx).Error())
 			}
 		default:
-			if held = from.wait(ctx); !held {
+			if a.held = from.wait(ctx); !a.held {
 				return nil, b.gaveUp(ctx, t.i, "gave up waiting behind other questions of the message: ")
 			}
 		}
@@ -191,16 +191,16 @@ func (b *Budget) gaveUp(ctx context.Context, i int, why string) error {
 // given later: he waits until it is closed and calls again. If his time ends first,
 // he is refused. Both lanes often end at the same moment, and the answer must not
 // depend on which one is seen first.
-func (b *Budget) entry(k key, from *share, waited, ended bool) (i int, later <-chan struct{}) {
+func (b *Budget) entry(k key, a asker) (i int, later <-chan struct{}) {
 	if i = b.find(k); i >= 0 {
 		return i, nil
 	}
-	if !waited || !ended {
-		switch b.take(from) {
+	if !a.waited || !a.ended {
+		switch b.take(a.from) {
 		case granted:
 			return b.enter(k), nil
 		case postponed:
-			if !ended {
+			if !a.ended {
 				return -1, b.lent
 			}
 		}
