@@ -1,31 +1,54 @@
 // Command alignd verifies inbound mail between Postfix or Sendmail and the
 // mailbox: SPF, DKIM, ARC and DMARC, as one milter.
 //
-//	alignd serve             run the filter
-//	alignd check MESSAGE     explain what the filter would say of a message
-//	alignd dmarc|spf|dkim NAME  show what a domain publishes, and what is wrong with it
-//	alignd log               list what became of past messages
-//	alignd explain ID        explain what became of one, and why
-//	alignd sources [DOMAIN]  tell who sends as a domain, and how much of it passes
-//	alignd stats             count what became of mail, today against yesterday
-//	alignd rollout status    show which stages of rollouts are stopped; resume ID
-//	alignd replay --config NEW  judge past messages again under another configuration
-//	alignd reload            have it read its configuration again, and tell what became of it
-//	alignd journal status    tell what the journal holds; export, import, self-test, backup, pseudonym
-//	alignd config check [FILE] tell what is wrong with a configuration
-//	alignd config show [FILE]  print what is in force, with the origin of each value
-//	alignd config diff A B   tell what differs in effect between two configurations
-//	alignd config import FILE... make a configuration of those of opendmarc, opendkim and others
-//	alignd report show FILE  show the DMARC reports that others send
-//	alignd report status     tell where our own stand; preview, send, bounce, dns
-//	alignd web               serve pages that show the journal; web passwd NAME
-//	alignd probe [ADDRESS]   send a message through the running filter, for monitoring
-//	alignd doctor            say what is wrong around alignd, and the line that cures it
-//	alignd config defaults   print the whole default configuration, annotated
-//	alignd completion SHELL  print what makes a shell complete calls of alignd
+// The filter:
+//
+//	alignd serve                    run it
+//	alignd reload                   have it read its configuration again, and tell what became of it
+//	alignd probe [ADDRESS]          send a message through it, for monitoring
+//	alignd doctor                   say what is wrong around it, and the line that cures it
+//
+// The configuration:
+//
+//	alignd config check [FILE]      tell what is wrong with one
+//	alignd config show [FILE]       print what is in force, with the origin of each value
+//	alignd config defaults          print the whole default configuration, annotated
+//	alignd config diff A B          tell what differs in effect between two
+//	alignd config import FILE...    make one of those of opendmarc, opendkim and others
+//	alignd rollout status           show which stages of rollouts are stopped; resume ID
+//
+// Mail, past and to come:
+//
+//	alignd check MESSAGE            explain what the filter would say of a message
+//	alignd dmarc|spf|dkim NAME      show what a domain publishes, and what is wrong with it
+//	alignd log                      list what became of past messages
+//	alignd explain ID               explain what became of one, and why
+//	alignd stats                    count what became of mail, today against yesterday
+//	alignd sources [DOMAIN]         tell who sends as a domain, and how much of it passes
+//	alignd replay --config NEW      judge past messages again under another configuration
+//	alignd journal status           tell what the journal holds; export, import, self-test, backup, pseudonym
+//	alignd web                      serve pages that show the journal; web passwd NAME
+//	alignd report show FILE         show the DMARC reports that others send
+//	alignd report status            tell where our own stand; preview, send, bounce, dns
+//	alignd completion SHELL         print what makes a shell complete calls of alignd
 //
 // Exit status: 0 done; 1 the daemon failed at its work; 2 wrong usage,
 // unreadable input or a faulty configuration. probe, doctor and replay have their own.
+//
+// # Names of files
+//
+// A command is in the file of its name, with what belongs to it in files that begin with
+// that name. Of the daemon there are besides
+//
+//	servereload, preview    a reload, and what it would change
+//	servejournal            its journal; selftestrun: records judged again now and then
+//	sockets, vanished       sockets of systemd and its own, and those whose file is gone
+//	descriptors, watchdog   how many connections there may be; signs of life
+//	expiry, metrics         entries that end; what Prometheus is told
+//	wire, hosttold          settings of a configuration; what a host tells of itself
+//
+// follow is alignd log --follow, elsewhere the reports of others in sources and stats, maildir
+// the folders of report import. usage, printable, patience and unread serve several commands.
 package main
 
 import (
