@@ -9,8 +9,8 @@ import (
 )
 
 // ideal is the list of milters as it should be for a service: alignd first (last, where
-// it runs beside the others), once, and with nothing in its entry that a check would warn of. Every cure that writes
-// smtpd_milters writes this, so that one does not undo another.
+// it runs beside the others), once, and with nothing in its entry that a check would warn
+// of. Every cure that writes smtpd_milters writes this, so that one does not undo another.
 func (f *Facts) ideal(s smtpd) []Milter {
 	list := s.milters()
 	own := Milter{Place: f.place(s.in, s.Chroot)}

@@ -9,7 +9,8 @@
 //
 // # Files
 //
-//	journal.go     entries, queries, columns and stores; survey.go, finder.go: what some stores can besides
+//	journal.go     entries, queries, columns and stores
+//	survey.go      what some stores can besides; finder.go
 //	sink.go        records into the spool; load.go: from there into stores; feed.go: one of these stores
 //	batch.go       records whose answer is not known yet; answer.go: whether the MTA heard it
 //	aside.go       records that no store takes

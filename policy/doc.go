@@ -52,7 +52,8 @@
 //	decide.go      Decide; proposal.go: what a step wants, and the rule of severity
 //	finish.go      from what the steps came to to the Verdict; outcome.go: for each Author Domain
 //	verdict.go     the Verdict; reply.go: its reply; cause.go: in words for the sender
-//	rules.go       Spec, which is what an admin writes; compile.go makes Rules of it; fault.go: its faults
+//	rules.go       Spec, which is what an admin writes
+//	compile.go     makes Rules of it; fault.go: its faults
 //	condition.go   the conditions of exceptions; value.go, set.go, pattern.go, prefix.go: what they compare
 //	exception.go   entries filed for a search; match.go: the search; expiry.go
 //	sealer.go      trusted Sealers made ready; sealed.go: what their results say of an Author Domain

@@ -108,13 +108,15 @@ const (
 //	org:example.com   every domain whose Organizational Domain it is
 //	*                 every domain (not in a proof)
 //
-// in lower-case A-labels. Where the Organizational Domain is not known, org: holds for
-// nothing, and Verdict.Undecidable says so. In an entry that makes an outcome stricter
-// org: holds for the domain and all below it, as owners choose what DNS says of their
-// names. org: is for Author Domains only. Address patterns are user@example.com, a domain pattern for the part after
-// the "@", "<>" for the null reverse-path, or "*"; case does not matter. A
-// recipient at an address literal, user@[192.0.2.1], is every user@, and of every
-// domain, that is listed in an entry that makes the outcome stricter.
+// in lower-case A-labels. org: is for Author Domains only. Where the Organizational
+// Domain is not known, it holds for nothing, and Verdict.Undecidable says so. In an entry
+// that makes an outcome stricter it holds for the domain and all below it, as owners
+// choose what DNS says of their names.
+//
+// Address patterns are user@example.com, a domain pattern for the part after the "@",
+// "<>" for the null reverse-path, or "*"; case does not matter. A recipient at an address
+// literal, user@[192.0.2.1], is every user@, and of every domain, that is listed in an
+// entry that makes the outcome stricter.
 type Spec struct {
 	Mode      Mode
 	NotJudged NotJudged

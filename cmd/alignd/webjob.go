@@ -232,6 +232,7 @@ func (b *webBackend) replayHere(ctx context.Context, ask *web.ReplayAsk, p web.P
 	if res.Problem != nil {
 		found.Problem = res.Problem.Error()
 	}
+	// The page has what the command prints, so it is read from the JSON of the command.
 	raw, err := json.Marshal((&replayed{Result: res, cfg: cfg, flags: f, bounds: []checkedBound{}}).object())
 	if err == nil {
 		err = json.Unmarshal(raw, &found.Replay)

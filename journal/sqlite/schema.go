@@ -26,7 +26,8 @@
 // # Files
 //
 //	store.go      what a loader writes to; insert.go: one batch; seal.go: a day that is over
-//	file.go       names of files; reading.go: opened to be read; kept.go: kept open; ahead.go: opened beforehand
+//	file.go       names of files
+//	reading.go    files opened to be read; kept.go: kept open; ahead.go: opened beforehand
 //	search.go     a Reader and its searches; condition.go, filter.go: what columns say of a query
 //	newest.go     the newest entry of many queries; scan.go: all entries; survey.go: how many
 //	retention.go  what goes; backup.go: copies; damage.go: files that are broken

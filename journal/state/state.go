@@ -15,12 +15,16 @@
 //
 // # Files
 //
-//	state.go       State, as a loader and as readers see it; open.go, schema.go, dialect.go: its tables
-//	count.go       what is counted of a message; counts.go: the counts; trend.go, trendeach.go: by hour, by day
+//	state.go       State, as a loader and as readers see it
+//	open.go        files and databases; file.go: whether a file is still there
+//	schema.go      their tables; dialect.go: where databases differ
+//	count.go       what is counted of a message; counts.go: the counts
+//	trend.go       counts by hour and by day; trendeach.go: of many values
 //	summary.go     the counts of an hour; encode.go: as they are kept; merge.go, settle.go: added up
 //	query.go       questions; pairs.go, senders.go: who sends as whom
 //	book.go        pairs by day in memory; bookcounts.go
-//	others.go      reports of others; elsewhere.go: questions to them; othersbook.go, remembered.go: in memory
+//	others.go      reports of others; elsewhere.go: questions to them
+//	othersbook.go  these reports in memory; remembered.go
 //	tally.go       what a message adds to a report that we owe; outbox.go: from there to the mail;
 //	               outboxcount.go, mails.go: how many; failures.go: failure reports
 //	configs.go     the configurations that judged

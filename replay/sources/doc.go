@@ -18,7 +18,8 @@
 //   - The source's signature came on mail that passes DMARC by SPF, from the same address,
 //     and the owner's own SPF record lists that address, or DNS of the Author Domain names
 //     the signer. The entry holds for these addresses.
-//   - DNS of the Author Domain names the signer (SPF include, CNAME of a key), and mail with that signature and the same MAIL FROM domain passes DMARC.
+//   - DNS of the Author Domain names the signer (SPF include, CNAME of a key), and mail
+//     with that signature and the same MAIL FROM domain passes DMARC.
 //   - The admin names the signer or sealer: Options.Trust.
 //
 // In each case it is refused where others use the same signer: then their customers could

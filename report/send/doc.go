@@ -10,8 +10,10 @@
 // # Files
 //
 //	sender.go     what is done when; settings.go: who sends what to whom
-//	about.go      what is kept of a report, and what is counted; addressee.go, target.go: who gets it (RFC 9989 section 4.6)
-//	ready.go      whether we may send at all (RFC 9990 section 3.5.2); publish.go: what to publish for it
+//	about.go      what is kept of a report, and what is counted
+//	addressee.go  who gets it (RFC 9989 section 4.6); target.go
+//	ready.go      whether we may send at all (RFC 9990 section 3.5.2); publish.go: what to
+//	              publish for it
 //	deliver.go    one mail on its way; transport.go: by SMTP, sendmail.go: by a program; sign.go
 //	bounce.go     notifications about reports
 //	failures.go   failure reports; holder.go: while they wait

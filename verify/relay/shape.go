@@ -24,7 +24,8 @@ type clause struct {
 // fromClause finds the client's address. It knows the shapes of the common MTAs
 // by the place where the MTA itself writes the address:
 //
-//	from HELO (RDNS [IP])            Postfix, Sendmail, OpenSMTPD, Haraka, Halon, Gmail, Courier, Proofpoint, Mimecast, Barracuda
+//	from HELO (RDNS [IP])            Postfix, Sendmail, OpenSMTPD, Haraka, Halon, Gmail, Courier,
+//	                                 Proofpoint, Mimecast, Barracuda
 //	from HELO (RDNS [IP] (AS1 X))    Stalwart; (RDNS [IP] (may be forged)): Sendmail
 //	from HELO ([IP])                 the same without RDNS, IIS, Domino, Cisco, MailEnable
 //	from HELO ([IP] verified)        CommuniGate; unverified, RDNS failed: IIS; RDNS: ZoneMTA
