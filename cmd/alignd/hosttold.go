@@ -201,7 +201,7 @@ func (x *hostTold) life(now time.Time) string {
 }
 
 // show writes it for people.
-func (x *hostTold) show(line func(what, format string, args ...any)) {
+func (x *hostTold) show(line lineWriter) {
 	line("host", "%s: %s, %s", x.Host, x.Program, x.life(time.Now()))
 	line("", "configuration %.12s of %s, mode %s, in force since %s", x.Config.Hash, cmp.Or(x.Config.File, "no file"), x.Config.Mode, timeText(x.Config.Since))
 	if r := &x.Reload; !r.At.IsZero() {

@@ -193,10 +193,14 @@ func timeText(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// lineWriter writes a line of two columns for people; what may be empty, below the line
+// that it belongs to.
+type lineWriter func(what, format string, args ...any)
+
 // show writes it for people.
 func (s *journalStatus) show(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	line := func(what, format string, args ...any) {
+	var line lineWriter = func(what, format string, args ...any) {
 		fmt.Fprintf(w, "%s\t%s\n", what, printable(fmt.Sprintf(format, args...)))
 	}
 	if s.Error != "" {
@@ -212,19 +216,8 @@ func (s *journalStatus) show(out io.Writer) error {
 	if s.Spool != nil {
 		s.Spool.show(line, s.Error == "")
 	}
-	if d := s.Daemon; d != nil {
-		state := "stopped"
-		if !d.Stopped {
-			state = fmt.Sprintf("process %d, as of %s", d.PID, timeText(d.At))
-		}
-		line("daemon", "%s, %s", d.Program, state)
-		line("", "since %s: %d records, %d late, %d dropped", timeText(d.Since), d.Written, d.Late, d.Dropped)
-		if d.Missing+d.Unreadable+d.Damages > 0 {
-			line("", "of the spool: %d records missing, %d unreadable, %d places damaged", d.Missing, d.Unreadable, d.Damages)
-		}
-		if !d.FailingSince.IsZero() {
-			line("", "not all is taken from the spool since %s: %s", timeText(d.FailingSince), d.Err)
-		}
+	if s.Daemon != nil {
+		showDaemon(s.Daemon, line)
 	}
 	for i := range s.Hosts {
 		s.Hosts[i].show(line)
@@ -245,8 +238,24 @@ func (s *journalStatus) show(out io.Writer) error {
 	return w.Flush()
 }
 
+// showDaemon tells of the daemon of this host.
+func showDaemon(d *running.Told, line lineWriter) {
+	state := "stopped"
+	if !d.Stopped {
+		state = fmt.Sprintf("process %d, as of %s", d.PID, timeText(d.At))
+	}
+	line("daemon", "%s, %s", d.Program, state)
+	line("", "since %s: %d records, %d late, %d dropped", timeText(d.Since), d.Written, d.Late, d.Dropped)
+	if d.Missing+d.Unreadable+d.Damages > 0 {
+		line("", "of the spool: %d records missing, %d unreadable, %d places damaged", d.Missing, d.Unreadable, d.Damages)
+	}
+	if !d.FailingSince.IsZero() {
+		line("", "not all is taken from the spool since %s: %s", timeText(d.FailingSince), d.Err)
+	}
+}
+
 // show writes it for people. known: the store says what it has.
-func (p *journalSpool) show(line func(what, format string, args ...any), known bool) {
+func (p *journalSpool) show(line lineWriter, known bool) {
 	line("spool", "%s of %s in %d segments, id %s", sizeText(p.Octets), sizeText(p.Max), p.Segments, p.ID)
 	if !known {
 		line("", "%d messages, of which the store may have some", p.Waiting)

@@ -99,62 +99,79 @@ func isFile(path string) bool {
 
 // showReports reads all files and counts those without a report.
 func showReports(show reportSink, args []string, stdin io.Reader) (without int, err error) {
-	r := read.New(show, read.Limits{})
-	one := func(name string, in io.Reader) error {
-		n := 0
-		box := mailbox.Reader{Stdin: in,
-			Message: func(m *mailbox.Message) error {
-				m.File = name
-				more, err := r.File(m.Name(), m)
-				n += more
-				return err
-			},
-			Unreadable: func(_ string, err error) error {
-				show.Problem(read.Problem{File: name, Problem: err.Error()})
-				return nil
-			},
-		}
-		err := box.Read("-")
-		if n == 0 {
-			without++
-		}
-		return err
-	}
+	x := reportReading{show: show, reader: read.New(show, read.Limits{})}
 	for _, arg := range args {
 		if arg == "-" {
-			if err := one("-", stdin); err != nil {
-				return without, err
-			}
-			continue
+			err = x.file("-", stdin)
+		} else {
+			err = x.below(arg)
 		}
-		files := 0
-		err := filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
-			if err == nil && d.IsDir() {
-				return nil
-			}
-			files++
-			var f *os.File
-			if err == nil && path != arg && !isFile(path) {
-				err = errors.New("not a file")
-			}
-			if err == nil {
-				f, err = os.Open(path)
-			}
-			if err != nil { // it cannot be read: a file without a report
-				show.Problem(read.Problem{File: path, Problem: err.Error()})
-				without++
-				return nil
-			}
-			defer f.Close()
-			return one(path, f)
-		})
 		if err != nil {
-			return without, err
-		}
-		if files == 0 {
-			show.Problem(read.Problem{File: arg, Problem: "a directory without files"})
-			without++
+			break
 		}
 	}
-	return without, nil
+	return x.without, err
+}
+
+// reportReading reads files one after the other.
+type reportReading struct {
+	show    reportSink
+	reader  *read.Reader
+	without int // files without a report
+}
+
+// file reads one file: a report, a mail, or a mailbox.
+func (x *reportReading) file(name string, in io.Reader) error {
+	n := 0
+	box := mailbox.Reader{Stdin: in,
+		Message: func(m *mailbox.Message) error {
+			m.File = name
+			more, err := x.reader.File(m.Name(), m)
+			n += more
+			return err
+		},
+		Unreadable: func(_ string, err error) error {
+			x.problem(name, err.Error())
+			return nil
+		},
+	}
+	err := box.Read("-")
+	if n == 0 {
+		x.without++
+	}
+	return err
+}
+
+// below reads a file, or all files below a directory.
+func (x *reportReading) below(root string) error {
+	files := 0
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			return nil
+		}
+		files++
+		var f *os.File
+		if err == nil && path != root && !isFile(path) {
+			err = errors.New("not a file")
+		}
+		if err == nil {
+			f, err = os.Open(path)
+		}
+		if err != nil { // it cannot be read: a file without a report
+			x.problem(path, err.Error())
+			x.without++
+			return nil
+		}
+		defer f.Close()
+		return x.file(path, f)
+	})
+	if err == nil && files == 0 {
+		x.problem(root, "a directory without files")
+		x.without++
+	}
+	return err
+}
+
+func (x *reportReading) problem(file, what string) {
+	x.show.Problem(read.Problem{File: file, Problem: what})
 }
