@@ -28,27 +28,24 @@ func (s *source) characters(data []byte) []byte {
 	}
 	var out bytes.Buffer
 	line, column, told := 1, 1, 0
+	tell := func(format string, args ...any) { // once a line
+		if told != line {
+			s.problem(line, column, format, args...)
+			told = line
+		}
+	}
 	for len(data) > 0 {
 		r, size := utf8.DecodeRune(data)
 		bad := r == utf8.RuneError && size == 1
 		switch {
 		case bad && data[0] >= 0xa0:
-			if told != line {
-				s.problem(line, column, "not UTF-8: the octet 0x%02X (%c, if the file is in ISO 8859-1); save the file as UTF-8", data[0], rune(data[0]))
-				told = line
-			}
+			tell("not UTF-8: the octet 0x%02X (%c, if the file is in ISO 8859-1); save the file as UTF-8", data[0], rune(data[0]))
 			r = rune(data[0])
 		case bad:
-			if told != line {
-				s.problem(line, column, "not UTF-8: the octet 0x%02X; save the file as UTF-8", data[0])
-				told = line
-			}
+			tell("not UTF-8: the octet 0x%02X; save the file as UTF-8", data[0])
 			r = 'x'
 		case !isYAMLChar(r) && !(r == '\ufeff' && line == 1 && column == 1):
-			if told != line {
-				s.problem(line, column, "the character %U cannot stand in YAML", r)
-				told = line
-			}
+			tell("the character %U cannot stand in YAML", r)
 			data = data[size:]
 			continue
 		}

@@ -92,17 +92,9 @@ func (x *exporting) config(hash [sha256.Size]byte) error {
 	}
 	kept, known := x.kept[hash]
 	if !known {
-		var text []byte
-		if x.Config != nil {
-			var err error
-			if text, err = x.Config(hash); err != nil {
-				return err
-			}
-			if text != nil && x.ChangeConfig != nil {
-				if text, err = x.ChangeConfig(text); err != nil {
-					return err
-				}
-			}
+		text, err := x.text(hash)
+		if err != nil {
+			return err
 		}
 		if kept = text != nil; kept {
 			if err := x.w.Config(hash, text); err != nil {
@@ -116,4 +108,16 @@ func (x *exporting) config(hash [sha256.Size]byte) error {
 		x.done.Unkept++
 	}
 	return nil
+}
+
+// text is a configuration as it is exported; nil where it was not kept.
+func (x *exporting) text(hash [sha256.Size]byte) ([]byte, error) {
+	if x.Config == nil {
+		return nil, nil
+	}
+	text, err := x.Config(hash)
+	if err != nil || text == nil || x.ChangeConfig == nil {
+		return text, err
+	}
+	return x.ChangeConfig(text)
 }
