@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"time"
@@ -52,19 +53,8 @@ func (r *Reader) scanFile(ctx context.Context, n name, each func(journal.Block) 
 		f.learned = true
 	}
 	for after := int64(0); ; {
-		rows, err := f.conn.QueryContext(ctx, "SELECT id, data FROM blocks WHERE id > ? ORDER BY id LIMIT ?", after, scanBlocks)
-		if err != nil {
-			return fmt.Errorf("%s: %w", n, err)
-		}
 		var list []journal.Block
-		for rows.Next() {
-			var b []byte
-			if err = rows.Scan(&after, &b); err != nil {
-				break
-			}
-			list = append(list, b)
-		}
-		if err := errors.Join(err, rows.Err(), rows.Close()); err != nil {
+		if list, after, err = blocksAfter(ctx, f.conn, after); err != nil {
 			return fmt.Errorf("%s: %w", n, err)
 		}
 		for _, b := range list {
@@ -76,4 +66,20 @@ func (r *Reader) scanFile(ctx context.Context, n name, each func(journal.Block) 
 			return nil
 		}
 	}
+}
+
+// blocksAfter reads the next scanBlocks blocks behind one, and tells which was the last.
+func blocksAfter(ctx context.Context, conn *sql.Conn, after int64) (list []journal.Block, last int64, err error) {
+	rows, err := conn.QueryContext(ctx, "SELECT id, data FROM blocks WHERE id > ? ORDER BY id LIMIT ?", after, scanBlocks)
+	if err != nil {
+		return nil, after, err
+	}
+	for rows.Next() {
+		var b []byte
+		if err = rows.Scan(&after, &b); err != nil {
+			break
+		}
+		list = append(list, b)
+	}
+	return list, after, errors.Join(err, rows.Err(), rows.Close())
 }

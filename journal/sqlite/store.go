@@ -251,29 +251,9 @@ func (s *Store) writing(ctx context.Context, day string) (*writing, error) {
 	if err := rights.MakeDir(s.opt.Dir); err != nil { // it went with its files
 		return nil, err
 	}
-	list, err := files(s.opt.Dir)
+	n, next, err := s.fileOf(day)
 	if err != nil {
 		return nil, err
-	}
-	n := name{day: day, part: 1}
-	for _, f := range list {
-		if f.day == day {
-			n = f
-		}
-	}
-	gone, err := asides(s.opt.Dir)
-	if err != nil {
-		return nil, err
-	}
-	next := n.part + 1
-	for _, a := range gone {
-		if a.day == day && a.part >= n.part {
-			n.sealed, next = true, max(next, a.part+1)
-		}
-	}
-	if n.sealed {
-		n = name{day: day, part: next}
-		next++
 	}
 	w, err := openWriting(ctx, s.opt.Dir, n)
 	if err != nil {
@@ -293,6 +273,36 @@ func (s *Store) writing(ctx context.Context, day string) (*writing, error) {
 	w.used = time.Now()
 	s.open[day] = w
 	return w, nil
+}
+
+// fileOf is the file that a day's records go to, and the part that would follow it: the
+// newest one, or a further one where that is sealed, or was put aside.
+func (s *Store) fileOf(day string) (n name, next int, err error) {
+	list, err := files(s.opt.Dir)
+	if err != nil {
+		return name{}, 0, err
+	}
+	n = name{day: day, part: 1}
+	for _, f := range list {
+		if f.day == day {
+			n = f
+		}
+	}
+	gone, err := asides(s.opt.Dir)
+	if err != nil {
+		return name{}, 0, err
+	}
+	next = n.part + 1
+	for _, a := range gone {
+		if a.day == day && a.part >= n.part {
+			n.sealed, next = true, max(next, a.part+1)
+		}
+	}
+	if n.sealed {
+		n = name{day: day, part: next}
+		next++
+	}
+	return n, next, nil
 }
 
 // limitOpen closes the file that was not written for the longest time.
