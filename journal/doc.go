@@ -13,7 +13,7 @@
 //	survey.go      what some stores can besides; finder.go
 //	sink.go        records into the spool; load.go: from there into stores; feed.go: one of these stores
 //	batch.go       records whose answer is not known yet; answer.go: whether the MTA heard it
-//	aside.go       records that no store takes
+//	aside.go       records that no store takes; doubted.go: those in doubt
 //	block.go       many entries packed; dictionary.go: what they have in common
 //	export.go      a file of entries; exportstore.go: from a store; import.go: into a store
 //	retention.go   against a clock that is wrong
