@@ -38,7 +38,10 @@ func Open(path string, flags int) (*os.File, error) {
 
 // MakeDir makes a folder, and those that it lies in. One that is there keeps its rights.
 func MakeDir(dir string) error {
-	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+	if info, err := os.Stat(dir); err == nil {
+		if !info.IsDir() {
+			return &os.PathError{Op: "mkdir", Path: dir, Err: syscall.ENOTDIR}
+		}
 		return nil
 	}
 	parent := filepath.Dir(dir)

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"alignd/journal/rights"
@@ -89,7 +90,13 @@ func (w *writer) hasSegment() bool {
 
 func isAbsent(path string) bool {
 	_, err := os.Stat(path)
-	return errors.Is(err, os.ErrNotExist)
+	return isGone(err)
+}
+
+// isGone: err says that there is no such file, also where something else has the name of its
+// folder.
+func isGone(err error) bool {
+	return errors.Is(err, os.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
 }
 
 // isHeld: the lock that keeps other processes out is the one that they would take.
@@ -99,12 +106,12 @@ func (s *Spool) isHeld() bool {
 	}
 	now, err := os.Stat(filepath.Join(s.opt.Dir, lockFile))
 	held, failed := s.lock.Stat()
-	return !errors.Is(err, os.ErrNotExist) && (err != nil || failed != nil || os.SameFile(now, held))
+	return !isGone(err) && (err != nil || failed != nil || os.SameFile(now, held))
 }
 
 func (s *Spool) hasID() bool {
 	id, err := ReadID(s.opt.Dir)
-	return !errors.Is(err, os.ErrNotExist) && (err != nil || id == s.id)
+	return !isGone(err) && (err != nil || id == s.id)
 }
 
 // hold makes the folder and locks it.

@@ -160,3 +160,35 @@ func TestADiskWithoutRoomForTheID(t *testing.T) {
 		t.Errorf("said %s", said.String())
 	}
 }
+
+// Where the folder was replaced by a file, records are dropped and not written to where
+// nobody reads them, and the file stays what it is, until it is out of the way.
+func TestAFileInThePlaceOfTheFolder(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "spool")
+	s := open(t, Options{Dir: dir})
+	s.Answered(add(t, s, "before"))
+	if err := errors.Join(os.RemoveAll(dir), os.WriteFile(dir, []byte("theirs"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for start := time.Now(); ; time.Sleep(50 * time.Millisecond) {
+		n, err := s.Append([]byte("lost"))
+		s.Answered(n)
+		if errors.Is(err, ErrDropped) {
+			break
+		}
+		if time.Since(start) > 10*time.Second {
+			t.Fatalf("a record is kept nowhere: %v", err)
+		}
+	}
+	if info, err := os.Stat(dir); err != nil || info.Mode() != 0o600 {
+		t.Errorf("the file is %v now, %v", info, err)
+	}
+	if err := os.Remove(dir); err != nil {
+		t.Fatal(err)
+	}
+	soon(t, s, "after")
+	s.Close()
+	if got, _, _ := story(t, dir, 0); !strings.Contains(strings.Join(got, ","), "R after") {
+		t.Errorf("got %q", got)
+	}
+}
