@@ -12,20 +12,22 @@ func (p *addressList) angle() (name string) {
 		start = p.at
 		p.next()
 	}
-	joint, lost := true, len(p.text) // as in element
+	run := wordRun{joint: true, lost: len(p.text), apart: len(p.text)}
+	behind := p.from
 	for words := false; p.bad == ""; {
 		switch p.tok {
-		case tokWord, tokQuoted, tokDot:
-			if words = true; !joint && p.tok != tokDot {
-				lost = min(lost, p.from)
-			}
-			joint = p.tok == tokDot
+		case tokWord, tokQuoted:
+			run.word(p.from, behind, isSpokenAt(p.text[p.from:]))
+			words, behind = true, p.at
+			p.next()
+		case tokDot:
+			words, run.joint, run.dot, behind = true, true, true, p.at
 			p.next()
 		case tokClose: // <> or <local>
-			p.spokenAt(lost, p.from)
+			p.spokenAt(run.apart, p.from)
 			return ""
 		case tokAt:
-			p.spokenAt(lost, p.from)
+			p.spokenAt(run.apart, p.from)
 			if !words {
 				p.fail("an angle address without local part")
 			}
@@ -40,6 +42,27 @@ func (p *addressList) angle() (name string) {
 		}
 	}
 	return ""
+}
+
+// wordRun follows the words of what may be a local part.
+type wordRun struct {
+	joint bool // a word may stand here
+	dot   bool // the last token was a dot
+	lost  int  // the first word that may not stand where it does, or the first at sign
+	// apart is the same for readers (c-client) that take words without a gap for one; there
+	// the word "at" ends a local part behind a dot, too.
+	apart int
+}
+
+// word is a word at from, perhaps "at"; what stands in front of it ends at behind.
+func (r *wordRun) word(from, behind int, at bool) {
+	if !r.joint {
+		r.lost = min(r.lost, from)
+	}
+	if from > behind && (!r.joint || r.dot && at) {
+		r.apart = min(r.apart, from)
+	}
+	r.joint, r.dot = false, false
 }
 
 // route skips an obsolete source route behind its first at sign (RFC 5322

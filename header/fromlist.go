@@ -13,6 +13,7 @@ type addressList struct {
 	scanner
 	authors
 	start     int      // of the element
+	apart     int      // see wordRun, of the display name
 	domainEnd int      // behind the last label that was read
 	groups    [][]byte // names of groups without an address so far, where they may be one
 	seen      int      // mailboxes with a domain in this field
@@ -84,46 +85,46 @@ func foldedWell(value []byte) bool {
 // address: a mailbox, a group name, a piece of a display name with an unquoted
 // comma, or nothing. It reports whether there is more.
 func (p *addressList) element() bool {
-	p.start, p.odd, p.oddAt, p.carry = p.at, p.carry, p.at, false
+	p.start, p.odd, p.oddAt, p.oddHere, p.carry = p.at, p.carry, p.at, false, false
 	var (
-		words    = false       // something stood in the element already
-		nameless = false       // nothing stood before an at sign
-		at, ats  = 0, 0        // the last at sign; their number
-		plain    = false       // an at sign is outside of encoded words
-		joint    = true        // a word may stand here in a local part
-		lost     = len(p.text) // the first word that may not, or the first at sign
+		words    = false // something stood in the element already
+		nameless = false // nothing stood before an at sign
+		at, ats  = 0, 0  // the last at sign; their number
+		plain    = false // an at sign is outside of encoded words
+		run      = wordRun{joint: true, lost: len(p.text), apart: len(p.text)}
 	)
 	for p.bad == "" {
+		behind := p.at
 		switch p.next() {
 		case tokWord, tokQuoted:
-			if !joint {
-				lost = min(lost, p.from)
-			}
-			words, joint = true, false
+			run.word(p.from, behind, isSpokenAt(p.text[p.from:]))
+			words = true
 		case tokDot:
-			if joint {
+			if run.joint {
 				p.strange(p.from)
 			}
-			words, joint = true, true
+			words, run.joint, run.dot = true, true, true
 		case tokAt:
 			nameless = nameless || !words
-			if joint {
+			if run.joint {
 				p.strange(p.from)
 			}
-			at, ats, joint, lost = p.from, ats+1, true, min(lost, p.from)
+			at, ats = p.from, ats+1
+			run = wordRun{joint: true, lost: min(run.lost, at), apart: min(run.apart, at)}
 			plain = plain || at >= p.pureEnd
 			p.literal()
 		case tokOpen: // whatever stood before it is a display name
 			if p.oddName = p.odd; ats > 0 {
-				p.strange(lost)
+				p.strange(run.lost)
 			}
-			if p.odd { // no display name for c-client
-				p.spokenAt(lost, p.from)
-			}
+			p.apart = run.apart
 			return p.named(plain || ats > 0 && p.from < p.pureEnd)
 		case tokClose:
 			p.fail("a > without <")
 		case tokColon:
+			if p.oddHere {
+				p.spokenAt(run.apart, p.from)
+			}
 			p.colon(words, ats)
 			return true
 		default: // comma, semicolon, end
@@ -131,7 +132,8 @@ func (p *addressList) element() bool {
 			if nameless {
 				p.fail("an address without local part")
 			}
-			return p.noAngle(at, ats, lost)
+			p.spokenAt(run.apart, p.from)
+			return p.noAngle(at, ats, run.lost)
 		}
 	}
 	return false
@@ -156,7 +158,6 @@ func (p *addressList) noAngle(at, ats, lost int) bool {
 		return false
 	}
 	end := p.tok
-	p.spokenAt(lost, p.from)
 	if ats == 0 {
 		p.nothing(p.from)
 	} else {
@@ -278,8 +279,13 @@ func (p *addressList) localPart(start, at int) {
 // sign, and what follows it. It reports whether there is another element.
 func (p *addressList) named(ats bool) bool {
 	open, cut := p.from, p.cut
+	s := p.scanner
+	empty := s.next() == tokClose
 	name := p.angle()
 	behind := p.at
+	if empty || p.oddHere { // no display name for some readers (c-client)
+		p.spokenAt(p.apart, open)
+	}
 	more := p.trailing()
 	if p.bad != "" {
 		return false

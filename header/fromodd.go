@@ -7,6 +7,7 @@ import (
 
 // strange notes that the element is not to the letter of RFC 5322 at at.
 func (s *scanner) strange(at int) {
+	s.oddHere = true
 	if !s.odd || at < s.oddAt {
 		s.odd, s.oddAt = true, at
 	}
@@ -41,10 +42,15 @@ func (p *addressList) cutName(cut int) {
 	}
 }
 
+// isSpokenAt reports whether t begins with the word "at".
+func isSpokenAt(t []byte) bool {
+	return len(t) > 2 && bytes.EqualFold(t[:2], []byte("at")) && strings.IndexByte(" \t\r\n(", t[2]) >= 0
+}
+
 // spokenAt looks at a list element up to end, or at an angle address, whose first word that
 // no local part has there stands at lost. Some readers (c-client) take "at" there for an at sign.
 func (p *addressList) spokenAt(lost, end int) {
-	if lost+2 >= end || !bytes.EqualFold(p.text[lost:lost+2], []byte("at")) || strings.IndexByte(" \t\r\n(", p.text[lost+2]) < 0 {
+	if lost >= end || !isSpokenAt(p.text[lost:end]) {
 		return
 	}
 	if bytes.ContainsAny(p.text[p.start:lost], "[]") {

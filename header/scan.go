@@ -35,6 +35,7 @@ type scanner struct {
 	endless bool   // no further encoded word has an end
 	odd     bool   // the element holds what RFC 5322 does not allow there
 	oddAt   int    // where the first of that stands
+	oddHere bool   // there is some of it that begins in this element
 }
 
 // fail notes the first problem. Scanning ends there.
