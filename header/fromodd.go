@@ -63,10 +63,36 @@ func (p *addressList) spokenAt(lost, end int) {
 	p.search(append([]byte("@"), name...), false)
 }
 
-// spoken is t with an at sign for each word "at" outside of quotes and comments, see
-// spokenAt; nil if there is none.
+// spoken is t, a field that is no address list, with an at sign for each word "at" outside of
+// quotes and comments, see spokenAt; nil if there is none. It stays a word of a display name
+// in front of an angle bracket with a local part, however that goes on.
 func spoken(t []byte) (out []byte) {
-	words := make([]byte, 0, len(t)) // what the words of t are
+	words := wordsOf(t)
+	doubt := bytes.ContainsAny(words, "\"(\\") // no such name is certain
+	for start := 0; start < len(t); {
+		end := start
+		for end < len(t) && (isAtext(words[end]) || strings.IndexByte(" \t\r\n.", words[end]) >= 0) {
+			end++
+		}
+		inside := bytes.TrimLeft(words[min(end+1, len(t)):], " \t\r\n")
+		named := !doubt && end < len(t) && words[end] == '<' && len(inside) > 0 && isAtext(inside[0]) && (start == 0 || words[start-1] != '<')
+		for i := start + 1; i < end && !named; i++ {
+			if words[i-1] <= ' ' && isSpokenAt(words[i:]) {
+				if out == nil {
+					out = bytes.Clone(t)
+				}
+				out[i], out[i+1] = ' ', '@'
+			}
+		}
+		start = end + 1
+	}
+	return out
+}
+
+// wordsOf is t with spaces for its comments, and a letter for each octet of its quoted
+// strings and encoded words.
+func wordsOf(t []byte) []byte {
+	words := make([]byte, 0, len(t))
 	pieces(t, func(piece, _ []byte) {
 		switch {
 		case len(piece) == 1:
@@ -77,15 +103,7 @@ func spoken(t []byte) (out []byte) {
 			words = append(words, bytes.Repeat([]byte("x"), len(piece))...)
 		}
 	})
-	for i := 1; i+2 < len(t); i++ {
-		if words[i-1] <= ' ' && words[i+2] <= ' ' && bytes.EqualFold(words[i:i+2], []byte("at")) {
-			if out == nil {
-				out = bytes.Clone(t)
-			}
-			out[i], out[i+1] = ' ', '@'
-		}
-	}
-	return out
+	return words
 }
 
 // astray looks at an element up to end for what leads some readers astray, so that they see

@@ -48,15 +48,25 @@ func (p *addressList) beside(a angled) {
 	case !plainAngle(p.text[a.open:a.end]): // people and programs write that, too
 		p.inNames(name, p.front(a.domain))
 	}
-	if bytes.IndexByte(name, '(') >= 0 && bytes.IndexByte(name, '<') >= 0 { // and an angle address in a comment (Horde, libetpan)
-		front := p.front(a.domain)
-		pieces(name, func(piece, _ []byte) {
-			if len(piece) > 1 && piece[0] == '(' && bytes.IndexByte(piece, '<') > 0 {
-				front(piece)
-			}
-		})
+	p.angleInComment(name, a.domain)
+	if rest := p.text[a.behind:a.end]; bytes.IndexFunc(withoutComments(rest), func(r rune) bool { return r > ' ' }) >= 0 {
+		p.angleInComment(rest, a.domain)
 	}
 	p.more = p.more || p.left < 0
+}
+
+// angleInComment looks for an angle address in a comment in front of the author's, or behind
+// that and words: some readers (Horde, libetpan) show it.
+func (p *addressList) angleInComment(text []byte, angle string) {
+	if bytes.IndexByte(text, '(') < 0 || bytes.IndexByte(text, '<') < 0 {
+		return
+	}
+	front := p.front(angle)
+	pieces(text, func(piece, _ []byte) {
+		if len(piece) > 1 && piece[0] == '(' && bytes.IndexByte(piece, '<') > 0 {
+			front(piece)
+		}
+	})
 }
 
 // front notes the addresses in a part of a name as in front of an angle address.
