@@ -48,22 +48,23 @@ func (p *addressList) beside(a angled) {
 	case !plainAngle(p.text[a.open:a.end]): // people and programs write that, too
 		p.inNames(name, p.front(a.domain))
 	}
-	p.angleInComment(name, a.domain)
+	p.angleInComment(name, a.domain, "<,")
 	if rest := p.text[a.behind:a.end]; bytes.IndexFunc(withoutComments(rest), func(r rune) bool { return r > ' ' }) >= 0 {
-		p.angleInComment(rest, a.domain)
+		p.angleInComment(rest, a.domain, "<")
 	}
 	p.more = p.more || p.left < 0
 }
 
 // angleInComment looks for an angle address in a comment in front of the author's, or behind
-// that and words: some readers (Horde, libetpan) show it.
-func (p *addressList) angleInComment(text []byte, angle string) {
-	if bytes.IndexByte(text, '(') < 0 || bytes.IndexByte(text, '<') < 0 {
+// that and words: some readers (Horde, libetpan) show it. In front Horde also takes a comma in
+// a comment for the end of an address. signs are the characters that make the difference.
+func (p *addressList) angleInComment(text []byte, angle, signs string) {
+	if bytes.IndexByte(text, '(') < 0 || !bytes.ContainsAny(text, signs) {
 		return
 	}
 	front := p.front(angle)
 	pieces(text, func(piece, _ []byte) {
-		if len(piece) > 1 && piece[0] == '(' && bytes.IndexByte(piece, '<') > 0 {
+		if len(piece) > 1 && piece[0] == '(' && bytes.ContainsAny(piece, signs) {
 			front(piece)
 		}
 	})

@@ -60,6 +60,8 @@ func TestAuthorsOfReaders(t *testing.T) {
 		{name: "c-client: where the field is no address list", from: " ceo at bank.example@evil.example>", want: "evil.example bank.example unparsable"},
 		{name: "c-client: in front of a control character and a comment", from: " ceo at bank.example\x1b(B) <a@evil.example>", want: both},
 		{name: "c-client: an apostrophe in front of the domain", from: " ceo@'bank.example@evil.example", want: both},
+		{name: "c-client: empty quotes in the domain", from: ` ceo@ba""nk.example@evil.example`, want: "evil.example unparsable"},
+		{name: "c-client: the same in front of a slip", from: ` ceo@bank.e""xam@ple>>`, want: "bank.e unparsable"},
 		{name: "c-client: quotes in the domain", from: ` ceo@ba"nk".example@evil.example`, want: "evil.example unparsable"},
 
 		{name: "mutt: a word behind a quoted string", from: ` "ceo@ba" nk.example, a@evil.example`, want: both},
@@ -73,6 +75,7 @@ func TestAuthorsOfReaders(t *testing.T) {
 		{name: "Horde: an angle address in a comment behind an address", from: " a@evil.example (Ceo <ceo@bank.example>)", want: front},
 		{name: "Horde: in quotes in a comment", from: ` ("<ceo@bank.example>") <a@evil.example>`, want: front},
 		{name: "Horde, libetpan: in a comment in front of the angle address", from: " Ann (Ceo <ceo@bank.example>) <a@evil.example>", want: beside},
+		{name: "Horde: a comma in a comment", from: ` Ann (x, "ceo@bank.example") <a@evil.example>`, want: beside},
 		{name: "Horde: in a comment behind the angle address and a word", from: " <a@evil.example> x (Ceo <ceo@bank.example>)", want: beside},
 		{name: "c-client: in an angle address in front of another one", from: " <ceo at bank.example <a@evil.example>", want: "evil.example bank.example unparsable"},
 		{name: "c-client: an angle address with an open quote", from: ` ceo at bank.example <a"b@evil.example>`, want: "evil.example bank.example unparsable"},

@@ -232,7 +232,7 @@ func (f *finder) glued(t []byte, n int, out func(rune) bool) []byte {
 		local := atSign(next[n:]) > 0
 		if len(next) == len(t) || n == 0 || local {
 			// Some readers (c-client) pass over quotes, and end at the next at sign.
-			f.broken = f.broken || local && t[0] == '"' && len(next)+1 == len(t)
+			f.broken = f.broken || local && len(next) < len(t) && len(bytes.Trim(t[:len(t)-len(next)], `"\`)) == 0
 			break
 		}
 		name, t = append(name, next[:n]...), next
