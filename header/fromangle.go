@@ -123,7 +123,8 @@ func (p *addressList) fronts(text []byte, domain string, ats bool) {
 			f.spellings(text)
 		}
 	}
-	if !p.plain && bytes.Contains(words, []byte("=?")) {
+	first, bracket := bytes.Index(words, []byte("=?")), bytes.IndexAny(words, "[])")
+	if !p.plain && first >= 0 && (bracket < 0 || bracket > first) { // they end a name at a bracket
 		f.decoded(decodeWords(words, ""))
 		f.decoded(decodeWords(words, " "))
 	}

@@ -215,6 +215,8 @@ func TestHonestNames(t *testing.T) {
 		{name: "a quoted address between an address and a parenthesis", from: ` x@b.example "ann@a.example") <tickets@b.example>`,
 			want: "b.example a.example in front of b.example"},
 		{name: "a comment with an address between an address and a word", from: " x@b.example (ann@a.example) x <tickets@b.example>", want: "b.example"},
+		{name: "a tag in front of an encoded address", from: " [JIRA] =?utf-8?q?ann=40a.example?= <tickets@b.example>", want: "b.example"},
+		{name: "a tag behind an encoded address", from: " =?utf-8?q?ann=40a.example?= [JIRA] <tickets@b.example>", want: "b.example a.example unparsable"},
 		{name: "an encoded address and words", from: " =?utf-8?q?ann=40a.example?= at Work <tickets@b.example>", want: "b.example"},
 		{name: "an encoded name and an at sign", from: " =?utf-8?q?J=C3=BCrgen?= @ Work <ann@a.example>", want: "a.example"},
 		{name: "a name in ISO 2022 and an address", from: " =?iso-2022-jp?B?GyRCO1M0ZBsoQg==?= ann@a.example <ann@a.example>", want: "a.example"},
