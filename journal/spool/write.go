@@ -29,6 +29,8 @@ type writer struct {
 	looked   time.Time // when stillThere last did
 	buf      []byte
 
+	uncounted uint64 // records of the batch that count has not seen
+
 	start   *Frame // the first of the run; nil once it is written
 	started bool   // and on disk
 }
@@ -54,6 +56,7 @@ func (w *writer) tried(batch []*entry) {
 	if w.failed { // a fault that stays would be told for each message
 		log = slog.New(slog.DiscardHandler)
 	}
+	w.uncounted = records(batch) // once written, entries belong to those who wait
 	err := owned.Tried(log, "the journal's spool", func() error { w.deliver(batch); return nil })
 	if err == nil {
 		return
@@ -62,7 +65,7 @@ func (w *writer) tried(batch []*entry) {
 	s := w.spool
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.counts.Dropped += records(batch)
+	s.counts.Dropped += w.uncounted
 	s.counts.Err = fmt.Errorf("%w: %w", ErrDropped, err)
 	s.waits.dropped(s.taken)
 }
@@ -87,7 +90,7 @@ func (w *writer) deliver(batch []*entry) {
 	if err != nil {
 		err = fmt.Errorf("%w: %w", ErrDropped, err)
 	}
-	full := w.count(batch, n, err)
+	dropped, full := w.count(batch, n, err)
 	for i, e := range batch {
 		if e.written == nil {
 			continue
@@ -98,16 +101,19 @@ func (w *writer) deliver(batch []*entry) {
 			e.written <- err
 		}
 	}
-	w.tell(err, records(batch[n:]), full)
+	w.tell(err, dropped, full)
 }
 
-// count notes that n of a batch were written. full: records were dropped before.
-func (w *writer) count(batch []*entry, n int, err error) (full bool) {
+// count notes that n of a batch were written, and returns how many records were not. full:
+// records were dropped before.
+func (w *writer) count(batch []*entry, n int, err error) (dropped uint64, full bool) {
 	s := w.spool
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	dropped = records(batch[n:])
 	s.counts.Written += records(batch[:n])
-	s.counts.Dropped += records(batch[n:])
+	s.counts.Dropped += dropped
+	w.uncounted = 0
 	if n > 0 {
 		s.waits.written(batch[n-1].frame.Number)
 	}
@@ -117,7 +123,7 @@ func (w *writer) count(batch []*entry, n int, err error) (full bool) {
 	s.counts.Err = err
 	s.counts.Octets, s.counts.Segments = w.octets, len(w.segments)
 	full, s.full = s.full, false
-	return full
+	return dropped, full
 }
 
 func records(list []*entry) (n uint64) {
